@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * WARN: the condition is the value, execution goes on, and every hit is counted by place and reason.
+ *
+ * The once-forms count one hit until the counts are cleared, as the kernel's do with clear_warn_once.
+ */
+#ifndef __LINUX_BUG_H
+#define __LINUX_BUG_H
+
+#include <linux/compiler.h>
+
+/* One place in the source. The runtime links the places that fired and owns hits and next. */
+struct warn_site {
+	const char *file;
+	const char *function;
+	const char *reason;
+	int line;
+	int once;
+	unsigned long hits;
+	int linked;
+	struct warn_site *next;
+};
+
+KERNEL_API void warn_slowpath(struct warn_site *site);
+
+#define __WARN_SITE(why, only_once)						\
+	static struct warn_site __warn_site = {					\
+		.file = __FILE__, .function = __func__, .reason = why,		\
+		.line = __LINE__, .once = only_once,				\
+	}
+
+#define __WARN_IF(condition, why, only_once) ({					\
+	bool __warn = !!(condition);						\
+	if (unlikely(__warn)) {							\
+		__WARN_SITE(why, only_once);					\
+		warn_slowpath(&__warn_site);					\
+	}									\
+	unlikely(__warn); })
+
+#define WARN_ON(condition) __WARN_IF(condition, #condition, 0)
+#define WARN_ON_ONCE(condition) __WARN_IF(condition, #condition, 1)
+/* The reason is the literal format: counts are kept per reason, not per argument. */
+#define WARN(condition, format, args...) __WARN_IF(condition, format, 0)
+#define WARN_ONCE(condition, format, args...) __WARN_IF(condition, format, 1)
+
+#endif

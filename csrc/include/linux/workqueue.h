@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Unbound workqueues.
+ *
+ * An item is PENDING from queue_work() until a worker takes it; PENDING is cleared before the function runs, so a
+ * function may queue its item again and may free it. One item never runs on two workers at once. flush_workqueue()
+ * waits for what was queued on the whole queue before the call; destroy_workqueue() drains, items may only queue
+ * further items of the same queue meanwhile, then the queue is gone.
+ *
+ * The runtime defines struct work_struct, struct workqueue_struct and
+ *	INIT_WORK(work, func)
+ *	queue_work(wq, work)		false when it was PENDING already
+ *	alloc_workqueue(fmt, flags, max_active, ...)
+ *	flush_workqueue(wq), destroy_workqueue(wq)
+ *	current_work_on(wq)		is the caller inside an item of wq
+ */
+#ifndef __LINUX_WORKQUEUE_H
+#define __LINUX_WORKQUEUE_H
+
+#include <linux/compiler.h>
+#include <linux/list.h>
+
+struct work_struct;
+struct workqueue_struct;
+
+typedef void (*work_func_t)(struct work_struct *work);
+
+#define WQ_UNBOUND 2u
+
+#include <workqueue.h>
+
+#endif

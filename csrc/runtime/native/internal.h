@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the files of the native runtime tell each other. */
+#ifndef IOPF_NATIVE_INTERNAL_H
+#define IOPF_NATIVE_INTERNAL_H
+
+#include "thread.h"
+
+/* runtime.c: registers the process for membarrier, finds the number of CPUs; once. */
+void runtime_start(void);
+extern unsigned int runtime_cpus;
+/* Every running thread of the process has passed a full barrier when this returns. */
+void membarrier_all(void);
+/* WARN when the caller is inside an RCU reader. */
+bool might_sleep_in_reader(void);
+
+void thread_after_fork(void);
+void slab_after_fork(void);
+void rcu_after_fork(void);
+void slab_thread_exit(struct thread *self);
+
+/* futex.c; timeout 0: none. Wakes up early for no reason, too. */
+void futex_wait(u32 *word, u32 expected, u64 timeout_ns);
+void futex_wake(u32 *word, int nr);
+
+static inline void cpu_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#else
+	barrier();
+#endif
+}
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Readers write the epoch in which they began into their own thread record and clear it on the way out: two plain
+ * stores. The barrier that a reader would need after the first one is paid by whoever waits for readers, with
+ * membarrier (rcu.c tells the whole protocol).
+ */
+#ifndef IOPF_NATIVE_RCU_H
+#define IOPF_NATIVE_RCU_H
+
+#include "thread.h"
+
+KERNEL_API extern u64 rcu_epoch_now;	/* never 0 */
+
+KERNEL_API void call_rcu(struct rcu_head *head, rcu_callback_t func);
+KERNEL_API void __kfree_rcu(struct rcu_head *head, void *object);
+KERNEL_API void synchronize_rcu(void);
+KERNEL_API void rcu_barrier(void);
+
+static inline void rcu_read_lock(void)
+{
+	struct thread *self = thread_current();
+
+	/* Release: who sees this epoch has also everything of the reader before it behind. */
+	if (self->rcu_nesting++ == 0)
+		__atomic_store_n(&self->rcu_epoch, __atomic_load_n(&rcu_epoch_now, __ATOMIC_RELAXED), __ATOMIC_RELEASE);
+	barrier();
+}
+
+static inline void rcu_read_unlock(void)
+{
+	struct thread *self = thread_current();
+
+	barrier();
+	if (!WARN(!self->rcu_nesting, "unbalanced rcu_read_unlock") && --self->rcu_nesting == 0)
+		__atomic_store_n(&self->rcu_epoch, 0, __ATOMIC_RELEASE);
+}
+
+static inline bool rcu_read_lock_held(void)
+{
+	return thread_current()->rcu_nesting != 0;
+}
+
+#endif

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#define _GNU_SOURCE
+#include <linux/rcupdate.h>
+#include <runtime.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+__thread struct thread *thread_self __attribute__((tls_model("initial-exec")));
+struct thread *thread_records;
+
+static pthread_mutex_t records_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_key_t detach_key;
+static pthread_once_t detach_once = PTHREAD_ONCE_INIT;
+static u32 nr_ids;
+
+/* The record stays, with what the thread deferred and counted; the next new thread takes it over. */
+static void thread_detach(void *arg)
+{
+	struct thread *self = arg;
+
+	slab_thread_exit(self);
+	thread_self = NULL;
+	__atomic_store_n(&self->in_use, 0, __ATOMIC_RELEASE);
+}
+
+static void make_detach_key(void)
+{
+	if (pthread_key_create(&detach_key, thread_detach))
+		abort();	/* 1024 keys are taken: nothing of the runtime can work */
+}
+
+static struct thread *thread_reuse(void)
+{
+	struct thread *t;
+
+	for_each_thread_record(t) {
+		int unused = 0;
+
+		if (__atomic_compare_exchange_n(&t->in_use, &unused, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+			return t;
+	}
+	return NULL;
+}
+
+static struct thread *thread_new(void)
+{
+	struct thread *t;
+
+	if (posix_memalign((void **)&t, __alignof__(*t), sizeof(*t)))
+		abort();	/* no thread record, no locks */
+	memset(t, 0, sizeof(*t));
+	pthread_mutex_init(&t->deferred_lock, NULL);
+	t->deferred_tail = &t->deferred_first;
+	t->in_use = 1;
+
+	pthread_mutex_lock(&records_lock);
+	t->id = ++nr_ids;
+	t->next = thread_records;
+	__atomic_store_n(&thread_records, t, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&records_lock);
+	return t;
+}
+
+noinline struct thread *thread_attach(void)
+{
+	struct thread *self;
+
+	pthread_once(&detach_once, make_detach_key);
+	runtime_start();
+	self = thread_reuse();
+	if (!self)
+		self = thread_new();
+	self->rcu_nesting = 0;
+	self->fail_nth = 0;
+	pthread_setspecific(detach_key, self);
+	thread_self = self;
+	return self;
+}
+
+int thread_start(pthread_t *thread, void *(*main)(void *arg), void *arg)
+{
+	sigset_t all, before;
+	int ret;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	ret = pthread_create(thread, NULL, main, arg);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return ret;
+}
+
+/* Only the caller is left: what the other threads held, they hold no longer. */
+void thread_after_fork(void)
+{
+	struct thread *t;
+
+	pthread_mutex_init(&records_lock, NULL);
+	for_each_thread_record(t) {
+		pthread_mutex_init(&t->deferred_lock, NULL);
+		t->invoking = 0;
+		if (t == thread_self)
+			continue;
+		t->rcu_epoch = 0;
+		t->rcu_nesting = 0;
+		slab_thread_exit(t);
+		t->in_use = 0;
+	}
+}

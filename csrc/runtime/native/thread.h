@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the native runtime knows of a thread, behind one 8-byte initial-exec TLS pointer: half a nanosecond to reach
+ * from a shared object, where the general model is a call. Eight bytes are what a late dlopen() can count on.
+ *
+ * Records are never freed: a thread that ends leaves its record to the next one, so that others may walk the list
+ * without a lock.
+ */
+#ifndef IOPF_NATIVE_THREAD_H
+#define IOPF_NATIVE_THREAD_H
+
+#include <linux/compiler.h>
+#include <pthread.h>
+
+#define SLAB_CLASSES 10
+#define SLAB_SITES 512
+
+struct rcu_head;
+struct free_object;
+
+struct thread {
+	/* mutex.c, rcu.h: the hot line */
+	u32 id;				/* owner word of a mutex, never 0 */
+	u32 rcu_nesting;
+	u64 rcu_epoch;			/* 0: no reader here */
+	unsigned long fail_nth;
+	struct free_object *free[SLAB_CLASSES];
+	u32 nr_free[SLAB_CLASSES];
+
+	/* rcu.c: what this thread deferred */
+	pthread_mutex_t deferred_lock;
+	struct rcu_head *deferred_first, **deferred_tail;
+	unsigned long nr_deferred, nr_functions;	/* on the list now; those of call_rcu */
+	u64 queued, invoked;
+	int invoking;
+
+	/* slab.c: relaxed, written by the owner alone */
+	long live[SLAB_SITES];
+
+	int in_use;
+	struct thread *next;
+} __attribute__((aligned(64)));
+
+KERNEL_API extern __thread struct thread *thread_self __attribute__((tls_model("initial-exec")));
+KERNEL_API struct thread *thread_attach(void);
+KERNEL_API extern struct thread *thread_records;
+
+static inline struct thread *thread_current(void)
+{
+	struct thread *self = thread_self;
+
+	return likely(self) ? self : thread_attach();
+}
+
+#define for_each_thread_record(t) \
+	for (t = __atomic_load_n(&thread_records, __ATOMIC_ACQUIRE); t; t = t->next)
+
+/* Starts a thread of the runtime: signals are for the program's own threads. Returns 0 or an error number. */
+int thread_start(pthread_t *thread, void *(*main)(void *arg), void *arg);
+
+#endif

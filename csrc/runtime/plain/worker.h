@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Between workqueue.c (queues) and worker.c (running and waiting).
+ *
+ * Items get tickets in the order of queueing. What a flush waits for is that neither the pending list nor anybody who
+ * runs an item has a ticket up to the newest one of that moment.
+ */
+#ifndef IOPF_PLAIN_WORKER_H
+#define IOPF_PLAIN_WORKER_H
+
+#include <linux/workqueue.h>
+#include <pthread.h>
+
+/* A worker, or somebody who runs the items of a queue without workers. */
+struct runner {
+	struct workqueue_struct *wq;
+	struct work_struct *work;	/* NULL: none. Not to be followed, the item may be gone */
+	work_func_t func;
+	u64 ticket;
+	struct runner *outer;		/* the item, of whatever queue, that this thread was in already */
+	struct list_head entry;
+	pthread_t thread;
+};
+
+struct workqueue_struct {
+	pthread_mutex_t lock;
+	pthread_cond_t more;		/* for workers: look at pending */
+	pthread_cond_t done;		/* for those who wait: an item is finished */
+	struct list_head pending;
+	struct list_head runners;
+	unsigned int nr_pending, nr_idle, nr_workers, nr_started;
+	u64 newest;			/* ticket */
+	bool draining, stopping;
+	char name[16];
+};
+
+#define EVERY_TICKET UINT64_MAX
+
+/* All under the queue's lock; the first two leave it meanwhile. */
+bool run_one(struct runner *self, u64 upto);
+/* False: given up. deadline_ns is CLOCK_MONOTONIC; 0: none, and where the queue has no workers this thread runs items. */
+bool wait_for_items(struct workqueue_struct *wq, u64 upto, u64 deadline_ns, bool may_give_up);
+unsigned long run_items(struct workqueue_struct *wq, u64 upto);
+bool start_worker(struct workqueue_struct *wq);
+
+#endif

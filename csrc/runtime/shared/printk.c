@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Kernel messages wait in a ring until somebody fetches them: they are said under locks and in threads that must not
+ * call into anything. A ring that nobody empties keeps the newest and counts the rest.
+ */
+#include <linux/dev_printk.h>
+#include <linux/device.h>
+#include <pthread.h>
+#include <runtime.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define RING 256
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct kernel_message ring[RING];
+static unsigned int oldest, used;
+static unsigned long dropped;
+
+int printk_waiting;
+
+static void __printf(2, 0) emit(int level, const char *format, va_list args)
+{
+	struct kernel_message *message;
+	size_t length;
+
+	pthread_mutex_lock(&lock);
+	if (used == RING) {
+		oldest = (oldest + 1) % RING;
+		used--;
+		dropped++;
+	}
+	message = &ring[(oldest + used++) % RING];
+	message->level = level;
+	vsnprintf(message->text, sizeof(message->text), format, args);
+	length = strlen(message->text);
+	if (length && message->text[length - 1] == '\n')
+		message->text[length - 1] = '\0';
+	__atomic_store_n(&printk_waiting, 1, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&lock);
+}
+
+void printk_emit(int level, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	emit(level, format, args);
+	va_end(args);
+}
+
+static void __printf(2, 0) dev_emit(const struct device *dev, const char *format, va_list args)
+{
+	char text[sizeof(((struct kernel_message *)0)->text)];
+
+	vsnprintf(text, sizeof(text), format, args);
+	printk_emit(4, "%s: %s", dev_name(dev), text);
+}
+
+void dev_warn(const struct device *dev, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	dev_emit(dev, format, args);
+	va_end(args);
+}
+
+/* One state per call site, for all devices, as in the kernel. The end of an interval says what it left out. */
+void __dev_warn_ratelimited(struct ratelimit_state *state, const struct device *dev, const char *format, ...)
+{
+	static pthread_mutex_t ratelimit_lock = PTHREAD_MUTEX_INITIALIZER;
+	u64 now = clock_now_ns();
+	unsigned int missed = 0;
+	va_list args;
+	bool print;
+
+	pthread_mutex_lock(&ratelimit_lock);
+	if (!state->started || now < state->begin || now - state->begin >= DEFAULT_RATELIMIT_INTERVAL_NS) {
+		missed = state->missed;
+		*state = (struct ratelimit_state){ .begin = now, .started = true };
+	}
+	print = state->printed < DEFAULT_RATELIMIT_BURST;
+	if (print)
+		state->printed++;
+	else
+		state->missed++;
+	pthread_mutex_unlock(&ratelimit_lock);
+
+	if (missed)
+		printk_emit(4, "%s: %u messages suppressed", dev_name(dev), missed);
+	if (!print)
+		return;
+	va_start(args, format);
+	dev_emit(dev, format, args);
+	va_end(args);
+}
+
+bool printk_fetch(struct kernel_message *message)
+{
+	bool found;
+
+	pthread_mutex_lock(&lock);
+	found = used;
+	if (found) {
+		*message = ring[oldest];
+		oldest = (oldest + 1) % RING;
+		used--;
+	}
+	if (!used)
+		__atomic_store_n(&printk_waiting, 0, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&lock);
+	return found;
+}
+
+unsigned long printk_dropped(void)
+{
+	unsigned long n;
+
+	pthread_mutex_lock(&lock);
+	n = dropped;
+	dropped = 0;
+	pthread_mutex_unlock(&lock);
+	return n;
+}
