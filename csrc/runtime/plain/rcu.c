@@ -51,31 +51,25 @@ static void run_batch(void)
 
 static void *rcu_main(void *unused)
 {
-	(void)unused;
 	pthread_mutex_lock(&lock);
 	for (;;) {
 		while (!first)
 			pthread_cond_wait(&more, &lock);
 		run_batch();
 	}
-	return NULL;
-}
-
-static void start_rcu_thread(void)
-{
-	pthread_t thread;
-
-	has_thread = !start_thread(&thread, rcu_main, NULL);
-	if (has_thread)
-		pthread_detach(thread);
+	return unused;
 }
 
 static void defer(struct rcu_head *head)
 {
+	pthread_t thread;
+
 	head->next = NULL;
 	pthread_mutex_lock(&lock);
-	if (!has_thread)
-		start_rcu_thread();
+	if (!has_thread && !start_thread(&thread, rcu_main, NULL)) {
+		has_thread = true;
+		pthread_detach(thread);
+	}
 	if (!first)
 		pthread_cond_signal(&more);
 	*tail = head;

@@ -2,7 +2,6 @@
 #include <linux/bug.h>
 #include <runtime.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "internal.h"
 #include "worker.h"
@@ -87,56 +86,34 @@ unsigned long run_items(struct workqueue_struct *wq, u64 upto)
 	return n;
 }
 
-static bool is_left(struct workqueue_struct *wq, u64 upto)
+static void *worker_main(void *arg)
 {
-	struct runner *runner;
+	struct runner *self = arg;
+	struct workqueue_struct *wq = self->wq;
 
-	if (wq->nr_pending && list_first_entry(&wq->pending, struct work_struct, entry)->ticket <= upto)
-		return true;
-	list_for_each_entry(runner, &wq->runners, entry)
-		if (runner->work && runner->ticket <= upto)
-			return true;
-	return false;
-}
-
-static u64 now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (u64)t.tv_sec * 1000000000u + (u64)t.tv_nsec;
-}
-
-/* False: the time is over. */
-static bool wait_until(struct workqueue_struct *wq, u64 ns)
-{
-	struct timespec t = { .tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u) };
-
-	return pthread_cond_timedwait(&wq->done, &wq->lock, &t) == 0;
-}
-
-bool wait_for_items(struct workqueue_struct *wq, u64 upto, u64 deadline_ns, bool may_give_up)
-{
-	u64 slice_end = now_ns() + WAIT_SLICE_NS;
-
-	while (is_left(wq, upto)) {
-		bool interrupted;
-
-		if (deadline_ns) {
-			if (!wait_until(wq, deadline_ns))
-				return !is_left(wq, upto);
+	pthread_mutex_lock(&wq->lock);
+	while (!wq->stopping) {
+		if (run_one(self, EVERY_TICKET))
 			continue;
-		}
-		if (!wq->nr_started && run_items(wq, upto))
-			continue;
-		if (wait_until(wq, slice_end))
-			continue;
-		pthread_mutex_unlock(&wq->lock);
-		interrupted = may_give_up && wait_interrupted();
-		pthread_mutex_lock(&wq->lock);
-		if (interrupted)
-			return false;
-		slice_end = now_ns() + WAIT_SLICE_NS;
+		wq->nr_idle++;
+		pthread_cond_wait(&wq->more, &wq->lock);
+		wq->nr_idle--;
 	}
-	return true;
+	pthread_mutex_unlock(&wq->lock);
+	return NULL;
+}
+
+void start_worker(struct workqueue_struct *wq)
+{
+	struct runner *worker = calloc(1, sizeof(*worker));
+
+	if (!worker)
+		return;
+	worker->wq = wq;
+	if (start_thread(&worker->thread, worker_main, worker)) {
+		free(worker);
+		return;
+	}
+	list_add(&worker->entry, &wq->runners);
+	wq->nr_started++;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Between workqueue.c (queues) and worker.c (running and waiting).
+ * Between workqueue.c (queues), worker.c (running) and flush.c (waiting).
  *
  * Items get tickets in the order of queueing. What a flush waits for is that neither the pending list nor anybody who
  * runs an item has a ticket up to the newest one of that moment.
@@ -36,11 +36,11 @@ struct workqueue_struct {
 
 #define EVERY_TICKET UINT64_MAX
 
-/* All under the queue's lock; the first two leave it meanwhile. */
+/* Under the queue's lock; all but the last leave it meanwhile. */
 bool run_one(struct runner *self, u64 upto);
-/* False: given up. deadline_ns is CLOCK_MONOTONIC; 0: none, and where the queue has no workers this thread runs items. */
-bool wait_for_items(struct workqueue_struct *wq, u64 upto, u64 deadline_ns, bool may_give_up);
 unsigned long run_items(struct workqueue_struct *wq, u64 upto);
-bool start_worker(struct workqueue_struct *wq);
+void wait_for_items(struct workqueue_struct *wq, u64 upto, bool may_give_up);
+/* One more. If the system refuses, the next item tries again, and until then it is a queue without workers. */
+void start_worker(struct workqueue_struct *wq);
 
 #endif

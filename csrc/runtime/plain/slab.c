@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* calloc() and a header of 16 bytes, which says where an object came from and whether it is one. */
+#include <linux/bug.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+#include <pthread.h>
+#include <runtime.h>
+#include <stdlib.h>
+
+#include "internal.h"
+
+#define MAGIC_LIVE 0x4c495645u
+#define MAX_SITES 512	/* the last number is for all places beyond */
+
+struct header {
+	u32 magic;
+	int site;
+	u64 unused;		/* objects are aligned as malloc's are */
+};
+
+static struct {
+	const struct slab_site *site;
+	long live;
+} sites[MAX_SITES];
+static int nr_sites;
+static pthread_mutex_t sites_lock = PTHREAD_MUTEX_INITIALIZER;
+static __thread unsigned long fail_nth;
+
+static int site_number(struct slab_site *site)
+{
+	int id;
+
+	pthread_mutex_lock(&sites_lock);
+	id = site->id;
+	if (!id) {
+		id = nr_sites < MAX_SITES - 1 ? ++nr_sites : nr_sites;
+		if (!sites[id].site)
+			__atomic_store_n(&sites[id].site, site, __ATOMIC_RELEASE);
+		__atomic_store_n(&site->id, id, __ATOMIC_RELEASE);
+	}
+	pthread_mutex_unlock(&sites_lock);
+	return id;
+}
+
+void *slab_alloc(struct slab_site *site, size_t size, gfp_t gfp)
+{
+	int id = __atomic_load_n(&site->id, __ATOMIC_ACQUIRE);
+	struct header *header;
+
+	if (unlikely(!id))
+		id = site_number(site);
+	if (gfp & GFP_KERNEL)
+		might_sleep_in_reader();
+	if ((fail_nth && --fail_nth == 0) || size > SIZE_MAX - sizeof(*header))
+		return NULL;
+	header = gfp & __GFP_ZERO ? calloc(1, sizeof(*header) + size) : malloc(sizeof(*header) + size);
+	if (!header)
+		return NULL;
+	header->magic = MAGIC_LIVE;
+	header->site = id;
+	__atomic_add_fetch(&sites[id].live, 1, __ATOMIC_RELAXED);
+	return header + 1;
+}
+
+/* Looks at memory that may be anybody's: a guess, so sanitizers look away. */
+static noinline __attribute__((no_sanitize("address", "thread"))) bool is_live(const struct header *header)
+{
+	return !((uintptr_t)header % sizeof(*header)) && *(const volatile u32 *)&header->magic == MAGIC_LIVE;
+}
+
+void kfree(const void *object)
+{
+	struct header *header = object ? (struct header *)object - 1 : NULL;
+
+	if (!header || WARN(!is_live(header), "kfree of something that is not a live object"))
+		return;
+	/* Volatile, or the compiler leaves out a store to memory that is freed next. */
+	WRITE_ONCE(header->magic, 0);
+	__atomic_sub_fetch(&sites[header->site].live, 1, __ATOMIC_RELAXED);
+	free(header);
+}
+
+void slab_fail_nth(unsigned long n)
+{
+	fail_nth = n;
+}
+
+unsigned long slab_fail_nth_left(void)
+{
+	return fail_nth;
+}
+
+void slab_for_each_site(void (*visit)(const struct slab_site *site, long live, void *arg), void *arg)
+{
+	int id;
+
+	for (id = 1; id < MAX_SITES; id++) {
+		long live = __atomic_load_n(&sites[id].live, __ATOMIC_RELAXED);
+
+		if (live)
+			visit(__atomic_load_n(&sites[id].site, __ATOMIC_ACQUIRE), live, arg);
+	}
+}
+
+long slab_live(void)
+{
+	long live = 0;
+	int id;
+
+	for (id = 1; id < MAX_SITES; id++)
+		live += __atomic_load_n(&sites[id].live, __ATOMIC_RELAXED);
+	return live;
+}
+
+void slab_after_fork(void)
+{
+	pthread_mutex_init(&sites_lock, NULL);
+}
