@@ -66,6 +66,17 @@ static void attach_handle_store(struct iommu_group *group, struct iommu_attach_h
 				 attach_handle_key));
 }
 
+static void attach_handle_erase(struct iommu_group *group, struct iommu_attach_handle *handle)
+{
+	struct keyed_table *table = &group->handles;
+
+	keyed_del(table, &handle->node);
+	if (!table->nr_nodes) {
+		kfree(keyed_array(table));
+		keyed_init(table);
+	}
+}
+
 /* 0; -EBUSY: the PASID is taken. The caller has allocated the handle. */
 static int iommu_attach_device_pasid(struct iommu_domain *domain, struct device *dev, ioasid_t pasid,
 				     struct iommu_attach_handle *handle)
@@ -113,7 +124,7 @@ static void iommu_detach_device_pasid(struct device *dev, ioasid_t pasid)
 	mutex_lock(&group->lock);
 	handle = attach_handle_find(group, pasid);
 	if (handle)
-		keyed_del(&group->handles, &handle->node);
+		attach_handle_erase(group, handle);
 	mutex_unlock(&group->lock);
 
 	if (WARN_ON(!handle))

@@ -28,6 +28,8 @@ struct iopf_core {
 	int (*replace)(struct iommu_domain *domain, struct device *dev, ioasid_t pasid,
 		       struct iommu_attach_handle *handle);
 	void (*detach)(struct device *dev, ioasid_t pasid);
+	/* For statistics. Takes the locks that it needs. */
+	void (*count_stored)(struct device *dev, u64 *partials, u64 *pending);
 	void (*group_init)(struct iommu_group *group);
 	void (*group_destroy)(struct iommu_group *group);	/* detaches what is left */
 

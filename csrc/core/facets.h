@@ -25,4 +25,9 @@
 #define FACET_HAS_DEQUEUE 1
 #endif
 
+/* Called under the fault param's lock. Other forms keep a plain list: list_count_nodes(&(param)->partial). */
+#ifndef FACET_COUNT_PARTIALS
+#define FACET_COUNT_PARTIALS(param) iopf_count_partials(param)
+#endif
+
 #endif

@@ -110,6 +110,16 @@ static void iopf_take_all_partials(struct iommu_fault_param *param, struct list_
 		iopf_take_partials(param, &first->iopf.fault.prm, faults);
 }
 
+static size_t iopf_count_partials(struct iommu_fault_param *param)
+{
+	struct iopf_partial *first;
+	size_t count = 0;
+
+	list_for_each_entry(first, &param->partial, node)
+		count += first->count;
+	return count;
+}
+
 static void iopf_free_partials(struct list_head *faults)
 {
 	struct iopf_fault *iopf, *next;

@@ -36,6 +36,21 @@ static void core_dequeue_group(struct iopf_group *group)
 #endif
 }
 
+/* What is stored for the device now: partial faults, and groups without an answer. */
+static void core_count_stored(struct device *dev, u64 *partials, u64 *pending)
+{
+	struct iommu_fault_param *param = iopf_get_dev_fault_param(dev);
+
+	*partials = *pending = 0;
+	if (!param)
+		return;
+	mutex_lock(&param->lock);
+	*partials = FACET_COUNT_PARTIALS(param);
+	*pending = list_count_nodes(&param->faults);
+	mutex_unlock(&param->lock);
+	iopf_put_dev_fault_param(param);
+}
+
 static void core_group_init(struct iommu_group *group)
 {
 	mutex_init(&group->lock);
@@ -74,6 +89,7 @@ const struct iopf_core CORE_SYMBOL(iopf_core_, CORE_ID) = {
 	.attach = iommu_attach_device_pasid,
 	.replace = iommu_replace_device_pasid,
 	.detach = iommu_detach_device_pasid,
+	.count_stored = core_count_stored,
 	.group_init = core_group_init,
 	.group_destroy = core_group_destroy,
 	.sva_handler = iommu_sva_iopf_handler,
