@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The explorer's face: a scenario goes in as numbers, what the search found comes out as structs.
+ *
+ * One search at a time for a process. Everything that a struct points to belongs to the explorer and is good until the
+ * next xp_explore(), xp_replay() or xp_register_core(): whoever calls copies it out. Nothing is written anywhere, and
+ * nothing but the progress callback calls back.
+ */
+#ifndef IOPF_EXPLORE_H
+#define IOPF_EXPLORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* cdef-begin */
+
+/*
+ * ---- the scenario ----
+ *
+ * An array of records of XP_WORDS int32 each: an opcode and seven operands, called a to g here. First the definitions,
+ * then sections: at most one XP_SETUP, any number of XP_TASK and XP_WORK, at most one XP_TEARDOWN, each followed by its
+ * operations, then one XP_END. Queues, devices, locks, tasks and work bodies are numbered from 0 in the order of their
+ * records. -1 in an operand that names something means "none".
+ *
+ * Tasks run concurrently, setup before them and teardown behind them. Before setup the explorer itself allocates the
+ * queues, adds the devices to theirs and attaches them; behind teardown it answers the groups that are still held with
+ * INVALID, detaches, removes devices that are still added, frees queues that are still there, waits for a grace period,
+ * drops the devices, and looks for what leaked and which responses are missing.
+ */
+#define XP_WORDS 8
+
+/* --- definitions --- */
+#define XP_DEF_QUEUE 1		/* a: workers, 0: as many as there are items */
+#define XP_DEF_DEVICE 2		/* a: queue or -1; b: handler XP_H_*, -1: not attached; c: pasid, -1: the device's own;
+				   d: lock taken inside page_response, or -1; e: 1 the guest owns the PASID table;
+				   f: device whose iommu group it shares, or -1 */
+#define XP_DEF_LOCK 3		/* a driver's mutex */
+#define XP_DEF_EXPECT 4		/* a: XP_K_*: the scenario expects a failure of this kind; it is no failure then */
+#define XP_DEF_ALLOC_MAY_FAIL 5	/* every allocation of the tasks is a choice */
+#define XP_DEF_MEMORY 6		/* a: bytes of shared memory for the low-level operations, zeroed, at most 4096 */
+
+/* --- sections --- */
+#define XP_SETUP 10
+#define XP_TASK 11		/* a: tasks with the same a >= 0 are identical, -1: like no other */
+#define XP_WORK 12		/* the body of a work item of the low-level operations */
+#define XP_TEARDOWN 13
+#define XP_END 14
+
+/*
+ * --- operations on the framework ---
+ * g of those marked (r): XP_ANY: the result has to be 0 or an error that the core's contract allows there; else it has
+ * to be exactly g.
+ */
+#define XP_REPORT 20		/* (r) a: device, b: grpid, c: pasid or -1, d: IOMMU_FAULT_PERM_* bits, e: 1 the last page,
+				   f: address */
+#define XP_RESPOND 21		/* answers and frees a held group, waits for it: a: device, b: grpid, c: pasid or -1,
+				   d: code 0 success 1 invalid 2 failure. Nobody brings one any more: gives up */
+#define XP_REMOVE 22		/* a: queue, b: device */
+#define XP_ADD 23		/* (r) a: queue, b: device */
+#define XP_FLUSH 24		/* (r) a: device */
+#define XP_DISCARD 25		/* (r) a: queue */
+#define XP_FREE_QUEUE 26	/* a: queue */
+#define XP_CLOSE 27		/* a: device: drops the scenario's reference to it */
+#define XP_ATTACH 28		/* (r) a: device, b: handler, c: pasid or -1 */
+#define XP_DETACH 29		/* a: device, c: pasid or -1 */
+#define XP_REPLACE 30		/* (r) a: device, b: handler, c: pasid or -1 */
+#define XP_FAIL_ALLOC 31	/* a: n: the n-th allocation of this task from here on fails */
+#define XP_LOCK 32		/* a: lock */
+#define XP_UNLOCK 33		/* a: lock */
+#define XP_REPEAT 34		/* a: times in all, b: how many records before this one are the body */
+
+#define XP_H_SVA 0		/* a work resolves the group; any address resolves */
+#define XP_H_INLINE 1		/* answers SUCCESS inside the handler, and frees */
+#define XP_H_REFUSE 2		/* returns -EINVAL */
+#define XP_H_HELD 3		/* kept until XP_RESPOND, or the end */
+#define XP_H_DROP 4		/* frees it unanswered */
+
+#define XP_ANY (-2147483647 - 1)
+
+/*
+ * --- low-level operations: programs that are no core, over the same primitives ---
+ *
+ * Memory: the bytes of XP_DEF_MEMORY, and objects. A task has XP_REGISTERS registers of 64 bits, all 0 at its start. An
+ * address is "base, offset": base -1 is the shared memory, otherwise the register that holds a pointer. Sizes of
+ * primitives in memory: XP_SIZE_*, aligned to 8. Accesses go through the hooks that the core's own go through.
+ */
+#define XP_REGISTERS 8
+#define XP_SIZE_REFCOUNT 4
+#define XP_SIZE_MUTEX 64
+#define XP_SIZE_WORK 64
+#define XP_SIZE_LIST 16
+#define XP_SIZE_RCU_HEAD 32
+
+#define XP_LOAD 40		/* a: register, b: base, c: offset, d: order, e: bytes 1 2 4 8 */
+#define XP_STORE 41		/* a: register or -1: the value f, b: base, c: offset, d: order, e: bytes, f: value */
+#define XP_RMW 42		/* a: register for the old value, b: base, c: offset, d: order, e: bytes, f: value, g: XP_RMW_* */
+#define XP_CAS 43		/* a: register: 1 it was swapped, b: base, c: offset, d: order, e: bytes, f: expected, g: new */
+#define XP_REF 44		/* a: register for the result, b: base, c: offset, d: XP_REF_*, f: n of set */
+#define XP_MUTEX 45		/* a: register for the result, b: base, c: offset, d: XP_MUTEX_* */
+#define XP_RCU 46		/* d: XP_RCU_*; a: register of the object, c: offset of its rcu_head (kfree_rcu, call_rcu);
+				   f: work body that is the callback (call_rcu; its register 0 is the object) */
+#define XP_ALLOC 47		/* a: register, f: bytes; zeroed. 0 when it fails */
+#define XP_FREE 48		/* a: register */
+#define XP_FREE_AT 49		/* kfree of an address: b: base, c: offset */
+#define XP_MOVE 50		/* a: register, b: register or -1: the value f */
+#define XP_SUM 51		/* a: register += f */
+#define XP_ADDRESS 52		/* a: register = the address b, c */
+#define XP_SKIP 53		/* skips f records; a: register that has to be 0 for it (g 0) or not 0 (g 1), -1: always */
+#define XP_LIST 54		/* b: base, c: offset of the node, d: XP_LIST_*, e: base, f: offset of the head, a: result */
+#define XP_WORK_INIT 55		/* b: base, c: offset of the work, f: body. Register 0 of the body: the work's address */
+#define XP_QUEUE_WORK 56	/* a: register for the result, b: base, c: offset of the work, f: low-level workqueue 0..7 */
+#define XP_WQ 57		/* d: XP_WQ_*, f: low-level workqueue 0..7, g: workers of XP_WQ_NEW */
+#define XP_OUT 58		/* a: register: its value belongs to the outcome */
+#define XP_AWAIT 59		/* waits until b, c (e bytes) is not f; a: register for the value */
+#define XP_RECURSE 60		/* f: so many frames of 512 bytes */
+#define XP_WARN 61		/* WARN_ON(true) */
+#define XP_DEREF 62		/* rcu_dereference: a: register, b: base, c: offset; d: 1 lockdep says yes */
+#define XP_PUBLISH 63		/* rcu_assign_pointer: a: register or -1: NULL, b: base, c: offset */
+#define XP_SPIN 64		/* loads b, c (relaxed, e bytes) again and again until it is not f */
+
+#define XP_PLAIN 0
+#define XP_ONCE 1		/* READ_ONCE, WRITE_ONCE */
+#define XP_RELAXED 2
+#define XP_ACQUIRE 3
+#define XP_RELEASE 4
+#define XP_ACQ_REL 5
+#define XP_SEQ_CST 6
+
+#define XP_RMW_ADD 0
+#define XP_RMW_XCHG 1
+
+#define XP_REF_SET 0
+#define XP_REF_READ 1
+#define XP_REF_INC 2
+#define XP_REF_INC_NOT_ZERO 3
+#define XP_REF_DEC 4
+#define XP_REF_DEC_AND_TEST 5
+
+#define XP_MUTEX_INIT 0
+#define XP_MUTEX_LOCK 1
+#define XP_MUTEX_TRYLOCK 2
+#define XP_MUTEX_UNLOCK 3
+#define XP_MUTEX_IS_LOCKED 4
+#define XP_MUTEX_DESTROY 5
+#define XP_MUTEX_ASSERT_HELD 6
+
+#define XP_RCU_READ_LOCK 0
+#define XP_RCU_READ_UNLOCK 1
+#define XP_RCU_SYNCHRONIZE 2
+#define XP_RCU_BARRIER 3
+#define XP_RCU_KFREE 4
+#define XP_RCU_CALL 5
+
+#define XP_LIST_INIT 0		/* of the node alone */
+#define XP_LIST_ADD 1
+#define XP_LIST_ADD_TAIL 2
+#define XP_LIST_DEL 3
+#define XP_LIST_DEL_INIT 4
+#define XP_LIST_EMPTY 5		/* of the node; a: 1 it is */
+#define XP_LIST_FIRST 6		/* a: the node behind the head b, c, or 0 when it is empty */
+
+#define XP_WQ_NEW 0
+#define XP_WQ_FLUSH 1
+#define XP_WQ_DESTROY 2
+
+/* ---- kinds of failure, and their rank: the larger the graver ---- */
+#define XP_K_NONE 0
+#define XP_K_USE_AFTER_FREE 1
+#define XP_K_DOUBLE_FREE 2
+#define XP_K_INVALID_FREE 3
+#define XP_K_BAD_ACCESS 4
+#define XP_K_LEAK 5
+#define XP_K_DATA_RACE 6
+#define XP_K_REFCOUNT 7
+#define XP_K_RCU 8
+#define XP_K_DEADLOCK 9
+#define XP_K_LIVELOCK 10
+#define XP_K_LOCK_ORDER 11
+#define XP_K_STACK_OVERFLOW 12
+#define XP_K_LOST_RESPONSE 13
+#define XP_K_DOUBLE_RESPONSE 14
+#define XP_K_WRONG_RESPONSE 15
+#define XP_K_LATE_RESPONSE 16
+#define XP_K_UNEXPECTED_RETURN 17
+#define XP_K_WARN 18
+#define XP_K_EXPLORER 19	/* the explorer is at a limit of its own, or in the wrong: the result is inconclusive */
+#define XP_KINDS 20
+
+const char *xp_kind_name(int kind);	/* "use-after-free" ... */
+int xp_kind_rank(int kind);
+
+/* ---- what of a driver's contract an execution broke, as bits ---- */
+#define XP_C_RECEPTION 1	/* a report ran beside remove, or began when the device was on no queue */
+#define XP_C_FLUSH 2		/* remove with works outstanding and no flush (forms of the kernel; ours needs none) */
+#define XP_C_FREE_BESIDE 4	/* the queue was freed beside another call on it */
+#define XP_C_ANSWER 8		/* the handler did not answer, or answered twice */
+#define XP_C_FLUSH_AFTER_REMOVE 16
+#define XP_C_NOT_ON_QUEUE 32	/* remove of a device that was not on that queue */
+#define XP_C_DETACH_NOTHING 64
+#define XP_C_DEVICE_GONE 128	/* the device was dropped beside a call on it */
+#define XP_C_DETACH 256		/* detach with faults in flight (forms of the kernel; ours counts its handles) */
+#define XP_CLAUSES 9
+
+const char *xp_clause_text(int bit);	/* 0 .. XP_CLAUSES - 1 */
+
+/* ---- strategies ---- */
+#define XP_S_AUTO 0		/* estimate, short random burst, then DPOR if it fits, else bounds, else sampling */
+#define XP_S_DPOR 1		/* source sets and sleep sets: one execution for each class. Complete */
+#define XP_S_NAIVE 2		/* every interleaving */
+#define XP_S_SLEEP 3		/* all enabled tasks and sleep sets, no race analysis: complete; lists all failures */
+#define XP_S_BOUND 4		/* iterative preemption bounds 0, 1, 2 ... up to options.bound */
+#define XP_S_RANDOM 5		/* uniform random walk */
+#define XP_S_ESTIMATE 6		/* only the estimate */
+#define XP_STRATEGIES 7
+
+const char *xp_strategy_name(int strategy);
+
+/* ---- verdicts ---- */
+#define XP_V_PASS 1		/* every class was executed, none fails */
+#define XP_V_BOUNDED 2		/* every schedule with at most result.bound preemptions */
+#define XP_V_SAMPLED 3
+#define XP_V_FAIL 4
+#define XP_V_INCONCLUSIVE 5	/* result.why */
+
+const char *xp_verdict_name(int verdict);
+
+/* ---- options ---- */
+#define XP_O_ALL_FAILURES 1	/* search on after a failure and keep one of each signature */
+#define XP_O_POINTS_UNLOCK 2	/* mutex_unlock is a scheduling point, too */
+#define XP_O_POINTS_FREE 4	/* kfree is a scheduling point, too */
+#define XP_O_POINTS_PLAIN 8	/* every plain access is a scheduling point, too */
+#define XP_O_CLASSES 16		/* hash the happens-before class of every execution: result.classes is their number */
+#define XP_O_NO_SYMMETRY 32
+#define XP_O_NO_SHRINK 64
+#define XP_O_NO_SELF_CHECK 128
+#define XP_O_NO_ESTIMATE 256
+#define XP_O_COMMUTE 512	/* increments of a count commute, and decrements that do not end it */
+
+struct xp_progress {
+	double seconds;
+	double mass;		/* done part of the tree, 0 to 1, never falls; 0 where the strategy has none */
+	double estimate;	/* classes, 0: unknown */
+	double eta;		/* seconds, -1: unknown */
+	uint64_t executions;
+	uint64_t blocked;
+	int strategy;		/* the one at work */
+	int failures;
+	int bound;		/* of XP_S_BOUND, else -1 */
+};
+
+/* Not 0: stop; what was found stays. */
+typedef int (*xp_progress_fn)(void *arg, const struct xp_progress *progress);
+
+struct xp_options {
+	const void *core;	/* struct iopf_core, from xp_core(); NULL: the default core */
+	int strategy;
+	int bound;		/* of XP_S_BOUND: the last one, -1: until nothing is left. Others: no meaning */
+	unsigned int flags;
+	double budget;		/* seconds, 0: none */
+	uint64_t max_executions;	/* 0: none */
+	uint64_t seed;
+	uint64_t after_failure;	/* how many further executions after the first failure look for a graver one */
+	int max_steps;		/* of one execution, 0: 20000. More is a livelock */
+	xp_progress_fn progress;	/* NULL: none */
+	void *progress_arg;
+	double progress_interval;	/* seconds, 0: 0.05 */
+};
+
+/* ---- results ---- */
+#define XP_PREEMPTIONS 16
+
+/* Which objects make the branches: how many races each had. */
+struct xp_hot {
+	const char *object;
+	const char *op, *other_op;
+	uint64_t races;
+};
+
+struct xp_result {
+	int verdict;
+	const char *why;		/* inconclusive: why; else NULL */
+	int strategy;			/* the one that gave the verdict */
+	int bound;			/* XP_V_BOUNDED */
+	int exhausted;			/* the strategy came to its end */
+	int interrupted;		/* by the progress callback */
+	uint64_t executions;		/* complete ones */
+	uint64_t blocked;		/* cut short, sleep-blocked */
+	uint64_t classes;		/* DPOR: equals executions; with XP_O_CLASSES counted */
+	uint64_t first_failure;		/* at which execution, from 1; 0: none */
+	uint64_t self_checks;
+	double seconds;
+	double estimate;		/* classes by the estimate before the search, 0: none was made */
+	double mass;
+	int deepest;			/* points of the longest execution */
+	int nr_failures;
+	int nr_notes;			/* lock-order cycles that an exhaustive search refuted */
+	int nr_outcomes;
+	int nr_hot;
+	int nr_tasks;			/* with works and callbacks; the explorer's own sequential parts are task 0 */
+	uint64_t preemptions[XP_PREEMPTIONS];	/* executions by preemptions, the last: that many or more */
+	double reset_ns;		/* an execution without its steps: mean of the resets */
+};
+
+/* A place in the code: an address in a core (or in the explorer), to be looked up in the line map of its file. */
+struct xp_place {
+	const char *file;	/* of the shared object, NULL: an operation of the scenario itself */
+	uint64_t offset;	/* in that file, as objdump shows it */
+	const char *symbol;	/* when it is known without a map, else NULL */
+};
+
+/* One line of a trace. */
+struct xp_step {
+	int task;
+	int task_ordinal;	/* the how-manieth step of its task */
+	int record;		/* index of the scenario's record that runs (in records from the start), -1: none */
+	int depth;		/* C calls deep */
+	const char *op;		/* "mutex_lock", "refcount_inc_not_zero", "report begins" ... */
+	const char *object;	/* "param#1.users", NULL: none */
+	int has_values;
+	int64_t before, after;
+	int point;		/* 1: a scheduling point, 0: an event inside the step of one */
+	int preempted;		/* the task before could have gone on: the number of this preemption, else 0 */
+	int nr_held;		/* locks that the task holds behind this step */
+	struct xp_place place;
+	const char *text;	/* more to say, or NULL */
+};
+
+struct xp_site {
+	int task;		/* -1: not known */
+	int step;		/* index in the trace, -1: none */
+	struct xp_place place;
+	const char *what;	/* "allocated", "freed", "accessed", "wrote", "read", "waits for" ... */
+	const char *object;
+};
+
+/* A schedule: runs of steps of one task, each with what is expected next. */
+struct xp_run {
+	int task;
+	int steps;
+	const char *op;		/* the first operation of the run */
+	const char *object;
+};
+
+struct xp_failure {
+	int kind;
+	int rank;
+	int confirmed;		/* 0: a prediction (lock order), the execution itself did not fail */
+	int contract_kept;
+	unsigned int clauses;	/* XP_C_*: what was broken */
+	const char *message;
+	const char *signature;
+	const char *object;	/* NULL: none */
+	uint64_t execution;	/* at which it was found first */
+	uint64_t count;		/* executions that showed it */
+	int preemptions;	/* of the trace */
+	int minimal;		/* 1: no schedule with fewer preemptions shows it */
+	int nr_sites;		/* accessed, freed, allocated; or one for each task in the cycle */
+	int nr_steps;
+	int nr_runs;
+	int culprit_first, culprit_second;	/* indices of steps: in the other order it passes; -1: none found */
+	int nr_dropped;		/* records of the scenario that it does not need */
+	uint64_t hash;		/* of the steps; a replay has to come to the same */
+	const struct xp_site *sites;
+	const struct xp_step *steps;
+	const struct xp_run *runs;
+	const int32_t *dropped;	/* their indices; the trace and the schedule are of the scenario without them */
+};
+
+/* One distinct outcome: text such as "dev0 grpid 1 success; irq: report 0", and how many executions had it. */
+struct xp_outcome {
+	uint64_t hash;
+	uint64_t count;
+	const char *text;
+};
+
+struct xp_divergence {
+	int happened;		/* the replay did not follow its schedule */
+	int run, step;		/* where: index of the run, of the point in the execution */
+	const char *expected_op, *expected_object;
+	const char *found_op, *found_object;	/* NULL: that task had nothing to run */
+	int kind;		/* the run ended with this kind of failure, XP_K_NONE: it passed */
+};
+
+/* NULL, or why the explorer cannot work in this process (libtsan is here, ...). */
+const char *xp_unusable(void);
+
+/* Cores: those built in, then those registered. */
+int xp_nr_cores(void);
+const void *xp_core(int index);
+const void *xp_find_core(const char *name);
+const char *xp_core_name(const void *core);
+/* table: struct iopf_core of a shared object that was loaded; the object has to stay. 0 or -errno. */
+int xp_register_core(const void *table);
+
+/* 0; -EINVAL: the scenario is wrong, see xp_error(); -EBUSY: another search runs; -EPERM: another process's; -ENOMEM. */
+int xp_explore(const int32_t *code, size_t nr_words, const struct xp_options *options, struct xp_result *result);
+/* Strict: stops where the schedule does not fit. The failures are those of this one execution. */
+int xp_replay(const int32_t *code, size_t nr_words, const struct xp_options *options, const struct xp_run *runs,
+	      int nr_runs, struct xp_result *result, struct xp_divergence *divergence);
+const char *xp_error(void);
+
+/* Of the last search, by rank; NULL: no such. */
+const struct xp_failure *xp_failure(int index);
+const struct xp_failure *xp_note(int index);
+const struct xp_outcome *xp_outcome(int index);
+const struct xp_hot *xp_hot(int index);
+/* "task 2", "work 1 of task 2" ...: what a task is; NULL: no such. *section: index of its XP_TASK record, or -1. */
+const char *xp_task_name(int task, int *section);
+/* The distinct happens-before classes (XP_O_CLASSES), at most max of them, sorted. Returns how many there are. */
+size_t xp_classes(uint64_t *hashes, size_t max);
+
+/* cdef-end */
+
+#endif
