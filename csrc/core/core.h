@@ -5,6 +5,12 @@
 
 #include <linux/iommu.h>
 
+/* The domain that a group's faults belong to, whichever way its form remembers it. */
+static inline struct iommu_domain *iopf_group_domain(const struct iopf_group *group)
+{
+	return group->attach_handle ? group->attach_handle->domain : group->domain;
+}
+
 struct iopf_core {
 	const char *name;
 	const char *title;

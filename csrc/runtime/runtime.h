@@ -58,6 +58,8 @@ KERNEL_API void slab_for_each_site(void (*visit)(const struct slab_site *site, l
 KERNEL_API void warn_clear(void);
 KERNEL_API void warn_for_each(void (*visit)(const struct warn_site *site, unsigned long hits, void *arg), void *arg);
 KERNEL_API unsigned long warn_total(void);
+void warn_after_fork(void);
+void printk_after_fork(void);
 
 struct kernel_message {
 	int level;		/* 4 warning */

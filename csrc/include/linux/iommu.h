@@ -27,6 +27,7 @@
 struct mm_struct;
 struct iopf_group;
 struct iommu_domain;
+struct iopf_device_param;
 
 typedef unsigned int ioasid_t;
 
@@ -86,6 +87,7 @@ struct iopf_group {
 	size_t fault_count;
 	struct list_head pending_node;	/* on iommu_fault_param.faults until it is answered */
 	struct work_struct work;
+	struct device *dev;		/* before the group had its fault param */
 	struct iommu_domain *domain;	/* up to v6.10 */
 	struct iommu_attach_handle *attach_handle;
 	struct iommu_fault_param *fault_param;
@@ -124,6 +126,9 @@ struct iommu_fault_param {
 	struct list_head partial;
 	struct keyed_table partial_index;
 	struct list_head faults;
+	/* Before v6.9: what the driver registered. */
+	int (*handler)(struct iommu_fault *fault, void *data);
+	void *data;
 };
 
 struct iommu_ops {
@@ -142,6 +147,7 @@ struct iommu_device {
 struct dev_iommu {
 	struct mutex lock;			/* the writing of fault_param */
 	struct iommu_fault_param __rcu *fault_param;
+	struct iopf_device_param *iopf_param;	/* before v6.9: the queue's half of fault_param */
 	struct iommu_device *iommu_dev;
 	u32 max_pasids;
 	/* Ours: responses that did nothing, because removal had answered or because the owner had. */

@@ -14,6 +14,7 @@
 #define RING 256
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t ratelimit_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct kernel_message ring[RING];
 static unsigned int oldest, used;
 static unsigned long dropped;
@@ -70,7 +71,6 @@ void dev_warn(const struct device *dev, const char *format, ...)
 /* One state per call site, for all devices, as in the kernel. The end of an interval says what it left out. */
 void __dev_warn_ratelimited(struct ratelimit_state *state, const struct device *dev, const char *format, ...)
 {
-	static pthread_mutex_t ratelimit_lock = PTHREAD_MUTEX_INITIALIZER;
 	u64 now = clock_now_ns();
 	unsigned int missed = 0;
 	va_list args;
@@ -123,4 +123,14 @@ unsigned long printk_dropped(void)
 	dropped = 0;
 	pthread_mutex_unlock(&lock);
 	return n;
+}
+
+/* What the parent had not fetched is the parent's. */
+void printk_after_fork(void)
+{
+	pthread_mutex_init(&lock, NULL);
+	pthread_mutex_init(&ratelimit_lock, NULL);
+	used = 0;
+	dropped = 0;
+	printk_waiting = 0;
 }

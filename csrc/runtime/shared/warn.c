@@ -65,3 +65,8 @@ void warn_for_each(void (*visit)(const struct warn_site *site, unsigned long hit
 			visit(site, site->hits, arg);
 	pthread_mutex_unlock(&lock);
 }
+
+void warn_after_fork(void)
+{
+	pthread_mutex_init(&lock, NULL);
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Devices, and the driver that they have here: it counts, records and notes the responses that the core sends.
+ *
+ * A response arrives under the fault param's lock, so telling Python has to wait. It is noted for the thread that
+ * caused it, and api_deliver() runs at the end of the call or of the work item.
+ */
+#include <linux/iommu.h>
+#include <runtime.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api.h"
+
+struct note {
+	struct note *next;
+	struct iopf_device *device;	/* held */
+	struct iopf_response response;
+};
+
+static __thread struct note *notes, **notes_tail;
+__thread bool api_answered_here;
+
+struct iopf_callbacks api_callbacks;
+
+static struct iopf_device *to_device(struct device *dev)
+{
+	return container_of(dev, struct iopf_device, dev);
+}
+
+/* A note that finds no memory is lost: the record and the counts are what a test relies on. */
+static void note_response(struct iopf_device *device, const struct iopf_response *response)
+{
+	struct note *note = malloc(sizeof(*note));
+
+	if (WARN(!note, "no memory to note a response"))
+		return;
+	note->next = NULL;
+	note->response = *response;
+	note->device = device;
+	get_device(&device->dev);
+	if (!notes)
+		notes_tail = &notes;
+	*notes_tail = note;
+	notes_tail = &note->next;
+}
+
+void api_deliver(bool in_work)
+{
+	/* The callback may call back in, and deliver the rest: one at a time, always from the front. */
+	while (unlikely(notes)) {
+		struct note *note = notes;
+
+		notes = note->next;
+		if (api_callbacks.response)
+			api_callbacks.response(note->device->id, &note->response, in_work);
+		put_device(&note->device->dev);
+		free(note);
+	}
+}
+
+static void record_response(struct iopf_device *device, const struct iopf_response *response)
+{
+	if (device->nr_responses == device->room) {
+		size_t room = device->room ? 2 * device->room : 16;
+		struct iopf_response *responses = realloc(device->responses, room * sizeof(*responses));
+
+		if (WARN(!responses, "no memory to record a response"))
+			return;
+		device->responses = responses;
+		device->room = room;
+	}
+	device->responses[device->nr_responses++] = *response;
+}
+
+int api_page_response(struct device *dev, struct iopf_fault *evt, struct iommu_page_response *msg)
+{
+	struct iopf_device *device = to_device(dev);
+	struct iopf_response response = {
+		.pasid = msg->pasid,
+		.grpid = msg->grpid,
+		.code = msg->code,
+		.flags = evt->fault.prm.flags,
+	};
+
+	api_answered_here = true;
+	pthread_mutex_lock(&device->lock);
+	if (msg->code < 3)
+		device->answered[msg->code]++;
+	if (device->flags & IOPF_DEVICE_RECORD)
+		record_response(device, &response);
+	pthread_mutex_unlock(&device->lock);
+	if (device->flags & IOPF_DEVICE_NOTIFY)
+		note_response(device, &response);
+	return 0;
+}
+
+static void iommu_group_release(struct iommu_group *group)
+{
+	struct iopf_iommu_group *g = container_of(group, struct iopf_iommu_group, group);
+
+	g->core->group_destroy(group);
+	free(g);
+}
+
+iopf_iommu_group *iopf_iommu_group_new(const iopf_core *core)
+{
+	struct iopf_iommu_group *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		return NULL;
+	g->core = core;
+	refcount_set(&g->group.users, 1);
+	g->group.release = iommu_group_release;
+	core->group_init(&g->group);
+	return g;
+}
+
+void iopf_iommu_group_put(iopf_iommu_group *g)
+{
+	if (refcount_dec_and_test(&g->group.users))
+		g->group.release(&g->group);
+}
+
+static void device_release(struct device *dev)
+{
+	struct iopf_device *device = to_device(dev);
+
+	mutex_destroy(&device->iommu.lock);
+	pthread_mutex_destroy(&device->lock);
+	iopf_iommu_group_put(device->group);
+	free(device->responses);
+	free(device);
+}
+
+iopf_device *iopf_device_new(const iopf_core *core, const char *name, iopf_iommu_group *group, uint64_t id, int flags)
+{
+	struct iopf_device *device = calloc(1, sizeof(*device));
+
+	if (!device)
+		return NULL;
+	strncpy(device->name, name, sizeof(device->name) - 1);
+	device->core = core;
+	device->group = group;
+	device->id = id;
+	device->flags = flags;
+	pthread_mutex_init(&device->lock, NULL);
+
+	device->ops.page_response = api_page_response;
+	device->ops.user_pasid_table = !!(flags & IOPF_DEVICE_USER_PASID_TABLE);
+	device->iommu_device.ops = &device->ops;
+	device->iommu.iommu_dev = &device->iommu_device;
+	mutex_init(&device->iommu.lock);
+
+	device->dev.init_name = device->name;
+	device->dev.iommu = &device->iommu;
+	refcount_inc(&group->group.users);
+	device->dev.iommu_group = &group->group;
+	refcount_set(&device->dev.users, 1);
+	device->dev.release = device_release;
+	return device;
+}
+
+void iopf_device_put(iopf_device *device)
+{
+	put_device(&device->dev);
+}
+
+size_t iopf_device_responses(iopf_device *device, size_t first, size_t max, struct iopf_response *responses)
+{
+	size_t n;
+
+	pthread_mutex_lock(&device->lock);
+	n = device->nr_responses;
+	if (first < n && max)
+		memcpy(responses, device->responses + first, (n - first < max ? n - first : max) * sizeof(*responses));
+	pthread_mutex_unlock(&device->lock);
+	return n;
+}
+
+void iopf_device_clear_responses(iopf_device *device)
+{
+	pthread_mutex_lock(&device->lock);
+	device->nr_responses = 0;
+	pthread_mutex_unlock(&device->lock);
+}
+
+void iopf_device_statistics(iopf_device *device, struct iopf_statistics *statistics)
+{
+	memset(statistics, 0, sizeof(*statistics));
+	statistics->reported = __atomic_load_n(&device->reported, __ATOMIC_RELAXED);
+	statistics->dropped = (u64)atomic_long_read(&device->iommu.dropped_responses);
+	statistics->already_answered = (u64)atomic_long_read(&device->iommu.repeated_responses);
+
+	pthread_mutex_lock(&device->lock);
+	statistics->success = device->answered[IOPF_SUCCESS];
+	statistics->invalid = device->answered[IOPF_INVALID];
+	statistics->failure = device->answered[IOPF_FAILURE];
+	pthread_mutex_unlock(&device->lock);
+
+	device->core->count_stored(&device->dev, &statistics->partials, &statistics->pending);
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Domains and their handlers: who resolves a group.
+ *
+ * SVA, INLINE and REFUSE are C from end to end. CALL asks Python in the thread that reports, as the kernel calls
+ * iopf_handler; WORK asks Python from the queue's workqueue, as SVA resolves.
+ */
+#include <linux/iommu.h>
+#include <linux/sched/mm.h>
+#include <runtime.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api.h"
+
+/* The last put of a domain may happen anywhere, so Python is not called: it collects the ids. */
+static struct {
+	pthread_mutex_t lock;
+	u64 *ids;
+	size_t n, room;
+} released = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static struct iopf_domain *to_domain(struct iopf_group *group)
+{
+	return container_of(iopf_group_domain(group), struct iopf_domain, domain);
+}
+
+static void domain_release(struct iommu_domain *domain)
+{
+	struct iopf_domain *d = container_of(domain, struct iopf_domain, domain);
+
+	if (domain->mm)
+		mmdrop(domain->mm);
+	if (d->handler) {
+		pthread_mutex_lock(&released.lock);
+		if (released.n == released.room) {
+			size_t room = 2 * released.room + 16;
+			u64 *ids = realloc(released.ids, room * sizeof(*ids));
+
+			if (ids) {
+				released.ids = ids;
+				released.room = room;
+			}
+		}
+		/* Without memory the Python handler lives on: a leak, no crash. */
+		if (released.n < released.room)
+			released.ids[released.n++] = d->handler;
+		pthread_mutex_unlock(&released.lock);
+	}
+	free(d);
+}
+
+size_t iopf_released_handlers(uint64_t *ids, size_t max)
+{
+	size_t n;
+
+	pthread_mutex_lock(&released.lock);
+	n = released.n < max ? released.n : max;
+	released.n -= n;
+	memcpy(ids, released.ids + released.n, n * sizeof(*ids));
+	pthread_mutex_unlock(&released.lock);
+	return n;
+}
+
+void api_handlers_after_fork(void)
+{
+	pthread_mutex_init(&released.lock, NULL);
+	released.n = 0;
+}
+
+static int inline_handler(struct iopf_group *group)
+{
+	const struct iopf_domain *d = to_domain(group);
+	const struct iopf_core *core = d->core;
+	int code = d->code;
+
+	core->dequeue_group(group);
+	core->respond(group, code);
+	core->free_group(group);
+	return 0;
+}
+
+static int refuse_handler(struct iopf_group *group)
+{
+	(void)group;
+	return -EINVAL;
+}
+
+/* Python may keep the group, answer it later, or have answered and freed it by now: it is not touched again. */
+static int call_handler(struct iopf_group *group)
+{
+	const struct iopf_domain *d = to_domain(group);
+
+	d->core->dequeue_group(group);
+	return api_callbacks.handle ? api_callbacks.handle(d->handler, group, false) : -EINVAL;
+}
+
+static void work_function(struct work_struct *work)
+{
+	struct iopf_group *group = container_of(work, struct iopf_group, work);
+	const struct iopf_domain *d = to_domain(group);
+	const struct iopf_core *core = d->core;
+
+	if (api_callbacks.handle && !api_callbacks.handle(d->handler, group, true))
+		return;
+	/* Python did not take it: the group is still ours. */
+	core->respond(group, IOMMU_PAGE_RESP_FAILURE);
+	core->free_group(group);
+}
+
+static int work_handler(struct iopf_group *group)
+{
+	return to_domain(group)->core->queue_group_work(group, work_function);
+}
+
+struct iommu_domain *api_domain_new(struct iopf_device *device, u32 pasid, const struct iopf_handler *handler)
+{
+	struct iopf_domain *d = calloc(1, sizeof(*d));
+	struct iommu_domain *domain;
+
+	if (!d)
+		return NULL;
+	d->core = device->core;
+	d->code = handler->code;
+	d->handler = handler->id;
+	domain = &d->domain;
+	refcount_set(&domain->users, 1);
+	domain->release = domain_release;
+
+	/* A guest that owns the PASID table has a nested domain for the whole device. */
+	if (pasid == IOMMU_NO_PASID && device->ops.user_pasid_table)
+		domain->type = IOMMU_DOMAIN_NESTED;
+	else
+		domain->type = handler->kind == IOPF_SVA ? IOMMU_DOMAIN_SVA : IOMMU_DOMAIN_UNMANAGED;
+
+	switch (handler->kind) {
+	case IOPF_SVA:
+		mmgrab(handler->space);
+		domain->mm = handler->space;
+		domain->iopf_handler = d->core->sva_handler;
+		break;
+	case IOPF_INLINE:
+		domain->iopf_handler = inline_handler;
+		break;
+	case IOPF_REFUSE:
+		domain->iopf_handler = refuse_handler;
+		break;
+	case IOPF_CALL:
+		domain->iopf_handler = call_handler;
+		break;
+	case IOPF_WORK:
+		domain->iopf_handler = work_handler;
+		break;
+	}
+	return domain;
+}
+
+static void handle_release(struct iommu_attach_handle *handle)
+{
+	kfree(handle);
+}
+
+static int attach_or_replace(iopf_device *device, u32 pasid, struct iopf_handler *handler,
+			     int (*call)(struct iommu_domain *, struct device *, ioasid_t,
+					 struct iommu_attach_handle *))
+{
+	struct iommu_attach_handle *handle = kzalloc(sizeof(*handle), GFP_KERNEL);
+	struct iommu_domain *domain;
+	int ret;
+
+	if (!handle)
+		return -ENOMEM;
+	handle->release = handle_release;
+	domain = api_domain_new(device, pasid, handler);
+	if (!domain) {
+		kfree(handle);
+		return -ENOMEM;
+	}
+	ret = call(domain, &device->dev, pasid, handle);
+	if (ret)
+		kfree(handle);
+	/* An attached domain is held by its handle. */
+	device->core->domain_put(domain);
+	return ret;
+}
+
+int iopf_attach(iopf_device *device, uint32_t pasid, struct iopf_handler *handler)
+{
+	return attach_or_replace(device, pasid, handler, device->core->attach);
+}
+
+int iopf_replace(iopf_device *device, uint32_t pasid, struct iopf_handler *handler)
+{
+	return attach_or_replace(device, pasid, handler, device->core->replace);
+}
+
+void iopf_detach(iopf_device *device, uint32_t pasid)
+{
+	device->core->detach(&device->dev, pasid);
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Queues and the calls on them. */
+#include <linux/iommu.h>
+#include <runtime.h>
+
+#include "api.h"
+
+iopf_queue *iopf_queue_new(const iopf_core *core, const char *name, unsigned int workers)
+{
+	struct iopf_queue *queue = core->queue_alloc(name);
+
+	if (queue)
+		workqueue_set_workers(queue->wq, workers);
+	return queue;
+}
+
+void iopf_queue_delete(const iopf_core *core, iopf_queue *queue)
+{
+	core->queue_free(queue);
+	api_deliver(false);
+}
+
+int iopf_queue_add(const iopf_core *core, iopf_queue *queue, iopf_device *device)
+{
+	return core->add_device(queue, &device->dev);
+}
+
+int iopf_queue_remove(const iopf_core *core, iopf_queue *queue, iopf_device *device)
+{
+	int ret = core->remove_device(queue, &device->dev);
+
+	api_deliver(false);
+	return ret;
+}
+
+int iopf_queue_discard(const iopf_core *core, iopf_queue *queue)
+{
+	return core->discard_partial(queue);
+}
+
+unsigned long iopf_queue_run(iopf_queue *queue)
+{
+	return workqueue_run(queue->wq);
+}
+
+int iopf_queue_wait_idle(iopf_queue *queue, uint64_t timeout_ns)
+{
+	return workqueue_wait_idle(queue->wq, timeout_ns);
+}
+
+int iopf_queue_in_work(iopf_queue *queue)
+{
+	return current_work_on(queue->wq);
+}
+
+int iopf_device_flush(iopf_device *device)
+{
+	int ret;
+
+	wait_poll = api_callbacks.poll;
+	wait_abandoned = false;
+	ret = device->core->flush_dev(&device->dev);
+	wait_poll = NULL;
+	if (wait_abandoned) {
+		wait_abandoned = false;
+		ret = -EINTR;
+	}
+	api_deliver(false);
+	return ret;
+}

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the extensions are made of: the one list of units, and the cffi modules over them.
+
+A *unit* is a set of C files compiled with one include path, one set of macros and one set of flags; the compiler's
+objects of a unit go to a directory of its own, so that several extensions may be built from one source at the same
+time. A *flavour* is one extension: a runtime, the cores on it, and a face for Python. The same core file is compiled
+once for every flavour; which kernel primitives it gets is decided by the include path alone.
+
+``setup.py`` runs this file for its ``cffi_modules`` and compiles the units; ``iopf`` itself uses it to find the sources
+for a core that is compiled later.
+"""
+
+import hashlib
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+CSRC = Path(__file__).resolve().parent
+PACKAGE_ROOT = CSRC.parent
+
+#: Flags for all of our C. Python's own CFLAGS carry -DNDEBUG and -O3, and come first: these have the last word.
+CFLAGS = [
+    "-std=gnu11", "-O2", "-g1", "-UNDEBUG", "-fvisibility=hidden", "-fno-strict-aliasing", "-Wall", "-Wextra",
+    "-Wno-unused-parameter", "-Wno-missing-field-initializers", f"-ffile-prefix-map={PACKAGE_ROOT}/=",
+]
+#: A core may be a file that somebody else wrote: it is compiled with the kernel's set of warnings, not with ours.
+CORE_FLAGS = ["-Wno-unused-function", "-Wno-maybe-uninitialized"]
+
+#: Functions of the extension module that C calls: one set in every run flavour (csrc/api/run.h, iopf_callbacks).
+RUN_CALLBACKS = """
+extern "Python" int iopf_on_handle(uint64_t handler, iopf_group *group, int in_work);
+extern "Python" void iopf_on_response(uint64_t device, struct iopf_response *response, int in_work);
+extern "Python" int iopf_on_poll(void);
+"""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """C files that are compiled alike. Paths are relative to csrc."""
+
+    name: str
+    sources: tuple[str, ...]
+    include: tuple[str, ...]
+    macros: tuple[tuple[str, str], ...] = ()
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Flavour:
+    """One extension module, ``iopf._<name>``."""
+
+    name: str
+    faces: tuple[str, ...]
+    units: tuple[Unit, ...]
+    callbacks: str = ""
+    libraries: tuple[str, ...] = ("pthread",)
+    sanitizable: bool = True
+    flags: tuple[str, ...] = field(default=())
+
+
+#: Every core, by its C identifier: the source as csrc/core/unit.c includes it, and its facets header or None.
+CORES: dict[str, tuple[str, str | None]] = {
+    "iopf": ("io-pgfault.c", None),
+}
+
+
+def _sources(folder: str) -> tuple[str, ...]:
+    return tuple(f"{folder}/{path.name}" for path in sorted((CSRC / folder).glob("*.c")))
+
+
+def core_unit(identifier: str, include: tuple[str, ...], flags: tuple[str, ...] = ()) -> Unit:
+    """The unit of one core, for the runtime that comes first on the include path."""
+    source, facets = CORES[identifier]
+    macros = [("CORE_SOURCE", f'"{source}"'), ("CORE_ID", identifier)]
+    if facets is not None:
+        macros.append(("CORE_FACETS", f'"{facets}"'))
+    return Unit(f"core-{identifier}", ("core/unit.c",), include + ("core",), tuple(macros), (*CORE_FLAGS, *flags))
+
+
+def run_flavour(runtime: str) -> Flavour:
+    """A flavour that runs on threads: ``native`` or ``plain``."""
+    include = (f"runtime/{runtime}", "include", "runtime")
+    units = [
+        Unit("runtime", _sources(f"runtime/{runtime}"), include, flags=("-fno-tree-loop-distribute-patterns",)),
+        Unit("shared", _sources("runtime/shared"), include),
+        *(core_unit(identifier, include) for identifier in CORES),
+        Unit("api", _sources("api"), (*include, "core", "api")),
+    ]
+    faces = ("api/run.h", *(face for face in ("api/primitives.h", "api/trace.h", "api/bench.h")
+                            if (CSRC / face).exists()))
+    return Flavour(runtime, faces, tuple(units), RUN_CALLBACKS)
+
+
+def flavours() -> tuple[Flavour, ...]:
+    """All extensions of a build."""
+    return (run_flavour("native"), run_flavour("plain"))
+
+
+def sources_hash() -> str:
+    """A hash of everything under csrc that a build depends on: what a stale extension is told by."""
+    digest = hashlib.sha256()
+    for path in dependencies():
+        digest.update(str(path.relative_to(CSRC)).encode() + b"\0")
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def dependencies() -> list[Path]:
+    """Every file whose change calls for a new build."""
+    return sorted(path for path in CSRC.rglob("*") if path.suffix in {".c", ".h", ".S"} or path.name == "build.py")
+
+
+_CDEF = re.compile(r"/\* cdef-begin \*/\n(.*?)/\* cdef-end \*/", re.DOTALL)
+_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+_EXPRESSION = re.compile(r"^#define\s+(\w+)[ \t]+(?!(?:0x[0-9a-fA-F]+|\d+)[ \t]*$)\S.*$", re.MULTILINE)
+
+
+def face_cdef(face: str) -> str:
+    """What cffi learns from a face: the text between its markers, constants that are no number left to the compiler."""
+    text = (CSRC / face).read_text()
+    parts = _CDEF.findall(text)
+    if not parts:
+        raise ValueError(f"csrc/{face} has no text between /* cdef-begin */ and /* cdef-end */")
+    return _EXPRESSION.sub(r"#define \1 ...", _COMMENT.sub("", "".join(parts)))
+
+
+def sanitizers() -> list[str]:
+    """Compiler and linker flags for IOPF_SANITIZE: ``address,undefined`` or ``thread``; empty for a release build."""
+    wanted = os.environ.get("IOPF_SANITIZE", "").strip()
+    if not wanted:
+        return []
+    known = {"address", "undefined", "thread"}
+    names = wanted.split(",")
+    if not set(names) <= known or {"address", "thread"} <= set(names):
+        raise SystemExit(
+            f"IOPF_SANITIZE={wanted}: takes 'address', 'undefined', 'address,undefined' or 'thread'"
+        )
+    return [f"-fsanitize={wanted}", "-fno-omit-frame-pointer", "-O1", "-g"]
+
+
+def ffi_module(flavour: Flavour):
+    """The cffi builder of a flavour, for ``cffi_modules`` in setup.py."""
+    import cffi
+
+    ffi = cffi.FFI()
+    for face in flavour.faces:
+        ffi.cdef(face_cdef(face))
+    ffi.cdef(flavour.callbacks)
+    ffi.cdef("extern const char *const iopf_sources_hash;\nextern const char *const iopf_build_flags;")
+    flags = [*CFLAGS, *flavour.flags, *(sanitizers() if flavour.sanitizable else [])]
+    shown = " ".join(flag for flag in flags if not flag.startswith("-ffile-prefix-map"))
+    ffi.set_source(
+        f"iopf._{flavour.name}",
+        "".join(f'#include "{face}"\n' for face in flavour.faces)
+        + f'static const char *const iopf_sources_hash = "{sources_hash()}";\n'
+        + f'static const char *const iopf_build_flags = "{shown}";\n',
+        include_dirs=[os.path.relpath(CSRC, os.getcwd())],
+        libraries=list(flavour.libraries),
+        extra_compile_args=[*flags, "-Wno-unused-function"],
+        extra_link_args=sanitizers() if flavour.sanitizable else [],
+        depends=[os.path.relpath(path, os.getcwd()) for path in dependencies()],
+    )
+    return ffi
+
+
+# cffi runs this file by itself and takes the builders from its globals; a plain import has no use for them.
+if __name__ == "__cffi__":
+    globals().update({f"ffi_{flavour.name}": (lambda flavour=flavour: ffi_module(flavour)) for flavour in flavours()})

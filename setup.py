@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Builds the extensions: cffi's modules over the units that csrc/build.py lists."""
+
+import os
+import re
+import shutil
+import sys
+import sysconfig
+from pathlib import Path
+
+from setuptools import find_packages, setup
+from setuptools.command.build_ext import build_ext
+
+try:
+    from setuptools.errors import CompileError, PlatformError
+except ImportError as error:
+    raise SystemExit("iopf needs setuptools 77 or newer: pip install -U setuptools") from error
+
+ROOT = Path(__file__).resolve().parent
+sys.path.insert(0, str(ROOT / "csrc"))
+import build as units  # noqa: E402
+
+NEEDS = (
+    "iopf is built from C when it is installed: it needs Linux, gcc (12 or newer) or clang, and the headers of this"
+    " Python.\n  Debian, Ubuntu: apt install gcc libc6-dev python3-dev\n  Fedora: dnf install gcc python3-devel"
+)
+
+
+class BuildUnits(build_ext):
+    """Compiles each extension's units into objects of its own, then links the module with them."""
+
+    def run(self):
+        if not sys.platform.startswith("linux"):
+            raise PlatformError(f"this is {sys.platform}: iopf uses futexes and membarrier. {NEEDS}")
+        super().run()
+        self._copy_beside_the_sources()
+
+    def build_extension(self, ext):
+        name = ext.name.rpartition("._")[2]
+        flavour = next(flavour for flavour in units.flavours() if flavour.name == name)
+        try:
+            ext.extra_objects = [obj for unit in flavour.units for obj in self._compile(flavour, unit)]
+            super().build_extension(ext)
+        except CompileError as error:
+            raise CompileError(f"{error}\n{NEEDS}") from error
+
+    def _compile(self, flavour, unit):
+        """The objects of a unit; compiled again when a file that the build depends on is newer."""
+        flags = [*units.CFLAGS, *flavour.flags, *(units.sanitizers() if flavour.sanitizable else []), *unit.flags]
+        key = re.sub(r"\W+", "-", os.environ.get("IOPF_SANITIZE", "") or "release")
+        output = Path(self.build_temp) / f"{flavour.name}-{key}" / unit.name
+        csrc = os.path.relpath(units.CSRC)
+        newest = max(path.stat().st_mtime for path in [*units.dependencies(), ROOT / "setup.py"])
+        sources = [os.path.join(csrc, source) for source in unit.sources]
+        objects = self.compiler.object_filenames(sources, output_dir=str(output))
+        if not self.force and all(os.path.exists(obj) and os.path.getmtime(obj) > newest for obj in objects):
+            return objects
+        return self.compiler.compile(
+            sources,
+            output_dir=str(output),
+            include_dirs=[os.path.join(csrc, folder) for folder in unit.include],
+            macros=list(unit.macros),
+            extra_postargs=flags,
+        )
+
+    def _copy_beside_the_sources(self):
+        """So that a checkout stays importable after ``pip install .``, which builds here and installs elsewhere."""
+        for ext in self.extensions:
+            built = Path(self.get_ext_fullpath(ext.name))
+            beside = ROOT / "iopf" / built.name
+            if built.resolve() == beside.resolve() or not os.access(beside.parent, os.W_OK):
+                continue
+            shutil.copyfile(built, beside.with_suffix(".tmp"))
+            os.replace(beside.with_suffix(".tmp"), beside)
+
+
+free_threaded = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+
+setup(
+    packages=[*find_packages(include=["iopf", "iopf.*"]), "iopf._csrc"],
+    package_dir={"iopf": "iopf", "iopf._csrc": "csrc"},
+    package_data={"iopf": ["py.typed"], "iopf._csrc": ["**/*.c", "**/*.h", "**/*.S", "**/*.md"]},
+    cffi_modules=[f"csrc/build.py:ffi_{flavour.name}" for flavour in units.flavours()],
+    cmdclass={"build_ext": BuildUnits},
+    options={} if free_threaded else {"bdist_wheel": {"py_limited_api": "cp310"}},
+)
