@@ -1,11 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Waiting for items. */
+/* Where items run, and waiting for them. */
 #include <linux/bug.h>
 #include <linux/rcupdate.h>
 #include <runtime.h>
 #include <time.h>
 
 #include "worker.h"
+
+struct workqueue_struct *current_workqueue(void)
+{
+	return innermost_runner ? innermost_runner->wq : NULL;
+}
+
+bool current_work_on(struct workqueue_struct *wq)
+{
+	struct runner *runner;
+
+	for (runner = innermost_runner; runner; runner = runner->outer)
+		if (runner->wq == wq)
+			return true;
+	return false;
+}
 
 static bool is_left(struct workqueue_struct *wq, u64 upto)
 {

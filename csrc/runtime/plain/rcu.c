@@ -12,13 +12,11 @@ static pthread_cond_t done = PTHREAD_COND_INITIALIZER;
 static struct rcu_head *first, **tail = &first;
 static u64 nr_queued, nr_invoked;
 static bool has_thread;
-static __thread bool in_callback;
 
 static u64 invoke(struct rcu_head *head)
 {
 	u64 count = 0;
 
-	in_callback = true;
 	while (head) {
 		struct rcu_head *next = head->next;
 
@@ -29,7 +27,6 @@ static u64 invoke(struct rcu_head *head)
 		head = next;
 		count++;
 	}
-	in_callback = false;
 	return count;
 }
 
@@ -95,7 +92,7 @@ void rcu_barrier(void)
 {
 	u64 upto;
 
-	if (might_sleep_in_reader() || WARN(in_callback, "rcu_barrier from an RCU callback"))
+	if (might_sleep_in_reader())
 		return;
 	pthread_mutex_lock(&lock);
 	upto = nr_queued;
@@ -116,5 +113,5 @@ void rcu_after_fork(void)
 	first = NULL;
 	tail = &first;
 	nr_queued = nr_invoked = 0;
-	has_thread = in_callback = false;
+	has_thread = false;
 }

@@ -8,17 +8,7 @@
 
 void (*workqueue_after_item)(void);
 
-static __thread struct runner *innermost;
-
-bool current_work_on(struct workqueue_struct *wq)
-{
-	struct runner *runner;
-
-	for (runner = innermost; runner; runner = runner->outer)
-		if (runner->wq == wq)
-			return true;
-	return false;
-}
+__thread struct runner *innermost_runner;
 
 /* The function is compared too: an item that freed itself may have left its address to another one. */
 static bool is_running(struct work_struct *work, struct workqueue_struct *wq)
@@ -62,12 +52,12 @@ bool run_one(struct runner *self, u64 upto)
 	if (!take(self, upto))
 		return false;
 	pthread_mutex_unlock(&self->wq->lock);
-	self->outer = innermost;
-	innermost = self;
+	self->outer = innermost_runner;
+	innermost_runner = self;
 	self->func(self->work);
 	if (after)
 		after();
-	innermost = self->outer;
+	innermost_runner = self->outer;
 	pthread_mutex_lock(&self->wq->lock);
 	self->work = NULL;
 	pthread_cond_broadcast(&self->wq->done);

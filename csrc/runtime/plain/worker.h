@@ -34,6 +34,9 @@ struct workqueue_struct {
 	char name[16];
 };
 
+/* Whose item this thread is in. */
+extern __thread struct runner *innermost_runner;
+
 #define EVERY_TICKET UINT64_MAX
 
 /* Under the queue's lock; all but the last leave it meanwhile. */
