@@ -136,7 +136,7 @@ static void iommu_detach_device_pasid(struct device *dev, ioasid_t pasid)
  * The handle for a fault, found and counted in one section, so that it cannot be detached in between. A device whose
  * guest owns the PASID table has one nested domain for all PASIDs, at index 0.
  */
-static struct iommu_attach_handle *__maybe_unused
+static __maybe_unused struct iommu_attach_handle *
 iommu_attach_handle_get_for_fault(struct device *dev, const struct iommu_fault_page_request *prm, bool user_pasid_table)
 {
 	bool has_pasid = prm->flags & IOMMU_FAULT_PAGE_REQUEST_PASID_VALID;

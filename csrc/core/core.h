@@ -11,12 +11,58 @@ static inline struct iommu_domain *iopf_group_domain(const struct iopf_group *gr
 	return group->attach_handle ? group->attach_handle->domain : group->domain;
 }
 
+/* Who answers the last request of a group when report fails. The table's report has done it when it returns. */
+enum iopf_core_answers {
+	IOPF_ANSWERS_NOTHING,	/* the driver, always */
+	IOPF_ANSWERS_ABORTS,	/* the core once it began to make a group, the driver before that */
+	IOPF_ANSWERS_ALL,	/* the core. A report that is void leaves a fault without a fault param unanswered */
+};
+
+/* What removal does with a group that is pending. */
+enum iopf_core_removal {
+	IOPF_REMOVAL_REFUSES,	/* -EBUSY, nothing is removed, and drivers do not listen */
+	IOPF_REMOVAL_ANSWERS,	/* INVALID; its owner frees it */
+	IOPF_REMOVAL_FREES,	/* INVALID, and frees it, whoever still has it */
+};
+
+/*
+ * What a form demands of its driver. A failure in an execution that breaks one of these is tagged so; ours demands
+ * none of them.
+ */
+#define IOPF_DEMANDS_QUIET (1u << 0)	/* no report runs or comes once remove is called: reception off, hardware drained */
+#define IOPF_DEMANDS_FLUSH (1u << 1)	/* no work is queued or running when remove is called */
+#define IOPF_DEMANDS_IDLE (1u << 2)	/* nothing at all is pending when remove is called */
+#define IOPF_DEMANDS_DRAINED (1u << 3)	/* no report runs and no group is out when its attachment is detached or replaced */
+#define IOPF_DEMANDS_DEQUEUE (1u << 4)	/* a handler that keeps a group calls dequeue_group first */
+#define IOPF_DEMANDS_DEVICE (1u << 5)	/* the device outlives the works and groups of its faults */
+
+/* Facts that judge an execution: what is this form's way, and not a failure of the scenario. */
+struct iopf_core_facts {
+	enum iopf_core_answers answers;
+	enum iopf_core_removal removal;
+	unsigned int demands;		/* IOPF_DEMANDS_ bits */
+	bool report_returns;		/* false: it is void, and the table's gives 0 */
+	bool returns_refusal;		/* the error of a handler is what report returns; elsewhere report gives 0 */
+	bool answers_partials;		/* bad setup answers each request, also those that are not the last of a group */
+	bool rejects_late_reports;	/* a report that meets a removed fault param is bad setup (law 7) */
+	bool response_looks_up;		/* the response finds the fault param from the device again, if there is one */
+	bool response_matches_copies;	/* pending is a copy of the last fault, found by its index */
+	bool response_checks_pending;	/* a second response, or one after removal, does nothing */
+	bool free_answers;		/* free_group answers a group that is still pending */
+	bool has_dequeue;
+	bool counts_handles;		/* a group pins its attach handle and domain; elsewhere detach frees the handle */
+	bool flush_holds_device_lock;
+	bool group_handlers;		/* false: domains have none, and the table makes a group of each last fault for them */
+};
+
 struct iopf_core {
 	const char *name;
 	const char *title;
 	const char *commit;		/* upstream, or "" */
+	const char *releases;		/* that carry it, or "" */
 	const char *summary;
 	bool claims_correct;		/* a failure with the contract kept is a bug, not history */
+	struct iopf_core_facts facts;
 
 	struct iopf_queue *(*queue_alloc)(const char *name);
 	void (*queue_free)(struct iopf_queue *queue);

@@ -71,6 +71,11 @@
 #define FACET_ANSWERS FACET_ANSWERS_ALL
 #endif
 
+/* 1: what is pending is a copy of the last fault, and a response is matched by its index; 0: the group. */
+#ifndef FACET_PENDING_IS_COPIES
+#define FACET_PENDING_IS_COPIES 0
+#endif
+
 /* What removal does with groups that are pending. */
 #define FACET_REMOVE_REFUSES 0	/* -EBUSY, and nothing is removed */
 #define FACET_REMOVE_ANSWERS 1	/* INVALID; the owner frees */

@@ -8,7 +8,7 @@
  */
 #include <linux/iommu.h>
 
-static struct iommu_attach_handle *__maybe_unused
+static __maybe_unused struct iommu_attach_handle *
 iommu_attach_handle_get(struct iommu_group *group, ioasid_t pasid, unsigned int type)
 {
 	struct iommu_attach_handle *handle;
@@ -23,7 +23,7 @@ iommu_attach_handle_get(struct iommu_group *group, ioasid_t pasid, unsigned int 
 	return handle;
 }
 
-static struct iommu_domain *__maybe_unused
+static __maybe_unused struct iommu_domain *
 iommu_get_domain_for_dev_pasid(struct device *dev, ioasid_t pasid, unsigned int type)
 {
 	struct iommu_group *group = dev->iommu_group;
@@ -40,7 +40,7 @@ iommu_get_domain_for_dev_pasid(struct device *dev, ioasid_t pasid, unsigned int 
 }
 
 /* The domain of the requests without a PASID. */
-static struct iommu_domain *__maybe_unused iommu_get_domain_for_dev(struct device *dev)
+static __maybe_unused struct iommu_domain *iommu_get_domain_for_dev(struct device *dev)
 {
 	return iommu_get_domain_for_dev_pasid(dev, IOMMU_NO_PASID, 0);
 }

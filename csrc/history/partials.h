@@ -26,7 +26,7 @@ static void __maybe_unused iopf_purge_partials(struct list_head *partial, u32 gr
 	}
 }
 
-static int iopf_store_partial(struct list_head *partial, struct iommu_fault *fault)
+static int __maybe_unused iopf_store_partial(struct list_head *partial, struct iommu_fault *fault)
 {
 	struct iopf_fault *iopf = kzalloc(sizeof(*iopf), GFP_KERNEL);
 
