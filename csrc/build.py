@@ -62,6 +62,13 @@ class Flavour:
 #: Every core, by its C identifier: the source as csrc/core/unit.c includes it, and its facets header or None.
 CORES: dict[str, tuple[str, str | None]] = {
     "iopf": ("io-pgfault.c", None),
+    **{
+        name.translate(str.maketrans(".-", "__")): (f"../history/{name}.c", f"../history/facets/{name}.h")
+        for name in (
+            "v5.14", "locking", "lkml-v8", "refcount", "remove-void", "track-group", "void-response", "v6.9", "v6.12",
+            "v6.14", "v7.2",
+        )
+    },
 }
 
 

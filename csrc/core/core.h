@@ -11,6 +11,12 @@ static inline struct iommu_domain *iopf_group_domain(const struct iopf_group *gr
 	return group->attach_handle ? group->attach_handle->domain : group->domain;
 }
 
+/* The device, as well: before groups had a fault param they had the bare device. */
+static inline struct device *iopf_group_device(const struct iopf_group *group)
+{
+	return group->fault_param ? group->fault_param->dev : group->dev;
+}
+
 /* Who answers the last request of a group when report fails. The table's report has done it when it returns. */
 enum iopf_core_answers {
 	IOPF_ANSWERS_NOTHING,	/* the driver, always */

@@ -67,9 +67,18 @@ static int core_add_device(struct iopf_queue *queue, struct device *dev)
 	if (ret)
 		return ret;
 	ret = iommu_register_device_fault_handler(dev, core_fault_handler, dev);
-	if (ret)
+	if (ret) {
 		iopf_queue_remove_device(queue, dev);
-	return ret;
+		return ret;
+	}
+	/* The form has no use for these two; who asks a device for its queue finds it as with the others. */
+	mutex_lock(&dev->iommu->lock);
+	if (dev->iommu->fault_param) {
+		dev->iommu->fault_param->dev = dev;
+		rcu_assign_pointer(dev->iommu->fault_param->queue, queue);
+	}
+	mutex_unlock(&dev->iommu->lock);
+	return 0;
 }
 
 /* A handler that can't be unregistered keeps the device on its queue. */

@@ -9,6 +9,7 @@
  * What it gets wrong:
  *  - flush holds dev->iommu->lock and waits for works, and the response of a work needs that lock: with any work
  *    pending, a deadlock. It also closes the cycle with a driver lock taken inside page_response;
+ *  - report holds that lock around the handler, so a handler that answers before it returns deadlocks with itself;
  *  - removal reads the pointer before it takes the lock that covers it;
  *  - removal refuses while something is pending, and nobody listens: freeing the queue goes on, and the param keeps
  *    pointing at freed memory;
