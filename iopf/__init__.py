@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The Linux I/O page fault framework in user space: run it, explore every interleaving of it, time it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import _callbacks, _types
+from ._runtime import MissingExtension
+from ._types import PAGE_REQUEST_FORMAT, PageRequest, PageResponse, Perm, RequestFlags, ResponseCode
+from .device import Device, DeviceStatistics
+from .exceptions import (
+    AlreadyAnswered,
+    AlreadyOnQueue,
+    BadSetup,
+    Closed,
+    ForkedError,
+    HandlerError,
+    IopfError,
+    NotOnQueue,
+    WouldDeadlock,
+)
+from .group import Group
+from .handlers import SVA, Inline, Refuse, Work
+from .info import Core, Site, build_info, clear_warnings, cores, live_objects, warnings
+from .queue import Queue, QueueStatistics
+from .space import AddressSpace, Area
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "PAGE_REQUEST_FORMAT", "SVA", "AddressSpace", "AlreadyAnswered", "AlreadyOnQueue", "Area", "BadSetup", "Closed",
+    "Core", "Device", "DeviceStatistics", "ForkedError", "Group", "HandlerError", "Inline", "IopfError",
+    "MissingExtension", "NotOnQueue", "PageRequest", "PageResponse", "Perm", "Queue", "QueueStatistics", "Refuse",
+    "RequestFlags", "ResponseCode", "Site", "Work", "WouldDeadlock", "build_info", "clear_warnings", "cores",
+    "live_objects", "page_request_dtype", "warnings",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "page_request_dtype":
+        return _types.page_request_dtype
+    raise AttributeError(f"module 'iopf' has no attribute {name!r}")

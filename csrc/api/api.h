@@ -43,7 +43,7 @@ struct iopf_domain {
 extern struct iopf_callbacks api_callbacks;
 
 /* Hands the noted responses to Python. No lock of a core is held. */
-void api_deliver(bool in_work);
+void api_deliver(void);
 /* page_response of our devices. */
 int api_page_response(struct device *dev, struct iopf_fault *evt, struct iommu_page_response *msg);
 /* Did this thread's last api_page_response() happen since the flag was cleared? */

@@ -45,7 +45,7 @@ static void note_response(struct iopf_device *device, const struct iopf_response
 	notes_tail = &note->next;
 }
 
-void api_deliver(bool in_work)
+void api_deliver(void)
 {
 	/* The callback may call back in, and deliver the rest: one at a time, always from the front. */
 	while (unlikely(notes)) {
@@ -53,7 +53,7 @@ void api_deliver(bool in_work)
 
 		notes = note->next;
 		if (api_callbacks.response)
-			api_callbacks.response(note->device->id, &note->response, in_work);
+			api_callbacks.response(note->device->id, &note->response, (uintptr_t)current_workqueue());
 		put_device(&note->device->dev);
 		free(note);
 	}

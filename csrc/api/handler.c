@@ -25,6 +25,11 @@ static struct iopf_domain *to_domain(struct iopf_group *group)
 	return container_of(iopf_group_domain(group), struct iopf_domain, domain);
 }
 
+const iopf_core *iopf_group_core(iopf_group *group)
+{
+	return to_domain(group)->core;
+}
+
 static void domain_release(struct iommu_domain *domain)
 {
 	struct iopf_domain *d = container_of(domain, struct iopf_domain, domain);
@@ -86,24 +91,32 @@ static int refuse_handler(struct iopf_group *group)
 	return -EINVAL;
 }
 
-/* Python may keep the group, answer it later, or have answered and freed it by now: it is not touched again. */
+/*
+ * 0: Python has the group, and may have answered and freed it by now, so it is not touched again. It asks in the
+ * thread that reported, or in a work.
+ */
+static int ask_python(struct iopf_group *group)
+{
+	u64 device = container_of(group->fault_param->dev, struct iopf_device, dev)->id;
+
+	if (!api_callbacks.handle)
+		return -EINVAL;
+	return api_callbacks.handle(to_domain(group)->handler, device, group, (uintptr_t)current_workqueue());
+}
+
 static int call_handler(struct iopf_group *group)
 {
-	const struct iopf_domain *d = to_domain(group);
-
-	d->core->dequeue_group(group);
-	return api_callbacks.handle ? api_callbacks.handle(d->handler, group, false) : -EINVAL;
+	to_domain(group)->core->dequeue_group(group);
+	return ask_python(group);
 }
 
 static void work_function(struct work_struct *work)
 {
 	struct iopf_group *group = container_of(work, struct iopf_group, work);
-	const struct iopf_domain *d = to_domain(group);
-	const struct iopf_core *core = d->core;
+	const struct iopf_core *core = to_domain(group)->core;
 
-	if (api_callbacks.handle && !api_callbacks.handle(d->handler, group, true))
+	if (!ask_python(group))
 		return;
-	/* Python did not take it: the group is still ours. */
 	core->respond(group, IOMMU_PAGE_RESP_FAILURE);
 	core->free_group(group);
 }

@@ -30,15 +30,10 @@ void iopf_core_describe(const iopf_core *core, struct iopf_core_info *info)
 	info->claims_correct = core->claims_correct;
 }
 
-static void after_item(void)
-{
-	api_deliver(true);
-}
-
 void iopf_set_callbacks(struct iopf_callbacks *callbacks)
 {
 	api_callbacks = *callbacks;
-	__atomic_store_n(&workqueue_after_item, after_item, __ATOMIC_RELEASE);
+	__atomic_store_n(&workqueue_after_item, api_deliver, __ATOMIC_RELEASE);
 }
 
 

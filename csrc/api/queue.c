@@ -17,7 +17,7 @@ iopf_queue *iopf_queue_new(const iopf_core *core, const char *name, unsigned int
 void iopf_queue_delete(const iopf_core *core, iopf_queue *queue)
 {
 	core->queue_free(queue);
-	api_deliver(false);
+	api_deliver();
 }
 
 int iopf_queue_add(const iopf_core *core, iopf_queue *queue, iopf_device *device)
@@ -29,7 +29,7 @@ int iopf_queue_remove(const iopf_core *core, iopf_queue *queue, iopf_device *dev
 {
 	int ret = core->remove_device(queue, &device->dev);
 
-	api_deliver(false);
+	api_deliver();
 	return ret;
 }
 
@@ -53,6 +53,23 @@ int iopf_queue_in_work(iopf_queue *queue)
 	return current_work_on(queue->wq);
 }
 
+uint64_t iopf_queue_identity(iopf_queue *queue)
+{
+	return (uintptr_t)queue->wq;
+}
+
+int iopf_queue_has(iopf_queue *queue, iopf_device *device)
+{
+	struct iommu_fault_param *param;
+	bool has;
+
+	rcu_read_lock();
+	param = rcu_dereference(device->iommu.fault_param);
+	has = param && rcu_access_pointer(param->queue) == queue;
+	rcu_read_unlock();
+	return has;
+}
+
 int iopf_device_flush(iopf_device *device)
 {
 	int ret;
@@ -65,6 +82,6 @@ int iopf_device_flush(iopf_device *device)
 		wait_abandoned = false;
 		ret = -EINTR;
 	}
-	api_deliver(false);
+	api_deliver();
 	return ret;
 }

@@ -25,7 +25,7 @@ int iopf_report(iopf_device *device, uint64_t addr, uint32_t perm, uint32_t grpi
 	};
 	int ret = report(device, &evt);
 
-	api_deliver(false);
+	api_deliver();
 	return ret;
 }
 
@@ -45,7 +45,7 @@ size_t iopf_report_many(iopf_device *device, const void *requests, size_t count,
 		accepted += !ret;
 		if (results)
 			results[i] = ret;
-		api_deliver(false);
+		api_deliver();
 		if (i % POLL_EVERY == POLL_EVERY - 1 && clock_now_ns() - polled > WAIT_SLICE_NS) {
 			polled = clock_now_ns();
 			if (api_callbacks.poll && api_callbacks.poll()) {
@@ -79,6 +79,6 @@ int iopf_group_finish(const iopf_core *core, iopf_group *group, int code)
 	core->respond(group, code);
 	answered = api_answered_here;
 	core->free_group(group);
-	api_deliver(false);
+	api_deliver();
 	return answered;
 }

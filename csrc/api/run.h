@@ -48,9 +48,9 @@ struct iopf_response {
 
 /* What Python does when C asks. Errors stay with Python; a handler's result is 0 (it has the group) or -errno. */
 struct iopf_callbacks {
-	/* in_work: not in the thread that reported, but in a work item */
-	int (*handle)(uint64_t handler, iopf_group *group, int in_work);
-	void (*response)(uint64_t device, struct iopf_response *response, int in_work);
+	/* work_of: iopf_queue_identity() of the queue in whose work item this is; 0: in nobody's */
+	int (*handle)(uint64_t handler, uint64_t device, iopf_group *group, uint64_t work_of);
+	void (*response)(uint64_t device, struct iopf_response *response, uint64_t work_of);
 	/* Not 0: give the wait up. Asked every 50 ms by calls that say so. */
 	int (*poll)(void);
 };
@@ -81,6 +81,9 @@ unsigned long iopf_queue_run(iopf_queue *queue);
 int iopf_queue_wait_idle(iopf_queue *queue, uint64_t timeout_ns);
 /* Is the caller inside a work of this queue? */
 int iopf_queue_in_work(iopf_queue *queue);
+uint64_t iopf_queue_identity(iopf_queue *queue);
+/* Is the device on this queue now? */
+int iopf_queue_has(iopf_queue *queue, iopf_device *device);
 
 /* --- devices --- */
 /* Devices of one iommu group share their attachments. Each device holds a reference, and so does the creator. */
@@ -136,6 +139,8 @@ size_t iopf_report_many(iopf_device *device, const void *requests, size_t count,
 
 /* --- groups; the caller owns the group --- */
 size_t iopf_group_faults(iopf_group *group, size_t max, struct iopf_request *requests);
+/* The core that the group belongs to. */
+const iopf_core *iopf_group_core(iopf_group *group);
 /* Answers and frees. 1: the device got it; 0: removal had answered. */
 int iopf_group_finish(const iopf_core *core, iopf_group *group, int code);
 

@@ -26,6 +26,8 @@ KERNEL_API void workqueue_set_workers(struct workqueue_struct *wq, unsigned int 
 KERNEL_API unsigned long workqueue_run(struct workqueue_struct *wq);
 /* Waits until nothing is pending or running. False: the time is over first. Runs nothing. */
 KERNEL_API bool workqueue_wait_idle(struct workqueue_struct *wq, u64 timeout_ns);
+/* The queue in whose item the caller is, the innermost; NULL: in none. */
+KERNEL_API struct workqueue_struct *current_workqueue(void);
 /* Called in the thread that ran an item, before the item counts as finished. One for all queues; NULL: none. */
 KERNEL_API extern void (*workqueue_after_item)(void);
 

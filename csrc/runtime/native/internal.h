@@ -31,4 +31,17 @@ static inline void cpu_relax(void)
 #endif
 }
 
+/*
+ * For the runtime's own short sections: a mutex as the kernel's raw spinlocks are used, inside RCU readers too.
+ * Included after linux/mutex.h.
+ */
+#define raw_lock(lock) do {								\
+	struct mutex *__lock = (lock);							\
+	struct thread *__self = thread_current();					\
+											\
+	if (unlikely(!__mutex_take(__lock, __self)))					\
+		mutex_lock_slow(__lock, __self);					\
+} while (0)
+#define raw_unlock(lock) mutex_unlock(lock)
+
 #endif

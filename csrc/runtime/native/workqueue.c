@@ -143,9 +143,9 @@ static void worker_run_one(struct worker *worker)
 	struct workqueue_struct *wq = worker->wq;
 	struct work_struct *work = worker_next(worker);
 
-	mutex_unlock(&wq->lock);
+	raw_unlock(&wq->lock);
 	run_item(worker, work);
-	mutex_lock(&wq->lock);
+	raw_lock(&wq->lock);
 }
 
 /* Under the lock, which it leaves meanwhile: runs items until there are none. Returns how many times it took some. */
@@ -156,9 +156,9 @@ static unsigned long worker_drain(struct worker *worker)
 
 	while (worker_take(worker)) {
 		if (wq->nr_workers == 1) {
-			mutex_unlock(&wq->lock);
+			raw_unlock(&wq->lock);
 			worker_run_batch(worker);
-			mutex_lock(&wq->lock);
+			raw_lock(&wq->lock);
 		} else {
 			worker_run_one(worker);
 		}
@@ -211,11 +211,11 @@ static void worker_sleep(struct workqueue_struct *wq)
 	u32 pokes = __atomic_load_n(&wq->pokes, __ATOMIC_RELAXED);
 
 	wq->nr_asleep++;
-	mutex_unlock(&wq->lock);
+	raw_unlock(&wq->lock);
 	__atomic_sub_fetch(&workers_awake, 1, __ATOMIC_RELAXED);
 	futex_wait(&wq->pokes, pokes, 0);
 	__atomic_add_fetch(&workers_awake, 1, __ATOMIC_RELAXED);
-	mutex_lock(&wq->lock);
+	raw_lock(&wq->lock);
 	wq->nr_asleep--;
 	wq->wake_sent = false;
 }
@@ -236,29 +236,29 @@ static void *worker_main(void *arg)
 	struct workqueue_struct *wq = self->wq;
 
 	__atomic_add_fetch(&workers_awake, 1, __ATOMIC_RELAXED);
-	mutex_lock(&wq->lock);
+	raw_lock(&wq->lock);
 	worker_here = self;
 	while (!wq->stopping || !list_empty(&wq->pending)) {
 		u64 seen;
 
 		if (should_wake(wq)) {
-			mutex_unlock(&wq->lock);
+			raw_unlock(&wq->lock);
 			futex_wake(&wq->pokes, 1);
-			mutex_lock(&wq->lock);
+			raw_lock(&wq->lock);
 		}
 		if (worker_drain(self))
 			continue;
 		seen = wq->newest_ticket;
-		mutex_unlock(&wq->lock);
+		raw_unlock(&wq->lock);
 		if (worker_spin(wq, seen)) {
-			mutex_lock(&wq->lock);
+			raw_lock(&wq->lock);
 			continue;
 		}
-		mutex_lock(&wq->lock);
+		raw_lock(&wq->lock);
 		if (wq->newest_ticket == seen && !wq->stopping)
 			worker_sleep(wq);
 	}
-	mutex_unlock(&wq->lock);
+	raw_unlock(&wq->lock);
 	__atomic_sub_fetch(&workers_awake, 1, __ATOMIC_RELAXED);
 	return NULL;
 }
@@ -288,9 +288,9 @@ bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
 	if (__atomic_exchange_n(&work->pending, 1, __ATOMIC_SEQ_CST))
 		return false;
 
-	mutex_lock(&wq->lock);
+	raw_lock(&wq->lock);
 	if (unlikely(wq->draining) && WARN_ONCE(!current_work_on(wq), "workqueue: queueing on a queue that is draining")) {
-		mutex_unlock(&wq->lock);
+		raw_unlock(&wq->lock);
 		return true;	/* and never runs: so does the kernel */
 	}
 	work->ticket = wq->newest_ticket + 1;
@@ -299,7 +299,7 @@ bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
 	if (unlikely(wq->nr_started < wq->nr_workers) && !wq->nr_asleep)
 		start_worker(wq);
 	wake = should_wake(wq);
-	mutex_unlock(&wq->lock);
+	raw_unlock(&wq->lock);
 	if (wake)
 		futex_wake(&wq->pokes, 1);
 	return true;
@@ -313,6 +313,11 @@ bool current_work_on(struct workqueue_struct *wq)
 		if (worker->wq == wq && worker->current_item)
 			return true;
 	return false;
+}
+
+struct workqueue_struct *current_workqueue(void)
+{
+	return worker_here && worker_here->current_item ? worker_here->wq : NULL;
 }
 
 struct workqueue_struct *alloc_workqueue(const char *format, unsigned int flags, int max_active, ...)
@@ -336,10 +341,10 @@ struct workqueue_struct *alloc_workqueue(const char *format, unsigned int flags,
 
 void workqueue_set_workers(struct workqueue_struct *wq, unsigned int nr_workers)
 {
-	mutex_lock(&wq->lock);
+	raw_lock(&wq->lock);
 	if (!WARN(wq->newest_ticket, "workqueue: the number of workers is set before the first item"))
 		wq->nr_workers = nr_workers;
-	mutex_unlock(&wq->lock);
+	raw_unlock(&wq->lock);
 }
 
 /* Under the lock: is there no item with a ticket up to this one? */
@@ -373,10 +378,10 @@ static bool wait_done(struct workqueue_struct *wq, u64 ticket, u64 deadline)
 		progress = __atomic_load_n(&wq->progress, __ATOMIC_ACQUIRE);
 		membarrier_all();
 		done = is_done(wq, ticket);
-		mutex_unlock(&wq->lock);
+		raw_unlock(&wq->lock);
 		if (!done)
 			futex_wait(&wq->progress, progress, slice);
-		mutex_lock(&wq->lock);
+		raw_lock(&wq->lock);
 		__atomic_sub_fetch(&wq->flushers, 1, __ATOMIC_SEQ_CST);
 		if (!is_done(wq, ticket) && wait_interrupted())
 			return false;
@@ -389,15 +394,15 @@ unsigned long workqueue_run(struct workqueue_struct *wq)
 	struct worker here;
 	unsigned long n;
 
-	mutex_lock(&wq->lock);
+	raw_lock(&wq->lock);
 	if (wq->nr_workers || list_empty(&wq->pending)) {
-		mutex_unlock(&wq->lock);
+		raw_unlock(&wq->lock);
 		return 0;
 	}
 	worker_begin(&here, wq);
 	n = worker_drain(&here);
 	worker_end(&here);
-	mutex_unlock(&wq->lock);
+	raw_unlock(&wq->lock);
 	return n;
 }
 
@@ -406,11 +411,11 @@ bool workqueue_wait_idle(struct workqueue_struct *wq, u64 timeout_ns)
 	u64 deadline = now_ns() + timeout_ns;
 	bool idle;
 
-	mutex_lock(&wq->lock);
+	raw_lock(&wq->lock);
 	do {
 		idle = wait_done(wq, wq->newest_ticket, deadline) && is_done(wq, wq->newest_ticket);
 	} while (!idle && now_ns() < deadline);
-	mutex_unlock(&wq->lock);
+	raw_unlock(&wq->lock);
 	return idle;
 }
 
@@ -424,9 +429,9 @@ void flush_workqueue(struct workqueue_struct *wq)
 	if (!newest)
 		return;		/* nothing was ever queued */
 	workqueue_run(wq);
-	mutex_lock(&wq->lock);
+	raw_lock(&wq->lock);
 	wait_done(wq, newest, UINT64_MAX);
-	mutex_unlock(&wq->lock);
+	raw_unlock(&wq->lock);
 }
 
 void destroy_workqueue(struct workqueue_struct *wq)
@@ -437,18 +442,18 @@ void destroy_workqueue(struct workqueue_struct *wq)
 	if (WARN(current_work_on(wq), "destroy_workqueue from an item of the same queue"))
 		return;
 
-	mutex_lock(&wq->lock);
+	raw_lock(&wq->lock);
 	wq->draining = true;
 	/* Items may queue further ones of the same queue: until there are none. */
 	while (!is_done(wq, wq->newest_ticket)) {
-		mutex_unlock(&wq->lock);
+		raw_unlock(&wq->lock);
 		workqueue_run(wq);
-		mutex_lock(&wq->lock);
+		raw_lock(&wq->lock);
 		wait_done(wq, wq->newest_ticket, UINT64_MAX);
 	}
 	__atomic_store_n(&wq->stopping, true, __ATOMIC_RELAXED);
 	__atomic_add_fetch(&wq->pokes, 1, __ATOMIC_RELAXED);
-	mutex_unlock(&wq->lock);
+	raw_unlock(&wq->lock);
 	futex_wake(&wq->pokes, INT32_MAX);
 
 	/* Nobody else touches the list of workers any more. */

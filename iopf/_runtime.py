@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The edge to C: the extension modules, callbacks, kernel messages, and what a fork does.
+
+No cffi object leaves the package. C calls Python in three places only, and never with a lock of a core held: a handler,
+a response, and "shall I go on waiting?". An exception cannot pass through C, so it is kept for the thread and raised
+when the call that caused it is back; one from a work item is kept with its queue.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import importlib.util
+import logging
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger("iopf")
+log.addHandler(logging.NullHandler())
+
+#: The runtimes that run on threads.
+RUNTIMES = ("native", "plain")
+
+_BUILD = (
+    "Install iopf with pip (it needs gcc or clang and the Python headers), or, in a checkout, build the extensions again"
+    " with: pip install ."
+)
+
+#: Counts forks: an object from before one is dead in the child.
+generation = 0
+
+
+class MissingExtension(ImportError):
+    """An extension module is missing, broken, or older than the sources beside it."""
+
+
+class _Pending(threading.local):
+    """Exceptions of callbacks that the current call of this thread has to raise."""
+
+    def __init__(self) -> None:
+        self.errors: list[BaseException] = []
+
+
+pending = _Pending()
+
+
+def _checkout_hash() -> str | None:
+    """The hash of the sources, when the package is used from a checkout."""
+    path = Path(__file__).resolve().parent.parent / "csrc" / "build.py"
+    if not path.exists() or os.environ.get("IOPF_ALLOW_STALE"):
+        return None
+    spec = importlib.util.spec_from_file_location("iopf._csrc_build", path)
+    assert spec is not None and spec.loader is not None
+    build = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(build)
+    return build.sources_hash()
+
+
+def load_extension(name: str) -> Any:
+    """The extension module ``iopf._<name>``; MissingExtension says what to do when there is none that fits."""
+    if not sys.platform.startswith("linux"):
+        raise MissingExtension(f"iopf runs on Linux only, this is {sys.platform}")
+    try:
+        module = importlib.import_module(f"iopf._{name}")
+    except ImportError as error:
+        raise MissingExtension(f"the extension iopf._{name} can't be loaded: {error}. {_BUILD}") from error
+    expected = _checkout_hash()
+    built = module.ffi.string(module.lib.iopf_sources_hash).decode()
+    if expected is not None and built != expected:
+        raise MissingExtension(
+            f"the extension iopf._{name} was built from other sources than those in csrc (build {built}, sources"
+            f" {expected}). {_BUILD}  (IOPF_ALLOW_STALE=1 uses it all the same.)"
+        )
+    return module
+
+
+class Runtime:
+    """One extension: its functions, and the registries through which its callbacks find Python objects."""
+
+    def __init__(self, name: str):
+        module = load_extension(name)
+        self.name = name
+        self.ffi = module.ffi
+        self.lib = module.lib
+        self.cores: dict[str, Any] = {}
+        self.core_info: dict[str, dict[str, Any]] = {}
+        self._read_cores()
+        # The functions are the module's for good; it is one object for the life of the process.
+        self.ffi.def_extern(name="iopf_on_handle", error=-errno.EINVAL)(self._on_handle)
+        self.ffi.def_extern(name="iopf_on_response")(self._on_response)
+        self.ffi.def_extern(name="iopf_on_poll", error=1, onerror=_keep_error)(_on_poll)
+        self._callbacks = self.ffi.new("struct iopf_callbacks *")
+        self._callbacks.handle = self.lib.iopf_on_handle
+        self._callbacks.response = self.lib.iopf_on_response
+        self._callbacks.poll = self.lib.iopf_on_poll
+        self.lib.iopf_set_callbacks(self._callbacks)
+
+    def _read_cores(self) -> None:
+        info = self.ffi.new("struct iopf_core_info *")
+        index = 0
+        while core := self.lib.iopf_core_at(index):
+            self.lib.iopf_core_describe(core, info)
+            text = {key: self.ffi.string(getattr(info, key)).decode() for key in ("name", "title", "commit", "summary")}
+            self.cores[text["name"]] = core
+            self.core_info[text["name"]] = {**text, "claims_correct": bool(info.claims_correct)}
+            index += 1
+
+    # --- called from C ---
+
+    def _on_handle(self, handler: int, device: int, group: Any, work_of: int) -> int:
+        kept, pending.errors = pending.errors, []
+        error = None
+        try:
+            return handle(self, handler, device, group)
+        except _HandlerFailed as failed:
+            error = failed.__cause__
+            return failed.result
+        except BaseException as unexpected:  # nothing may pass through C
+            error = unexpected
+            return -errno.EINVAL
+        finally:
+            pending.errors = kept
+            if error is not None:
+                keep(error, work_of)
+
+    def _on_response(self, device: int, response: Any, work_of: int) -> None:
+        kept, pending.errors = pending.errors, []
+        error = None
+        try:
+            respond(self, device, response)
+        except BaseException as raised:  # nothing may pass through C
+            error = raised
+        finally:
+            pending.errors = kept
+            if error is not None:
+                keep(error, work_of)
+
+    # --- called after every call into C that may have run callbacks ---
+
+    def after(self) -> None:
+        """Hands kernel messages to logging and raises what a callback of this call raised."""
+        if self.lib.iopf_has_messages():
+            self.fetch_messages()
+        if pending.errors:
+            errors, pending.errors = pending.errors, []
+            for extra in errors[1:]:
+                unraisable(extra, "a later callback of the same call")
+            raise errors[0]
+
+    def fetch_messages(self) -> None:
+        """Kernel messages so far go to ``logging.getLogger("iopf")``."""
+        level = self.ffi.new("int *")
+        text = self.ffi.new("char[256]")
+        while self.lib.iopf_next_message(level, text, len(text)):
+            log.warning("%s", self.ffi.string(text).decode(errors="replace"))
+        dropped = self.lib.iopf_messages_dropped()
+        if dropped:
+            log.warning("%d kernel messages were dropped", dropped)
+
+
+class _HandlerFailed(Exception):
+    """A handler raised (``__cause__``); result is what C is told: 0, the group was answered, or -errno, it was not."""
+
+    def __init__(self, result: int):
+        super().__init__(result)
+        self.result = result
+
+
+#: What the callbacks do, set by the modules that know the objects: _objects.py.
+handle: Callable[[Runtime, int, int, Any], int]
+respond: Callable[[Runtime, int, Any], None]
+keep_for_queue: Callable[[BaseException, int], None]
+
+
+def keep(error: BaseException, work_of: int) -> None:
+    """Keeps a callback's exception for the call of this thread, or, from a work item, for its queue."""
+    if work_of:
+        keep_for_queue(error, work_of)
+    else:
+        pending.errors.append(error)
+
+
+def _keep_error(_type: Any, error: BaseException, _traceback: Any) -> int:
+    pending.errors.append(error)
+    return 1
+
+
+def _on_poll() -> int:
+    # Python runs signal handlers between bytecodes of the main thread; a loop makes sure that there are some.
+    for _ in range(2):
+        pass
+    return 0
+
+
+def unraisable(error: BaseException, what: str) -> None:
+    """Reports an exception that no call can raise."""
+    sys.unraisablehook(
+        sys.UnraisableHookArgs((type(error), error, error.__traceback__, f"iopf: {what}", None))  # type: ignore[attr-defined]
+    )
+
+
+_runtimes: dict[str, Runtime] = {}
+_runtimes_lock = threading.Lock()
+
+
+def get(name: str) -> Runtime:
+    """The runtime of that name, loaded when it is first asked for."""
+    runtime = _runtimes.get(name)
+    if runtime is None:
+        if name not in RUNTIMES:
+            raise ValueError(f"no runtime {name!r}: there are {', '.join(RUNTIMES)}")
+        with _runtimes_lock:
+            runtime = _runtimes.get(name) or Runtime(name)
+            _runtimes[name] = runtime
+    return runtime
+
+
+def loaded() -> list[Runtime]:
+    """The runtimes in use."""
+    return list(_runtimes.values())
+
+
+def _after_fork_in_child() -> None:
+    global generation, _runtimes_lock
+    generation += 1
+    _runtimes_lock = threading.Lock()
+    for runtime in _runtimes.values():
+        runtime.lib.iopf_after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

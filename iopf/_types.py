@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The values that travel: permissions, flags, codes, requests and responses. Numbers come from C."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Any
+
+from . import _runtime
+
+__all__ = ["PAGE_REQUEST_FORMAT", "PageRequest", "PageResponse", "Perm", "RequestFlags", "ResponseCode"]
+
+_lib = _runtime.get("native").lib
+
+#: One page request as ``Device.report_many`` takes it, in :mod:`struct` syntax: 48 bytes, native byte order.
+#: type (1), padding, flags, pasid, grpid, perm, addr, two words of private data.
+PAGE_REQUEST_FORMAT = "=IIIIIIQQQ"
+
+
+class Perm(enum.IntFlag):
+    """Access permissions: of a request what it wants, of an area what it allows."""
+
+    READ = _lib.IOPF_PERM_READ
+    WRITE = _lib.IOPF_PERM_WRITE
+    EXEC = _lib.IOPF_PERM_EXEC
+    PRIV = _lib.IOPF_PERM_PRIV
+
+
+class RequestFlags(enum.IntFlag):
+    """Flags of a page request (include/linux/iommu.h, v7.2)."""
+
+    PASID_VALID = _lib.IOPF_PASID_VALID
+    LAST_PAGE = _lib.IOPF_LAST_PAGE
+    NEEDS_PASID = _lib.IOPF_NEEDS_PASID
+
+
+class ResponseCode(enum.IntEnum):
+    """What a device is told; not the numbers on the wire (PCIe PRI: 0, 1, 0xF)."""
+
+    SUCCESS = _lib.IOPF_SUCCESS
+    INVALID = _lib.IOPF_INVALID
+    FAILURE = _lib.IOPF_FAILURE
+
+
+@dataclass(frozen=True)
+class PageRequest:
+    """One page request of a group. ``pasid`` is None for a request without one."""
+
+    addr: int
+    perm: Perm
+    grpid: int
+    pasid: int | None
+    flags: RequestFlags
+
+    @property
+    def last(self) -> bool:
+        """Does it complete its group?"""
+        return bool(self.flags & RequestFlags.LAST_PAGE)
+
+
+@dataclass(frozen=True)
+class PageResponse:
+    """What a device got for a group. ``pasid`` is None when the last request had none."""
+
+    pasid: int | None
+    grpid: int
+    code: ResponseCode
+
+
+_LETTERS = {"r": Perm.READ, "w": Perm.WRITE, "x": Perm.EXEC, "p": Perm.PRIV}
+_PERM_CACHE: dict[str, int] = {}
+
+
+def parse_perm(perm: str | int, allowed: str = "rwxp") -> int:
+    """``"rw"`` or a :class:`Perm` as a number; ValueError names the letters."""
+    if isinstance(perm, str):
+        key = perm + allowed
+        value = _PERM_CACHE.get(key)
+        if value is None:
+            if not set(perm) <= set(allowed) or len(set(perm)) != len(perm):
+                raise ValueError(f"perm {perm!r}: takes each of the letters {', '.join(allowed)} at most once")
+            value = 0
+            for letter in perm:
+                value |= _LETTERS[letter]
+            _PERM_CACHE[key] = value = int(value)
+        return value
+    value = int(perm)
+    limit = sum(int(_LETTERS[letter]) for letter in allowed)
+    if value & ~limit or value < 0:
+        raise ValueError(f"perm {value:#x}: takes bits of {limit:#x}")
+    return value
+
+
+def check_range(name: str, value: Any, limit: int) -> int:
+    """An integer in 0 ≤ value < limit, or TypeError, ValueError."""
+    try:
+        number = value.__index__()
+    except AttributeError:
+        raise TypeError(f"{name} is an integer, not {type(value).__name__}") from None
+    if not 0 <= number < limit:
+        raise ValueError(f"{name} {number}: out of range 0 ≤ {name} < {limit:#x}")
+    return number
+
+
+def __getattr__(name: str) -> Any:
+    if name == "page_request_dtype":
+        import numpy
+
+        dtype = numpy.dtype([
+            ("type", "u4"), ("padding", "u4"), ("flags", "u4"), ("pasid", "u4"), ("grpid", "u4"), ("perm", "u4"),
+            ("addr", "u8"), ("private_data", "u8", (2,)),
+        ])
+        globals()[name] = dtype
+        return dtype
+    raise AttributeError(name)

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What can go wrong, with the errno of the kernel and a word on what to do next."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+__all__ = [
+    "AlreadyAnswered", "AlreadyOnQueue", "BadSetup", "Closed", "ForkedError", "HandlerError", "IopfError",
+    "NotOnQueue", "WouldDeadlock",
+]
+
+
+class IopfError(OSError):
+    """A call of the framework failed; ``errno`` is the kernel's (positive)."""
+
+    def __init__(self, number: int, message: str):
+        super().__init__(number, message)
+
+    def __str__(self) -> str:
+        return f"[{errno.errorcode.get(self.errno, self.errno)}] {self.strerror}"
+
+
+class BadSetup(IopfError):
+    """EINVAL: nobody can resolve the request. A last request has been answered INVALID."""
+
+
+class NotOnQueue(IopfError):
+    """ENODEV: the device is on no queue (any more)."""
+
+
+class AlreadyOnQueue(IopfError):
+    """EBUSY: the device is on a queue."""
+
+
+class WouldDeadlock(IopfError):
+    """EDEADLK: the call would wait for the work that makes it."""
+
+
+class Closed(IopfError):
+    """EBADF: the object was closed."""
+
+
+class ForkedError(IopfError):
+    """EOWNERDEAD: the object belongs to the parent process; make a new one in the child."""
+
+    def __init__(self, what: str):
+        super().__init__(
+            errno.EOWNERDEAD, f"{what} was made before this process was forked: make a new one in the child"
+        )
+
+
+class AlreadyAnswered(IopfError):
+    """EALREADY: respond() was called on this group before; the C group is gone."""
+
+
+class HandlerError(IopfError):
+    """EIO: a handler raised on a worker (``__cause__``); the device got FAILURE."""
+
+
+_CLASSES = {errno.EINVAL: BadSetup, errno.ENODEV: NotOnQueue, errno.EBUSY: AlreadyOnQueue, errno.EDEADLK: WouldDeadlock}
+
+
+def error_for(result: int, advice: dict[int, str]) -> IopfError:
+    """The exception for a negative return value; ``advice`` says what each errno means in this call."""
+    number = -result
+    message = advice.get(number, os.strerror(number))
+    return _CLASSES.get(number, IopfError)(number, message)

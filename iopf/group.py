@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Page request groups, as a Python handler has them."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from . import _runtime
+from ._types import PageRequest, Perm, RequestFlags, ResponseCode
+from .exceptions import AlreadyAnswered, ForkedError
+
+if TYPE_CHECKING:
+    from ._runtime import Runtime
+
+
+def page_request(raw: Any) -> PageRequest:
+    """A request from its C structure."""
+    flags = RequestFlags(raw.flags)
+    pasid = raw.pasid if flags & RequestFlags.PASID_VALID else None
+    return PageRequest(raw.addr, Perm(raw.perm), raw.grpid, pasid, flags)
+
+
+class Group:
+    """A complete group, from the call of its handler until it is answered.
+
+    Its owner answers it once, at once or later, from any thread. One that is collected unanswered is answered INVALID,
+    with a ResourceWarning.
+    """
+
+    __slots__ = ("__weakref__", "_core", "_faults", "_generation", "_owned", "_runtime")
+
+    def __init__(self, runtime: Runtime, core: Any, pointer: Any):
+        count = runtime.lib.iopf_group_faults(pointer, 0, runtime.ffi.NULL)
+        raw = runtime.ffi.new("struct iopf_request[]", count)
+        runtime.lib.iopf_group_faults(pointer, count, raw)
+        self._faults = tuple(page_request(raw[i]) for i in range(count))
+        self._runtime = runtime
+        self._core = core
+        self._generation = _runtime.generation
+        # Who pops the pointer owns the C group: list.pop is atomic, with and without the GIL.
+        self._owned = [pointer]
+
+    @property
+    def faults(self) -> list[PageRequest]:
+        """The requests in the order of arrival, the last one last. A copy; still there after the answer."""
+        return list(self._faults)
+
+    @property
+    def last(self) -> PageRequest:
+        """The request that completed the group."""
+        return self._faults[-1]
+
+    @property
+    def answered(self) -> bool:
+        """Has respond() been called?"""
+        return not self._owned
+
+    def take(self) -> Any | None:
+        """The C group, when nobody took it before; the caller owns it then. Internal."""
+        try:
+            return self._owned.pop()
+        except IndexError:
+            return None
+
+    def respond(self, code: ResponseCode | int = ResponseCode.SUCCESS) -> bool:
+        """Answers with ``code`` and frees the C group.
+
+        True: the device got the answer. False: removal had answered before, being late is no error. A second call
+        raises AlreadyAnswered. Any thread; runs ``on_response`` of the device.
+        """
+        code = ResponseCode(code)
+        if self._generation != _runtime.generation:
+            raise ForkedError(f"the group {self.last.grpid}")
+        pointer = self.take()
+        if pointer is None:
+            raise AlreadyAnswered(
+                114, f"group {self.last.grpid} has been answered before: a group takes one respond()"
+            )
+        got_it = self._runtime.lib.iopf_group_finish(self._core, pointer, code)
+        self._runtime.after()
+        return bool(got_it)
+
+    def __repr__(self) -> str:
+        last = self.last
+        pasid = "" if last.pasid is None else f", pasid {last.pasid}"
+        pages = f"{len(self._faults)} page{'s' if len(self._faults) != 1 else ''}"
+        return f"<Group {last.grpid}{pasid}: {pages}, {'answered' if self.answered else 'waits for an answer'}>"
+
+    def __del__(self) -> None:
+        owned = getattr(self, "_owned", None)
+        if not owned or self._generation != _runtime.generation:
+            return
+        pointer = self.take()
+        if pointer is None:
+            return
+        try:
+            self._runtime.lib.iopf_group_finish(self._core, pointer, ResponseCode.INVALID)
+            self._runtime.after()
+        finally:
+            warnings.warn(
+                f"group {self.last.grpid} was collected without an answer: the device got INVALID",
+                ResourceWarning, source=self, stacklevel=2,
+            )

@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Queues: devices, their workqueue, and who waits for whom at the end."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import errno
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from . import _runtime
+from ._types import check_range
+from .device import Device, DeviceStatistics, collect_handlers, statistics_fields
+from .exceptions import Closed, ForkedError, HandlerError, IopfError, WouldDeadlock, error_for
+
+SLICE_NS = 50_000_000
+SLICE_SECONDS = 0.05
+MAX_WORKERS = 256
+#: How long the end of the interpreter waits for works that do not come back.
+EXIT_SECONDS = 5.0
+
+#: Queues by the identity of their workqueue: who gets the exception of a work.
+queues: weakref.WeakValueDictionary[int, Queue] = weakref.WeakValueDictionary()
+
+
+@dataclass(frozen=True)
+class QueueStatistics(DeviceStatistics):
+    """The counts of all devices that are on the queue now."""
+
+    devices: int
+
+
+class Queue:
+    """An I/O page fault queue: one for each IOMMU, as a driver has.
+
+    :param name: of the workqueue, in messages
+    :param core: which implementation, see :func:`iopf.cores`
+    :param runtime: ``"native"``, or ``"plain"``, the baseline
+    :param workers: threads that run works, 0 to 256. With 0 the reporting thread runs them after report, or flush(),
+        or close().
+
+    All methods may be called from any thread. close() (or the end of ``with``) removes every device, answers what is
+    outstanding, and waits for works that run.
+    """
+
+    def __init__(self, name: str, *, core: Any = "iopf", runtime: str = "native", workers: int = 1):
+        if not isinstance(name, str):
+            raise TypeError(f"a queue's name is a str, not {type(name).__name__}")
+        core_name = getattr(core, "name", core)
+        self.name = name
+        self.workers = check_range("workers", workers, MAX_WORKERS + 1)
+        self._runtime = _runtime.get(runtime)
+        if core_name not in self._runtime.cores:
+            raise ValueError(f"no core {core_name!r}: there are {', '.join(self._runtime.cores)}")
+        self.core = core_name
+        self._core = self._runtime.cores[core_name]
+        self._generation = _runtime.generation
+        self._state = threading.Condition()
+        self._calls = 0
+        self._closing = False
+        self._pointer: Any = None
+        self._errors: list[BaseException] = []
+        self._devices: weakref.WeakSet[Device] = weakref.WeakSet()
+        pointer = self._runtime.lib.iopf_queue_new(self._core, name.encode(), self.workers)
+        if not pointer:
+            raise IopfError(errno.ENOMEM, "no memory for a queue")
+        self._pointer = pointer
+        queues[self._runtime.lib.iopf_queue_identity(pointer)] = self
+
+    # --- calls on the C queue: it is not freed beside one ---
+
+    @contextlib.contextmanager
+    def _call(self) -> Iterator[Any]:
+        if self._generation != _runtime.generation:
+            raise ForkedError(f"the queue {self.name}")
+        with self._state:
+            if self._pointer is None or self._closing:
+                raise Closed(errno.EBADF, f"the queue {self.name} is closed")
+            self._calls += 1
+        try:
+            yield self._pointer
+        finally:
+            with self._state:
+                self._calls -= 1
+                self._state.notify_all()
+
+    def add(self, device: Device) -> None:
+        """Puts ``device`` on the queue; from then on its faults are resolved.
+
+        :raises AlreadyOnQueue: it is on a queue (EBUSY)
+        :raises ValueError: it has been on a queue with another core or runtime
+        """
+        _check_device(device)
+        device._live()
+        with self._call() as pointer:
+            device._group.decide(self._runtime, self.core)
+            _, device_pointer = device._live()
+            result = self._runtime.lib.iopf_queue_add(self._core, pointer, device_pointer)
+            if not result:
+                device._queue = self
+                self._devices.add(device)
+        if result:
+            raise error_for(result, {
+                errno.EBUSY: f"{device.name} is on a queue: remove it there first",
+                errno.ENOMEM: "no memory for a fault param",
+            })
+
+    def remove(self, device: Device) -> None:
+        """Takes ``device`` off: every outstanding request is answered INVALID. Never fails.
+
+        A device that is not on this queue is the caller's bug: counted in :func:`iopf.warnings`, no exception.
+        """
+        _check_device(device)
+        _, device_pointer = device._live()
+        with self._call() as pointer:
+            if device._queue is self:
+                device._queue = None
+                self._devices.discard(device)
+            self._runtime.lib.iopf_queue_remove(self._core, pointer, device_pointer)
+        self._runtime.after()
+
+    def _remove_if_there(self, device: Device) -> None:
+        """For a device that is going away; its queue may be going, too."""
+        _, device_pointer = device._pointers[-1]
+        with contextlib.suppress(Closed):
+            with self._call() as pointer:
+                device._queue = None
+                if self._runtime.lib.iopf_queue_has(pointer, device_pointer):
+                    self._runtime.lib.iopf_queue_remove(self._core, pointer, device_pointer)
+            self._runtime.after()
+
+    def discard_partial(self) -> None:
+        """Drops every stored partial request, as after an overflow of the hardware queue."""
+        with self._call() as pointer:
+            result = self._runtime.lib.iopf_queue_discard(self._core, pointer)
+        self._runtime.after()
+        if result:
+            raise error_for(result, {})
+
+    def _flush(self, device: Device, device_pointer: Any) -> None:
+        with self._call() as pointer:
+            self._not_from_a_work(pointer, "flush")
+            result = self._runtime.lib.iopf_device_flush(device_pointer)
+        self._runtime.after()
+        self._raise_handler_error()
+        if result:
+            raise error_for(result, {
+                errno.ENODEV: f"{device.name} was removed from the queue: flush before removing",
+                errno.EINTR: "the flush was interrupted; works may still be running",
+            })
+
+    def _run_pending(self) -> None:
+        with contextlib.suppress(Closed):
+            with self._call() as pointer:
+                self._runtime.lib.iopf_queue_run(pointer)
+
+    def _not_from_a_work(self, pointer: Any, what: str) -> None:
+        if self._runtime.lib.iopf_queue_in_work(pointer):
+            raise WouldDeadlock(
+                errno.EDEADLK, f"{what} would wait for the work that calls it: call it from another thread"
+            )
+
+    def statistics(self) -> QueueStatistics:
+        """A snapshot of the counts of the devices that are on the queue."""
+        with self._call():
+            members = [device for device in list(self._devices) if device._queue is self]
+            parts = [statistics_fields(*device._pointers[-1]) for device in members]
+        names = DeviceStatistics.__dataclass_fields__
+        return QueueStatistics(**{name: sum(part[name] for part in parts) for name in names}, devices=len(members))
+
+    @property
+    def runtime(self) -> str:
+        """The name of the runtime."""
+        return self._runtime.name
+
+    @property
+    def devices(self) -> list[Device]:
+        """The devices that are on the queue, in no promised order."""
+        return [device for device in list(self._devices) if device._queue is self]
+
+    @property
+    def closed(self) -> bool:
+        """Has close() been through?"""
+        return self._pointer is None
+
+    # --- the end ---
+
+    def _raise_handler_error(self) -> None:
+        if self._errors:
+            cause = self._errors.pop(0)
+            raise HandlerError(
+                errno.EIO, f"a handler raised {type(cause).__name__} in a work of {self.name}: {cause}"
+            ) from cause
+
+    def close(self) -> None:
+        """Removes every device, runs or waits for what is queued, and frees the queue. A second call is fine.
+
+        Ctrl-C leaves the queue usable, without its devices.
+
+        :raises HandlerError: a handler raised in a work; further ones go to ``sys.unraisablehook``
+        """
+        self._close(deadline=None)
+        if self._errors:
+            errors, self._errors = self._errors, []
+            for extra in errors[1:]:
+                _runtime.unraisable(extra, f"a handler raised in a work of {self.name}")
+            self._errors = errors[:1]
+            self._raise_handler_error()
+
+    def _close(self, deadline: float | None) -> bool:
+        """False: the deadline came first, and the queue is as it was, without its devices."""
+        if self._generation != _runtime.generation:
+            raise ForkedError(f"the queue {self.name}")
+        lib = self._runtime.lib
+        with self._state:
+            while self._closing:
+                self._state.wait(SLICE_SECONDS)
+            if self._pointer is None:
+                return True
+            self._not_from_a_work(self._pointer, "close")
+            self._closing = True
+        try:
+            pointer = self._pointer
+            for device in list(self._devices):
+                if device._queue is self:
+                    device._queue = None
+                    if lib.iopf_queue_has(pointer, device._pointers[-1][1]):
+                        lib.iopf_queue_remove(self._core, pointer, device._pointers[-1][1])
+            self._devices.clear()
+            while True:
+                if self.workers == 0:
+                    lib.iopf_queue_run(pointer)
+                if self._calls == 0 and lib.iopf_queue_wait_idle(pointer, SLICE_NS):
+                    break
+                with self._state:
+                    if self._calls:
+                        self._state.wait(SLICE_SECONDS)
+                if deadline is not None and time.monotonic() > deadline:
+                    return False
+            self._pointer = None
+            lib.iopf_queue_delete(self._core, pointer)
+        finally:
+            with self._state:
+                self._closing = False
+                self._state.notify_all()
+        collect_handlers(self._runtime)
+        self._runtime.after()
+        return True
+
+    def _close_quietly(self, deadline: float | None = None) -> None:
+        """For collection and exit: what goes wrong is reported, not raised."""
+        try:
+            if not self._close(deadline):
+                _runtime.log.warning("queue %s: works did not come back, left as it is", self.name)
+        except BaseException as error:
+            _runtime.unraisable(error, f"closing {self.name}")
+        errors, self._errors = self._errors, []
+        for error in errors:
+            _runtime.unraisable(error, f"a handler raised in a work of {self.name}")
+
+    def __enter__(self) -> Queue:
+        with self._call():
+            return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        if self._generation != _runtime.generation:
+            return f"<Queue {self.name} of another process>"
+        if self._pointer is None:
+            return f"<Queue {self.name}, closed>"
+        return (
+            f"<Queue {self.name}: core {self.core} on {self.runtime}, {self.workers} workers,"
+            f" {len(self.devices)} devices>"
+        )
+
+    def __del__(self) -> None:
+        if getattr(self, "_pointer", None) is None or self._generation != _runtime.generation:
+            return
+        if self._runtime.lib.iopf_queue_in_work(self._pointer):
+            # Collected by its own worker: somebody else has to wait for that one.
+            keeper = _Keeper(self)
+            if not sys.is_finalizing():
+                threading.Thread(target=keeper.close, name=f"close {self.name}").start()
+            return
+        self._close_quietly()
+
+
+class _Keeper:
+    """Carries what a collected queue leaves behind to the thread that closes it."""
+
+    def __init__(self, queue: Queue):
+        self._heir = Queue.__new__(Queue)
+        self._heir.__dict__.update(queue.__dict__)
+        queue._pointer = None
+
+    def close(self) -> None:
+        self._heir._close_quietly()
+
+
+def keep_error(error: BaseException, work_of: int) -> None:
+    """A callback raised in a work: its queue's next flush or close raises it."""
+    queue = queues.get(work_of)
+    if queue is None:
+        _runtime.unraisable(error, "a handler raised in a work of a queue that is gone")
+    else:
+        queue._errors.append(error)
+
+
+def _check_device(device: Any) -> None:
+    if not isinstance(device, Device):
+        raise TypeError(f"a queue takes a Device, not {type(device).__name__}")
+
+
+def _close_all() -> None:
+    for queue in list(queues.values()):
+        if queue._generation == _runtime.generation and queue._pointer is not None:
+            queue._close_quietly(time.monotonic() + EXIT_SECONDS)
+
+
+atexit.register(_close_all)

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Address spaces: what SVA resolves faults against."""
+
+from __future__ import annotations
+
+import errno
+from typing import NamedTuple
+
+from . import _runtime
+from ._types import Perm, check_range, parse_perm
+from .exceptions import ForkedError, IopfError, error_for
+
+PAGE_SIZE = 4096
+
+_ADVICE = {
+    errno.EEXIST: "part of the range is mapped: unmap it first",
+    errno.ENOENT: "part of the range is not mapped",
+    errno.ENOMEM: "no memory for another area",
+}
+
+
+class Area(NamedTuple):
+    """One mapped range: ``start`` ≤ address < ``end``, bytes."""
+
+    start: int
+    end: int
+    perm: Perm
+
+
+class AddressSpace:
+    """A process' address space: areas of whole 4 KiB pages with permissions.
+
+    All methods may be called from any thread, also while faults are being resolved. A space may serve any number of
+    devices, in any runtime. It needs no closing: it lives as long as an attachment refers to it.
+    """
+
+    def __init__(self) -> None:
+        runtime = _runtime.get("native")
+        self._lib = runtime.lib
+        self._ffi = runtime.ffi
+        self._generation = _runtime.generation
+        self._space = self._lib.iopf_space_new()
+        if not self._space:
+            raise MemoryError("no memory for an address space")
+
+    def _live(self):
+        if self._generation != _runtime.generation:
+            raise ForkedError("the address space")
+        return self._space
+
+    def _change(self, result: int) -> None:
+        if result:
+            raise error_for(result, _ADVICE)
+
+    @staticmethod
+    def _range(start: int, length: int) -> tuple[int, int]:
+        start = check_range("start", start, 1 << 64)
+        length = check_range("length", length, 1 << 64)
+        if start % PAGE_SIZE or length % PAGE_SIZE or not length:
+            raise ValueError(f"start {start:#x}, length {length:#x}: whole pages of {PAGE_SIZE} bytes, at least one")
+        if start + length >= 1 << 64:
+            raise ValueError(f"start {start:#x}, length {length:#x}: the range ends behind the address space")
+        return start, length
+
+    def _not_exited(self) -> None:
+        if self.exited:
+            raise IopfError(errno.ESRCH, "the address space has exited")
+
+    def map(self, start: int, length: int, perm: str | int) -> None:
+        """Maps ``length`` bytes from ``start`` with ``perm`` (of r, w, x). EEXIST when part of it is mapped."""
+        start, length = self._range(start, length)
+        value = parse_perm(perm, "rwx")
+        space = self._live()
+        self._not_exited()
+        self._change(self._lib.iopf_space_map(space, start, length, value))
+
+    def unmap(self, start: int, length: int) -> None:
+        """Takes the range away; parts that are not mapped are fine."""
+        start, length = self._range(start, length)
+        self._change(self._lib.iopf_space_unmap(self._live(), start, length))
+
+    def protect(self, start: int, length: int, perm: str | int) -> None:
+        """Changes the permissions of the range. ENOENT, and no change, when part of it is not mapped."""
+        start, length = self._range(start, length)
+        value = parse_perm(perm, "rwx")
+        self._change(self._lib.iopf_space_protect(self._live(), start, length, value))
+
+    def exit(self) -> None:
+        """The process ends: from now on every fault against this space is INVALID. A second call is fine."""
+        self._lib.iopf_space_exit(self._live())
+
+    @property
+    def exited(self) -> bool:
+        """Has exit() been called?"""
+        return bool(self._lib.iopf_space_exited(self._live()))
+
+    @property
+    def areas(self) -> list[Area]:
+        """The mapped areas by address, a copy."""
+        space = self._live()
+        room = 16
+        while True:
+            buffer = self._ffi.new("uint64_t[][3]", room)
+            count = self._lib.iopf_space_areas(space, room, buffer)
+            if count <= room:
+                return [Area(a[0], a[1], Perm(a[2])) for a in (buffer[i] for i in range(count))]
+            room = 2 * count
+
+    def __repr__(self) -> str:
+        if self._generation != _runtime.generation:
+            return "<AddressSpace of another process>"
+        if self.exited:
+            return "<AddressSpace, exited>"
+        areas = self.areas
+        pages = sum(area.end - area.start for area in areas) // PAGE_SIZE
+        return f"<AddressSpace of {len(areas)} areas, {pages} pages>"
+
+    def __del__(self) -> None:
+        if getattr(self, "_space", None) and self._generation == _runtime.generation:
+            self._lib.iopf_space_put(self._space)
