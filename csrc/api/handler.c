@@ -97,7 +97,7 @@ static int refuse_handler(struct iopf_group *group)
  */
 static int ask_python(struct iopf_group *group)
 {
-	u64 device = container_of(group->fault_param->dev, struct iopf_device, dev)->id;
+	u64 device = container_of(iopf_group_device(group), struct iopf_device, dev)->id;
 
 	if (!api_callbacks.handle)
 		return -EINVAL;
