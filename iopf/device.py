@@ -107,11 +107,15 @@ class _IommuGroup:
 
     def _move(self, runtime: Any, core_name: str) -> None:
         old_runtime, old = self.runtime, self.pointer
+        members = list(self.members)
+        for pasid in self.attachments:
+            old_runtime.lib.iopf_detach(members[0]._pointers[-1][1], pasid)
+        collect_handlers(old_runtime)
         self._make(runtime, core_name)
-        for device in list(self.members):
+        for device in members:
             device._make_device()
         for pasid, handler in self.attachments.items():
-            device = next(iter(self.members))
+            device = members[0]
             result = device._call_attach(runtime.lib.iopf_attach, pasid, handler)
             if result:
                 raise error_for(result, {errno.ENOMEM: "no memory to attach"})
@@ -444,8 +448,7 @@ class Device:
             queue._remove_if_there(self)
         for runtime, pointer in self._pointers:
             runtime.lib.iopf_device_put(pointer)
-        if not self._group.decided or len(self._group.members) == 0:
-            collect_handlers(self._group.runtime)
+        collect_handlers(self._group.runtime)
 
 
 def page_response(raw: Any) -> PageResponse:

@@ -117,13 +117,27 @@ class Queue:
         A device that is not on this queue is the caller's bug: counted in :func:`iopf.warnings`, no exception.
         """
         _check_device(device)
-        _, device_pointer = device._live()
+        device_runtime, device_pointer = device._live()
         with self._call() as pointer:
             if device._queue is self:
                 device._queue = None
                 self._devices.discard(device)
-            self._runtime.lib.iopf_queue_remove(self._core, pointer, device_pointer)
+            if (device_runtime, device._group.core_name) == (self._runtime, self.core):
+                self._runtime.lib.iopf_queue_remove(self._core, pointer, device_pointer)
+            else:
+                self._remove_stranger(pointer)
         self._runtime.after()
+
+    def _remove_stranger(self, pointer: Any) -> None:
+        """A device of another runtime or core can't be on this queue, nor be looked at by its core: any other can."""
+        lib = self._runtime.lib
+        group = lib.iopf_iommu_group_new(self._core)
+        stranger = group and lib.iopf_device_new(self._core, b"stranger", group, 0, 0)
+        if stranger:
+            lib.iopf_queue_remove(self._core, pointer, stranger)
+            lib.iopf_device_put(stranger)
+        if group:
+            lib.iopf_iommu_group_put(group)
 
     def _remove_if_there(self, device: Device) -> None:
         """For a device that is going away; its queue may be going, too."""

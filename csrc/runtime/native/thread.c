@@ -74,6 +74,7 @@ noinline struct thread *thread_attach(void)
 	if (!self)
 		self = thread_new();
 	self->rcu_nesting = 0;
+	__atomic_store_n(&self->rcu_epoch, 0, __ATOMIC_RELEASE);
 	self->fail_nth = 0;
 	pthread_setspecific(detach_key, self);
 	thread_self = self;
