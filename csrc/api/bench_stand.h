@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The stand of bench.c, as its experiments see it. */
+#ifndef IOPF_API_BENCH_STAND_H
+#define IOPF_API_BENCH_STAND_H
+
+#include <time.h>
+
+#include "bench.h"
+#include "core.h"
+
+/* Which of the stand's domains resolves a fault, by its PASID. */
+enum bench_pasid {
+	BENCH_INLINE = 1,	/* the handler answers and frees */
+	BENCH_WORK,		/* a work does */
+	BENCH_HOLD,		/* the group waits on bench->held */
+	BENCH_PASIDS,
+};
+
+/* What threads of different devices write is on lines, and pairs of lines, of its own. */
+struct bench_device {
+	struct device dev;
+	struct dev_iommu iommu;
+	struct iommu_device iommu_device;
+	struct iommu_group group __attribute__((aligned(128)));
+	u64 responses __attribute__((aligned(128)));
+} __attribute__((aligned(128)));
+
+struct bench_domain {
+	struct iommu_domain domain;
+	struct iopf_bench *bench;
+};
+
+struct iopf_bench {
+	const struct iopf_core *core;
+	struct iopf_queue *queue;
+	struct bench_domain domains[BENCH_PASIDS];
+	struct list_head held;		/* groups, by their owner's node */
+	unsigned int nr_devices;
+	struct bench_device devices[];
+};
+
+/* A request as a driver builds it; the loops change what differs from one to the next. */
+static inline struct iopf_fault bench_request(enum bench_pasid pasid)
+{
+	return (struct iopf_fault){
+		.fault = {
+			.type = IOMMU_FAULT_PAGE_REQ,
+			.prm = {
+				.flags = IOMMU_FAULT_PAGE_REQUEST_PASID_VALID | IOMMU_FAULT_PAGE_REQUEST_LAST_PAGE,
+				.pasid = pasid,
+				.perm = IOMMU_FAULT_PERM_READ,
+				.addr = 0x1000,
+			},
+		},
+	};
+}
+
+static inline u64 bench_responses(const struct bench_device *device)
+{
+	return __atomic_load_n(&device->responses, __ATOMIC_ACQUIRE);
+}
+
+static inline u64 bench_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (u64)t.tv_sec * 1000000000u + (u64)t.tv_nsec;
+}
+
+#endif

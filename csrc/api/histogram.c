@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "histogram.h"
+
+static uint64_t highest_of(unsigned int bucket)
+{
+	unsigned int shift;
+
+	if (bucket < HISTOGRAM_LINEAR)
+		return bucket;
+	shift = bucket / HISTOGRAM_LINEAR - 1;
+	return (((uint64_t)(bucket % HISTOGRAM_LINEAR + HISTOGRAM_LINEAR) + 1) << shift) - 1;
+}
+
+uint64_t histogram_quantile(const struct histogram *histogram, uint64_t per_million)
+{
+	/* The rank, rounded up, without count * per_million, which may overflow. */
+	uint64_t rank = histogram->count / 1000000 * per_million +
+			(histogram->count % 1000000 * per_million + 999999) / 1000000;
+	uint64_t seen = 0;
+	unsigned int bucket;
+
+	if (!rank)
+		rank = 1;
+	for (bucket = 0; bucket < HISTOGRAM_BUCKETS; bucket++) {
+		seen += histogram->buckets[bucket];
+		if (seen >= rank)
+			return highest_of(bucket) < histogram->max ? highest_of(bucket) : histogram->max;
+	}
+	return histogram->max;
+}
+
+void histogram_merge(struct histogram *histogram, const struct histogram *other)
+{
+	unsigned int bucket;
+
+	for (bucket = 0; bucket < HISTOGRAM_BUCKETS; bucket++)
+		histogram->buckets[bucket] += other->buckets[bucket];
+	histogram->count += other->count;
+	if (other->max > histogram->max)
+		histogram->max = other->max;
+}
