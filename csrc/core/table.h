@@ -243,7 +243,14 @@ static void core_group_destroy(struct iommu_group *group)
 	kfree(keyed_array(&group->handles));
 }
 
-const struct iopf_core CORE_SYMBOL(iopf_core_, CORE_ID) = {
+/* A core that was compiled later is a library of its own, and this is what it exports. */
+#ifdef RUNTIME_IS_ELSEWHERE
+#define CORE_EXPORT __attribute__((visibility("default")))
+#else
+#define CORE_EXPORT
+#endif
+
+CORE_EXPORT const struct iopf_core CORE_SYMBOL(iopf_core_, CORE_ID) = {
 	.name = FACET_NAME,
 	.title = FACET_TITLE,
 	.commit = FACET_COMMIT,

@@ -41,7 +41,11 @@ typedef unsigned int gfp_t;
  * What a runtime offers to cores. Protected: calls inside one extension stay direct, and a core that is compiled
  * later can still link against the extension that holds the runtime.
  */
+#ifdef RUNTIME_IS_ELSEWHERE
+#define KERNEL_API __attribute__((visibility("default")))
+#else
 #define KERNEL_API __attribute__((visibility("protected")))
+#endif
 
 /* Volatile, not __atomic: under the explorer's instrumentation these are the accesses that the code marked. */
 #define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
