@@ -226,7 +226,8 @@ def _body(code: str, name: str) -> str:
 
 def _returns(code: str, name: str) -> str:
     head = _definition(code, name)
-    return " ".join(head.group(2).split()) if head else ""
+    words = head.group(2).split() if head else []
+    return " ".join(word for word in words if not word.startswith("__") and word not in {"extern", "noinline"})
 
 
 _EXPORTED = (
@@ -520,7 +521,6 @@ def compile_core(
         return result(True)
 
     with tempfile.TemporaryDirectory(prefix=".compiling-", dir=root) as made:
-        # Our own copy for the length of the compile would do as well, but a link shows the compiler the user's file.
         scratch = Path(made).resolve()
         (scratch / "source").mkdir()
         linked = source.name if re.fullmatch(r"[\w.+-]+", source.name) else "core.c"
@@ -548,7 +548,8 @@ def _compile(
     run = _run(
         [
             *command, *flags, "-H", f"-iquote{scratch}", "-DCORE_ID=user", f'-DCORE_SOURCE="source/{linked}"',
-            '-DCORE_FACETS="facets-of-core.h"', f"-ffile-prefix-map={scratch}/source/{linked}={source}",
+            '-DCORE_FACETS="facets-of-core.h"', f"-ffile-prefix-map={scratch}=iopf",
+            f"-ffile-prefix-map={scratch}/source/{linked}={source}",  # the last one that fits counts
             "-c", str(csrc / "core" / "unit.c"), "-o", "core.o",
         ],
         scratch,
