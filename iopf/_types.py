@@ -103,6 +103,19 @@ def check_range(name: str, value: Any, limit: int) -> int:
     return number
 
 
+def check_name(what: str, name: Any) -> str:
+    """A name that C can take: a str without NUL that is UTF-8."""
+    if not isinstance(name, str):
+        raise TypeError(f"the name of {what} is a str, not {type(name).__name__}")
+    try:
+        encoded = name.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"the name of {what} is no text: {error}") from None
+    if b"\0" in encoded:
+        raise ValueError(f"the name of {what} has a NUL in it")
+    return name
+
+
 def __getattr__(name: str) -> Any:
     if name == "page_request_dtype":
         import numpy

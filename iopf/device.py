@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from . import _runtime
-from ._types import PAGE_REQUEST_FORMAT, PageResponse, RequestFlags, ResponseCode, check_range, parse_perm
+from ._types import PAGE_REQUEST_FORMAT, PageResponse, RequestFlags, ResponseCode, check_name, check_range, parse_perm
 from .exceptions import Closed, ForkedError, IopfError, error_for
 from .handlers import SVA, Inline, Refuse, Work
 
@@ -156,13 +156,11 @@ class Device:
         on_response: Callable[[PageResponse], object] | None = None,
         user_pasid_table: bool = False,
     ):
-        if not isinstance(name, str):
-            raise TypeError(f"a device's name is a str, not {type(name).__name__}")
         if group is not None and not isinstance(group, Device):
             raise TypeError(f"group is another Device, not {type(group).__name__}")
         if on_response is not None and not callable(on_response):
             raise TypeError(f"on_response is a callable, not {type(on_response).__name__}")
-        self.name = name
+        self.name = check_name("a device", name)
         self._generation = _runtime.generation
         self._closed = False
         self._queue: Queue | None = None

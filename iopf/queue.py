@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import _runtime
-from ._types import check_range
+from ._types import check_name, check_range
 from .device import Device, DeviceStatistics, collect_handlers, statistics_fields
 from .exceptions import Closed, ForkedError, HandlerError, IopfError, WouldDeadlock, error_for
 
@@ -50,10 +50,8 @@ class Queue:
     """
 
     def __init__(self, name: str, *, core: Any = "iopf", runtime: str = "native", workers: int = 1):
-        if not isinstance(name, str):
-            raise TypeError(f"a queue's name is a str, not {type(name).__name__}")
         core_name = getattr(core, "name", core)
-        self.name = name
+        self.name = check_name("a queue", name)
         self.workers = check_range("workers", workers, MAX_WORKERS + 1)
         self._runtime = _runtime.get(runtime)
         if core_name not in self._runtime.cores:
