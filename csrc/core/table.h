@@ -94,14 +94,21 @@ static int core_remove_device(struct iopf_queue *queue, struct device *dev)
 	return ret;
 }
 
-/* The driver lets go of its devices first, as far as they let it. */
+/* The driver lets go of its devices first: what is in works is waited for, what a handler kept stays in the way. */
 static void core_queue_free(struct iopf_queue *queue)
 {
 	struct iopf_device_param *param, *next;
 
-	if (queue)
-		list_for_each_entry_safe(param, next, &queue->devices, queue_list)
-			core_remove_device(queue, param->dev);
+	if (queue) {
+		list_for_each_entry_safe(param, next, &queue->devices, queue_list) {
+			struct device *dev = param->dev;
+
+			if (core_remove_device(queue, dev) != -EBUSY)
+				continue;
+			iopf_queue_flush_dev(dev);
+			core_remove_device(queue, dev);
+		}
+	}
 	iopf_queue_free(queue);
 }
 
