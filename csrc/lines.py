@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The line map of a shared object: which file and line an address in it comes from, and in which function.
+
+It is written where the object is built, since a machine that has only the wheel has no binutils. Text, one record a
+line, addresses in hexadecimal:
+
+    iopf-lines 1
+    F <path>                    files, numbered from 0
+    L <address> <line> <file>   from this address on; line 0: no line is known from here on. Sorted
+    S <address> <size> <name>   functions. Sorted
+
+``iopf.explore.lines`` reads it.
+"""
+
+import os
+import re
+import subprocess
+
+HEADER = "iopf-lines 1"
+
+_FILE = re.compile(r"^(?:CU: )?(\S.*?):(?:\[\+\+\])?$")
+_ROW = re.compile(r"^(\S.*?)\s+(\d+|-)\s+(0x[0-9a-f]+)")
+_SYMBOL = re.compile(r"^([0-9a-f]+) .{5}F.? \S+\s+([0-9a-f]+) +(?:\.hidden |\.protected |\.internal )?(\S+)$")
+
+
+class NoLines(RuntimeError):
+    """The line map could not be made; the message says why."""
+
+
+def _objdump(*arguments):
+    command = [os.environ.get("OBJDUMP", "objdump"), *arguments]
+    environment = {**os.environ, "LC_ALL": "C"}
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", env=environment, check=True)
+    except FileNotFoundError:
+        raise NoLines(f"there is no {command[0]}: install binutils") from None
+    except subprocess.CalledProcessError as error:
+        raise NoLines(f"{' '.join(command)} failed: {error.stderr.strip()}") from None
+    return done.stdout.splitlines()
+
+
+def _rows(lines):
+    """Rows (address, line, path), sorted: a path as the compiler was told it."""
+    path, rows = "", []
+    for text in lines:
+        row = _ROW.match(text)
+        if row:
+            line = 0 if row[2] == "-" else int(row[2])
+            full = path if os.path.basename(path) == os.path.basename(row[1].rstrip(":")) else row[1]
+            rows.append((int(row[3], 16), line, os.path.normpath(full)))
+            continue
+        header = _FILE.match(text)
+        if header:
+            path = header[1]
+    # The end of one sequence may be the start of the next: the start wins. Else the last row of an address counts.
+    rows = [row for _, row in sorted(enumerate(rows), key=lambda item: (item[1][0], item[1][1] != 0, item[0]))]
+    kept = []
+    for row in rows:
+        if kept and kept[-1][0] == row[0]:
+            kept.pop()
+        if not kept or kept[-1][1:] != row[1:]:
+            kept.append(row)
+    return kept
+
+
+def write_line_map(so_path, map_path, only=None):
+    """Writes the map of a shared object. ``only``: a predicate on paths; rows of other files are left out.
+
+    NoLines when binutils are missing. The file appears whole or not at all.
+    """
+    rows = _rows(_objdump("--dwarf=decodedline", "--wide", str(so_path)))
+    if only is not None:
+        rows = [row if not row[1] or only(row[2]) else (row[0], 0, "") for row in rows]
+    files, text, last = {}, [], None
+    for address, line, path in rows:
+        entry = (line, files.setdefault(path, len(files)) if line else 0)
+        if entry != last:
+            text.append(f"L {address:x} {entry[0]} {entry[1]}")
+        last = entry
+    symbols = set()
+    for line in _objdump("--syms", "--wide", str(so_path)):
+        symbol = _SYMBOL.match(line)
+        if symbol and int(symbol[2], 16):
+            symbols.add((int(symbol[1], 16), int(symbol[2], 16), symbol[3]))
+    text = [HEADER, *(f"F {path}" for path in files), *text,
+            *(f"S {address:x} {size:x} {name}" for address, size, name in sorted(symbols))]
+    temporary = f"{map_path}.{os.getpid()}.tmp"
+    with open(temporary, "w", encoding="utf-8") as file:
+        file.write("\n".join(text) + "\n")
+    os.replace(temporary, map_path)

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Scenarios as numbers: what ``csrc/explore/explore.h`` describes, from operations, and back to text.
+
+A record is an opcode and seven operands, all int32. One table for each form of scenario says which value of an operation
+goes to which operand; compiling, checking of JSON, and the disassembler all read it.
+"""
+
+from __future__ import annotations
+
+import array
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .._types import parse_perm
+
+if TYPE_CHECKING:
+    from .scenario import BaseScenario, Operation, Section
+
+__all__ = ["FRAMEWORK", "LOW_LEVEL", "Compiled", "Record", "compile_scenario", "disassemble"]
+
+WORDS = 8
+OPERANDS = "abcdefg"
+
+
+def _none(value: Any) -> int:
+    return -1 if value is None else int(value)
+
+
+def _code(value: str) -> int:
+    return ("success", "invalid", "failure").index(value)
+
+
+#: Operations of the framework: opcode, then the operand of each value: its letter, its name, how it becomes a number.
+#: ``lock`` and ``handler`` become numbers in :func:`compile_scenario`; an operand ``g`` named returns is XP_ANY for None.
+FRAMEWORK: dict[str, tuple[str, tuple[tuple[str, str, Callable[[Any], int]], ...]]] = {
+    "report": ("XP_REPORT", (
+        ("a", "device", int), ("b", "grpid", int), ("c", "pasid", _none), ("d", "perm", parse_perm), ("e", "last", int),
+        ("f", "addr", int), ("g", "returns", _none),
+    )),
+    "respond": ("XP_RESPOND", (("a", "device", int), ("b", "grpid", int), ("c", "pasid", _none), ("d", "code", _code))),
+    "remove": ("XP_REMOVE", (("a", "queue", int), ("b", "device", int))),
+    "add": ("XP_ADD", (("a", "queue", int), ("b", "device", int), ("g", "returns", _none))),
+    "flush": ("XP_FLUSH", (("a", "device", int), ("g", "returns", _none))),
+    "discard_partial": ("XP_DISCARD", (("a", "queue", int), ("g", "returns", _none))),
+    "free_queue": ("XP_FREE_QUEUE", (("a", "queue", int),)),
+    "close": ("XP_CLOSE", (("a", "device", int),)),
+    "attach": ("XP_ATTACH", (("a", "device", int), ("b", "handler", _none), ("c", "pasid", _none),
+                             ("g", "returns", _none))),
+    "detach": ("XP_DETACH", (("a", "device", int), ("c", "pasid", _none))),
+    "replace": ("XP_REPLACE", (("a", "device", int), ("b", "handler", _none), ("c", "pasid", _none),
+                               ("g", "returns", _none))),
+    "fail_next_alloc": ("XP_FAIL_ALLOC", (("a", "n", int),)),
+    "lock": ("XP_LOCK", (("a", "lock", _none),)),
+    "unlock": ("XP_UNLOCK", (("a", "lock", _none),)),
+    "repeat": ("XP_REPEAT", (("a", "n", int), ("b", "operations", int))),
+}
+
+
+def _place(*extra: tuple[str, str, Callable[[Any], int]]) -> tuple[tuple[str, str, Callable[[Any], int]], ...]:
+    return (("a", "register", _none), ("b", "base", _none), ("c", "offset", int), *extra)
+
+
+#: Low-level operations. Names such as ``order`` and ``how`` become numbers by the lists below.
+LOW_LEVEL: dict[str, tuple[str, tuple[tuple[str, str, Callable[[Any], int]], ...]]] = {
+    "load": ("XP_LOAD", _place(("d", "order", _none), ("e", "size", int))),
+    "store": ("XP_STORE", _place(("d", "order", _none), ("e", "size", int), ("f", "value", int))),
+    "rmw": ("XP_RMW", _place(("d", "order", _none), ("e", "size", int), ("f", "value", int), ("g", "how", _none))),
+    "cas": ("XP_CAS", _place(("d", "order", _none), ("e", "size", int), ("f", "expected", int), ("g", "value", int))),
+    "ref": ("XP_REF", _place(("d", "how", _none), ("f", "value", int))),
+    "mutex": ("XP_MUTEX", _place(("d", "how", _none))),
+    "rcu": ("XP_RCU", (("a", "register", _none), ("c", "offset", int), ("d", "how", _none), ("f", "body", _none))),
+    "alloc": ("XP_ALLOC", (("a", "register", int), ("f", "size", int))),
+    "free": ("XP_FREE", (("a", "register", int),)),
+    "free_at": ("XP_FREE_AT", (("b", "base", _none), ("c", "offset", int))),
+    "move": ("XP_MOVE", (("a", "register", int), ("b", "source", _none), ("f", "value", int))),
+    "sum": ("XP_SUM", (("a", "register", int), ("f", "value", int))),
+    "address": ("XP_ADDRESS", _place()),
+    "skip": ("XP_SKIP", (("a", "register", _none), ("f", "records", int), ("g", "nonzero", int))),
+    "list": ("XP_LIST", _place(("d", "how", _none), ("e", "head_base", _none), ("f", "head", int))),
+    "work_init": ("XP_WORK_INIT", (("b", "base", _none), ("c", "offset", int), ("f", "body", _none))),
+    "queue_work": ("XP_QUEUE_WORK", _place(("f", "wq", int))),
+    "wq": ("XP_WQ", (("d", "how", _none), ("f", "wq", int), ("g", "workers", int))),
+    "out": ("XP_OUT", (("a", "register", int),)),
+    "await_": ("XP_AWAIT", _place(("e", "size", int), ("f", "value", int))),
+    "recurse": ("XP_RECURSE", (("f", "frames", int),)),
+    "warn": ("XP_WARN", ()),
+    "deref": ("XP_DEREF", _place(("d", "locked", int))),
+    "publish": ("XP_PUBLISH", _place()),
+    "spin": ("XP_SPIN", _place(("e", "size", int), ("f", "value", int))),
+    "fail_next_alloc": FRAMEWORK["fail_next_alloc"],
+    "repeat": FRAMEWORK["repeat"],
+}
+
+#: Values that are names in Python and constants in C: (operation or None, value) -> prefix of the constant.
+NAMED = {
+    (None, "handler"): "XP_H_", (None, "order"): "XP_", ("rmw", "how"): "XP_RMW_", ("ref", "how"): "XP_REF_",
+    ("mutex", "how"): "XP_MUTEX_", ("rcu", "how"): "XP_RCU_", ("list", "how"): "XP_LIST_", ("wq", "how"): "XP_WQ_",
+}
+SECTIONS = ("XP_SETUP", "XP_TASK", "XP_WORK", "XP_TEARDOWN")
+DEFINITIONS = ("XP_DEF_QUEUE", "XP_DEF_DEVICE", "XP_DEF_LOCK", "XP_DEF_EXPECT", "XP_DEF_ALLOC_MAY_FAIL", "XP_DEF_MEMORY")
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a record was made from: None for a definition, and a section's own record has no operation."""
+
+    section: str | None = None
+    operation: Operation | None = None
+
+    def __str__(self) -> str:
+        return f"{self.section}: {self.operation}" if self.operation else self.section or "definition"
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """The numbers, and for each record what it was made from."""
+
+    words: array.array[int]
+    records: tuple[Record, ...]
+
+    def without(self, dropped: tuple[int, ...]) -> Compiled:
+        """With the operations of these records made into nothing; all others keep their numbers."""
+        words = array.array("i", self.words)
+        for index in dropped:
+            if self.records[index].operation is None:
+                continue
+            words[index * WORDS : (index + 1) * WORDS] = array.array("i", [0] * WORDS)
+        return Compiled(words, self.records)
+
+
+class _Compiler:
+    def __init__(self, lib: Any):
+        self.lib = lib
+        self.words = array.array("i")
+        self.records: list[Record] = []
+        self.locks: list[str] = []
+        self.bodies: list[str] = []
+
+    def record(self, opcode: str, made_from: Record | None = None, **operands: int) -> None:
+        self.words.extend([getattr(self.lib, opcode), *(int(operands.get(letter, 0)) for letter in OPERANDS)])
+        self.records.append(made_from or Record())
+
+    def operation(self, section: Section, operation: Operation, table: dict[str, Any]) -> None:
+        opcode, layout = table[operation.op]
+        operands = {}
+        for letter, key, number in layout:
+            value = operation.values.get(key)
+            prefix = NAMED.get((None, key)) or NAMED.get((operation.op, key))
+            if key == "returns" and value is None:
+                operands[letter] = self.lib.XP_ANY
+            elif key == "lock":
+                operands[letter] = self.locks.index(value)
+            elif key == "body" and value is not None:
+                operands[letter] = self.bodies.index(value)
+            elif prefix and value is not None:
+                operands[letter] = getattr(self.lib, prefix + value.upper())
+            elif value is None:
+                operands[letter] = -1 if number is _none else 0
+            else:
+                operands[letter] = number(value)
+        self.record(opcode, Record(section.name, operation), **operands)
+
+
+def compile_scenario(scenario: BaseScenario, lib: Any) -> Compiled:
+    """The scenario as the explorer takes it; ``lib`` is the extension's, whose constants are used."""
+    compiler = _Compiler(lib)
+    data = scenario._parts_to_dict()
+    compiler.locks = data.get("locks", [])
+    compiler.bodies = [body.name for body in getattr(scenario, "works", ())]
+    for workers in data.get("queues", ()):
+        compiler.record("XP_DEF_QUEUE", a=workers or 0)
+    for device in data.get("devices", ()):
+        lock = device.get("response_lock")
+        handler = device.get("handler")
+        compiler.record(
+            "XP_DEF_DEVICE",
+            a=device.get("queue", -1),
+            b=-1 if handler is None else getattr(lib, f"XP_H_{handler.upper()}"),
+            c=device.get("pasid", -1),
+            d=-1 if lock is None else compiler.locks.index(lock),
+            e=int(device.get("user_pasid_table", False)),
+            f=device.get("group", -1),
+        )
+    for _lock in compiler.locks:
+        compiler.record("XP_DEF_LOCK")
+    for kind in scenario.expected:
+        compiler.record("XP_DEF_EXPECT", a=getattr(lib, "XP_K_" + kind.upper().replace("-", "_")))
+    if scenario._alloc_may_fail:
+        compiler.record("XP_DEF_ALLOC_MAY_FAIL")
+    if data.get("memory"):
+        compiler.record("XP_DEF_MEMORY", a=data["memory"])
+
+    table = FRAMEWORK if scenario.form == "iopf" else LOW_LEVEL
+
+    def section(opcode: str, part: Section, name: str, **operands: int) -> None:
+        compiler.record(opcode, Record(name), **operands)
+        for operation in part:
+            compiler.operation(part, operation, table)
+
+    if scenario.setup.operations:
+        section("XP_SETUP", scenario.setup, "setup")
+    names = iter(scenario.task_names)
+    for number, task in enumerate(scenario._tasks):
+        for _copy in range(task.copies):
+            section("XP_TASK", task, next(names), a=number if task.copies > 1 else -1)
+    for body in getattr(scenario, "works", ()):
+        section("XP_WORK", body, body.name)
+    if scenario.teardown.operations:
+        section("XP_TEARDOWN", scenario.teardown, "teardown")
+    compiler.record("XP_END")
+    return Compiled(compiler.words, tuple(compiler.records))
+
+
+def disassemble(compiled: Compiled, lib: Any) -> str:
+    """The records as text, one a line: number, opcode, operands, and what it was made from."""
+    opcodes = {
+        getattr(lib, name): name
+        for name in (*DEFINITIONS, *SECTIONS, "XP_END", *(op for op, _ in (*FRAMEWORK.values(), *LOW_LEVEL.values())))
+    }
+    lines = []
+    for index, record in enumerate(compiled.records):
+        opcode, *operands = compiled.words[index * WORDS : (index + 1) * WORDS]
+        shown = " ".join("any" if value == lib.XP_ANY else str(value) for value in operands)
+        lines.append(f"{index:4} {opcodes.get(opcode, f'nothing ({opcode})')[3:]:<16} {shown:<40} {record}".rstrip())
+    return "\n".join(lines)

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Addresses to source lines, from the map that the build writes beside a shared object (``csrc/lines.py``).
+
+A core that is compiled later brings its own map. Without one a place is shown as module and offset: nothing fails for
+want of a line.
+"""
+
+from __future__ import annotations
+
+import bisect
+import functools
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["LineMap", "Place", "find", "map_path"]
+
+HEADER = "iopf-lines 1"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place in the code. ``line`` 0: no line is known, and ``file`` is the module then."""
+
+    file: str
+    line: int
+    function: str | None = None
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{where} {self.function}" if self.function else where
+
+    @property
+    def short(self) -> str:
+        """The file without its folders, and the line."""
+        name = os.path.basename(self.file)
+        return f"{name}:{self.line}" if self.line else name
+
+
+class LineMap:
+    """The map of one shared object."""
+
+    def __init__(self, text: str):
+        rows = text.splitlines()
+        if not rows or rows[0] != HEADER:
+            raise ValueError("this is no line map of this version of iopf")
+        self._files: list[str] = []
+        self._starts: list[int] = []
+        self._lines: list[tuple[int, int]] = []
+        self._functions: list[tuple[int, int, str]] = []
+        for row in rows[1:]:
+            kind, _, rest = row.partition(" ")
+            if kind == "F":
+                self._files.append(rest)
+            elif kind == "L":
+                address, line, file = rest.split()
+                self._starts.append(int(address, 16))
+                self._lines.append((int(line), int(file)))
+            elif kind == "S":
+                address, size, name = rest.split(" ", 2)
+                self._functions.append((int(address, 16), int(size, 16), name))
+
+    def find(self, offset: int) -> Place | None:
+        """The place of an address in the object, or None."""
+        index = bisect.bisect_right(self._starts, offset) - 1
+        if index < 0 or not self._lines[index][0]:
+            return None
+        line, file = self._lines[index]
+        return Place(self._files[file], line, self.function(offset))
+
+    def function(self, offset: int) -> str | None:
+        """The function that an address is in."""
+        index = bisect.bisect_right(self._functions, offset, key=lambda item: item[0]) - 1
+        if index < 0:
+            return None
+        start, size, name = self._functions[index]
+        # GCC's names for what it made of a function: iopf_report_last.isra.0, ....part.0, ....cold
+        return name.partition(".")[0] if offset < start + size else None
+
+
+def map_path(so_path: str | os.PathLike[str]) -> Path:
+    """Where the line map of a shared object is."""
+    return Path(f"{os.fspath(so_path)}.lines")
+
+
+@functools.lru_cache(maxsize=64)
+def _load(path: Path, _stamp: int) -> LineMap | None:
+    try:
+        return LineMap(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def find(so_path: str, offset: int) -> Place:
+    """The place of an address in a shared object; its name and the offset when there is no map."""
+    path = map_path(so_path)
+    try:
+        stamp = path.stat().st_mtime_ns
+    except OSError:
+        stamp = 0
+    lines = _load(path, stamp) if stamp else None
+    place = lines.find(offset) if lines is not None else None
+    return place or Place(f"{os.path.basename(so_path)}+{offset:#x}", 0, lines.function(offset) if lines else None)

@@ -1,0 +1,355 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a search found, as values that stay: frozen, printable, JSON-able.
+
+:func:`verdict_of` is the only place where a search is called passed, and it demands the evidence: that the strategy is
+one that can be complete, that it came to its end, that something ran, and that nothing failed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from .lines import Place
+
+__all__ = [
+    "ExplorationFailed", "Failure", "Hot", "Outcome", "Progress", "Result", "Run", "Site", "Step", "verdict_of",
+]
+
+#: Strategies whose end means that every class was executed.
+COMPLETE = ("dpor", "naive", "sleep")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A search that runs, as its progress callback sees it."""
+
+    seconds: float
+    #: done part of the search, 0 to 1, never falls; None where the strategy has no notion of it
+    done: float | None
+    #: how many classes there are, about; None when it is not known
+    estimate: float | None
+    #: seconds to go, or None
+    eta: float | None
+    executions: int
+    #: executions that were cut short because others cover them
+    blocked: int
+    #: the strategy at work
+    strategy: str
+    failures: int
+    #: preemptions allowed now, of strategy "bound"
+    bound: int | None
+
+    @property
+    def executions_per_second(self) -> float:
+        """Executions by time so far."""
+        return self.executions / self.seconds if self.seconds > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One distinct outcome of an execution: what devices got, what calls returned, what warned. Equal by its text."""
+
+    text: str
+    #: how many executions had it
+    count: int = field(compare=False)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The facts it consists of."""
+        return tuple(part for part in self.text.split("; ") if part)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Kernel WARNs."""
+        return tuple(part for part in self.parts if part.startswith("warn"))
+
+    @property
+    def responses(self) -> tuple[str, ...]:
+        """What devices got."""
+        return tuple(part for part in self.parts if part.startswith("dev"))
+
+    @property
+    def returns(self) -> tuple[str, ...]:
+        """What calls returned."""
+        return tuple(part for part in self.parts if part not in self.responses and part not in self.warnings)
+
+    def __str__(self) -> str:
+        return f"{self.text}  ({self.count:,} executions)"
+
+
+@dataclass(frozen=True)
+class Hot:
+    """A pair of operations on one object that made branches, and how often."""
+
+    object: str
+    op: str
+    other_op: str
+    races: int
+
+    def __str__(self) -> str:
+        return f"{self.object}: {self.op} / {self.other_op}, {self.races:,}"
+
+
+@dataclass(frozen=True)
+class Site:
+    """A place that a failure is about: who did what to which object there."""
+
+    #: "accessed", "freed", "allocated", "waits for" ...
+    what: str
+    #: name of the task, None when it is not known
+    task: str | None
+    #: index in the trace, None when it is not in it
+    step: int | None
+    place: Place | None
+    object: str | None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of a trace."""
+
+    #: name of the task
+    task: str
+    column: int
+    #: the how-manieth step of its task
+    ordinal: int
+    #: what it does, "mutex_lock"
+    op: str
+    #: to what, "param#1.users"
+    object: str | None
+    #: the value before and after, of counters and locks
+    before: int | None
+    after: int | None
+    #: True: a point where another task could have run, False: an event inside a step
+    point: bool
+    #: number of the preemption that lies right before it, or 0
+    preempted: int
+    #: locks that the task holds behind it
+    held: int
+    depth: int
+    place: Place | None
+    #: operation of the scenario that runs, as text
+    operation: str | None
+    note: str | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A part of a schedule: a task and how many steps it makes, with the operation that is expected first."""
+
+    task: int
+    steps: int
+    op: str
+    object: str | None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What failed, and the shortest execution that shows it. ``print(failure)`` is the trace."""
+
+    kind: str
+    message: str
+    #: "kept" or "broken" by the driver in this execution
+    contract: str
+    #: which clauses were broken
+    clauses: tuple[str, ...]
+    #: what makes two failures the same: kind, object type and code sites
+    signature: str
+    object: str | None
+    #: the execution that showed it first, counted from 1
+    execution: int
+    #: how many executions showed it
+    count: int
+    #: of the trace
+    preemptions: int
+    #: no schedule with fewer preemptions shows it
+    minimal: bool
+    #: False: a prediction, no execution came to it
+    confirmed: bool
+    rank: int
+    sites: tuple[Site, ...]
+    steps: tuple[Step, ...]
+    runs: tuple[Run, ...]
+    #: indices of the two steps: in the other order the execution passes
+    culprit: tuple[int, int] | None
+    #: operations of the scenario that the failure does not need, as text
+    dropped: tuple[str, ...]
+    scenario: str
+    core: str
+    #: replay(token) runs exactly this execution
+    token: str
+    #: names of the columns
+    tasks: tuple[str, ...]
+
+    @property
+    def trace(self) -> tuple[Step, ...]:
+        """The steps."""
+        return self.steps
+
+    def __str__(self) -> str:
+        from .trace import render
+
+        return render(self)
+
+    def __repr__(self) -> str:
+        return (
+            f"<{self.kind} in {self.scenario!r} on {self.core}: {self.message}; {len(self.steps)} steps,"
+            f" {self.preemptions} preemptions, contract {self.contract}>"
+        )
+
+    def render(self, *, width: int | None = None, color: bool = False, every_event: bool = False) -> str:
+        """The trace as text: see :func:`iopf.explore.trace.render`."""
+        from .trace import render
+
+        return render(self, width=width, color=color, every_event=every_event)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, as JSON-able data."""
+        return _plain(self)  # type: ignore[no-any-return]
+
+    def to_json(self) -> str:
+        """Everything, as JSON text."""
+        return json.dumps(self.to_dict(), indent=1)
+
+
+class ExplorationFailed(AssertionError):
+    """Raised by :meth:`Result.check`: the result is not what was asked for. ``result`` has it."""
+
+    def __init__(self, result: Result):
+        super().__init__(str(result.failure) if result.failure is not None else str(result))
+        self.result = result
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a search found."""
+
+    scenario: str
+    core: str
+    #: "pass" (exhaustive), "bounded", "sampled", "fail" or "inconclusive"
+    verdict: str
+    #: why it is inconclusive, else None
+    why: str | None
+    #: the strategy that gave the verdict
+    strategy: str
+    #: of "bounded": every schedule with at most so many preemptions was executed
+    bound: int | None
+    #: executions that ran to their end
+    executions: int
+    #: distinct happens-before classes; None when they were not counted
+    classes: int | None
+    #: executions cut short because others cover them
+    blocked: int
+    seconds: float
+    #: the gravest failure, or None
+    failure: Failure | None
+    #: one for each signature, the gravest first
+    failures: tuple[Failure, ...]
+    #: predictions that an exhaustive search refuted: lock orders that never deadlock
+    notes: tuple[Failure, ...]
+    outcomes: tuple[Outcome, ...]
+    #: classes as estimated before the search, or None
+    estimate: float | None
+    #: the strategy came to its end
+    exhausted: bool
+    #: stopped by the progress callback
+    interrupted: bool
+    #: the execution that failed first, or None
+    first_failure: int | None
+    #: executions that were run twice and hashed alike
+    self_checks: int
+    #: scheduling points of the longest execution
+    deepest: int
+    #: executions by number of preemptions; the last entry: that many or more
+    preemptions: tuple[int, ...]
+    #: which objects made the branches
+    hottest: tuple[Hot, ...]
+    tasks: tuple[str, ...]
+    #: nanoseconds between two executions
+    reset_ns: float
+    seed: int
+
+    @property
+    def executions_per_second(self) -> float:
+        """Executions by time, cut short ones included."""
+        return (self.executions + self.blocked) / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def kind(self) -> str | None:
+        """The kind of the gravest failure, or None."""
+        return self.failure.kind if self.failure is not None else None
+
+    def check(self, *accepted: str) -> Result:
+        """Itself when the verdict is "pass" or one of ``accepted``, else ExplorationFailed with the trace."""
+        if self.verdict != "pass" and self.verdict not in accepted:
+            raise ExplorationFailed(self)
+        return self
+
+    def __str__(self) -> str:
+        text = {
+            "pass": f"pass: exhaustive, {self.classes or 0:,} classes",
+            "bounded": f"bounded: every schedule with at most {self.bound} preemptions",
+            "sampled": f"sampled: {self.executions:,} executions, not all",
+            "fail": f"fail: {self.failure.kind if self.failure else ''}",
+            "inconclusive": f"inconclusive: {self.why}",
+        }[self.verdict]
+        blocked = f", {self.blocked:,} cut short" if self.blocked else ""
+        return (
+            f"{self.scenario} on {self.core}: {text} ({self.strategy}, {self.executions:,} executions{blocked},"
+            f" {self.seconds:.2f} s)"
+        )
+
+    def __repr__(self) -> str:
+        return f"<Result {self}>"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, as JSON-able data."""
+        return _plain(self)  # type: ignore[no-any-return]
+
+    def to_json(self) -> str:
+        """Everything, as JSON text."""
+        return json.dumps(self.to_dict(), indent=1)
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {item.name: _plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
+
+
+def verdict_of(
+    reported: str, why: str | None, *, strategy: str, exhausted: bool, interrupted: bool, executions: int,
+    failures: int, bound: int | None, degraded: str | None,
+) -> tuple[str, str | None]:
+    """The verdict and, when it is inconclusive, why. Nothing else may say "pass".
+
+    ``reported`` is the engine's own verdict: it can be lowered here and not raised. ``degraded``: something that makes
+    the search less than it seems.
+    """
+    if failures:
+        return "fail", None
+    if reported == "inconclusive":
+        return "inconclusive", why or "the explorer gave no reason"
+    if reported == "fail":
+        return "inconclusive", "a failure was reported, and none is there"
+    if executions == 0:
+        return "inconclusive", why or "nothing was executed"
+    if degraded is not None:
+        return "inconclusive", degraded
+    if reported == "pass":
+        for holds, evidence in (
+            (strategy in COMPLETE, f"strategy {strategy} is not complete"),
+            (exhausted, "the search did not come to its end"),
+            (not interrupted, "the search was interrupted"),
+        ):
+            if not holds:
+                return "inconclusive", f"no pass without evidence: {evidence}"
+        return "pass", None
+    if reported == "bounded" and bound is None:
+        return "inconclusive", "no bound was completed"
+    return reported, None

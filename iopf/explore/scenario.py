@@ -1,0 +1,553 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Scenarios: small concurrent programs, as data.
+
+A scenario is queues, devices, and tasks that run concurrently, each a list of operations; ``setup`` runs before them
+and ``teardown`` after them. It holds no Python functions: it compiles to numbers (``bytecode.py``) that the explorer
+interprets in C, goes into a token as JSON, and prints as text.
+
+Everything is checked when it is said, so that an error points at the line that made it.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from .._types import parse_perm
+from .bytecode import FRAMEWORK
+
+__all__ = ["KINDS", "Device", "Operation", "Queue", "Scenario", "Section", "Task"]
+
+#: Every kind of failure, as results name them.
+KINDS = (
+    "use-after-free", "double-free", "invalid-free", "bad-access", "leak", "data-race", "refcount", "rcu", "deadlock",
+    "livelock", "lock-order", "stack-overflow", "lost-response", "double-response", "wrong-response", "late-response",
+    "unexpected-return", "warn",
+)
+HANDLERS = ("sva", "inline", "refuse", "held", "drop")
+CODES = ("success", "invalid", "failure")
+
+FORMAT = 1
+MAX_PASID = 1 << 20
+MAX_INT = 2**31 - 1
+MAX_TASKS = 32
+MAX_ERRNO = 4095
+
+
+def integer(name: str, value: Any, low: int, high: int) -> int:
+    """An integer in low ≤ value ≤ high, or TypeError, ValueError."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"{name} is an integer, not {type(value).__name__}")
+    number: int = value.__index__()
+    if not low <= number <= high:
+        raise ValueError(f"{name} {number}: out of range {low} ≤ {name} ≤ {high}")
+    return number
+
+
+def label(what: str, value: Any) -> str:
+    """A name that a person can read in a column, or TypeError, ValueError."""
+    if not isinstance(value, str):
+        raise TypeError(f"{what} is a str, not {type(value).__name__}")
+    if not value or not value.isprintable() or len(value) > 200:
+        raise ValueError(f"{what} {value!r}: takes 1 to 200 printable characters")
+    return value
+
+
+def one_of(what: str, value: Any, choices: tuple[str, ...]) -> str:
+    """One of the names, or ValueError that lists them."""
+    if value not in choices:
+        raise ValueError(f"{what} {value!r}: takes {', '.join(map(repr, choices))}")
+    return str(value)
+
+
+def _pasid(value: Any) -> int | None:
+    if value is None:
+        return None
+    if value == 0:
+        raise ValueError("pasid 0 stands for requests without a PASID: say pasid=None")
+    return integer("pasid", value, 1, MAX_PASID - 1)
+
+
+def _returns(value: Any) -> int | None:
+    return None if value is None else integer("returns", value, -MAX_ERRNO, MAX_INT)
+
+
+def returned(value: int) -> str:
+    """A result as people write it: ``0``, ``-EINVAL``."""
+    return f"-{errno.errorcode[-value]}" if -value in errno.errorcode else str(value)
+
+
+class _Part:
+    """Something of one scenario that operations name."""
+
+    def __init__(self, scenario: Scenario, index: int, name: str):
+        self._scenario = scenario
+        self.index = index
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__.lower()} {self.name} of {self._scenario.name!r}>"
+
+
+class Queue(_Part):
+    """A queue of a scenario: what ``Scenario.queue`` returns."""
+
+
+class Device(_Part):
+    """A device of a scenario: what ``Scenario.device`` returns."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation: its name, and its values by name."""
+
+    op: str
+    values: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        shown = []
+        for key, value in self.values.items():
+            if key in ("queue", "device"):
+                shown.append(f"{'queue' if key == 'queue' else 'dev'}{value}")
+            elif key == "returns":
+                shown += [f"returns={returned(value)}"] if value is not None else []
+            elif value is not None and DEFAULTS.get((self.op, key), _NO_DEFAULT) != value:
+                shown.append(f"{key}={value:#x}" if key == "addr" else f"{key}={value}")
+        return f"{self.op}({', '.join(shown)})"
+
+    def to_json(self) -> list[Any]:
+        """``[name, {values}]`` without what is None."""
+        return [self.op, {key: value for key, value in self.values.items() if value is not None}]
+
+
+_NO_DEFAULT = object()
+#: Values that need not be shown.
+DEFAULTS = {
+    ("report", "addr"): 0x1000, ("report", "perm"): "r", ("report", "last"): True, ("respond", "code"): "success",
+    ("fail_next_alloc", "n"): 1, ("repeat", "operations"): 1,
+}
+
+
+class Section:
+    """A list of operations: a task, the setup or the teardown. Operations chain: each returns the section."""
+
+    def __init__(self, scenario: Any, name: str, copies: int = 1):
+        self._scenario = scenario
+        self.name = name
+        self.copies = copies
+        self.operations: list[Operation] = []
+
+    def _add(self, op: str, **values: Any) -> Any:
+        self.operations.append(Operation(op, values))
+        return self
+
+    def __repr__(self) -> str:
+        times = f" x{self.copies}" if self.copies > 1 else ""
+        return f"<{self.name}{times}: {'; '.join(map(str, self.operations)) or 'nothing'}>"
+
+    def __iter__(self) -> Iterator[Operation]:
+        return iter(self.operations)
+
+    def repeat(self, n: int, operations: int = 1) -> Any:
+        """The last ``operations`` operations (one, if not said) run ``n`` times in all."""
+        n = integer("n", n, 1, 1000)
+        operations = integer("operations", operations, 1, MAX_INT)
+        if operations > len(self.operations):
+            raise ValueError(f"repeat of {operations} operations: {self.name} has {len(self.operations)} so far")
+        if any(operation.op == "repeat" for operation in self.operations[-operations:]):
+            raise ValueError("repeat inside repeat: write the inner operations out")
+        return self._add("repeat", n=n, operations=operations)
+
+    def fail_next_alloc(self, n: int = 1) -> Any:
+        """The n-th allocation of this task from here on fails."""
+        return self._add("fail_next_alloc", n=integer("n", n, 1, MAX_INT))
+
+
+class Task(Section):
+    """A section of framework operations.
+
+    Operations with ``returns`` are checked: None takes 0 and the errors that the contract of the core allows there, a
+    number demands exactly that result (``returns=-errno.EBUSY``).
+    """
+
+    def _device(self, dev: Any) -> int:
+        if not isinstance(dev, Device):
+            raise TypeError(f"dev is what Scenario.device() returned, not {type(dev).__name__}")
+        if dev._scenario is not self._scenario:
+            raise ValueError(f"{dev!r} belongs to another scenario")
+        return dev.index
+
+    def _queue(self, queue: Any) -> int:
+        if not isinstance(queue, Queue):
+            raise TypeError(f"queue is what Scenario.queue() returned, not {type(queue).__name__}")
+        if queue._scenario is not self._scenario:
+            raise ValueError(f"{queue!r} belongs to another scenario")
+        return queue.index
+
+    def report(
+        self, dev: Device, *, grpid: int, pasid: int | None = None, addr: int = 0x1000, perm: str = "r",
+        last: bool = True, returns: int | None = None,
+    ) -> Task:
+        """The device has a page request; ``last`` completes its group. ``pasid`` None: a request without one."""
+        parse_perm(perm)
+        return self._add(
+            "report", device=self._device(dev), grpid=integer("grpid", grpid, 0, MAX_INT), pasid=_pasid(pasid),
+            addr=integer("addr", addr, 0, MAX_INT), perm=perm, last=bool(last), returns=_returns(returns),
+        )
+
+    def report_partial(
+        self, dev: Device, *, grpid: int, pasid: int | None = None, addr: int = 0x1000, perm: str = "r",
+        returns: int | None = None,
+    ) -> Task:
+        """A page request that does not complete its group."""
+        return self.report(dev, grpid=grpid, pasid=pasid, addr=addr, perm=perm, last=False, returns=returns)
+
+    def respond(self, dev: Device, *, grpid: int, pasid: int | None = None, code: str = "success") -> Task:
+        """Waits for a group that a ``"held"`` handler keeps, answers and frees it.
+
+        When nobody can bring such a group any more, it gives up without a failure.
+        """
+        return self._add(
+            "respond", device=self._device(dev), grpid=integer("grpid", grpid, 0, MAX_INT), pasid=_pasid(pasid),
+            code=one_of("code", str(code).lower(), CODES),
+        )
+
+    def remove(self, queue: Queue, dev: Device) -> Task:
+        """Removes the device from the queue."""
+        return self._add("remove", queue=self._queue(queue), device=self._device(dev))
+
+    def add(self, queue: Queue, dev: Device, *, returns: int | None = None) -> Task:
+        """Adds the device to the queue."""
+        return self._add("add", queue=self._queue(queue), device=self._device(dev), returns=_returns(returns))
+
+    def flush(self, dev: Device, *, returns: int | None = None) -> Task:
+        """Waits for the works that were queued for the device's queue."""
+        return self._add("flush", device=self._device(dev), returns=_returns(returns))
+
+    def discard_partial(self, queue: Queue, *, returns: int | None = None) -> Task:
+        """Drops the partial requests that the queue's devices have stored."""
+        return self._add("discard_partial", queue=self._queue(queue), returns=_returns(returns))
+
+    def free_queue(self, queue: Queue) -> Task:
+        """Frees the queue, and removes the devices on it."""
+        return self._add("free_queue", queue=self._queue(queue))
+
+    def close(self, dev: Device) -> Task:
+        """Drops the scenario's reference to the device."""
+        return self._add("close", device=self._device(dev))
+
+    def attach(self, dev: Device, *, handler: str, pasid: int | None = None, returns: int | None = None) -> Task:
+        """Attaches a handler for the faults of a PASID (None: of requests without one)."""
+        return self._add(
+            "attach", device=self._device(dev), handler=one_of("handler", handler, HANDLERS), pasid=_pasid(pasid),
+            returns=_returns(returns),
+        )
+
+    def replace(self, dev: Device, *, handler: str, pasid: int | None = None, returns: int | None = None) -> Task:
+        """Exchanges the handler of a PASID."""
+        return self._add(
+            "replace", device=self._device(dev), handler=one_of("handler", handler, HANDLERS), pasid=_pasid(pasid),
+            returns=_returns(returns),
+        )
+
+    def detach(self, dev: Device, *, pasid: int | None = None) -> Task:
+        """Detaches the handler of a PASID."""
+        return self._add("detach", device=self._device(dev), pasid=_pasid(pasid))
+
+    def lock(self, name: str) -> Task:
+        """Takes a mutex of the driver; it comes into being by its name."""
+        return self._add("lock", lock=self._scenario._lock(name))
+
+    def unlock(self, name: str) -> Task:
+        """Releases it."""
+        return self._add("unlock", lock=self._scenario._lock(name, known=True))
+
+
+class BaseScenario:
+    """What scenarios of the framework and low-level programs share: a name, sections, and how they are written down."""
+
+    form: ClassVar[str]
+    section: ClassVar[type[Section]]
+
+    def __init__(self, name: str):
+        self.name = label("a scenario's name", name)
+        self.setup: Any = self.section(self, "setup")
+        self.teardown: Any = self.section(self, "teardown")
+        self._tasks: list[Section] = []
+        self._expected: list[str] = []
+        self._alloc_may_fail = False
+
+    # --- building ---
+
+    def _new_task(self, name: str, copies: int) -> Any:
+        label("a task's name", name)
+        if name in ("setup", "teardown") or any(task.name == name for task in self._tasks):
+            raise ValueError(f"there is a section {name!r} already: names tell tasks apart in a trace")
+        if sum(task.copies for task in self._tasks) + copies > MAX_TASKS:
+            raise ValueError(f"more than {MAX_TASKS} tasks")
+        task = self.section(self, name, copies)
+        self._tasks.append(task)
+        return task
+
+    def task(self, name: str) -> Any:
+        """A task that runs beside the others."""
+        return self._new_task(name, 1)
+
+    def tasks(self, name: str, n: int) -> Any:
+        """``n`` identical tasks; the search explores their order once, and not n! times."""
+        return self._new_task(name, integer("n", n, 1, MAX_TASKS))
+
+    def alloc_may_fail(self, may: bool = True) -> Any:
+        """Every allocation of the tasks is a choice: it succeeds, and it fails."""
+        self._alloc_may_fail = bool(may)
+        return self
+
+    def expect(self, *kinds: str) -> Any:
+        """Failures of these kinds are what the scenario expects, and no failures."""
+        for kind in kinds:
+            one_of("kind", kind, KINDS)
+            if kind not in self._expected:
+                self._expected.append(kind)
+        return self
+
+    # --- reading ---
+
+    @property
+    def expected(self) -> tuple[str, ...]:
+        """The kinds that are expected."""
+        return tuple(self._expected)
+
+    @property
+    def sections(self) -> tuple[Section, ...]:
+        """Setup, the tasks in their order, teardown."""
+        return (self.setup, *self._tasks, self.teardown)
+
+    @property
+    def task_names(self) -> tuple[str, ...]:
+        """One name for each task that runs; identical ones are numbered."""
+        return tuple(
+            task.name if task.copies == 1 else f"{task.name}#{copy + 1}"
+            for task in self._tasks
+            for copy in range(task.copies)
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, BaseScenario) and self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        return hash((self.form, self.name))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r}): {len(self.task_names)} tasks"
+
+    def __str__(self) -> str:
+        lines = [self.name]
+        for what, text in self._definitions():
+            lines.append(f"  {what}: {text}")
+        if self._alloc_may_fail:
+            lines.append("  every allocation may fail")
+        if self._expected:
+            lines.append(f"  expected: {', '.join(self._expected)}")
+        for section in self.sections:
+            if section.operations or section in self._tasks:
+                times = f" x{section.copies}" if section.copies > 1 else ""
+                lines.append(f"  {section.name}{times}: {'; '.join(map(str, section.operations)) or 'nothing'}")
+        return "\n".join(lines)
+
+    def _definitions(self) -> list[tuple[str, str]]:
+        raise NotImplementedError
+
+    def copy(self) -> Any:
+        """An equal scenario that can be changed."""
+        return type(self).from_dict(self.to_dict())
+
+    # --- JSON ---
+
+    def to_dict(self) -> dict[str, Any]:
+        """The scenario as JSON-able data."""
+        data: dict[str, Any] = {"format": FORMAT, "form": self.form, "name": self.name, **self._parts_to_dict()}
+        for key, section in (("setup", self.setup), ("teardown", self.teardown)):
+            if section.operations:
+                data[key] = [operation.to_json() for operation in section]
+        data["tasks"] = [
+            {
+                "name": task.name,
+                **({"copies": task.copies} if task.copies > 1 else {}),
+                "operations": [operation.to_json() for operation in task],
+            }
+            for task in self._tasks
+        ]
+        if self._expected:
+            data["expect"] = list(self._expected)
+        if self._alloc_may_fail:
+            data["alloc_may_fail"] = True
+        return data
+
+    def to_json(self) -> str:
+        """The scenario as JSON text; :meth:`from_json` takes it back."""
+        return json.dumps(self.to_dict(), indent=1)
+
+    def _parts_to_dict(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def _parts_from_dict(self, data: dict[str, Any]) -> None:
+        raise NotImplementedError
+
+    def _replay_operation(self, section: Any, op: str, values: dict[str, Any]) -> None:
+        raise NotImplementedError
+
+    @staticmethod
+    def from_dict(data: Any) -> Any:
+        """The scenario that :meth:`to_dict` wrote; everything is checked again. ValueError says what is wrong."""
+        if not isinstance(data, dict) or not isinstance(data.get("name"), str):
+            raise ValueError("this is no scenario: it takes an object with name and tasks")
+        if data.get("format") != FORMAT:
+            raise ValueError(f"a scenario of format {data.get('format')!r}: this iopf reads format {FORMAT}")
+        from .programs import Program
+
+        forms = {Scenario.form: Scenario, Program.form: Program}
+        if data.get("form") not in forms:
+            raise ValueError(f"a scenario of form {data.get('form')!r}: takes {', '.join(forms)}")
+        scenario = forms[data["form"]](data["name"])
+        try:
+            scenario._parts_from_dict(data)
+            for key, section in (("setup", scenario.setup), ("teardown", scenario.teardown)):
+                for op, values in data.get(key, ()):
+                    scenario._replay_operation(section, op, dict(values))
+            for task in data.get("tasks", ()):
+                section = scenario.tasks(task["name"], task.get("copies", 1))
+                for op, values in task["operations"]:
+                    scenario._replay_operation(section, op, dict(values))
+            scenario.expect(*data.get("expect", ()))
+            scenario.alloc_may_fail(data.get("alloc_may_fail", False))
+        except (KeyError, TypeError, AttributeError, IndexError) as error:
+            raise ValueError(f"the scenario {data['name']!r} is malformed: {error}") from error
+        return scenario
+
+    @staticmethod
+    def from_json(text: str) -> Any:
+        """The scenario that :meth:`to_json` wrote."""
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"this is no JSON: {error}") from error
+        return BaseScenario.from_dict(data)
+
+
+class Scenario(BaseScenario):
+    """A concurrent program over queues and devices.
+
+    :param name: what it is about, in a few words
+
+    ::
+
+        s = Scenario("remove races the work")
+        queue = s.queue()
+        dev = s.device(queue, handler="sva", pasid=1)
+        s.task("irq").report(dev, grpid=1, pasid=1)
+        s.task("teardown").remove(queue, dev)
+    """
+
+    form = "iopf"
+    section = Task
+
+    def __init__(self, name: str):
+        super().__init__(name)
+        self._queues: list[int | None] = []
+        self._devices: list[dict[str, Any]] = []
+        self._locks: list[str] = []
+
+    def queue(self, workers: int | None = None) -> Queue:
+        """A queue. ``workers`` None: every work may run beside every other, as on an unbound workqueue."""
+        self._queues.append(None if workers is None else integer("workers", workers, 1, MAX_TASKS))
+        index = len(self._queues) - 1
+        return Queue(self, index, f"queue{index}")
+
+    def device(
+        self, queue: Queue | None, *, handler: str | None = "sva", pasid: int | None = None,
+        response_lock: str | None = None, user_pasid_table: bool = False, group: Device | None = None,
+    ) -> Device:
+        """A device, on the queue (None: on none) and with the handler attached (None: with none) when the tasks start.
+
+        :param handler: ``"sva"`` a work resolves the group, ``"inline"`` SUCCESS inside the handler, ``"refuse"`` the
+            handler returns -EINVAL, ``"held"`` kept until a task's ``respond``, ``"drop"`` freed unanswered
+        :param pasid: what the handler is attached for; None: requests without a PASID
+        :param response_lock: a mutex of the driver, by name, that is taken inside page_response
+        :param user_pasid_table: the guest owns the PASID table
+        :param group: a device whose iommu group, and with it attachments, it shares
+        """
+        if queue is not None and (not isinstance(queue, Queue) or queue._scenario is not self):
+            raise TypeError(f"queue is what queue() of this scenario returned, or None, not {queue!r}")
+        if group is not None and (not isinstance(group, Device) or group._scenario is not self):
+            raise TypeError(f"group is a device of this scenario, or None, not {group!r}")
+        self._devices.append({
+            "queue": None if queue is None else queue.index,
+            "handler": None if handler is None else one_of("handler", handler, HANDLERS),
+            "pasid": _pasid(pasid),
+            "response_lock": None if response_lock is None else self._lock(response_lock),
+            "user_pasid_table": bool(user_pasid_table),
+            "group": None if group is None else group.index,
+        })
+        index = len(self._devices) - 1
+        return Device(self, index, f"dev{index}")
+
+    def _lock(self, name: str, known: bool = False) -> str:
+        label("a lock's name", name)
+        if name not in self._locks:
+            if known:
+                raise ValueError(f"there is no lock {name!r} yet: lock({name!r}) comes before unlock")
+            self._locks.append(name)
+        return name
+
+    def _definitions(self) -> list[tuple[str, str]]:
+        lines = [
+            (f"queue{index}", "workers as needed" if workers is None else f"{workers} workers")
+            for index, workers in enumerate(self._queues)
+        ]
+        for index, device in enumerate(self._devices):
+            what = [f"on queue{device['queue']}" if device["queue"] is not None else "on no queue"]
+            what.append(f"handler {device['handler']}" if device["handler"] else "no handler")
+            what += [f"pasid {device['pasid']}"] if device["pasid"] is not None else []
+            what += [f"response lock {device['response_lock']}"] if device["response_lock"] else []
+            what += ["the guest owns the PASID table"] if device["user_pasid_table"] else []
+            what += [f"in the iommu group of dev{device['group']}"] if device["group"] is not None else []
+            lines.append((f"dev{index}", ", ".join(what)))
+        return lines
+
+    def _parts_to_dict(self) -> dict[str, Any]:
+        return {
+            "queues": list(self._queues),
+            "devices": [
+                {key: value for key, value in device.items() if value is not None and value is not False}
+                for device in self._devices
+            ],
+            "locks": list(self._locks),
+        }
+
+    def _parts_from_dict(self, data: dict[str, Any]) -> None:
+        for name in data.get("locks", ()):
+            self._lock(name)
+        queues = [self.queue(workers) for workers in data.get("queues", ())]
+        devices: list[Device] = []
+        for device in data.get("devices", ()):
+            keys = dict(device)
+            queue, group, handler = keys.pop("queue", None), keys.pop("group", None), keys.pop("handler", None)
+            devices.append(self.device(
+                None if queue is None else queues[queue], handler=handler,
+                group=None if group is None else devices[group], **keys,
+            ))
+
+    def _replay_operation(self, section: Any, op: str, values: dict[str, Any]) -> None:
+        if op not in FRAMEWORK:
+            raise ValueError(f"there is no operation {op!r}")
+        arguments: list[Any] = []
+        for key, kind, count in (("queue", Queue, len(self._queues)), ("device", Device, len(self._devices))):
+            if key in values:
+                index = integer(key, values.pop(key), 0, count - 1)
+                arguments.append(kind(self, index, f"{key[:3] if key == 'device' else key}{index}"))
+        if "lock" in values:
+            arguments.append(values.pop("lock"))
+        getattr(section, op)(*arguments, **values)

@@ -1,0 +1,361 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The search: one call into C that releases the GIL, and its result copied out.
+
+C calls back a few times a second. That is where Ctrl-C is seen: Python runs its signal handlers inside the callback,
+the exception is kept, C is told to stop, and the exception goes on when C is back, with what was found.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from . import _engine
+from ._engine import Engine, text
+from .bytecode import Compiled, compile_scenario
+from .lines import Place
+from .lines import find as find_line
+from .result import Failure, Hot, Outcome, Progress, Result, Run, Site, Step, verdict_of
+from .scenario import BaseScenario
+from .token import encode
+
+__all__ = ["STRATEGIES", "Interrupted", "explore", "find_core"]
+
+STRATEGIES = ("auto", "dpor", "naive", "sleep", "bound", "random", "estimate")
+POINTS = {"unlock": "XP_O_POINTS_UNLOCK", "free": "XP_O_POINTS_FREE", "plain": "XP_O_POINTS_PLAIN"}
+#: A failure is looked for that is graver than the first one, for so many executions more.
+AFTER_FAILURE = 1000
+PROGRESS_SECONDS = 0.05
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during a search; ``result`` is what was found until then."""
+
+    def __init__(self, result: Result):
+        super().__init__(f"interrupted: {result}")
+        self.result = result
+
+
+def find_core(core: Any) -> Any:
+    """A core by its name, or of an object with one, as C knows it. ValueError lists the names."""
+    engine = _engine.get()
+    name = core if isinstance(core, str) else getattr(core, "name", None)
+    if not isinstance(name, str):
+        raise TypeError(f"core is the name of a core, not {type(core).__name__}")
+    found = engine.lib.xp_find_core(name.encode())
+    if not found:
+        known = [
+            text(engine.ffi, engine.lib.xp_core_name(engine.lib.xp_core(i))) for i in range(engine.lib.xp_nr_cores())
+        ]
+        raise ValueError(f"no core {name!r}: there are {', '.join(map(str, known))}")
+    return found
+
+
+def explore(
+    scenario: BaseScenario,
+    *,
+    core: Any = "iopf",
+    strategy: str = "auto",
+    budget: float | None = 60.0,
+    max_executions: int | None = None,
+    seed: int = 0,
+    all_failures: bool = False,
+    progress: Callable[[Progress], Any] | None = None,
+    bound: int | None = None,
+    symmetry: bool = True,
+    points: tuple[str, ...] | list[str] = (),
+    classes: bool | None = None,
+    commute: bool = True,
+    shrink: bool = True,
+    self_check: bool = True,
+    estimate: bool = True,
+    after_failure: int = AFTER_FAILURE,
+    max_steps: int | None = None,
+    progress_interval: float = PROGRESS_SECONDS,
+) -> Result:
+    """Executes the interleavings of a scenario on a core and checks every one.
+
+    Runs in this process and writes nothing to disk. Other threads of Python go on meanwhile; one search runs at a time.
+
+    :param core: name of a core, or an ``iopf.Core``
+    :param strategy: ``"dpor"`` one execution for each class of equivalent interleavings, complete; ``"naive"`` every
+        interleaving; ``"sleep"`` sleep sets alone, complete, lists every failure; ``"bound"`` every schedule with at
+        most 0, 1, 2 ... preemptions; ``"random"`` a uniform random walk; ``"estimate"`` only says how large the search
+        would be; ``"auto"`` estimates, tries a few at random, then chooses
+    :param budget: seconds, None: no limit
+    :param max_executions: None: no limit
+    :param seed: of what is random: equal seeds give equal searches
+    :param all_failures: search on after the first failure and keep one of each signature
+    :param progress: called about every ``progress_interval`` seconds with a :class:`Progress`; stops the search by
+        returning False. What it raises stops the search and is raised here
+    :param bound: of strategy "bound": the last number of preemptions, None: until nothing is left
+    :param symmetry: explore identical tasks in one order only
+    :param points: further scheduling points: ``"unlock"``, ``"free"``, ``"plain"`` (every plain access)
+    :param classes: count the happens-before classes; None: where it costs little ("dpor" needs no counting)
+    :param commute: increments of a reference count commute, and so do decrements that do not end it
+    :param shrink: make the trace of a failure minimal
+    :param self_check: run every 1,024th execution twice and compare
+    :param estimate: estimate the size of the search first
+    :param after_failure: how many executions after the first failure look for a graver one
+    :param max_steps: more steps in one execution are a livelock
+    :raises Interrupted: on Ctrl-C, within 100 ms; its ``result`` is what was found
+    :raises ValueError: the scenario is wrong, or there is no such core or strategy
+    """
+    if not isinstance(scenario, BaseScenario):
+        raise TypeError(f"explore takes a Scenario, not {type(scenario).__name__}")
+    if not scenario._tasks:
+        raise ValueError(f"the scenario {scenario.name!r} has no tasks: begin one with task()")
+    if strategy not in STRATEGIES:
+        raise ValueError(f"strategy {strategy!r}: takes {', '.join(map(repr, STRATEGIES))}")
+    if progress is not None and not callable(progress):
+        raise TypeError(f"progress is a callable, not {type(progress).__name__}")
+    for what, value in (("budget", budget), ("max_executions", max_executions), ("max_steps", max_steps)):
+        if value is not None and not value > 0:
+            raise ValueError(f"{what} {value}: takes a number above 0, or None")
+    if bound is not None and bound < 0:
+        raise ValueError(f"bound {bound}: takes 0 or more, or None")
+    if after_failure < 0 or not 0 <= seed < 2**64 or not progress_interval > 0:
+        raise ValueError("after_failure is 0 or more, seed is 0 to 2**64 - 1, progress_interval is above 0")
+    if isinstance(points, str) or not set(points) <= set(POINTS):
+        raise ValueError(f"points {points!r}: takes a list of {', '.join(map(repr, POINTS))}")
+    if classes is None:
+        classes = strategy in ("naive", "sleep")
+
+    lib = _engine.get().lib
+    flags = sum({getattr(lib, POINTS[point]) for point in points})
+    for wanted, flag in (
+        (all_failures, lib.XP_O_ALL_FAILURES), (classes, lib.XP_O_CLASSES), (not symmetry, lib.XP_O_NO_SYMMETRY),
+        (not shrink, lib.XP_O_NO_SHRINK), (not self_check, lib.XP_O_NO_SELF_CHECK), (commute, lib.XP_O_COMMUTE),
+        (not estimate, lib.XP_O_NO_ESTIMATE),
+    ):
+        flags |= flag if wanted else 0
+
+    with _engine.turn() as engine:
+        table = find_core(core)
+        compiled = compile_scenario(scenario, engine.lib)
+        options = engine.ffi.new("struct xp_options *")
+        options.core = table
+        options.strategy = STRATEGIES.index(strategy)
+        options.bound = -1 if bound is None else bound
+        options.flags = flags
+        options.budget = budget or 0.0
+        options.max_executions = max_executions or 0
+        options.seed = seed
+        options.after_failure = after_failure
+        options.max_steps = max_steps or 0
+        options.progress = engine.lib.xp_on_progress
+        options.progress_interval = progress_interval
+        raw = engine.ffi.new("struct xp_result *")
+        engine.on_progress = _progress_caller(engine, progress)
+        code = engine.ffi.from_buffer("int32_t[]", compiled.words)
+        status = engine.lib.xp_explore(code, len(compiled.words), options, raw)
+        if status and engine.error is None:
+            engine.check(status, f"exploring {scenario.name!r}")
+        copier = Copier(engine, scenario, compiled, text(engine.ffi, engine.lib.xp_core_name(table)) or "?", flags,
+                        max_steps)
+        result = copier.result(raw, seed)
+        error = engine.error
+    if isinstance(error, KeyboardInterrupt):
+        raise Interrupted(result) from error
+    if error is not None:
+        raise error
+    return result
+
+
+def _progress_caller(engine: Engine, progress: Callable[[Progress], Any] | None) -> Callable[[Any], int]:
+    strategies = {number: name for name, number in _engine.names("strategy").items()}
+
+    def call(raw: Any) -> int:
+        if progress is None:
+            return _let_signals_run()
+        return int(progress(Progress(
+            seconds=raw.seconds,
+            done=raw.mass if raw.strategy in (engine.lib.XP_S_DPOR, engine.lib.XP_S_NAIVE, engine.lib.XP_S_SLEEP,
+                                              engine.lib.XP_S_BOUND) else None,
+            estimate=raw.estimate or None,
+            eta=raw.eta if raw.eta >= 0 else None,
+            executions=raw.executions,
+            blocked=raw.blocked,
+            strategy=strategies[raw.strategy],
+            failures=raw.failures,
+            bound=raw.bound if raw.bound >= 0 else None,
+        )) is False)
+
+    return call
+
+
+def _let_signals_run() -> int:
+    # Python runs signal handlers between bytecodes of the main thread; a loop makes sure that there are some.
+    for _ in range(2):
+        pass
+    return 0
+
+
+class Copier:
+    """Copies what a search found out of C."""
+
+    def __init__(
+        self, engine: Engine, scenario: BaseScenario, compiled: Compiled, core: str, flags: int, max_steps: int | None
+    ):
+        self.ffi = engine.ffi
+        self.lib = engine.lib
+        self.scenario = scenario
+        self.compiled = compiled
+        self.core = core
+        self.flags = flags
+        self.max_steps = max_steps
+        self.tasks: list[str] = []
+        self.kinds = {number: name for name, number in _engine.names("kind").items()}
+
+    def text(self, pointer: Any) -> str | None:
+        return text(self.ffi, pointer)
+
+    def result(self, raw: Any, seed: int) -> Result:
+        """A struct xp_result with all that belongs to it."""
+        self.tasks = [self.task_name(number) for number in range(raw.nr_tasks)]
+        failures = self.failures(self.lib.xp_failure, raw.nr_failures)
+        notes = self.failures(self.lib.xp_note, raw.nr_notes)
+        strategy = self.text(self.lib.xp_strategy_name(raw.strategy)) or "?"
+        own = [failure for failure in failures if failure.kind == "explorer"]
+        failures = tuple(failure for failure in failures if failure.kind != "explorer")
+        bound = raw.bound if raw.verdict == self.lib.XP_V_BOUNDED and raw.bound >= 0 else None
+        verdict, why = verdict_of(
+            self.text(self.lib.xp_verdict_name(raw.verdict)) or "inconclusive",
+            self.text(raw.why),
+            strategy=strategy,
+            exhausted=bool(raw.exhausted),
+            interrupted=bool(raw.interrupted),
+            executions=raw.executions,
+            failures=len(failures),
+            bound=bound,
+            degraded=own[0].message if own else None,
+        )
+        hot = [self.lib.xp_hot(index) for index in range(raw.nr_hot)]
+        outcomes = [self.lib.xp_outcome(index) for index in range(raw.nr_outcomes)]
+        return Result(
+            scenario=self.scenario.name,
+            core=self.core,
+            verdict=verdict,
+            why=why,
+            strategy=strategy,
+            bound=bound,
+            executions=raw.executions,
+            classes=raw.classes or None,
+            blocked=raw.blocked,
+            seconds=raw.seconds,
+            failure=failures[0] if failures else None,
+            failures=failures,
+            notes=notes,
+            outcomes=tuple(Outcome(self.named(self.text(item.text) or ""), item.count) for item in outcomes),
+            estimate=raw.estimate or None,
+            exhausted=bool(raw.exhausted),
+            interrupted=bool(raw.interrupted),
+            first_failure=raw.first_failure or None,
+            self_checks=raw.self_checks,
+            deepest=raw.deepest,
+            preemptions=tuple(raw.preemptions),
+            hottest=tuple(
+                Hot(self.text(item.object) or "?", self.text(item.op) or "?", self.text(item.other_op) or "?", item.races)
+                for item in hot
+            ),
+            tasks=tuple(self.tasks),
+            reset_ns=raw.reset_ns,
+            seed=seed,
+        )
+
+    def task_name(self, number: int) -> str:
+        """A task's name in the scenario; works and callbacks are named by who queued them."""
+        section = self.ffi.new("int *", -1)
+        raw = self.text(self.lib.xp_task_name(number, section)) or f"task {number}"
+        if 0 <= section[0] < len(self.compiled.records) and self.compiled.records[section[0]].section:
+            return str(self.compiled.records[section[0]].section)
+        return self.named(raw)
+
+    def named(self, raw: str) -> str:
+        """Names of the explorer's tasks, "task 2", as the scenario has them."""
+        if "task " not in raw:
+            return raw
+        names = ("the explorer", *self.scenario.task_names)
+        for number in range(len(names) - 1, -1, -1):
+            raw = raw.replace(f"task {number}", names[number])
+        return raw
+
+    def failures(self, function: Any, count: int) -> tuple[Failure, ...]:
+        """``count`` failures, or notes."""
+        return tuple(self.failure(function(index)) for index in range(count))
+
+    def place(self, raw: Any) -> Place | None:
+        if not raw.file:
+            return None
+        path = os.fsdecode(self.ffi.string(raw.file))
+        place = find_line(path, raw.offset)
+        symbol = self.text(raw.symbol)
+        return Place(place.file, place.line, symbol) if symbol and not place.function else place
+
+    def failure(self, raw: Any) -> Failure:
+        """One struct xp_failure."""
+        name = self.tasks.__getitem__
+        steps = tuple(self.step(raw.steps[index]) for index in range(raw.nr_steps))
+        sites = [raw.sites[index] for index in range(raw.nr_sites)]
+        runs = tuple(
+            Run(run.task, run.steps, self.text(run.op) or "", self.text(run.object))
+            for run in (raw.runs[index] for index in range(raw.nr_runs))
+        )
+        dropped = tuple(raw.dropped[index] for index in range(raw.nr_dropped))
+        kind = self.kinds[raw.kind]
+        signature = self.text(raw.signature) or kind
+        return Failure(
+            kind=kind,
+            message=self.named(self.text(raw.message) or kind),
+            contract="kept" if raw.contract_kept else "broken",
+            clauses=tuple(
+                self.text(self.lib.xp_clause_text(bit)) or f"clause {bit}"
+                for bit in range(self.lib.XP_CLAUSES)
+                if raw.clauses >> bit & 1
+            ),
+            signature=signature,
+            object=self.text(raw.object),
+            execution=raw.execution,
+            count=raw.count,
+            preemptions=raw.preemptions,
+            minimal=bool(raw.minimal),
+            confirmed=bool(raw.confirmed),
+            rank=raw.rank,
+            sites=tuple(
+                Site(self.text(site.what) or "", name(site.task) if 0 <= site.task < len(self.tasks) else None,
+                     site.step if site.step >= 0 else None, self.place(site.place), self.text(site.object))
+                for site in sites
+            ),
+            steps=steps,
+            runs=runs,
+            culprit=(raw.culprit_first, raw.culprit_second) if raw.culprit_first >= 0 <= raw.culprit_second else None,
+            dropped=tuple(str(self.compiled.records[index]) for index in dropped),
+            scenario=self.scenario.name,
+            core=self.core,
+            token=encode(
+                scenario=self.scenario, core=self.core, runs=runs, dropped=dropped, kind=kind, signature=signature,
+                hash=raw.hash, flags=self.flags, max_steps=self.max_steps,
+            ) if runs else "",
+            tasks=tuple(self.tasks),
+        )
+
+    def step(self, raw: Any) -> Step:
+        """One struct xp_step."""
+        record = self.compiled.records[raw.record] if 0 <= raw.record < len(self.compiled.records) else None
+        return Step(
+            task=self.tasks[raw.task],
+            column=raw.task,
+            ordinal=raw.task_ordinal,
+            op=self.text(raw.op) or "?",
+            object=self.text(raw.object),
+            before=raw.before if raw.has_values else None,
+            after=raw.after if raw.has_values else None,
+            point=bool(raw.point),
+            preempted=raw.preempted,
+            held=raw.nr_held,
+            depth=raw.depth,
+            place=self.place(raw.place),
+            operation=str(record.operation) if record is not None and record.operation else None,
+            note=self.text(raw.text),
+        )

@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A failure as a page that a person reads in half a minute.
+
+From top to bottom: what failed; the scenario, the core, and whether the driver kept its contract; the *culprit pair*,
+two steps whose order is the bug; the execution, one column for each task and one line for each visible step; the places
+where the object was allocated, freed and accessed; and the line to paste that runs exactly this again.
+
+A bar in a column stands for a lock that the task holds. ``2 -> 1`` is a value before and after. Stretches that touch
+nothing the failure is about are folded into one line, unless every event is asked for. Colour is the caller's decision:
+the command line asks for it on terminals.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .result import Failure, Site, Step
+
+__all__ = ["render", "wants_color"]
+
+#: A terminal that does not say how wide it is, and what is no terminal.
+WIDTH = 118
+#: Room for a step's number, and for the bars and text of a task.
+NUMBER = 5
+COLUMN = 24
+#: So many lines in a row that the failure is not about become one.
+FOLD = 3
+
+RESET, BOLD, DIM, RED = "\033[0m", "\033[1m", "\033[2m", "\033[31;1m"
+COLUMN_COLORS = ("\033[36m", "\033[33m", "\033[35m", "\033[32m", "\033[34m")
+
+
+def wants_color(stream: object) -> bool:
+    """Does that stream take colours? Terminals do, unless NO_COLOR says no."""
+    return bool(getattr(stream, "isatty", lambda: False)()) and not os.environ.get("NO_COLOR")
+
+
+class _Page:
+    def __init__(self, failure: Failure, width: int, color: bool, every_event: bool):
+        self.failure = failure
+        self.width = width
+        self.color = color
+        self.every_event = every_event
+        self.lines: list[str] = []
+        seen: list[int] = []
+        for step in failure.steps:
+            if step.column not in seen:
+                seen.append(step.column)
+        #: Tasks in the order of the scenario; where it begins in a line, by task.
+        self.tasks = sorted(seen)
+        room = (width - NUMBER - 26) // max(len(self.tasks), 1)
+        self.column_width = min(max(room, 14), 44) if len(self.tasks) > 1 else 60
+        self.marked = {index for index in failure.culprit or ()}
+        self.marked |= {site.step for site in failure.sites if site.step is not None}
+        self.about = self._about()
+
+    def _about(self) -> set[str]:
+        """The objects that the failure is about: what its object and its marked steps name, without the field."""
+        names = [self.failure.object, *(site.object for site in self.failure.sites)]
+        names += [self.failure.steps[index].object for index in self.marked if index < len(self.failure.steps)]
+        return {name.partition(".")[0] for name in names if name}
+
+    # --- helpers ---
+
+    def paint(self, text: str, code: str) -> str:
+        return f"{code}{text}{RESET}" if self.color and text else text
+
+    def column_of(self, step: Step) -> int:
+        return self.tasks.index(step.column)
+
+    def task_color(self, index: int) -> str:
+        return COLUMN_COLORS[index % len(COLUMN_COLORS)]
+
+    def add(self, text: str = "") -> None:
+        self.lines.append(text.rstrip())
+
+    # --- parts ---
+
+    def head(self) -> None:
+        failure = self.failure
+        self.add(self.paint(f"{failure.kind}: {failure.message}", RED))
+        preemptions = f"{failure.preemptions} preemption{'' if failure.preemptions == 1 else 's'}"
+        minimal = ", no schedule with fewer shows it" if failure.minimal and failure.preemptions else ""
+        self.add(f"  in {failure.scenario!r} on core {failure.core}, {preemptions}{minimal}")
+        if failure.contract == "kept":
+            self.add("  the driver kept its contract")
+        else:
+            for clause in failure.clauses or ("which clause is not known",):
+                self.add(f"  the driver broke its contract: {clause}")
+        if not failure.confirmed:
+            self.add("  a prediction: no execution of this search came to it")
+        for dropped in failure.dropped:
+            self.add(self.paint(f"  not needed: {dropped}", DIM))
+
+    def culprits(self) -> None:
+        if self.failure.culprit is None:
+            return
+        self.add()
+        rows = [(step.task, self.what(step), step.place.short if step.place else "")
+                for step in (self.failure.steps[index] for index in self.failure.culprit)]
+        widths = [max(len(row[column]) for row in rows) for column in range(3)]
+        for first, (task, what, where) in zip(("first", "then "), rows):
+            text = f"  {first}  {task:<{widths[0]}}  {what:<{widths[1]}}  {where}"
+            self.add(self.paint(text, BOLD))
+        self.add("  In the other order it does not fail.")
+
+    def what(self, step: Step) -> str:
+        """A step's operation, object and values, as one phrase."""
+        text = f"{step.op}({step.object})" if step.object else step.op
+        if step.before is not None and step.after is not None:
+            text += f" {step.before} -> {step.after}" if step.before != step.after else f" {step.before}"
+        return text
+
+    def shown(self) -> list[int]:
+        """Indices of the steps that get a line."""
+        steps = self.failure.steps
+        if self.every_event:
+            return list(range(len(steps)))
+        return [
+            index for index, step in enumerate(steps)
+            if step.point or index in self.marked or index == len(steps) - 1 or step.preempted
+            or (step.object or "").partition(".")[0] in self.about and step.op not in ("read", "write")
+        ]
+
+    def steps(self) -> None:
+        steps = self.failure.steps
+        if not steps:
+            return
+        self.add()
+        offsets = [NUMBER + index * self.column_width for index in range(len(self.tasks))]
+        header = " " * NUMBER
+        for index, task in enumerate(self.tasks):
+            name = self.failure.tasks[task]
+            header = header.ljust(offsets[index])
+            header += self.paint(name, BOLD + self.task_color(index)) if self.color else name
+            if self.color:
+                header += " " * max(self.column_width - len(name), 0)
+        self.add(header)
+
+        shown = self.shown()
+        plain = self.foldable(shown)
+        held = dict.fromkeys(self.tasks, 0)
+        operation: dict[int, str | None] = dict.fromkeys(self.tasks)
+        position = 0
+        previous = -1
+        while position < len(shown):
+            index = shown[position]
+            for skipped in range(previous + 1, index):
+                held[steps[skipped].column] = steps[skipped].held
+            step = steps[index]
+            if step.preempted:
+                self.add(self.paint(
+                    f"{'':{NUMBER}}-- preempted {step.preempted}: {self.before(index)} could have gone on --", BOLD))
+            if step.operation is not None and step.operation != operation[step.column]:
+                self.line("", step, f"> {step.operation}", "", held, offsets, bold=True)
+            operation[step.column] = step.operation
+            fold = position
+            while fold < len(shown) and plain[shown[fold]] and steps[shown[fold]].column == step.column \
+                    and steps[shown[fold]].operation == step.operation:
+                fold += 1
+            if fold - position >= FOLD:
+                last = shown[fold - 1]
+                held[step.column] = steps[last].held
+                self.line("", step, f"... {fold - position} steps on other objects", "", held, offsets, dim=True)
+                position, previous = fold, last
+                continue
+            text = self.what(step) + (f"  {step.note}" if step.note else "")
+            before = held[step.column]
+            # The bar of a lock begins behind the line that takes it and ends before the line that drops it.
+            held[step.column] = min(before, step.held)
+            self.line(str(index + 1), step, text, step.place.short if step.place else "", held, offsets,
+                      bold=index in self.marked)
+            held[step.column] = step.held
+            position, previous = position + 1, index
+
+    def before(self, index: int) -> str:
+        """Who ran right before that step."""
+        return self.failure.steps[index - 1].task if index else "nobody"
+
+    def foldable(self, shown: Sequence[int]) -> dict[int, bool]:
+        """Which lines may be folded: those on other objects, away from switches and ends."""
+        steps = self.failure.steps
+        if self.every_event:
+            return dict.fromkeys(shown, False)
+        plain = {}
+        for position, index in enumerate(shown):
+            step = steps[index]
+            neighbours = [shown[position + offset] for offset in (-1, 1) if 0 <= position + offset < len(shown)]
+            edge = any(steps[other].column != step.column for other in neighbours) or position == len(shown) - 1
+            about = (step.object or "").partition(".")[0] in self.about
+            plain[index] = not (edge or about or index in self.marked or step.preempted or step.note)
+        return plain
+
+    def line(
+        self, number: str, step: Step, text: str, where: str, held: dict[int, int], offsets: list[int],
+        bold: bool = False, dim: bool = False,
+    ) -> None:
+        """One line: the bars of all tasks, the text in its task's column, the place at the right."""
+        own = self.column_of(step)
+        cells: list[tuple[int, str, str]] = []
+        for index, task in enumerate(self.tasks):
+            bars = "|" * held[task]
+            if index == own:
+                code = DIM if dim else self.task_color(index) + (BOLD if bold else "")
+                cells.append((offsets[index], f"{bars}{' ' if bars else ''}{text}", code))
+            elif bars:
+                cells.append((offsets[index], bars, DIM))
+        line, length = "", 0
+        mark = ">" if bold and number else " "
+        start = f"{number:>{NUMBER - 2}}{mark} " if number else " " * NUMBER
+        line, length = start, NUMBER
+        for offset, cell, code in cells:
+            if length > offset:
+                continue  # a long text to the left covers it
+            line += " " * (offset - length) + self.paint(cell, code)
+            length = offset + len(cell)
+        if where:
+            at = max(NUMBER + len(self.tasks) * self.column_width, length + 2)
+            line += " " * (at - length) + self.paint(where, DIM)
+        self.add(line)
+
+    def sites(self) -> None:
+        if not self.failure.sites:
+            return
+        self.add()
+        rows = [self.site(site) for site in self.failure.sites]
+        widths = [max(len(row[column]) for row in rows) for column in range(4)]
+        for row in rows:
+            self.add("  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(row, (*widths, 0))))
+
+    def site(self, site: Site) -> tuple[str, str, str, str, str]:
+        return (
+            site.what,
+            site.object or "",
+            f"by {site.task}" if site.task is not None else "",
+            f"step {site.step + 1}" if site.step is not None else "",
+            str(site.place) if site.place is not None else "",
+        )
+
+    def foot(self) -> None:
+        if self.failure.token:
+            self.add()
+            self.add("To run exactly this again:")
+            self.add(f"  iopf replay {self.failure.token}")
+
+
+def render(failure: Failure, *, width: int | None = None, color: bool = False, every_event: bool = False) -> str:
+    """The trace of a failure as text.
+
+    :param width: columns; None: the terminal's, 118 where there is none
+    :param color: with ANSI colours
+    :param every_event: also plain accesses and releases, and nothing folded
+    """
+    if width is None:
+        width = max(shutil.get_terminal_size((WIDTH, 24)).columns, 80)
+    page = _Page(failure, width, color, every_event)
+    page.head()
+    page.culprits()
+    page.steps()
+    page.sites()
+    page.foot()
+    return "\n".join(page.lines)
