@@ -261,6 +261,11 @@ void iopf_prim_poll_set(int n)
 	wait_poll = n ? poll_once : NULL;
 }
 
+void iopf_prim_poll_call(int (*poll)(void))
+{
+	wait_poll = poll;
+}
+
 int iopf_prim_poll_count(void)
 {
 	return poll_count;

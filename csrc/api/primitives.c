@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The primitives one by one; the programs with threads of their own are in primitive_races.c. */
 #include <linux/iommu.h>
+#include <pthread.h>
 #include <runtime.h>
 #include <string.h>
 
@@ -380,7 +381,7 @@ void iopf_prim_rcu_barrier(void)
 
 #define RCU_LOG 256
 
-static DEFINE_MUTEX(rcu_log_lock);
+static pthread_mutex_t rcu_log_lock = PTHREAD_MUTEX_INITIALIZER;	/* read in readers, too */
 static int rcu_log[RCU_LOG];
 static size_t rcu_logged;
 
@@ -393,10 +394,10 @@ static void log_number(struct rcu_head *head)
 {
 	struct logger *logger = container_of(head, struct logger, rcu);
 
-	mutex_lock(&rcu_log_lock);
+	pthread_mutex_lock(&rcu_log_lock);
 	if (rcu_logged < RCU_LOG)
 		rcu_log[rcu_logged++] = logger->number;
-	mutex_unlock(&rcu_log_lock);
+	pthread_mutex_unlock(&rcu_log_lock);
 	if (logger->again)
 		iopf_prim_call_rcu(logger->number + 1, logger->again - 1);
 	kfree(logger);
@@ -417,11 +418,11 @@ size_t iopf_prim_rcu_log(int *numbers, size_t max)
 {
 	size_t n;
 
-	mutex_lock(&rcu_log_lock);
+	pthread_mutex_lock(&rcu_log_lock);
 	n = rcu_logged < max ? rcu_logged : max;
 	memcpy(numbers, rcu_log, n * sizeof(*numbers));
 	rcu_logged = 0;
-	mutex_unlock(&rcu_log_lock);
+	pthread_mutex_unlock(&rcu_log_lock);
 	return n;
 }
 

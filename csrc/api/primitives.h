@@ -223,6 +223,8 @@ unsigned long iopf_prim_this_thread(void);
 
 /* This thread's flushes ask, and the n-th answer is "give up"; 0: they do not ask. */
 void iopf_prim_poll_set(int n);
+/* They ask this. */
+void iopf_prim_poll_call(int (*poll)(void));
 int iopf_prim_poll_count(void);
 bool iopf_prim_wait_abandoned(void);	/* and forgets it */
 

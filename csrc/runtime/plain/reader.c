@@ -9,6 +9,7 @@
 
 #include "internal.h"
 
+u64 rcu_generation = 1;
 __thread struct rcu_reader *rcu_reader_self __attribute__((tls_model("initial-exec")));
 
 static struct rcu_reader *readers;
@@ -19,8 +20,7 @@ static pthread_once_t detach_once = PTHREAD_ONCE_INIT;
 static void reader_forget(struct rcu_reader *reader)
 {
 	reader->nesting = 0;
-	if (reader->sections & 1)
-		__atomic_store_n(&reader->sections, reader->sections + 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&reader->since, 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&reader->in_use, 0, __ATOMIC_RELEASE);
 }
 
@@ -61,32 +61,35 @@ struct rcu_reader *rcu_reader_attach(void)
 	return self;
 }
 
-/* Readers are short: give way to them first, and sleep for the one that is not. */
-static void wait_for_section(struct rcu_reader *reader)
+static bool is_older(struct rcu_reader *reader, u64 generation)
 {
-	unsigned long sections = __atomic_load_n(&reader->sections, __ATOMIC_ACQUIRE);
-	int tries = 0;
+	u64 since = __atomic_load_n(&reader->since, __ATOMIC_ACQUIRE);
 
-	if (!(sections & 1))
-		return;
-	while (__atomic_load_n(&reader->sections, __ATOMIC_ACQUIRE) == sections) {
-		if (tries++ < 50)
-			sched_yield();
-		else
-			usleep(100);
-	}
+	return since && since < generation;
 }
 
+/* A reader that took the old generation and is slow to note it counts as older than it is: no harm. */
 void synchronize_rcu(void)
 {
 	struct rcu_reader *reader;
+	u64 generation;
 
 	if (might_sleep_in_reader())
 		return;
+	generation = __atomic_add_fetch(&rcu_generation, 1, __ATOMIC_SEQ_CST);
 	/* Pairs with the fence in rcu_read_lock(). */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	for (reader = __atomic_load_n(&readers, __ATOMIC_ACQUIRE); reader; reader = reader->next)
-		wait_for_section(reader);
+	for (reader = __atomic_load_n(&readers, __ATOMIC_ACQUIRE); reader; reader = reader->next) {
+		int tries;
+
+		/* Readers are short: give way to them first, and sleep for the one that is not. */
+		for (tries = 0; is_older(reader, generation); tries++) {
+			if (tries < 50)
+				sched_yield();
+			else
+				usleep(100);
+		}
+	}
 }
 
 bool might_sleep_in_reader(void)

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The kernel headers of each runtime: they compile by themselves, and refuse what they do not have."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+CSRC = Path(__file__).parents[2] / "csrc"
+HEADERS = sorted(str(path.relative_to(CSRC / "include")) for path in (CSRC / "include").rglob("*.h"))
+COMPILER = shutil.which(os.environ.get("CC", "gcc").split()[0])
+
+pytestmark = pytest.mark.skipif(COMPILER is None, reason="no C compiler")
+
+
+def _flags():
+    spec = importlib.util.spec_from_file_location("iopf_csrc_build", CSRC / "build.py")
+    build = importlib.util.module_from_spec(spec)
+    import sys
+
+    sys.modules[spec.name] = build
+    try:
+        spec.loader.exec_module(build)
+    finally:
+        del sys.modules[spec.name]
+    return build.CFLAGS
+
+
+@pytest.fixture(params=["native", "plain"])
+def compiles(request):
+    """Tells whether a piece of C compiles with a runtime's headers, with the flags of the build."""
+    flags = [flag for flag in _flags() if not flag.startswith("-ffile-prefix-map")]
+    include = [CSRC / "runtime" / request.param, CSRC / "include", CSRC / "runtime"]
+
+    def check(source, *more):
+        command = [COMPILER, *flags, *more, *(f"-I{folder}" for folder in include), "-fsyntax-only", "-xc", "-"]
+        done = subprocess.run(command, input=source, capture_output=True, text=True)
+        check.errors = done.stderr
+        return done.returncode == 0
+
+    return check
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_each_header_compiles_by_itself(compiles, header):
+    """Nobody has to know what to include before, and there is no warning."""
+    assert compiles(f"#include <{header}>\n#include <{header}>\n", "-Werror"), compiles.errors
+
+
+def body(statement, before=""):
+    """A function with a statement in it, and every header."""
+    return (
+        "#include <linux/iommu.h>\n"
+        "struct thing { int first; struct list_head list; struct work_struct work; struct mutex lock; };\n"
+        f"{before}\n"
+        "void function(struct thing *thing, struct list_head *list);\n"
+        f"void function(struct thing *thing, struct list_head *list) {{ {statement} }}\n"
+    )
+
+
+#: What the kernel has and these headers do not: it must not compile, rather than mean something else.
+UNKNOWN = {
+    "spinlocks": "spinlock_t lock; spin_lock(&lock);",
+    "spin_lock of a mutex": "spin_lock(&thread->lock);",
+    "reader-writer semaphores": "struct rw_semaphore sem; down_read(&sem);",
+    "krefs": "struct kref ref; kref_init(&ref);",
+    "completions": "struct completion done; wait_for_completion(&done);",
+    "xarrays": "struct xarray xa; xa_init(&xa);",
+    "sleepable RCU": "struct srcu_struct srcu; srcu_read_lock(&srcu);",
+    "delayed work": "struct delayed_work work; INIT_DELAYED_WORK(&work, NULL);",
+    "interruptible locking": "if (mutex_lock_interruptible(&thing->lock)) return;",
+    "lock classes of one's own": "mutex_lock_nested(&thing->lock, 1);",
+    "cancelling work": "cancel_work_sync(&thing->work);",
+    "flushing one item": "flush_work(&thing->work);",
+    "the system's workqueue": "queue_work(system_wq, &thing->work);",
+    "refcount_sub_and_test": "refcount_t r; refcount_set(&r, 2); refcount_sub_and_test(2, &r);",
+    "dec_and_mutex_lock": "refcount_t r; refcount_set(&r, 1); refcount_dec_and_mutex_lock(&r, &thing->lock);",
+    "RCU list walks": "struct thing *t; list_for_each_entry_rcu(t, list, list) ;",
+    "krealloc": "void *p = krealloc(NULL, 8, GFP_KERNEL); kfree(p);",
+    "GFP_DMA": "kfree(kmalloc(8, GFP_DMA));",
+    "BUG_ON": "BUG_ON(!thing);",
+    "msleep": "msleep(1);",
+}
+
+#: Types that do not fit, where the kernel's macros refuse too.
+MISFITS = {
+    "container_of another member": "struct thing *t = container_of(list, struct thing, work); (void)t;",
+    "container_of another type": "struct thing *t = container_of(&thing->work, struct thing, list); (void)t;",
+    "list_entry of an int": "struct thing *t = list_entry(&thing->first, struct thing, list); (void)t;",
+    "kfree_rcu of an object without a head": "kfree_rcu(thing, rcu);",
+    "locking what is no mutex": "mutex_lock(&thing->list);",
+    "counting an int": "refcount_inc(&thing->first);",
+    "an exported symbol that does not exist": "EXPORT_SYMBOL_GPL(no_such_function);",
+}
+
+#: The same uses, done right.
+FITTING = {
+    "container_of": "struct thing *t = container_of(list, struct thing, list); (void)t;",
+    "container_of void": "void *p = list; struct thing *t = container_of(p, struct thing, list); (void)t;",
+    "list_entry": "struct thing *t = list_entry(&thing->list, struct thing, list); (void)t;",
+    "mutex_lock": "mutex_lock(&thing->lock); mutex_unlock(&thing->lock);",
+    "refcount": "refcount_t r = REFCOUNT_INIT(1); refcount_inc(&r);",
+    "kfree": "kfree(kmalloc(8, GFP_KERNEL));",
+    "list walks": "struct thing *t; list_for_each_entry(t, list, list) ;",
+    "export": "EXPORT_SYMBOL_GPL(function);",
+}
+
+
+@pytest.mark.parametrize("what", UNKNOWN)
+def test_what_the_headers_do_not_have_does_not_compile(compiles, what):
+    """No shim stands in for a primitive that it does not implement."""
+    assert not compiles(body(UNKNOWN[what]))
+
+
+@pytest.mark.parametrize("what", MISFITS)
+def test_types_that_do_not_fit_do_not_compile(compiles, what):
+    """A pointer to something else than the member, the lock or the count is refused."""
+    assert not compiles(body(MISFITS[what]))
+
+
+@pytest.mark.parametrize("what", FITTING)
+def test_types_that_fit_compile(compiles, what):
+    """The control: it is the misfit that is refused, not the form."""
+    assert compiles(body(FITTING[what]), "-Werror"), compiles.errors
+
+
+def test_unmatched_queue_work_arguments_do_not_compile(compiles):
+    """queue_work() takes a queue and an item, not the other way round."""
+    assert not compiles(body("queue_work(&thing->work, NULL);"), "-Werror")
+    assert compiles(body("queue_work(NULL, &thing->work);"), "-Werror"), compiles.errors

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Mutexes: exclusion, owners, and what happens to those who break the rules."""
+
+import pytest
+
+RECURSIVE = "recursive mutex_lock"
+NOT_OWNER = "mutex_unlock by somebody who does not own it"
+DESTROYED = "mutex_destroy of a held mutex"
+SLEEPS = "sleeping function called from an RCU reader"
+
+
+@pytest.fixture
+def mutex(runtime):
+    """A mutex, given back by the test."""
+    mutex = runtime.mutex_new()
+    yield mutex
+    runtime.mutex_free(mutex)
+
+
+def test_a_mutex_is_locked_from_lock_to_unlock(runtime, mutex):
+    """mutex_is_locked() before, between and after."""
+    seen = [runtime.mutex_is_locked(mutex)]
+    runtime.mutex_lock(mutex)
+    seen.append(runtime.mutex_is_locked(mutex))
+    runtime.mutex_unlock(mutex)
+    seen.append(runtime.mutex_is_locked(mutex))
+    assert [False, True, False] == seen
+
+
+def test_a_static_mutex_is_free_from_the_start(runtime):
+    """DEFINE_MUTEX() needs no mutex_init()."""
+    mutex = runtime.mutex_static()
+    assert (True, True) == (runtime.mutex_trylock(mutex), runtime.lockdep_is_held(mutex))
+    runtime.mutex_unlock(mutex)
+    assert not runtime.mutex_is_locked(mutex)
+
+
+def test_trylock_takes_a_free_mutex_and_no_other(runtime, mutex, other):
+    """True for a free one. False for one that is held, by whomever, and no warning: trying is allowed."""
+    assert [True, False] == [runtime.mutex_trylock(mutex), runtime.mutex_trylock(mutex)]
+    assert not other.call(runtime.mutex_trylock, mutex)
+    runtime.mutex_unlock(mutex)
+    assert other.call(runtime.mutex_trylock, mutex)
+    assert not runtime.mutex_trylock(mutex)
+    other.call(runtime.mutex_unlock, mutex)
+
+
+def test_only_the_owner_holds_it(runtime, mutex, other):
+    """lockdep_is_held() asks for this thread's lock, not for anybody's."""
+    other.call(runtime.mutex_lock, mutex)
+    assert (False, True) == (runtime.lockdep_is_held(mutex), other.call(runtime.lockdep_is_held, mutex))
+    other.call(runtime.mutex_unlock, mutex)
+    assert (False, False) == (runtime.lockdep_is_held(mutex), other.call(runtime.lockdep_is_held, mutex))
+
+
+def test_assert_held_is_silent_for_the_owner_alone(runtime, mutex, other):
+    """lockdep_assert_held() warns for a free mutex and for one that another thread holds."""
+    runtime.mutex_lock(mutex)
+    runtime.lockdep_assert_held(mutex)
+    assert {} == runtime.warned()
+    other.call(runtime.lockdep_assert_held, mutex)
+    assert [1] == list(runtime.warned().values())
+    runtime.mutex_unlock(mutex)
+    runtime.lockdep_assert_held(mutex)
+    assert {"!lockdep_is_held(&mutex->lock)": 1} == runtime.warned()
+
+
+def test_assert_not_held_warns_for_the_owner_alone(runtime, mutex, other):
+    """lockdep_assert_not_held() is silent for a free mutex and for one that another thread holds."""
+    runtime.lockdep_assert_not_held(mutex)
+    runtime.mutex_lock(mutex)
+    other.call(runtime.lockdep_assert_not_held, mutex)
+    assert {} == runtime.warned()
+    runtime.lockdep_assert_not_held(mutex)
+    assert {"lockdep_is_held(&mutex->lock)": 1} == runtime.warned()
+    runtime.mutex_unlock(mutex)
+
+
+@pytest.mark.threads
+def test_lock_waits_for_the_owner(runtime, mutex, other):
+    """A second thread gets the mutex when the first has given it back, and not before."""
+    runtime.mutex_lock(mutex)
+    locking = other.start(runtime.mutex_lock, mutex)
+    assert runtime.blocked(locking)
+    runtime.mutex_unlock(mutex)
+    locking.result(20)
+    assert (False, True) == (runtime.lockdep_is_held(mutex), other.call(runtime.lockdep_is_held, mutex))
+    other.call(runtime.mutex_unlock, mutex)
+
+
+@pytest.mark.threads
+def test_everybody_who_waits_gets_it(runtime, mutex):
+    """Four threads sleep for the same mutex: one after the other they have it, none is forgotten."""
+    threads = [runtime.thread() for _ in range(4)]
+    runtime.mutex_lock(mutex)
+    locking = [thread.start(runtime.mutex_lock, mutex) for thread in threads]
+    unlocking = [thread.start(runtime.mutex_unlock, mutex) for thread in threads]
+    assert [True] * 4 == [runtime.blocked(future) for future in locking]
+    runtime.mutex_unlock(mutex)
+    for future in unlocking:
+        future.result(20)
+    assert not runtime.mutex_is_locked(mutex)
+
+
+def test_locking_twice_warns_and_counts_once(runtime, mutex):
+    """Whoever locks what it holds goes on as the owner of one lock: the first unlock frees it, the second warns."""
+    runtime.mutex_lock(mutex)
+    runtime.mutex_lock(mutex)
+    assert {RECURSIVE: 1} == runtime.warned()
+    assert runtime.lockdep_is_held(mutex)
+    runtime.mutex_unlock(mutex)
+    assert (False, {}) == (runtime.mutex_is_locked(mutex), runtime.warned())
+    runtime.mutex_unlock(mutex)
+    assert {NOT_OWNER: 1} == runtime.warned()
+
+
+def test_unlocking_a_free_mutex_warns(runtime, mutex, other):
+    """And nothing else happens: the next one locks it as ever."""
+    runtime.mutex_unlock(mutex)
+    assert {NOT_OWNER: 1} == runtime.warned()
+    assert other.call(runtime.mutex_trylock, mutex)
+    other.call(runtime.mutex_unlock, mutex)
+
+
+def test_unlocking_somebody_elses_mutex_warns(runtime, mutex, other):
+    """And nothing else happens: the owner still has it."""
+    other.call(runtime.mutex_lock, mutex)
+    runtime.mutex_unlock(mutex)
+    assert {NOT_OWNER: 1} == runtime.warned()
+    assert other.call(runtime.lockdep_is_held, mutex)
+    other.call(runtime.mutex_unlock, mutex)
+
+
+@pytest.mark.threads
+def test_unlocking_somebody_elses_mutex_warns_while_a_third_waits(runtime, mutex, other):
+    """A sleeper on the mutex hides the mistake from nobody, and does not get the mutex by it."""
+    third = runtime.thread()
+    other.call(runtime.mutex_lock, mutex)
+    locking = third.start(runtime.mutex_lock, mutex)
+    assert runtime.blocked(locking)
+    runtime.mutex_unlock(mutex)
+    assert {NOT_OWNER: 1} == runtime.warned()
+    assert runtime.blocked(locking)
+    other.call(runtime.mutex_unlock, mutex)
+    locking.result(20)
+    third.call(runtime.mutex_unlock, mutex)
+
+
+def test_locking_in_a_reader_warns_and_locks(runtime, mutex):
+    """mutex_lock() may sleep, a reader must not. Trying never sleeps."""
+    runtime.rcu_read_lock()
+    assert runtime.mutex_trylock(mutex)
+    runtime.mutex_unlock(mutex)
+    assert {} == runtime.warned()
+    runtime.mutex_lock(mutex)
+    runtime.rcu_read_unlock()
+    assert ({SLEEPS: 1}, True) == (runtime.warned(), runtime.lockdep_is_held(mutex))
+    runtime.mutex_unlock(mutex)
+
+
+def test_destroying_a_held_mutex_warns(runtime, mutex, other):
+    """Whoever holds it. A free one goes silently."""
+    runtime.mutex_destroy(runtime.mutex_static())
+    assert {} == runtime.warned()
+    other.call(runtime.mutex_lock, mutex)
+    runtime.mutex_destroy(mutex)
+    assert {DESTROYED: 1} == runtime.warned()
+    other.call(runtime.mutex_unlock, mutex)
+
+
+@pytest.mark.threads
+@pytest.mark.parametrize(("threads", "rounds", "sleep_every"), [(2, 50000, 0), (4, 10000, 0), (4, 400, 8)])
+def test_no_two_threads_are_inside_at_once(runtime, threads, rounds, sleep_every):
+    """A sum that no atomic protects is right: with short sections, and with sections that sleep."""
+    assert threads * rounds == runtime.mutex_race(threads, rounds, sleep_every)

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""refcount_t: counts that saturate, and the five reasons to warn."""
+
+import pytest
+
+MAX = 2**31 - 1
+SATURATED = -(2**30)
+
+ADD_NOT_ZERO_OVF = "refcount_t: saturated; leaking memory (conditional)"
+ADD_OVF = "refcount_t: saturated; leaking memory"
+ADD_UAF = "refcount_t: addition on 0; use-after-free"
+SUB_UAF = "refcount_t: underflow; use-after-free"
+DEC_LEAK = "refcount_t: decrement hit 0; leaking memory"
+
+
+@pytest.fixture
+def count(runtime):
+    """A counter that each test sets as it likes."""
+    count = runtime.refcount_new(1)
+    yield count
+    runtime.refcount_free(count)
+
+
+#: What a call on a count returns, what it leaves, and what it says.
+RULES = [
+    # inc
+    ("inc", 1, None, 2, None),
+    ("inc", MAX - 1, None, MAX, None),
+    ("inc", MAX, None, SATURATED, ADD_OVF),
+    ("inc", 0, None, SATURATED, ADD_UAF),
+    ("inc", -1, None, SATURATED, ADD_OVF),
+    ("inc", SATURATED, None, SATURATED, ADD_OVF),
+    # inc_not_zero
+    ("inc_not_zero", 1, True, 2, None),
+    ("inc_not_zero", MAX - 1, True, MAX, None),
+    ("inc_not_zero", 0, False, 0, None),
+    ("inc_not_zero", MAX, True, SATURATED, ADD_NOT_ZERO_OVF),
+    ("inc_not_zero", -1, True, SATURATED, ADD_NOT_ZERO_OVF),
+    ("inc_not_zero", SATURATED, True, SATURATED, ADD_NOT_ZERO_OVF),
+    # dec
+    ("dec", MAX, None, MAX - 1, None),
+    ("dec", 2, None, 1, None),
+    ("dec", 1, None, SATURATED, DEC_LEAK),
+    ("dec", 0, None, SATURATED, DEC_LEAK),
+    ("dec", SATURATED, None, SATURATED, DEC_LEAK),
+    # dec_and_test
+    ("dec_and_test", MAX, False, MAX - 1, None),
+    ("dec_and_test", 2, False, 1, None),
+    ("dec_and_test", 1, True, 0, None),
+    ("dec_and_test", 0, False, SATURATED, SUB_UAF),
+    ("dec_and_test", -1, False, SATURATED, SUB_UAF),
+    ("dec_and_test", SATURATED, False, SATURATED, SUB_UAF),
+]
+
+
+@pytest.mark.parametrize(("operation", "before", "result", "after", "reason"), RULES)
+def test_each_operation_keeps_the_rules_at_its_edges(runtime, count, operation, before, result, after, reason):
+    """Result, count and warning of every operation, on both sides of every edge."""
+    runtime.refcount_set(count, before)
+    said = getattr(runtime, f"refcount_{operation}")(count)
+    assert (result, after) == (said, runtime.refcount_read(count))
+    assert ({} if reason is None else {reason: 1}) == runtime.warned()
+
+
+@pytest.mark.parametrize(
+    ("before", "n", "after", "reason"),
+    [
+        (1, 1, 2, None),
+        (1, MAX - 1, MAX, None),
+        (2, MAX - 1, SATURATED, ADD_OVF),
+        (MAX, MAX, SATURATED, ADD_OVF),
+        (0, 5, SATURATED, ADD_UAF),
+        (SATURATED, 7, SATURATED, ADD_OVF),
+    ],
+)
+def test_add_saturates_where_the_sum_leaves_the_range(runtime, count, before, n, after, reason):
+    """refcount_add() checks the count before and the sum, not the number that is added."""
+    runtime.refcount_set(count, before)
+    runtime.refcount_add(n, count)
+    assert after == runtime.refcount_read(count)
+    assert ({} if reason is None else {reason: 1}) == runtime.warned()
+
+
+@pytest.mark.parametrize("n", [0, 1, MAX, -1, SATURATED])
+def test_set_checks_nothing(runtime, count, n):
+    """refcount_set() is a plain store: the constructor's, whatever the number."""
+    runtime.refcount_set(count, n)
+    assert n == runtime.refcount_read(count)
+
+
+def test_saturation_is_for_good(runtime, count):
+    """No number of later operations brings a saturated count back, and none says "release the object"."""
+    runtime.refcount_set(count, MAX)
+    runtime.refcount_inc(count)
+    released = [runtime.refcount_dec_and_test(count) for _ in range(1000)]
+    for _ in range(1000):
+        runtime.refcount_inc(count)
+    assert (SATURATED, False) == (runtime.refcount_read(count), any(released))
+    assert {ADD_OVF: 1001, SUB_UAF: 1000} == runtime.warned()
+
+
+@pytest.mark.threads
+def test_the_last_of_many_threads_releases_once(runtime):
+    """Threads take and drop references while the owner drops the first: each object is released exactly once."""
+    assert 0 == runtime.refcount_race(4, 4096)

@@ -1,0 +1,699 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Workqueues: when an item runs and when not, what a flush covers, how a queue ends."""
+
+import threading
+import time
+
+import pytest
+
+DRAINING = "workqueue: queueing on a queue that is draining"
+FLUSH_INSIDE = "flush_workqueue from an item of the same queue"
+DESTROY_INSIDE = "destroy_workqueue from an item of the same queue"
+TOO_LATE = "workqueue: the number of workers is set before the first item"
+
+SECOND = 10**9
+
+
+class Item:
+    """A work item that does what it is told, see struct iopf_prim_item."""
+
+    def __init__(self, runtime, wq, *flags):
+        self.runtime = runtime
+        self.at = runtime.item_new(wq, sum(getattr(runtime, f"ITEM_{flag}") for flag in flags))
+
+    def queue(self):
+        return self.runtime.item_queue(self.at)
+
+    def requeue(self, times):
+        self.runtime.item_requeue(self.at, times)
+        return self
+
+    def chain(self, following):
+        self.runtime.item_chain(self.at, following.at)
+        return self
+
+    def open(self, times=1):
+        self.runtime.item_open(self.at, times)
+
+    def started(self, times=1):
+        assert self.runtime.item_wait_started(self.at, times, 20_000), f"not started {times} times: {self.report}"
+
+    def finished(self, times=1):
+        assert self.runtime.item_wait_finished(self.at, times, 20_000), f"not finished {times} times: {self.report}"
+
+    @property
+    def report(self):
+        report = self.runtime.ffi.new("struct iopf_prim_item_report *")
+        self.runtime.item_report(self.at, report)
+        return report
+
+    @property
+    def runs(self):
+        return self.report.finished
+
+
+class Queue:
+    """A workqueue and its items."""
+
+    def __init__(self, runtime, workers):
+        self.runtime = runtime
+        self.at = runtime.wq_new(b"tested", workers)
+        self.items = []
+
+    def item(self, *flags):
+        self.items.append(Item(self.runtime, self.at, *flags))
+        return self.items[-1]
+
+    def flush(self):
+        self.runtime.wq_flush(self.at)
+
+    def run(self):
+        return self.runtime.wq_run(self.at)
+
+    def wait_idle(self, ns):
+        return self.runtime.wq_wait_idle(self.at, ns)
+
+    def destroy(self):
+        at, self.at = self.at, None
+        self.runtime.wq_destroy(at)
+
+
+@pytest.fixture
+def queue(runtime):
+    """Makes workqueues with so many workers. They are destroyed with the test, if it did not."""
+    made = []
+
+    def make(workers):
+        made.append(Queue(runtime, workers))
+        return made[-1]
+
+    yield make
+    runtime.poll_set(0)
+    runtime.after_item_reset()
+    for one in made:
+        for item in one.items:
+            item.requeue(0)
+            item.open(1000)
+    runtime.end_threads()
+    for one in made:
+        if one.at is not None:
+            one.destroy()
+        for item in one.items:
+            runtime.item_free(item.at)
+
+
+with_workers = pytest.mark.parametrize("workers", [1, 3])
+with_or_without_workers = pytest.mark.parametrize("workers", [0, 1, 3])
+
+# --- running ---
+
+
+@with_workers
+def test_an_item_runs_once_in_a_worker(runtime, queue, workers):
+    """In another thread, and inside the queue as far as current_work_on() is concerned."""
+    q = queue(workers)
+    item = q.item()
+    assert item.queue()
+    item.finished()
+    q.flush()
+    report = item.report
+    assert (1, 1, 1) == (report.started, report.finished, report.inside_said)
+    assert runtime.this_thread() != report.thread
+    assert not runtime.wq_current_work_on(q.at)
+
+
+def test_a_queue_has_one_worker_if_nobody_said_how_many(runtime, queue):
+    """alloc_workqueue() alone: items run one after the other, in the order of queueing."""
+    q = queue(0)
+    runtime.wq_destroy(q.at)
+    q.at = runtime.wq_alloc(b"default")
+    items = [q.item() for _ in range(20)]
+    for item in items:
+        item.queue()
+    q.flush()
+    starts = [item.report.first_start for item in items]
+    assert sorted(starts) == starts
+    assert [1] * 20 == [item.runs for item in items]
+
+
+@with_workers
+def test_a_pending_item_is_not_queued_again(queue, workers):
+    """queue_work() is false until a worker has taken the item, which then runs once."""
+    q = queue(workers)
+    blockers = [q.item("GATED") for _ in range(workers)]
+    for blocker in blockers:
+        blocker.queue()
+        blocker.started()
+    item = q.item()
+    assert [True, False, False] == [item.queue() for _ in range(3)]
+    for blocker in blockers:
+        blocker.open()
+    q.flush()
+    assert 1 == item.runs
+
+
+@with_workers
+def test_a_running_item_is_queued_again_and_runs_after_itself(runtime, queue, workers):
+    """PENDING is cleared before the function runs; the second run waits for the first, however many workers idle."""
+    q = queue(workers)
+    item = q.item("GATED")
+    item.queue()
+    item.started()
+    assert [True, False] == [item.queue(), item.queue()]
+    time.sleep(0.05)
+    assert 1 == item.report.started
+    item.open()
+    item.started(2)
+    item.open()
+    q.flush()
+    report = item.report
+    assert (2, 2, 1) == (report.started, report.finished, report.most_inside)
+
+
+@with_workers
+def test_a_second_run_that_waits_for_the_first_holds_up_nobody(queue, workers):
+    """An item that is queued again while it runs takes no worker from the others."""
+    q = queue(workers)
+    item = q.item("GATED")
+    item.queue()
+    item.started()
+    item.queue()
+    others = [q.item() for _ in range(5)]
+    for other_item in others:
+        other_item.queue()
+    if workers > 1:
+        for other_item in others:
+            other_item.finished()
+    item.open(2)
+    q.flush()
+    assert ([1] * 5, 2, 1) == ([one.runs for one in others], item.runs, item.report.most_inside)
+
+
+def test_an_item_that_waits_for_its_first_run_is_not_stuck_behind_another(queue):
+    """X runs and is queued again, Y is queued; X's worker may take Y, then an idle one has to take X."""
+    q = queue(2)
+    x, y = q.item("GATED"), q.item("GATED")
+    helper = q.item()
+    x.queue()
+    x.started()
+    helper.queue()
+    helper.finished()
+    y.queue()
+    y.started()
+    x.queue()
+    x.open()
+    x.started(2)
+    assert 0 == y.runs
+    x.open()
+    y.open()
+
+
+@with_or_without_workers
+def test_an_item_may_queue_itself(queue, workers):
+    """From its own function: it says true, and the item runs again."""
+    q = queue(workers)
+    item = q.item().requeue(5)
+    item.queue()
+    while item.runs < 6:
+        q.flush()
+    report = item.report
+    assert (6, 1, 1) == (report.finished, report.requeue_said, report.most_inside)
+
+
+@with_or_without_workers
+def test_an_item_may_free_itself(runtime, queue, workers):
+    """In its own function; its memory may be another item's before it returned."""
+    q = queue(workers)
+    before = runtime.slab_live()
+    for _ in range(50):
+        item = q.item("FREES")
+        assert item.queue()
+    q.flush()
+    assert ([1] * 50, 0) == ([item.runs for item in q.items], runtime.slab_live() - before)
+
+
+@pytest.mark.threads
+def test_several_workers_run_several_items(queue):
+    """Three items that wait run at the same time on three workers; a fourth has to wait."""
+    q = queue(3)
+    items = [q.item("GATED") for _ in range(4)]
+    for item in items:
+        item.queue()
+    for item in items[:3]:
+        item.started()
+    time.sleep(0.05)
+    assert 0 == items[3].report.started
+    assert 3 == len({item.report.thread for item in items[:3]})
+    items[0].open()
+    items[3].started()
+
+
+@pytest.mark.threads
+def test_items_that_are_queued_at_once_get_workers_at_once(queue):
+    """Two items in a row while one worker sleeps: the second, which the first waits for, gets a worker of its own."""
+    for _ in range(50):
+        q = queue(2)
+        first = q.item()
+        first.queue()
+        q.flush()
+        a, b = q.item("GATED"), q.item("GATED")
+        a.queue()
+        b.queue()
+        b.started()
+        a.started()
+        a.open()
+        b.open()
+
+
+def test_the_number_of_workers_is_set_before_the_first_item(runtime, queue):
+    """Afterwards it is too late: a warning, and the number stays."""
+    q = queue(0)
+    runtime.wq_set_workers(q.at, 0)
+    assert {} == runtime.warned()
+    item = q.item()
+    item.queue()
+    runtime.wq_set_workers(q.at, 1)
+    assert {TOO_LATE: 1} == runtime.warned()
+    assert 1 == q.run()
+
+
+# --- flush ---
+
+
+def test_flushing_a_queue_that_was_never_used_returns(queue):
+    """There is nothing to wait for."""
+    queue(1).flush()
+    queue(0).flush()
+
+
+@with_workers
+def test_a_flush_waits_for_running_and_for_pending_items(runtime, queue, workers):
+    """Everything on the whole queue that was queued before the call, whoever queued it."""
+    q = queue(workers)
+    running, pending = [q.item("GATED") for _ in range(workers)], [q.item() for _ in range(5)]
+    for item in running:
+        item.queue()
+        item.started()
+    for item in pending:
+        runtime.thread().call(item.queue)
+    flushing = runtime.thread().start(q.flush)
+    assert runtime.blocked(flushing)
+    for item in running:
+        item.open()
+    flushing.result(20)
+    assert [1] * (workers + 5) == [item.runs for item in running + pending]
+
+
+def test_a_flush_waits_for_the_slowest_of_several_workers(runtime, queue):
+    """Later items may be through long before."""
+    q = queue(2)
+    slow, fast = q.item("GATED"), q.item()
+    slow.queue()
+    slow.started()
+    fast.queue()
+    fast.finished()
+    flushing = runtime.thread().start(q.flush)
+    assert runtime.blocked(flushing)
+    slow.open()
+    flushing.result(20)
+
+
+@pytest.mark.threads
+@with_workers
+def test_a_flush_does_not_wait_for_what_comes_later(runtime, queue, workers):
+    """An item that queues itself over and over keeps the queue busy for ever, and a flush returns all the same."""
+    q = queue(workers)
+    item = q.item().requeue(10**9)
+    item.queue()
+    item.started()
+    for _ in range(20):
+        runtime.thread().start(q.flush).result(20)
+    assert not q.wait_idle(1000)
+    item.requeue(0)
+    q.flush()
+
+
+def test_a_flush_covers_the_second_run_of_an_item_that_runs(runtime, queue):
+    """X runs, X is queued, flush: both runs are over when it returns."""
+    q = queue(2)
+    item = q.item("GATED")
+    item.queue()
+    item.started()
+    item.queue()
+    flushing = runtime.thread().start(q.flush)
+    item.open()
+    item.started(2)
+    assert runtime.blocked(flushing)
+    item.open()
+    flushing.result(20)
+    assert 2 == item.runs
+
+
+def test_flushing_one_queue_does_not_wait_for_another(queue):
+    """Queues are apart."""
+    busy, idle = queue(1), queue(1)
+    item = busy.item("GATED")
+    item.queue()
+    item.started()
+    idle.item().queue()
+    idle.flush()
+    assert (0, 1) == (item.runs, idle.items[0].runs)
+
+
+@with_or_without_workers
+def test_flushing_from_an_item_of_the_queue_warns(runtime, queue, workers):
+    """It would wait for itself: it returns instead."""
+    q = queue(workers)
+    q.item("FLUSHES").queue()
+    q.flush()
+    assert {FLUSH_INSIDE: 1} == runtime.warned()
+
+
+@with_or_without_workers
+def test_destroying_from_an_item_of_the_queue_warns(runtime, queue, workers):
+    """It would wait for itself: it returns instead, and the queue is still there."""
+    q = queue(workers)
+    q.item("DESTROYS").queue()
+    q.flush()
+    assert {DESTROY_INSIDE: 1} == runtime.warned()
+    item = q.item()
+    item.queue()
+    q.flush()
+    assert 1 == item.runs
+
+
+# --- the hook after an item ---
+
+
+@with_or_without_workers
+def test_the_hook_is_called_after_each_item(runtime, queue, workers):
+    """Once for each run, before a flush returns."""
+    q = queue(workers)
+    runtime.after_item_set(False)
+    items = [q.item() for _ in range(10)]
+    for item in items:
+        item.queue()
+    q.flush()
+    assert 10 == runtime.after_item_count()
+
+
+def test_an_item_counts_as_finished_after_the_hook(runtime, queue):
+    """A flush, and an idle queue, wait for the hook as for the function."""
+    q = queue(1)
+    runtime.after_item_set(True)
+    item = q.item()
+    item.queue()
+    item.finished()
+    flushing = runtime.thread().start(q.flush)
+    assert runtime.blocked(flushing)
+    assert not q.wait_idle(1000)
+    runtime.after_item_open(1)
+    flushing.result(20)
+    assert q.wait_idle(20 * SECOND)
+
+
+# --- being idle ---
+
+
+@with_workers
+def test_a_queue_is_idle_when_nothing_is_pending_or_running(runtime, queue, workers):
+    """At once if it is; not while an item runs, nor while one waits; after the last one."""
+    q = queue(workers)
+    assert q.wait_idle(0)
+    item = q.item("GATED")
+    item.queue()
+    item.started()
+    item.queue()
+    assert not q.wait_idle(SECOND // 100)
+    waiting = runtime.thread().start(q.wait_idle, 20 * SECOND)
+    item.open()
+    item.started(2)
+    assert runtime.blocked(waiting)
+    item.open()
+    assert waiting.result(20)
+
+
+def test_waiting_for_idle_takes_no_longer_than_it_may(queue):
+    """False after the time, not earlier and not much later."""
+    q = queue(1)
+    item = q.item("GATED")
+    item.queue()
+    item.started()
+    begin = time.monotonic()
+    assert not q.wait_idle(SECOND // 5)
+    took = time.monotonic() - begin
+    assert 0.2 <= took < 5
+
+
+# --- giving up ---
+
+
+def test_a_flush_that_polls_may_give_up(runtime, queue):
+    """It asks now and then, and returns at the first "yes", although the item is not through."""
+    q = queue(1)
+    item = q.item("GATED")
+    item.queue()
+    item.started()
+    runtime.poll_set(3)
+    q.flush()
+    assert (3, True, 0) == (runtime.poll_count(), runtime.wait_abandoned(), item.runs)
+    runtime.poll_set(0)
+    item.open()
+    q.flush()
+    assert (False, 1) == (runtime.wait_abandoned(), item.runs)
+
+
+def test_a_flush_that_has_nothing_to_wait_for_does_not_ask(runtime, queue):
+    """Giving up is for waits."""
+    q = queue(1)
+    runtime.poll_set(1)
+    q.flush()
+    assert (0, False) == (runtime.poll_count(), runtime.wait_abandoned())
+
+
+def test_a_poll_may_use_the_queue(runtime, queue, other):
+    """It is asked without a lock of the queue: others queue meanwhile, and look whether it is idle."""
+    q = queue(1)
+    item, later = q.item("GATED"), q.item()
+    item.queue()
+    item.started()
+    asked = threading.Event()
+    answer = threading.Event()
+
+    @runtime.ffi.callback("int(void)")
+    def poll():
+        asked.set()
+        answer.wait(20)
+        return 0
+
+    def flush():
+        runtime.poll_call(poll)
+        q.flush()
+        runtime.poll_set(0)
+
+    flushing = other.start(flush)
+    assert asked.wait(20)
+    assert runtime.thread().call(later.queue)
+    assert not q.wait_idle(1000)
+    answer.set()
+    item.open()
+    flushing.result(20)
+
+
+def test_destroying_never_gives_up(runtime, queue, other):
+    """A queue can't be half destroyed, whatever the poll function says."""
+    q = queue(1)
+    item = q.item("GATED")
+    item.queue()
+    item.started()
+
+    def destroy():
+        runtime.poll_set(1)
+        q.destroy()
+        runtime.poll_set(0)
+        runtime.wait_abandoned()
+
+    destroying = other.start(destroy)
+    time.sleep(0.1)
+    assert runtime.blocked(destroying)
+    item.open()
+    destroying.result(20)
+    assert 1 == item.runs
+
+
+# --- destroying ---
+
+
+@with_or_without_workers
+def test_destroying_drains(runtime, queue, workers):
+    """Everything that is queued runs before it returns; nothing is left of the queue."""
+    before = runtime.slab_live()
+    q = queue(workers)
+    items = [q.item() for _ in range(20)]
+    for item in items:
+        assert item.queue()
+    q.destroy()
+    assert ([1] * 20, 20) == ([item.runs for item in items], runtime.slab_live() - before)
+
+
+def test_destroying_a_queue_that_was_never_used(runtime, queue):
+    """Is possible."""
+    queue(3).destroy()
+    queue(0).destroy()
+
+
+@with_or_without_workers
+def test_items_may_queue_items_while_the_queue_drains(runtime, queue, workers):
+    """Chained queueing: an item that queues itself, or another one, is served to the end."""
+    q = queue(workers)
+    last = q.item()
+    item = q.item().requeue(5).chain(last)
+    item.queue()
+    q.destroy()
+    assert (6, 1, True) == (item.runs, item.report.requeue_said, last.runs >= 1)
+    assert {} == runtime.warned()
+
+
+@pytest.mark.threads
+def test_destroying_waits_for_the_item_that_queues_the_next(runtime, queue):
+    """The chain goes on while destroy_workqueue() waits, and its end is the end of the wait."""
+    q = queue(1)
+    last = q.item("GATED")
+    item = q.item("GATED").chain(last)
+    item.queue()
+    item.started()
+    destroying = runtime.thread().start(q.destroy)
+    assert runtime.blocked(destroying)
+    item.open()
+    last.started()
+    assert runtime.blocked(destroying)
+    last.open()
+    destroying.result(20)
+    assert (1, 1, 1) == (item.runs, item.report.chain_said, last.runs)
+
+
+@pytest.mark.threads
+@with_workers
+def test_queueing_from_outside_while_the_queue_drains_warns_and_is_dropped(runtime, queue, workers):
+    """queue_work() says true and the item never runs; the warning is said once."""
+    q = queue(workers)
+    item = q.item("GATED")
+    item.queue()
+    item.started()
+    destroying = runtime.thread().start(runtime.wq_destroy, q.at)
+    end = time.monotonic() + 20
+    while not runtime.warn_total():
+        assert time.monotonic() < end
+        foreign = q.item()
+        assert foreign.queue()
+        time.sleep(0.001)
+    assert q.item().queue()
+    assert {DRAINING: 1} == runtime.warned()
+    assert not foreign.queue()  # still pending, as the kernel leaves it
+    item.open()
+    destroying.result(20)
+    q.at = None
+    assert (1, 0, 0) == (item.runs, foreign.runs, q.items[-1].runs)
+
+
+# --- queues without workers ---
+
+
+def test_without_workers_items_wait_for_somebody_to_run_them(runtime, queue):
+    """workqueue_run() runs them in the caller, in their order, and says how many."""
+    q = queue(0)
+    items = [q.item() for _ in range(5)]
+    for item in items:
+        item.queue()
+    assert not q.wait_idle(SECOND // 100)
+    assert [0] * 5 == [item.runs for item in items]
+    assert 5 == q.run()
+    assert ([1] * 5, {runtime.this_thread()}) == (
+        [item.runs for item in items], {item.report.thread for item in items}
+    )
+    starts = [item.report.first_start for item in items]
+    assert sorted(starts) == starts
+    assert (0, True) == (q.run(), q.wait_idle(0))
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_with_workers_nobody_else_runs_items(queue, workers):
+    """workqueue_run() is for queues without."""
+    q = queue(workers)
+    item = q.item("GATED")
+    item.queue()
+    q.item().queue()
+    assert 0 == q.run()
+    item.open()
+
+
+def test_without_workers_a_flush_runs_what_it_covers(runtime, queue):
+    """In the caller; what those items queue is not covered, and stays."""
+    q = queue(0)
+    following = q.item()
+    item = q.item().requeue(3).chain(following)
+    item.queue()
+    q.flush()
+    assert (1, 0, runtime.this_thread()) == (item.runs, following.runs, item.report.thread)
+    assert 2 == q.run()
+    assert (2, 1) == (item.runs, following.runs)
+
+
+def test_without_workers_a_flush_waits_for_what_another_thread_runs(runtime, queue, other):
+    """Two callers at once share the items, and each returns when those it covers are through."""
+    q = queue(0)
+    first, second = q.item("GATED"), q.item()
+    first.queue()
+    running = other.start(q.run)
+    first.started()
+    second.queue()
+    flushing = runtime.thread().start(q.flush)
+    second.finished()
+    assert runtime.blocked(flushing)
+    first.open()
+    flushing.result(20)
+    running.result(20)
+    assert (1, 1) == (first.runs, second.runs)
+
+
+def test_without_workers_an_item_does_not_meet_itself(runtime, queue, other):
+    """X runs in one caller and is queued again: a flush in another caller has X run after that, not beside it."""
+    q = queue(0)
+    item = q.item("GATED")
+    item.queue()
+    running = other.start(q.run)
+    item.started()
+    assert item.queue()
+    flushing = runtime.thread().start(q.flush)
+    assert runtime.blocked(flushing)
+    assert 1 == item.report.started
+    item.open(2)
+    flushing.result(20)
+    running.result(20)
+    assert (2, 1) == (item.runs, item.report.most_inside)
+
+
+def test_without_workers_destroying_runs_what_is_left(runtime, queue):
+    """In the caller, chained items too."""
+    q = queue(0)
+    following = q.item()
+    item = q.item().chain(following)
+    item.queue()
+    q.destroy()
+    assert (1, 1, {runtime.this_thread()}) == (
+        item.runs, following.runs, {item.report.thread, following.report.thread}
+    )
+
+
+# --- races ---
+
+
+@pytest.mark.threads
+@pytest.mark.parametrize("workers", [0, 1, 3])
+@pytest.mark.parametrize("items", [1, 8])
+def test_threads_that_queue_and_flush_the_same_items(runtime, workers, items):
+    """As many runs as queue_work() said true, never two of one item, none that is stale, none that a flush missed."""
+    result = runtime.ffi.new("struct iopf_prim_work_race *")
+    runtime.work_race(workers, 3, items, 2000, result)
+    assert (result.queued, 0, 0, 0) == (result.runs, result.overlaps, result.stale, result.uncovered)
+    assert result.runs > 0
