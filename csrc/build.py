@@ -22,6 +22,7 @@ PACKAGE_ROOT = CSRC.parent
 #: Flags for all of our C. Python's own CFLAGS carry -DNDEBUG and -O3, and come first: these have the last word.
 CFLAGS = [
     "-std=gnu11", "-O2", "-g1", "-UNDEBUG", "-fvisibility=hidden", "-fno-strict-aliasing", "-Wall", "-Wextra",
+    "-Werror=implicit-function-declaration", "-Werror=incompatible-pointer-types", "-Werror=int-conversion",
     "-Wno-unused-parameter", "-Wno-missing-field-initializers", f"-ffile-prefix-map={PACKAGE_ROOT}/=",
 ]
 #: A core may be a file that somebody else wrote: it is compiled with the kernel's set of warnings, not with ours.
