@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from .._types import parse_perm
-from .bytecode import FRAMEWORK
+from .bytecode import FRAMEWORK, LOW_LEVEL
 
 __all__ = ["KINDS", "Device", "Operation", "Queue", "Scenario", "Section", "Task"]
 
@@ -108,6 +108,8 @@ class Operation:
     values: dict[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
+        if self.op in LOW_LEVEL and self.op not in FRAMEWORK:
+            return _low_level_text(self.op, self.values)
         shown = []
         for key, value in self.values.items():
             if key in ("queue", "device"):
@@ -121,6 +123,19 @@ class Operation:
     def to_json(self) -> list[Any]:
         """``[name, {values}]`` without what is None."""
         return [self.op, {key: value for key, value in self.values.items() if value is not None}]
+
+
+def _low_level_text(op: str, values: dict[str, Any]) -> str:
+    """``mutex_lock(memory[0])``, ``load(r1, r0[8], order=once)``."""
+    shown = [f"r{values['register']}"] if "register" in values else []
+    for base, offset in (("base", "offset"), ("head_base", "head")):
+        if offset in values:
+            shown.append(f"r{values[base]}[{values[offset]}]" if base in values else f"memory[{values[offset]}]")
+    shown += [
+        f"{key}={value}" for key, value in values.items()
+        if key not in ("register", "base", "offset", "head_base", "head", "how", "size") and (key, value) != ("order", "plain")
+    ]
+    return f"{op.rstrip('_')}{'_' + values['how'] if 'how' in values else ''}({', '.join(shown)})"
 
 
 _NO_DEFAULT = object()
@@ -284,8 +299,8 @@ class BaseScenario:
 
     def _new_task(self, name: str, copies: int) -> Any:
         label("a task's name", name)
-        if name in ("setup", "teardown") or any(task.name == name for task in self._tasks):
-            raise ValueError(f"there is a section {name!r} already: names tell tasks apart in a trace")
+        if any(task.name == name for task in self._tasks):
+            raise ValueError(f"there is a task {name!r} already: names tell tasks apart in a trace")
         if sum(task.copies for task in self._tasks) + copies > MAX_TASKS:
             raise ValueError(f"more than {MAX_TASKS} tasks")
         task = self.section(self, name, copies)

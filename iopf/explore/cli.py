@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""``iopf explore``, ``iopf replay``, ``iopf scenarios``.
+
+Exit codes: 0 fine, 1 found something, 2 usage or unusable input (a search that says nothing, too), 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from typing import Any, TextIO
+
+from .result import Failure, Progress, Result
+
+__all__ = ["register"]
+
+FINE, FOUND, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
+STRATEGIES = ("auto", "dpor", "naive", "sleep", "bound", "random", "estimate")
+
+
+def register(subparsers: Any) -> None:
+    """Adds the commands; each sets ``run``, a function of the parsed arguments that returns the exit code."""
+    explore = subparsers.add_parser(
+        "explore", help="execute every interleaving of a scenario",
+        description="Executes every interleaving of a scenario on a core and checks each one.",
+    )
+    explore.add_argument("scenario", metavar="SCENARIO", help="a name ('iopf scenarios' lists them), file.py:name, file.json")
+    explore.add_argument("--core", default="iopf", metavar="NAME", help="the core to run it on (iopf)")
+    explore.add_argument("--strategy", default="auto", choices=STRATEGIES, help="how to search (auto)")
+    explore.add_argument("--budget", type=_positive, default=60.0, metavar="SECONDS", help="stop after that long (60)")
+    explore.add_argument("--max-executions", type=_count, metavar="N", help="stop after so many executions")
+    explore.add_argument("--bound", type=_count_or_zero, metavar="N", help="of strategy bound: at most N preemptions")
+    explore.add_argument("--seed", type=_count_or_zero, default=0, metavar="N", help="of what is random (0)")
+    explore.add_argument("--all-failures", action="store_true", help="search on after a failure, list one of each")
+    explore.add_argument("--every-event", action="store_true", help="traces with every event, nothing folded")
+    explore.add_argument("--json", action="store_true", help="the result as JSON")
+    explore.set_defaults(run=run_explore)
+
+    replay = subparsers.add_parser(
+        "replay", help="run one execution again, by its token",
+        description="Runs the execution that a token describes. Exit code 1: it fails as recorded; 0: it passes now;"
+        " 2: it does not follow the recorded schedule any more.",
+    )
+    replay.add_argument("token", metavar="TOKEN", help="what a trace ends with")
+    replay.add_argument("--core", metavar="NAME", help="another core than the token's")
+    replay.add_argument("--every-event", action="store_true", help="the trace with every event, nothing folded")
+    replay.add_argument("--json", action="store_true", help="the result as JSON")
+    replay.set_defaults(run=run_replay)
+
+    scenarios = subparsers.add_parser("scenarios", help="list the scenarios", description="Lists the scenarios by name.")
+    scenarios.add_argument("name", nargs="?", metavar="SCENARIO", help="show this one")
+    scenarios.add_argument("--json", action="store_true", help="as JSON")
+    scenarios.set_defaults(run=run_scenarios)
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"{text}: takes a number above 0")
+    return value
+
+
+def _count_or_zero(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text}: takes 0 or more")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text}: takes 1 or more")
+    return value
+
+
+# --- progress ---
+
+
+def duration(seconds: float) -> str:
+    """``0.4 s``, ``12 s``, ``3 min 20 s``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+
+
+def large(number: float) -> str:
+    """``950``, ``12.3 k``, ``4.50 M``."""
+    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= limit:
+            return f"{number / limit:.3g} {unit}"
+    return f"{number:.0f}"
+
+
+class ProgressLine:
+    """One line on a terminal, written over and over."""
+
+    def __init__(self, stream: TextIO):
+        self.stream = stream
+        self.last = 0.0
+        self.shown = False
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if now - self.last < 0.1:
+            return
+        self.last = now
+        parts = [progress.strategy + (f" with {progress.bound} preemptions" if progress.bound is not None else "")]
+        if progress.done is not None:
+            filled = int(20 * progress.done)
+            parts.append(f"[{'#' * filled}{'-' * (20 - filled)}] {100 * progress.done:.0f} %")
+        parts.append(f"{large(progress.executions)} executions")
+        parts.append(f"{large(progress.executions_per_second)}/s")
+        if progress.estimate:
+            parts.append(f"of about {large(progress.estimate)}")
+        if progress.eta is not None:
+            parts.append(f"{duration(progress.eta)} to go")
+        if progress.failures:
+            parts.append(f"{progress.failures} failing")
+        self.stream.write("\r\033[K" + ", ".join(parts))
+        self.stream.flush()
+        self.shown = True
+
+    def clear(self) -> None:
+        """Removes the line."""
+        if self.shown:
+            self.stream.write("\r\033[K")
+            self.stream.flush()
+
+
+# --- commands ---
+
+
+def _fail(message: object) -> int:
+    print(f"iopf: {message}", file=sys.stderr)
+    return UNUSABLE
+
+
+def _print_failure(failure: Failure, every_event: bool) -> None:
+    from .trace import wants_color
+
+    print(failure.render(color=wants_color(sys.stdout), every_event=every_event))
+
+
+def _print_result(result: Result, every_event: bool, all_failures: bool) -> None:
+    for failure in result.failures if all_failures else result.failures[:1]:
+        _print_failure(failure, every_event)
+        print()
+    print(result)
+    others = result.failures[1:]
+    if others and not all_failures:
+        print("  also found: " + ", ".join(f"{failure.kind} ({failure.count}x)" for failure in others))
+    for note in result.notes:
+        print(f"  note: {note.kind}: {note.message}")
+    if result.strategy == "estimate" and result.estimate:
+        print(f"  about {result.estimate:.2g} classes, likely within a factor of 2")
+    if result.executions:
+        print(
+            f"  {large(result.executions_per_second)} executions/s, {result.deepest} points in the longest, "
+            f"{len(result.outcomes)} distinct outcomes"
+        )
+    if result.hottest:
+        print("  most branches come from " + "; ".join(map(str, result.hottest[:3])))
+
+
+def _exit_code(result: Result) -> int:
+    if result.failures:
+        return FOUND
+    if result.interrupted:
+        return INTERRUPTED
+    return UNUSABLE if result.verdict == "inconclusive" and result.strategy != "estimate" else FINE
+
+
+def run_explore(arguments: argparse.Namespace) -> int:
+    """``iopf explore``."""
+    from .library import find_scenario
+    from .search import Interrupted, explore
+
+    line = ProgressLine(sys.stderr) if sys.stderr.isatty() else None
+    try:
+        scenario = find_scenario(arguments.scenario)
+        result = explore(
+            scenario, core=arguments.core, strategy=arguments.strategy, budget=arguments.budget,
+            max_executions=arguments.max_executions, seed=arguments.seed, bound=arguments.bound,
+            all_failures=arguments.all_failures, progress=line,
+        )
+        code = _exit_code(result)
+    except Interrupted as interrupted:
+        result, code = interrupted.result, INTERRUPTED
+    except (LookupError, ValueError) as error:
+        return _fail(error.args[0] if error.args else error)
+    finally:
+        if line is not None:
+            line.clear()
+    if arguments.json:
+        print(result.to_json())
+    else:
+        _print_result(result, arguments.every_event, arguments.all_failures)
+    return code
+
+
+def run_replay(arguments: argparse.Namespace) -> int:
+    """``iopf replay``."""
+    from .replay import DidNotReproduce, replay
+
+    try:
+        result = replay(arguments.token, core=arguments.core)
+    except DidNotReproduce as error:
+        failed = error.result is not None and error.result.failure is not None
+        if arguments.json:
+            print(json.dumps({
+                "reproduced": False, "message": str(error), "step": error.step, "expected": error.expected,
+                "found": error.found, "result": error.result.to_dict() if error.result else None,
+            }, indent=1))
+        else:
+            print(f"It did not reproduce: {error}")
+            if error.result is not None and error.result.failure is not None:
+                _print_failure(error.result.failure, arguments.every_event)
+        return FOUND if failed else FINE if error.step is None else UNUSABLE
+    except ValueError as error:
+        return _fail(error)
+    if arguments.json:
+        print(json.dumps({"reproduced": True, "result": result.to_dict()}, indent=1))
+    elif result.failure is not None:
+        _print_failure(result.failure, arguments.every_event)
+    return FOUND
+
+
+def run_scenarios(arguments: argparse.Namespace) -> int:
+    """``iopf scenarios``."""
+    from .library import find_scenario, scenario_names
+
+    if arguments.name:
+        try:
+            scenario = find_scenario(arguments.name)
+        except (LookupError, ValueError) as error:
+            return _fail(error.args[0] if error.args else error)
+        print(scenario.to_json() if arguments.json else scenario)
+        return FINE
+    names = scenario_names()
+    if arguments.json:
+        print(json.dumps([{"name": name, "summary": summary} for name, summary in names.items()], indent=1))
+        return FINE
+    width = max(map(len, names), default=0)
+    for name, summary in names.items():
+        print(f"{name:<{width}}  {summary}".rstrip())
+    return FINE

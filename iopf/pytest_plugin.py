@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The pytest plugin: searches in tests, and the trace of a test that fails.
+
+::
+
+    def test_removal(explore):
+        s = Scenario("remove races the work")
+        ...
+        explore(s).check()
+
+``explore`` is :func:`iopf.explore.explore` with the defaults of the command line: ``--iopf-core`` (given more than once,
+every test that uses the fixture runs on each), ``--iopf-budget``. When the test fails, the traces of what its searches
+found stand in a section of their own in the report. ``--iopf-replay TOKEN`` runs the one execution of a token in place
+of the search of its scenario, and skips what searches others.
+
+Nothing of the explorer is imported before a test asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from .explore import Result, Scenario
+
+__all__ = ["Explore"]
+
+DEFAULT_CORE = "iopf"
+SECTION = "iopf: the execution that fails"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options."""
+    group = parser.getgroup("iopf", "iopf, I/O page faults explored")
+    group.addoption(
+        "--iopf-core", action="append", metavar="NAME", help="core that the explore fixture runs on (iopf); repeatable"
+    )
+    group.addoption(
+        "--iopf-budget", type=float, default=None, metavar="SECONDS", help="how long one search may take (60)"
+    )
+    group.addoption("--iopf-replay", metavar="TOKEN", help="run the one execution of this token, and no search")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Several --iopf-core: each test that depends on the core runs on each."""
+    cores = metafunc.config.getoption("--iopf-core") or []
+    if "iopf_core" in metafunc.fixturenames and len(cores) > 1:
+        metafunc.parametrize("iopf_core", cores, indirect=True)
+
+
+@pytest.fixture
+def iopf_core(request: pytest.FixtureRequest) -> str:
+    """The name of the core that --iopf-core says, ``"iopf"`` without it."""
+    cores = request.config.getoption("--iopf-core") or [DEFAULT_CORE]
+    return str(getattr(request, "param", cores[0]))
+
+
+class Explore:
+    """What the ``explore`` fixture is: call it as :func:`iopf.explore.explore`. ``results`` keeps what it returned."""
+
+    def __init__(self, core: str, budget: float | None, token: str | None):
+        self.core = core
+        self.budget = budget
+        self.token = token
+        self.results: list[Result] = []
+
+    def __repr__(self) -> str:
+        return f"<explore on {self.core}, {len(self.results)} searches so far>"
+
+    def __call__(self, scenario: Scenario, **options: Any) -> Result:
+        from .explore import DidNotReproduce, explore, replay
+
+        options.setdefault("core", self.core)
+        if self.budget is not None:
+            options.setdefault("budget", self.budget)
+        if self.token is None:
+            result = explore(scenario, **options)
+        else:
+            from .explore.token import decode
+
+            recorded = decode(self.token)
+            core = getattr(options["core"], "name", options["core"])
+            if recorded.scenario != scenario or recorded.core != core:
+                pytest.skip(f"--iopf-replay is of {recorded.scenario.name!r} on core {recorded.core}")
+            try:
+                result = replay(self.token)
+            except DidNotReproduce as error:
+                if error.result is not None:
+                    self.results.append(error.result)
+                raise
+        self.results.append(result)
+        return result
+
+
+_KEY: pytest.StashKey[Explore] = pytest.StashKey()
+
+
+@pytest.fixture
+def explore(request: pytest.FixtureRequest, iopf_core: str) -> Iterator[Explore]:
+    """Explores scenarios, with the core and the budget of the command line. It returns what was found and does not fail
+    by itself: ``explore(s).check()`` does."""
+    option = request.config.getoption
+    caller = Explore(iopf_core, option("--iopf-budget"), option("--iopf-replay"))
+    request.node.stash[_KEY] = caller
+    yield caller
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    """A test that fails shows the traces of its searches in a section."""
+    report = yield
+    caller = item.stash.get(_KEY, None)
+    if caller is not None and call.when == "call" and report.failed:
+        for result in caller.results:
+            if result.failure is not None:
+                report.sections.append((SECTION, str(result.failure)))
+            elif result.verdict != "pass":
+                report.sections.append(("iopf", str(result)))
+    return report
