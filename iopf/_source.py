@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A user's own ``drivers/iommu/io-pgfault.c`` as a core: which form it is, and the compile.
+"""A user's own ``drivers/iommu/io-pgfault.c`` as a core: the compile.
 
-The file is compiled **unmodified**. What differs between forms (return types, who answers, how a fault finds its
-handler) are its *facets*: read from the text here, shown to the user, overridable, and given to ``csrc/core/unit.c`` as
-macros. The names and the rules are in the project's notes on kernel files; csrc/core/facets.h says what each macro does.
+The file is compiled **unmodified**, as the form that its text shows (_facets.py), by way of ``csrc/core/unit.c``.
 
 Two traps decide how the compiler is called. ``#include "iommu-priv.h"`` looks beside the file *as it was opened* before
 any ``-I`` path, and in a kernel tree the real one lies there, which drags in half the kernel or, worse, silently
@@ -13,12 +11,13 @@ dangerous case, ``-H`` lists what was included: anything else from the user's tr
 
 A core becomes a shared library that is linked against the extension module of its runtime, which offers the kernel
 primitives. It is kept in the user's cache directory under a hash of all that went into it. Nothing is ever written
-beside the user's file. Compiling a file and loading the result *runs* it: do it with files that you trust.
+beside the user's file. Compiling a file and loading the result *runs* it: do it with files that you trust. A library
+that was loaded stays: the runtime keeps pointers into it.
 """
 
 from __future__ import annotations
 
-import dataclasses
+import contextlib
 import errno
 import functools
 import hashlib
@@ -30,294 +29,17 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .exceptions import IopfError
+from ._facets import SUPPORTED, CoreSourceError, Facets, detect
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["CompiledCore", "CoreSourceError", "Facets", "compile_core", "detect"]
-
-SUPPORTED = (
-    "Supported: drivers/iommu/io-pgfault.c of v6.9 or newer (faults find a domain: v6.9 to v6.10; an attach handle:"
-    " v6.11 and newer; with or without iopf_group_dequeue())."
-)
-
-
-class CoreSourceError(IopfError):
-    """A file can't be used as a core. ``first_error`` is the compiler's, or ""; ``output`` all that it wrote."""
-
-    def __init__(self, message: str, *, number: int = errno.EINVAL, first_error: str = "", output: str = ""):
-        super().__init__(number, message)
-        self.first_error = first_error
-        self.output = output
-
-    def __str__(self) -> str:
-        return self.strerror
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _unpickle_error, (self.strerror, self.errno, self.first_error, self.output)
-
-
-def _unpickle_error(message: str, number: int, first_error: str, output: str) -> CoreSourceError:
-    return CoreSourceError(message, number=number, first_error=first_error, output=output)
-
-
-# --- facets --------------------------------------------------------------------------------------------------------
-
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "report": ("int", "void"),
-    "response": ("int", "void"),
-    "remove": ("int", "void"),
-    "lookup": ("domain", "handle", "counted-handle"),
-    "pending": ("copies", "groups"),
-    "answers": ("nothing", "aborts", "all"),
-    "removal": ("refuses", "answers", "frees"),
-}
-
-_LOOKUP = {
-    "domain": "FACET_BY_DOMAIN", "handle": "FACET_BY_HANDLE", "counted-handle": "FACET_BY_COUNTED_HANDLE",
-}
-
-
-@dataclass(frozen=True)
-class Facets:
-    """How a form differs. Every field can be overridden: ``facets.override(removal="frees")``."""
-
-    #: what iommu_report_device_fault(), iopf_group_response() and iopf_queue_remove_device() return
-    report: str
-    response: str
-    remove: str
-    #: how a fault finds its handler; a counted handle is our own core's way
-    lookup: str
-    #: what is pending: copies of last faults, or groups
-    pending: str
-    #: what the core answers itself when report fails: nothing (the driver does), the groups that it aborts, or all
-    answers: str
-    #: what removal does with pending groups
-    removal: str
-    #: iopf_group_response() answers whether the group is pending or not
-    response_unconditional: bool
-    #: there is an iopf_group_dequeue()
-    dequeue: bool
-    #: bad setup is answered for each request, not only for the last of a group
-    answers_partials: bool
-    #: kzalloc_obj() is used; a note, nothing depends on it
-    kzalloc_obj: bool = False
-    #: report goes on after storing a partial fault, as v6.9 did; a note, nothing depends on it
-    lost_return: bool = False
-
-    def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            choices = _CHOICES.get(field.name)
-            if choices is None and not isinstance(value, bool):
-                raise ValueError(f"facet {field.name} is True or False, not {value!r}")
-            if choices is not None and value not in choices:
-                raise ValueError(f"facet {field.name} is one of {', '.join(choices)}, not {value!r}")
-
-    @property
-    def form(self) -> str:
-        """The form in a few words, with the releases that have it; backports mix the facets of several."""
-        if self.lookup == "counted-handle":
-            return "the reviewed design"
-        if self.pending == "copies":
-            return "v6.9 series, copies of faults" + (", removal may refuse" if self.remove == "int" else "")
-        if self.lookup == "domain":
-            if self.response == "int":
-                return "v6.9 series, the driver answers errors"
-            if self.report == "int":
-                return "v6.9 series, report answers and returns the error"
-            base = "v6.9 and v6.10, the lost return" if self.lost_return else "6.10.y, v6.11-rc"
-            return base + (", removal frees groups" if self.removal == "frees" else "")
-        if self.report == "void":
-            return "v6.11, attach handles, void report"
-        if self.dequeue:
-            return "v7.2 and its backports, groups can be dequeued"
-        if self.removal != "frees":
-            return "v6.12 and v6.13, attach handles"
-        return "v7.0, removal frees groups" if self.kzalloc_obj else "v6.14 to v6.19, removal frees groups"
-
-    def override(self, **changes: str | bool) -> Facets:
-        """A copy with some facets set; ValueError for a name or a value that does not exist."""
-        known = {field.name for field in dataclasses.fields(self)}
-        unknown = sorted(set(changes) - known)
-        if unknown:
-            raise ValueError(f"no facet {', '.join(unknown)}; there are {', '.join(sorted(known))}")
-        return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
-
-    def macros(self) -> dict[str, str]:
-        """What csrc/core/unit.c is told."""
-        return {
-            "FACET_REPORT_RETURN": self.report,
-            "FACET_RESPONSE_RETURN": self.response,
-            "FACET_REMOVE_RETURN": self.remove,
-            "FACET_HAS_DEQUEUE": str(int(self.dequeue)),
-            "FACET_LOOKUP": _LOOKUP[self.lookup],
-            "FACET_PENDING_IS_COPIES": str(int(self.pending == "copies")),
-            "FACET_ANSWERS": f"FACET_ANSWERS_{self.answers.upper()}",
-            "FACET_REMOVE": f"FACET_REMOVE_{self.removal.upper()}",
-            "FACET_RESPONSE_UNCONDITIONAL": str(int(self.response_unconditional)),
-            "FACET_ANSWERS_PARTIALS": str(int(self.answers_partials)),
-        }
-
-    def __str__(self) -> str:
-        parts = [f"{name}={getattr(self, name)}" for name in _CHOICES]
-        parts += [name for name in ("response_unconditional", "dequeue", "answers_partials", "kzalloc_obj",
-                                    "lost_return") if getattr(self, name)]
-        return " ".join(parts)
-
-
-_TOKEN = re.compile(r'//(?:\\\n|[^\n])*|/\*.*?(?:\*/|\Z)|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.DOTALL)
-_DIRECTIVE = re.compile(r"^[ \t]*#[ \t]*(if|ifdef|ifndef|else|elif|endif)\b[ \t]*(.*)$")
-
-
-def _blank(match: re.Match[str]) -> str:
-    token = match.group()
-    if token[0] == "/":
-        return " " + "\n" * token.count("\n")
-    return token[0] * 2
-
-
-def _without_comments(text: str) -> str:
-    return _TOKEN.sub(lambda m: _blank(m) if m.group()[0] == "/" else m.group(), text)
-
-
-def _without_if_0(text: str) -> str:
-    """Blanks the lines between ``#if 0`` and its ``#else`` or ``#endif``."""
-    lines, depth, off = [], 0, None
-    for line in text.split("\n"):
-        directive = _DIRECTIVE.match(line)
-        keyword = directive.group(1) if directive else ""
-        if keyword.startswith("if"):
-            depth += 1
-            if off is None and keyword == "if" and directive and directive.group(2).strip() == "0":
-                off = depth
-        elif keyword == "endif":
-            if off == depth:
-                off = None
-            depth -= 1
-        elif keyword in {"else", "elif"} and off == depth:
-            off = None
-        lines.append(line if off is None else "")
-    return "\n".join(lines)
-
-
-def _definition(code: str, name: str) -> re.Match[str] | None:
-    """The head of a function's definition, from its return type at the start of a line to the opening brace."""
-    return re.search(rf"^(static\s+)?(?:inline\s+)?(\w+(?:\s+\w+)*?\s*\**)\s*\b{name}\s*\([^;{{}}]*\)\s*\{{", code, re.M)
-
-
-def _body(code: str, name: str) -> str:
-    """What stands between a function's braces; "" when it is not defined."""
-    head = _definition(code, name)
-    if head is None:
-        return ""
-    depth, start = 1, head.end()
-    for match in re.compile(r"[{}]").finditer(code, start):
-        depth += 1 if match.group() == "{" else -1
-        if not depth:
-            return code[start:match.start()]
-    return code[start:]
-
-
-def _returns(code: str, name: str) -> str:
-    head = _definition(code, name)
-    words = head.group(2).split() if head else []
-    return " ".join(word for word in words if not word.startswith("__") and word not in {"extern", "noinline"})
-
-
-_EXPORTED = (
-    "iopf_free_group", "iommu_report_device_fault", "iopf_queue_flush_dev", "iopf_group_response",
-    "iopf_queue_discard_partial", "iopf_queue_add_device", "iopf_queue_remove_device", "iopf_queue_alloc",
-    "iopf_queue_free",
-)
-
-
-def detect(text: str) -> Facets:
-    """The facets of a file's text. CoreSourceError says why it is none of the supported forms."""
-    with_strings = _without_if_0(_without_comments(text))
-    code = _TOKEN.sub(_blank, with_strings)
-
-    if _definition(code, "iommu_queue_iopf") or _definition(code, "iopf_handle_group") or re.search(
-        r'^[ \t]*#[ \t]*include[ \t]*"iommu-sva\.h"', with_strings, re.M
-    ):
-        raise CoreSourceError(f"This is the form of v6.8 or older, from before faults were handled in groups. {SUPPORTED}")
-    if not any(_definition(code, name) for name in _EXPORTED):
-        raise CoreSourceError(f"This is not an io-pgfault.c: none of its functions is defined here. {SUPPORTED}")
-    page_response = _definition(code, "iommu_page_response")
-    if not re.search(r'^[ \t]*#[ \t]*include[ \t]*"iommu-priv\.h"', with_strings, re.M) or not _definition(
-        code, "iopf_group_response"
-    ) or (page_response and not page_response.group(1)):
-        raise CoreSourceError(
-            "This is a form from before v6.9: it does not include \"iommu-priv.h\", has no iopf_group_response(), or"
-            f" exports iommu_page_response(). {SUPPORTED}"
-        )
-    missing = [name for name in _EXPORTED if not _definition(code, name)]
-    if missing:
-        raise CoreSourceError(f"The form is not known: {', '.join(missing)} is not defined in it. {SUPPORTED}")
-
-    copies = page_response is not None
-    if not copies and not re.search(r"\bpending_node\b", code):
-        raise CoreSourceError(
-            f"The form is not known: nothing in it tells which groups are pending (no pending_node). {SUPPORTED}"
-        )
-    if re.search(r"\biommu_attach_handle_get_for_fault\s*\(", code):
-        lookup = "counted-handle"
-    elif re.search(r"\biommu_attach_handle_get\s*\(", code):
-        lookup = "handle"
-    elif re.search(r"\biommu_get_domain_for_dev_pasid\s*\(", code):
-        lookup = "domain"
-    else:
-        raise CoreSourceError(
-            "The form is not known: a fault finds its handler neither by iommu_attach_handle_get() nor by"
-            f" iommu_get_domain_for_dev_pasid(). {SUPPORTED}"
-        )
-    returns = {}
-    for facet, name in (("report", "iommu_report_device_fault"), ("response", "iopf_group_response"),
-                        ("remove", "iopf_queue_remove_device")):
-        returns[facet] = _returns(code, name)
-        if returns[facet] not in _CHOICES[facet]:
-            raise CoreSourceError(
-                f"The form is not known: {name}() returns {returns[facet]!r}, not int or void. {SUPPORTED}"
-            )
-
-    report_body = _body(code, "iommu_report_device_fault")
-    after_partial = report_body.partition("report_partial_fault")[2].partition("}")[0]
-    if copies or returns["response"] == "int":
-        answers = "nothing"
-    elif lookup == "domain" and returns["report"] == "int":
-        answers = "aborts"
-    else:
-        answers = "all"
-    if returns["remove"] == "int":
-        removal = "refuses"
-    elif re.search(r"\biopf_free_group\s*\(", _body(code, "iopf_queue_remove_device")):
-        removal = "frees"
-    else:
-        removal = "answers"
-    return Facets(
-        **returns,
-        lookup=lookup,
-        pending="copies" if copies else "groups",
-        answers=answers,
-        removal=removal,
-        response_unconditional=not copies and not re.search(
-            r"\blist_empty(?:_careful)?\s*\(", _body(code, "iopf_group_response")
-        ),
-        dequeue=_definition(code, "iopf_group_dequeue") is not None,
-        answers_partials=lookup == "handle",
-        kzalloc_obj=bool(re.search(r"\bkzalloc_objs?\s*\(", code)),
-        lost_return=returns["report"] == "void" and "report_partial_fault" in report_body and not re.search(
-            r"\b(?:return|goto)\b", after_partial
-        ),
-    )
-
-
-# --- compiling -----------------------------------------------------------------------------------------------------
+__all__ = ["SYMBOL", "CompiledCore", "CoreSourceError", "Facets", "compile_core", "detect"]
 
 #: The table that every compiled core exports.
 SYMBOL = "iopf_core_user"
@@ -394,7 +116,9 @@ def _run(command: list[str], cwd: Path | None) -> subprocess.CompletedProcess[st
             check=False,
         )
     except OSError as error:
-        raise CoreSourceError(f"The compiler {command[0]!r} can't be run: {error.strerror}", number=errno.ENOENT) from error
+        raise CoreSourceError(
+            f"The compiler {command[0]!r} can't be run: {error.strerror}", number=errno.ENOENT
+        ) from error
 
 
 def _c_string(text: str) -> str:
@@ -435,6 +159,15 @@ def _cache_root() -> Path:
     return root
 
 
+def _forget_old(root: Path) -> None:
+    """Removes what nobody has used for a month, and what a killed compile left. A loaded library stays loaded."""
+    oldest = time.time() - 30 * 24 * 3600
+    for entry in root.iterdir():
+        with contextlib.suppress(OSError):
+            if entry.lstat().st_mtime < oldest:
+                shutil.rmtree(entry, ignore_errors=True)
+
+
 _ERROR = re.compile(r"^.*?(?:error: |undefined reference|undefined symbol).*$", re.M)
 _OPENED = re.compile(r"^\.+ (.*)$")
 
@@ -472,8 +205,8 @@ def compile_core(
 ) -> CompiledCore:
     """Compiles a kernel file for a runtime, or takes it from the cache.
 
-    ``facets`` replaces what detect() finds, wholly (a Facets) or in part (a mapping). ``cc`` is the compiler; without it
-    $CC, gcc, cc or clang. ``name`` is what the core is called: the file's name, if nothing is said. CoreSourceError
+    ``facets`` replaces what detect() finds, wholly (a Facets) or in part (a mapping). ``cc`` is the compiler; without
+    it $CC, gcc, cc or clang. ``name`` is what the core is called: the file's name, if nothing is said. CoreSourceError
     carries the compiler's first error.
     """
     source = Path(os.path.abspath(path))
@@ -488,10 +221,7 @@ def compile_core(
 
     text = content.decode(errors="replace")
     try:
-        if isinstance(facets, Facets):
-            found = facets
-        else:
-            found = detect(text).override(**dict(facets or {}))
+        found = facets if isinstance(facets, Facets) else detect(text).override(**dict(facets or {}))
     except CoreSourceError as error:
         raise CoreSourceError(f"{source}: {error}", number=error.errno or errno.EINVAL) from error
     shown = name or source.name
@@ -518,8 +248,11 @@ def compile_core(
                             cached)
 
     if (home / "core.so").exists():
+        with contextlib.suppress(OSError):
+            os.utime(home)
         return result(True)
 
+    _forget_old(root)
     with tempfile.TemporaryDirectory(prefix=".compiling-", dir=root) as made:
         scratch = Path(made).resolve()
         (scratch / "source").mkdir()

@@ -280,6 +280,17 @@ def test_the_cache_knows_an_edit_a_facet_and_a_name(kernel_tree):
 
 
 @needs_cc
+def test_the_cache_forgets_what_was_not_used_for_a_month(kernel_tree):
+    path = kernel_tree("form-g")
+    unused, used = compile_core(path), compile_core(path, name="used")
+    for core in (unused, used):
+        os.utime(core.library.parent, (0, 0))
+    assert compile_core(path, name="used").cached
+    compile_core(path, name="new")
+    assert (unused.library.exists(), used.library.exists()) == (False, True)
+
+
+@needs_cc
 def test_a_link_to_the_file_and_an_odd_name_compile(kernel_tree, tmp_path):
     path = kernel_tree("form-h")
     link = tmp_path / 'my "patched" pgfault ü.c'
