@@ -12,13 +12,13 @@ from .group import Group
 
 
 def _handle(runtime: _runtime.Runtime, handler: int, device: int, pointer: Any) -> int:
-    function = handlers.get(handler)
-    if function is None:
+    known = handlers.get(handler)
+    if known is None:
         return -errno.EINVAL
     core = runtime.lib.iopf_group_core(pointer)
     group = Group(runtime, core, pointer)
     try:
-        function(group)
+        known.function(group)
     except BaseException as error:
         # Unanswered, the group goes back to C, which answers FAILURE; answered, it is gone already.
         result = 0 if group.take() is None else -errno.EINVAL

@@ -28,8 +28,10 @@ MAX_PASID = 1 << 20
 _ids = itertools.count(1)
 #: Devices by the number that C knows them by.
 devices: weakref.WeakValueDictionary[int, Device] = weakref.WeakValueDictionary()
-#: Python handlers by the number that C knows them by, for as long as a domain has them.
-handlers: dict[int, Callable[[Any], object]] = {}
+#: Python handlers by the number that C knows them by. Who has one attached keeps it (a handler may well refer to its
+#: own device, and the two are garbage together); what is detached and still has groups in flight is kept here.
+handlers: weakref.WeakValueDictionary[int, _PythonHandler] = weakref.WeakValueDictionary()
+_detached: dict[int, _PythonHandler] = {}
 
 _REPORT_ADVICE = {
     errno.EINVAL: "bad setup: the device is on no queue, or no handler is attached for this PASID;"
@@ -37,6 +39,17 @@ _REPORT_ADVICE = {
     errno.ENOMEM: "no memory to store the partial request: the device waits for its last one",
     errno.EOPNOTSUPP: "this is no page request",
 }
+
+
+class _PythonHandler:
+    """A callable under the number that C knows it by."""
+
+    __slots__ = ("__weakref__", "function", "id")
+
+    def __init__(self, function: Callable[[Any], object]):
+        self.function = function
+        self.id = next(_ids)
+        handlers[self.id] = self
 
 
 @dataclass(frozen=True)
@@ -80,17 +93,13 @@ class _IommuGroup:
         self.lock = threading.RLock()
         self.decided = False
         self.members: weakref.WeakSet[Device] = weakref.WeakSet()
-        self.attachments: dict[int, Handler] = {}
+        self.attachments: dict[int, tuple[Handler, _PythonHandler | None]] = {}
         self.generation = _runtime.generation
         self._make(_runtime.get(DEFAULT_RUNTIME), DEFAULT_CORE)
 
     def _make(self, runtime: Any, core_name: str) -> None:
-        self.runtime = runtime
-        self.core_name = core_name
-        self.core = runtime.cores[core_name]
-        self.pointer = runtime.lib.iopf_iommu_group_new(self.core)
-        if not self.pointer:
-            raise MemoryError("no memory for an iommu group")
+        pointer = _new_group(runtime, core_name)
+        self.runtime, self.core_name, self.pointer = runtime, core_name, pointer
 
     def decide(self, runtime: Any, core_name: str) -> None:
         """Settles runtime and core; ValueError when they were settled differently."""
@@ -106,24 +115,75 @@ class _IommuGroup:
             self.decided = True
 
     def _move(self, runtime: Any, core_name: str) -> None:
-        old_runtime, old = self.runtime, self.pointer
+        """All or nothing: the attachments are made anew over there before anything changes here."""
         members = list(self.members)
-        for pasid in self.attachments:
-            old_runtime.lib.iopf_detach(members[0]._pointers[-1][1], pasid)
+        group = _new_group(runtime, core_name)
+        pointers: list[Any] = []
+        attachments: dict[int, tuple[Handler, _PythonHandler | None]] = {}
+        try:
+            for device in members:
+                pointers.append(device._new_device(runtime, core_name, group))
+            for index, (handler, _) in self.attachments.items():
+                result, python = call_attach(runtime, pointers[0], runtime.lib.iopf_attach, index, handler)
+                if result:
+                    raise error_for(result, {errno.ENOMEM: "no memory to attach"})
+                attachments[index] = handler, python
+        except BaseException:
+            for pointer in pointers:
+                runtime.lib.iopf_device_put(pointer)
+            runtime.lib.iopf_iommu_group_put(group)
+            raise
+        old_runtime, old_group, old_pointer = self.runtime, self.pointer, members[0]._pointers[-1][1]
+        self.keep_handlers()
+        for index in self.attachments:
+            old_runtime.lib.iopf_detach(old_pointer, index)
+        old_runtime.lib.iopf_iommu_group_put(old_group)
+        self.runtime, self.core_name, self.pointer = runtime, core_name, group
+        self.attachments = attachments
+        for device, pointer in zip(members, pointers):
+            device._pointers.append((runtime, pointer))
         collect_handlers(old_runtime)
-        self._make(runtime, core_name)
-        for device in members:
-            device._make_device()
-        for pasid, handler in self.attachments.items():
-            device = members[0]
-            result = device._call_attach(runtime.lib.iopf_attach, pasid, handler)
-            if result:
-                raise error_for(result, {errno.ENOMEM: "no memory to attach"})
-        old_runtime.lib.iopf_iommu_group_put(old)
+
+    def keep_handlers(self) -> None:
+        """Before everything is detached: Python handlers stay for what is still in flight."""
+        for _, python in self.attachments.values():
+            if python is not None:
+                _detached[python.id] = python
 
     def __del__(self) -> None:
         if getattr(self, "pointer", None) and self.generation == _runtime.generation:
+            self.keep_handlers()
             self.runtime.lib.iopf_iommu_group_put(self.pointer)
+            collect_handlers(self.runtime)
+
+
+def _new_group(runtime: Any, core_name: str) -> Any:
+    pointer = runtime.lib.iopf_iommu_group_new(runtime.cores[core_name])
+    if not pointer:
+        raise MemoryError("no memory for an iommu group")
+    return pointer
+
+
+def call_attach(
+    runtime: Any, pointer: Any, call: Callable[..., int], index: int, handler: Handler
+) -> tuple[int, _PythonHandler | None]:
+    """Attaches or replaces in C. Returns what C did, and the Python handler that lives as long as the attachment."""
+    lib = runtime.lib
+    raw = runtime.ffi.new("struct iopf_handler *")
+    python = None
+    if isinstance(handler, SVA):
+        raw.kind = lib.IOPF_SVA
+        raw.space = runtime.ffi.cast("iopf_space *", int(_address(handler.space)))
+    elif isinstance(handler, Inline):
+        raw.kind = lib.IOPF_INLINE
+        raw.code = handler.code
+    elif isinstance(handler, Refuse):
+        raw.kind = lib.IOPF_REFUSE
+    else:
+        raw.kind = lib.IOPF_WORK if isinstance(handler, Work) else lib.IOPF_CALL
+        python = _PythonHandler(handler.function if isinstance(handler, Work) else handler)
+        raw.id = python.id
+    return call(pointer, index, raw), python
 
 
 def collect_handlers(runtime: Any) -> None:
@@ -131,7 +191,7 @@ def collect_handlers(runtime: Any) -> None:
     ids = runtime.ffi.new("uint64_t[64]")
     while count := runtime.lib.iopf_released_handlers(ids, len(ids)):
         for i in range(count):
-            handlers.pop(ids[i], None)
+            _detached.pop(ids[i], None)
 
 
 class Device:
@@ -173,25 +233,25 @@ class Device:
             group._live()
         self._group = _IommuGroup() if group is None else group._group
         with self._group.lock:
+            runtime = self._group.runtime
+            self._pointers.append((runtime, self._new_device(runtime, self._group.core_name, self._group.pointer)))
             self._group.members.add(self)
-            self._make_device()
         devices[self._id] = self
 
     # --- the C device ---
 
-    def _make_device(self) -> None:
-        runtime = self._group.runtime
+    def _new_device(self, runtime: Any, core_name: str, group: Any) -> Any:
         flags = (
             (runtime.lib.IOPF_DEVICE_RECORD if self._record else 0)
             | (runtime.lib.IOPF_DEVICE_NOTIFY if self._on_response is not None else 0)
             | (runtime.lib.IOPF_DEVICE_USER_PASID_TABLE if self._user_pasid_table else 0)
         )
         pointer = runtime.lib.iopf_device_new(
-            self._group.core, self.name.encode()[:63], self._group.pointer, self._id, flags
+            runtime.cores[core_name], self.name.encode()[:63], group, self._id, flags
         )
         if not pointer:
             raise MemoryError("no memory for a device")
-        self._pointers.append((runtime, pointer))
+        return pointer
 
     def _live(self) -> tuple[Any, Any]:
         if self._generation != _runtime.generation:
@@ -201,29 +261,6 @@ class Device:
         return self._pointers[-1]
 
     # --- attachments ---
-
-    def _call_attach(self, call: Callable[..., int], pasid: int, handler: Handler) -> int:
-        runtime, pointer = self._pointers[-1]
-        lib = runtime.lib
-        raw = runtime.ffi.new("struct iopf_handler *")
-        identifier = 0
-        if isinstance(handler, SVA):
-            raw.kind = lib.IOPF_SVA
-            raw.space = runtime.ffi.cast("iopf_space *", int(_address(handler.space)))
-        elif isinstance(handler, Inline):
-            raw.kind = lib.IOPF_INLINE
-            raw.code = handler.code
-        elif isinstance(handler, Refuse):
-            raw.kind = lib.IOPF_REFUSE
-        else:
-            raw.kind = lib.IOPF_WORK if isinstance(handler, Work) else lib.IOPF_CALL
-            identifier = raw.id = next(_ids)
-            handlers[identifier] = handler.function if isinstance(handler, Work) else handler
-        result = call(pointer, pasid, raw)
-        # Refused: C has told the id as released, if it came that far. Forget it in any case.
-        if result and identifier:
-            handlers.pop(identifier, None)
-        return result
 
     @staticmethod
     def _pasid(pasid: int | None) -> int:
@@ -245,10 +282,10 @@ class Device:
         index = self._pasid(pasid)
         self._live()
         with self._group.lock:
-            runtime, _ = self._live()
-            result = self._call_attach(runtime.lib.iopf_attach, index, handler)
+            runtime, pointer = self._live()
+            result, python = call_attach(runtime, pointer, runtime.lib.iopf_attach, index, handler)
             if not result:
-                self._group.attachments[index] = handler
+                self._group.attachments[index] = handler, python
         if result:
             raise error_for(result, {
                 errno.EBUSY: f"{_index_name(index)} has a handler: use replace(), or detach() first",
@@ -261,10 +298,15 @@ class Device:
         index = self._pasid(pasid)
         self._live()
         with self._group.lock:
-            runtime, _ = self._live()
-            result = self._call_attach(runtime.lib.iopf_replace, index, handler)
+            runtime, pointer = self._live()
+            _, old = self._group.attachments.get(index, (None, None))
+            if old is not None:
+                _detached[old.id] = old
+            result, python = call_attach(runtime, pointer, runtime.lib.iopf_replace, index, handler)
             if not result:
-                self._group.attachments[index] = handler
+                self._group.attachments[index] = handler, python
+            elif old is not None:
+                del _detached[old.id]
             collect_handlers(runtime)
         if result:
             raise error_for(result, {
@@ -278,7 +320,9 @@ class Device:
         self._live()
         with self._group.lock:
             runtime, pointer = self._live()
-            self._group.attachments.pop(index, None)
+            _, old = self._group.attachments.pop(index, (None, None))
+            if old is not None:
+                _detached[old.id] = old
             runtime.lib.iopf_detach(pointer, index)
             collect_handlers(runtime)
         runtime.after()
@@ -417,9 +461,9 @@ class Device:
             return
         self._live()
         queue = self._queue
+        self._closed = True
         if queue is not None:
             queue._remove_if_there(self)
-        self._closed = True
 
     def __enter__(self) -> Device:
         self._live()
@@ -442,11 +486,12 @@ class Device:
         if not getattr(self, "_pointers", None) or self._generation != _runtime.generation:
             return
         queue = self._queue
-        if queue is not None:
-            queue._remove_if_there(self)
-        for runtime, pointer in self._pointers:
-            runtime.lib.iopf_device_put(pointer)
-        collect_handlers(self._group.runtime)
+        try:
+            if queue is not None:
+                queue._remove_if_there(self)
+        finally:
+            for runtime, pointer in self._pointers:
+                runtime.lib.iopf_device_put(pointer)
 
 
 def page_response(raw: Any) -> PageResponse:
