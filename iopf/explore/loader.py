@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Cores that are compiled later: a shared object with a ``struct iopf_core``, loaded into the explorer.
+
+The object stays for the life of the process: results point into it, and its name may be looked up again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib
+import importlib.util
+import os
+from pathlib import Path
+from typing import Any
+
+from . import _engine
+from .lines import map_path
+
+__all__ = ["load", "write_map"]
+
+_loaded: dict[tuple[str, str], str] = {}
+_objects: list[Any] = []
+
+
+def _lines_module() -> Any:
+    """csrc/lines.py: in a checkout beside the package, else inside it."""
+    package = Path(__file__).resolve().parent.parent
+    for path in (package.parent / "csrc" / "lines.py", package / "_csrc" / "lines.py"):
+        if path.exists():
+            spec = importlib.util.spec_from_file_location("iopf._csrc_lines", path)
+            assert spec is not None and spec.loader is not None
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            return module
+    return None
+
+
+def write_map(library: str | os.PathLike[str]) -> bool:
+    """Makes sure that a shared object has a line map beside it; False: there is none, traces show offsets."""
+    if map_path(library).exists():
+        return True
+    module = _lines_module()
+    if module is None:
+        return False
+    with contextlib.suppress(OSError, module.NoLines):
+        module.write_line_map(library, map_path(library))
+        return True
+    return False
+
+
+def load(library: str | os.PathLike[str], symbol: str = "iopf_core_user") -> str:
+    """Loads a core for the explorer: its name, by which ``explore(core=...)`` finds it.
+
+    :param library: a shared object that is linked against the extension ``iopf._explore``
+    :param symbol: its ``struct iopf_core``
+    :raises ValueError: there is no such table in it
+    """
+    path = os.path.abspath(library)
+    if (path, symbol) in _loaded:
+        return _loaded[path, symbol]
+    write_map(path)
+    with _engine.turn() as engine:
+        try:
+            shared = ctypes.CDLL(path, mode=os.RTLD_NOW | os.RTLD_LOCAL)
+            address = ctypes.addressof(ctypes.c_char.in_dll(shared, symbol))
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{path} is no core: {error}") from error
+        table = engine.ffi.cast("void *", address)
+        engine.check(engine.lib.xp_register_core(table), f"loading {path}")
+        name = _engine.text(engine.ffi, engine.lib.xp_core_name(table)) or "?"
+    _objects.append(shared)
+    _loaded[path, symbol] = name
+    return name
