@@ -20,7 +20,7 @@ HEADER = "iopf-lines 1"
 
 _FILE = re.compile(r"^(?:CU: )?(\S.*?):(?:\[\+\+\])?$")
 _ROW = re.compile(r"^(\S.*?)\s+(\d+|-)\s+(0x[0-9a-f]+)")
-_SYMBOL = re.compile(r"^([0-9a-f]+) .{5}F.? \S+\s+([0-9a-f]+) +(?:\.hidden |\.protected |\.internal )?(\S+)$")
+_SYMBOL = re.compile(r"^([0-9a-f]+) .{6}F \S+\s+([0-9a-f]+) +(?:\.hidden |\.protected |\.internal )?(\S+)$")
 
 
 class NoLines(RuntimeError):

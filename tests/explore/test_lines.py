@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The line map: addresses of a shared object to file, line and function, the same as addr2line says."""
+
+import importlib.util
+import random
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from iopf.explore.lines import LineMap, Place, find, map_path
+
+SOURCE = """
+static __attribute__((noinline)) int helper(int x)
+{
+    return x * 3 + 1;
+}
+
+int entry(int x);
+int entry(int x)
+{
+    int sum = 0;
+    for (int i = 0; i < x; i++)
+        sum += helper(i);
+    return sum;
+}
+"""
+
+
+def lines_module():
+    path = Path(__file__).resolve().parents[2] / "csrc" / "lines.py"
+    spec = importlib.util.spec_from_file_location("lines_of_the_build", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """A shared object with line information, and its map."""
+    for tool in ("gcc", "objdump", "addr2line", "nm"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"needs {tool}")
+    folder = tmp_path_factory.mktemp("lines")
+    (folder / "some thing.c").write_text(SOURCE)
+    library = folder / "thing.so"
+    subprocess.run(["gcc", "-g1", "-O1", "-shared", "-fPIC", "-o", library, folder / "some thing.c"], check=True)
+    lines_module().write_line_map(library, map_path(library))
+    return library
+
+
+def test_every_address_of_our_functions_has_the_line_that_addr2line_gives(built):
+    """The map and binutils agree, address by address."""
+    symbols = subprocess.run(["nm", "-S", built], capture_output=True, text=True, check=True).stdout
+    spans = [(int(start, 16), int(size, 16), name)
+             for start, size, name in re.findall(r"(\w+) (\w+) [tT] (helper|entry)$", symbols, re.M)]
+    assert {"helper", "entry"} == {name for _, _, name in spans}
+    for start, size, name in spans:
+        for address in range(start, start + size):
+            said = subprocess.run(["addr2line", "-e", built, hex(address)], capture_output=True, text=True, check=True)
+            file, _, line = said.stdout.split(" (")[0].strip().rpartition(":")
+            place = find(str(built), address)
+            assert (Path(file).name, int(line), name) == (Path(place.file).name, place.line, place.function)
+
+
+def test_an_address_outside_is_shown_as_an_offset(built, tmp_path):
+    """Nothing fails for want of a line: outside of all functions, and without a map."""
+    assert Place("thing.so+0x1", 0, None) == find(str(built), 1)
+    assert "thing.so+0xfffffff" == str(find(str(built), 0xFFFFFFF))
+    assert Place("none.so+0x10", 0) == find(str(tmp_path / "none.so"), 0x10)
+
+
+def test_a_map_of_another_version_is_not_read(tmp_path):
+    """The first line says what it is."""
+    with pytest.raises(ValueError):
+        LineMap("iopf-lines 9\nF x.c\n")
+    library = tmp_path / "x.so"
+    map_path(library).write_text("iopf-lines 9\n")
+    assert "x.so+0x20" == str(find(str(library), 0x20))
+
+
+def test_rows_that_are_left_out_leave_a_hole(built, tmp_path):
+    """``only`` drops files, and no address of theirs falls to a neighbour."""
+    target = tmp_path / "none.lines"
+    lines_module().write_line_map(built, target, only=lambda path: False)
+    empty = LineMap(target.read_text())
+    assert [] == [offset for offset in random.Random(1).sample(range(0x4000), 500) if empty.find(offset)]
+
+
+def test_missing_binutils_are_named(built, tmp_path, monkeypatch):
+    """The build says what to install, and leaves no half map."""
+    monkeypatch.setenv("OBJDUMP", "no-such-objdump")
+    module = lines_module()
+    with pytest.raises(module.NoLines, match="binutils"):
+        module.write_line_map(built, tmp_path / "x.lines")
+    assert [] == list(tmp_path.iterdir())
