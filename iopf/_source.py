@@ -47,7 +47,10 @@ SYMBOL = "iopf_core_user"
 
 @dataclass(frozen=True)
 class CompiledCore:
-    """A core that was compiled later: a shared library whose symbol ``symbol`` is its ``struct iopf_core``."""
+    """A core that was compiled later: a shared library whose symbol ``symbol`` is its ``struct iopf_core``.
+
+    Its line map lies beside it (csrc/lines.py), where binutils are installed.
+    """
 
     source: Path
     library: Path
@@ -63,19 +66,24 @@ class CompiledCore:
 
 
 @functools.cache
-def _build() -> Any:
-    """csrc/build.py: the flags and the include paths of a core unit. In a checkout beside the package, else inside."""
+def _csrc() -> Path:
+    """Where the C sources are: beside the package in a checkout, else inside it."""
     package = Path(__file__).resolve().parent
     for csrc in (package.parent / "csrc", package / "_csrc"):
-        path = csrc / "build.py"
-        if path.exists() and (csrc / "core" / "unit.c").exists():
-            spec = importlib.util.spec_from_file_location("iopf._csrc_build", path)
-            assert spec is not None and spec.loader is not None
-            module = importlib.util.module_from_spec(spec)
-            sys.modules[spec.name] = module
-            spec.loader.exec_module(module)
-            return module
+        if (csrc / "build.py").exists() and (csrc / "core" / "unit.c").exists():
+            return csrc
     raise CoreSourceError("The C sources of iopf are missing from this installation: install it again with pip.")
+
+
+@functools.cache
+def _tool(name: str) -> Any:
+    """A module of csrc: build (flags and include paths of a core unit), lines (line maps)."""
+    spec = importlib.util.spec_from_file_location(f"iopf._csrc_{name}", _csrc() / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 def _extension(runtime: str) -> Path:
@@ -189,7 +197,7 @@ def _foreign_includes(opened: list[str], source: Path, csrc: Path, scratch: Path
 
 
 def _flavour(runtime: str) -> tuple[Any, Any]:
-    for flavour in _build().flavours():
+    for flavour in _tool("build").flavours():
         if flavour.name == runtime:
             return flavour, next(unit for unit in flavour.units if unit.name == "core-iopf")
     raise CoreSourceError(f"There is no runtime {runtime!r} in this build of iopf.", number=errno.ENOENT)
@@ -210,7 +218,7 @@ def compile_core(
     carries the compiler's first error.
     """
     source = Path(os.path.abspath(path))
-    build = _build()
+    build = _tool("build")
     flavour, unit = _flavour(runtime)
     extension = _extension(runtime)
     command = _compiler(cc)
@@ -228,7 +236,7 @@ def compile_core(
     header = _facets_header(found, shown, source)
 
     sanitizers = build.sanitizers() if flavour.sanitizable else []
-    csrc = Path(build.CSRC)
+    csrc = _csrc()
     compile_flags = [
         *build.CFLAGS, *flavour.flags, *sanitizers, *unit.flags, "-fPIC", "-DRUNTIME_IS_ELSEWHERE",
         *(f"-I{csrc / folder}" for folder in unit.include),
@@ -263,10 +271,14 @@ def compile_core(
         _link(command, sanitizers, scratch, extension, source)
         if source.read_bytes() != content:
             raise CoreSourceError(f"{source} was changed while it was being compiled: try again.", number=errno.EAGAIN)
+        lines = _tool("lines")
+        with contextlib.suppress(lines.NoLines):  # places are shown as offsets then
+            lines.write_line_map(scratch / "core.so", scratch / "core.so.lines")
         finished = scratch / "finished"
         finished.mkdir()
-        for kept in ("core.so", "warnings.txt"):
-            (scratch / kept).rename(finished / kept)
+        for kept in ("core.so", "core.so.lines", "warnings.txt"):
+            with contextlib.suppress(FileNotFoundError):
+                (scratch / kept).rename(finished / kept)
         try:
             finished.rename(home)
         except OSError:  # another process was faster

@@ -93,7 +93,7 @@ def test_the_files_are_what_the_generator_writes():
 
 
 def test_our_own_core_is_a_form_too():
-    source = _source._build().CSRC / "core" / "io-pgfault.c"
+    source = _source._csrc() / "core" / "io-pgfault.c"
     facets = detect(source.read_text())
     assert (facets.lookup, facets.removal, facets.form) == ("counted-handle", "answers", "the reviewed design")
 
@@ -197,7 +197,7 @@ def test_facets_can_be_overridden_by_name_and_are_checked():
 
 
 def test_macros_are_known_to_the_facets_header():
-    known = (_source._build().CSRC / "core" / "facets.h").read_text()
+    known = (_source._csrc() / "core" / "facets.h").read_text()
     for form in FORMS:
         for macro, value in detect(text_of(form)).macros().items():
             assert f"#ifndef {macro}\n" in known
@@ -211,10 +211,10 @@ def test_macros_are_known_to_the_facets_header():
 )
 def test_the_history_gives_its_cores_the_facets_that_detection_finds(form, core):
     """They are written apart: the headers in csrc/history/facets, and the rules here."""
-    header = (_source._build().CSRC / "history" / "facets" / f"{core}.h").read_text()
+    header = (_source._csrc() / "history" / "facets" / f"{core}.h").read_text()
     given = dict(re.findall(r"^#define (FACET_\w+) (\w+)$", header, re.M))
     assert given.pop("FACET_CLAIMS_CORRECT") == "0"
-    ours = detect((_source._build().CSRC / "core" / "io-pgfault.c").read_text())
+    ours = detect((_source._csrc() / "core" / "io-pgfault.c").read_text())
     assert {**ours.macros(), **given} == detect(text_of(form)).macros()
 
 
@@ -251,9 +251,23 @@ def test_nothing_is_written_beside_the_file(kernel_tree):
 @needs_cc
 def test_file_names_and_line_tables_show_the_users_path(kernel_tree):
     path = kernel_tree("form-h")
-    library = compile_core(path).library.read_bytes()
-    assert str(path).encode() in library
-    assert b".compiling-" not in library
+    library = compile_core(path).library
+    assert str(path).encode() in library.read_bytes()
+    assert b".compiling-" not in library.read_bytes()
+
+
+@needs_cc
+def test_the_line_map_leads_to_the_users_lines(kernel_tree):
+    if not shutil.which("objdump"):
+        pytest.skip("no binutils")
+    path = kernel_tree("form-h")
+    text = Path(f"{compile_core(path).library}.lines").read_text()
+    files = re.findall(r"^F (.*)$", text, re.M)
+    assert [name for name in files if name.startswith(str(path.parents[2]))] == [str(path)]
+    lines = {int(n) for n in re.findall(rf"^L \w+ (\d+) {files.index(str(path))}$", text, re.M)}
+    source = path.read_text().split("\n")
+    wanted = {i for i, line in enumerate(source, 1) if "flush_workqueue" in line or "kfree_rcu" in line}
+    assert wanted <= lines
 
 
 @needs_cc
