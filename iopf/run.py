@@ -1,0 +1,455 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The main job: a device performs the memory accesses of a real program, and its page faults are resolved.
+
+The trace is what ``valgrind --tool=lackey --trace-mem=yes`` prints, plain, or compressed by xz or gzip; the address
+space is built from a copy of that process's ``/proc/PID/maps``. :func:`run_trace` does it all; :class:`TraceRun` is the
+same in steps, for a caller that has the trace in pieces or wants to look at the figures in between.
+"""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import io
+import lzma
+import os
+import re
+import sys
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import IO, Any, Union
+
+from . import _runtime
+from ._types import check_range
+from .device import _address
+from .exceptions import Closed, ForkedError, IopfError
+from .queue import MAX_WORKERS, Queue
+from .space import PAGE_SIZE, AddressSpace
+
+__all__ = ["Latency", "LostAnswers", "TraceError", "TraceResult", "TraceRun", "read_maps", "read_trace", "run_trace"]
+
+CHUNK = 1 << 20
+#: Defaults of run_trace() and of the command line.
+GROUP, OUTSTANDING, DEVICES, WORKERS = 8, 32, 1, 1
+
+Source = Union[str, "os.PathLike[str]", IO[bytes]]
+
+
+class TraceError(ValueError):
+    """The trace or the maps can't be used; the message says why, in one line."""
+
+
+class LostAnswers(IopfError):
+    """EIO: the core will never answer some groups, or it answered what was not outstanding."""
+
+
+# --- what comes in ---
+
+
+class _Counted(io.RawIOBase):
+    """A file that knows how much of it was read, for progress."""
+
+    def __init__(self, raw: IO[bytes]):
+        self._raw = raw
+        self.position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._raw.read(len(buffer))
+        buffer[: len(data)] = data
+        self.position += len(data)
+        return len(data)
+
+
+def _decompressed(raw: IO[bytes]) -> IO[bytes]:
+    """The content, whatever the first bytes say that it is packed with."""
+    buffered = io.BufferedReader(raw, 1 << 16)  # type: ignore[arg-type]
+    start = buffered.peek(6)
+    if start.startswith(b"\xfd7zXZ\0"):
+        return lzma.open(buffered)  # type: ignore[return-value]
+    if start.startswith(b"\x1f\x8b"):
+        return gzip.open(buffered)  # type: ignore[return-value]
+    return buffered
+
+
+def read_trace(source: Source, seen: Callable[[int, int | None], object] | None = None) -> Iterator[bytes]:
+    """The trace in pieces of at most 1 MiB, decompressed.
+
+    :param source: a path, ``"-"`` for standard input, or a binary file
+    :param seen: called after each piece with how many bytes of the file were read, and its size where it has one
+    :raises TraceError: it can't be read, or is damaged
+    """
+    name = "standard input" if source == "-" else getattr(source, "name", source)
+    opened: IO[bytes] | None = None
+    try:
+        if source == "-":
+            raw = sys.stdin.buffer
+        elif isinstance(source, (str, os.PathLike)):
+            raw = opened = open(source, "rb", buffering=0)
+        else:
+            raw = source
+        size = os.fstat(opened.fileno()).st_size if opened is not None else None
+        counted = _Counted(raw)
+        content = _decompressed(counted)  # type: ignore[arg-type]
+        while piece := content.read(CHUNK):
+            yield piece
+            if seen is not None:
+                seen(counted.position, size or None)
+    except OSError as error:
+        raise TraceError(f"{name}: {error.strerror or error}") from error
+    except (lzma.LZMAError, zlib.error, EOFError) as error:
+        raise TraceError(f"{name}: damaged compressed file: {error}") from error
+    finally:
+        if opened is not None:
+            opened.close()
+
+
+_MAPS_LINE = re.compile(r"([0-9a-f]{1,16})-([0-9a-f]{1,16}) ([r-])([w-])([x-])[ps](?: |$)")
+
+
+def read_maps(source: Union[str, "os.PathLike[str]", IO[str]]) -> AddressSpace:
+    """The address space that a copy of ``/proc/PID/maps`` describes.
+
+    Every line is an area with the permissions it names, the kernel's own (``[vdso]``, ``[vsyscall]``) like any other;
+    one with ``---p`` is mapped and allows nothing. A line that came twice counts once.
+
+    :raises TraceError: it can't be read, or is no such file
+    """
+    name = getattr(source, "name", source)
+    try:
+        if isinstance(source, (str, os.PathLike)):
+            with open(source, encoding="utf-8", errors="surrogateescape") as file:
+                lines = file.read().splitlines()
+        else:
+            lines = source.read().splitlines()
+    except OSError as error:
+        raise TraceError(f"{name}: {error.strerror or error}") from error
+    space = AddressSpace()
+    known = set()
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        found = _MAPS_LINE.match(line)
+        if found is None:
+            raise TraceError(f"{name}, line {number}: not a line of /proc/PID/maps: {_shown(line)}")
+        start, end = int(found[1], 16), int(found[2], 16)
+        perm = "".join(letter for letter in found.group(3, 4, 5) if letter != "-")
+        if (start, end, perm) in known:
+            continue
+        known.add((start, end, perm))
+        if start % PAGE_SIZE or end % PAGE_SIZE or start >= end:
+            raise TraceError(f"{name}, line {number}: {found[1]}-{found[2]} is no range of whole pages")
+        try:
+            space.map(start, end - start, perm)
+        except IopfError as error:
+            if error.errno != errno.EEXIST:
+                raise
+            raise TraceError(f"{name}, line {number}: {found[1]}-{found[2]} overlaps an area above") from None
+    if not known:
+        raise TraceError(f"{name}: no areas in it: it should be a copy of /proc/PID/maps")
+    return space
+
+
+def _shown(line: str) -> str:
+    return repr(line if len(line) <= 80 else line[:77] + "...")
+
+
+# --- what comes out ---
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Nanoseconds from the report of a group's last request to its response; known to 3 %, ``max`` exactly."""
+
+    p50: int
+    p99: int
+    p999: int
+    max: int
+
+
+@dataclass(frozen=True)
+class TraceResult:
+    """What a run came to. ``requests == groups + merged`` and ``groups == success + invalid + failure``."""
+
+    #: lines of the trace that are accesses; a modify (load and store) is one
+    accesses: int
+    #: lines that are neither accesses nor valgrind's own
+    malformed: int
+    #: the first of them: line number, text
+    malformed_lines: tuple[tuple[int, str], ...]
+    #: pages asked for
+    requests: int
+    #: page request groups, each answered once
+    groups: int
+    #: groups by answer
+    success: int
+    invalid: int
+    failure: int
+    #: touches of a page that the address space does not allow
+    refused: int
+    #: pages taken away because more than ``resident`` were present
+    dropped: int
+    #: pages present at the end
+    present: int
+    #: while the device ran, without reading and decompressing the trace
+    seconds: float
+    latency: Latency
+    #: False for partial figures, of a run that was not finished
+    complete: bool
+
+    @property
+    def merged(self) -> int:
+        """Requests that shared the group of another one: requests beyond the first of each group."""
+        return self.requests - self.groups
+
+    @property
+    def faults_per_second(self) -> float:
+        """Requests per second."""
+        return self.requests / self.seconds if self.seconds else 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """What ``iopf run --json`` prints."""
+        return {
+            "accesses": self.accesses,
+            "malformed": self.malformed,
+            "requests": self.requests,
+            "groups": self.groups,
+            "merged": self.merged,
+            "answers": {"success": self.success, "invalid": self.invalid, "failure": self.failure},
+            "seconds": round(self.seconds, 6),
+            "faults_per_second": round(self.faults_per_second, 1),
+            "latency_ns": {
+                "p50": self.latency.p50,
+                "p99": self.latency.p99,
+                "p99.9": self.latency.p999,
+                "max": self.latency.max,
+            },
+        }
+
+
+class TraceRun:
+    """A device that performs accesses, in steps: :meth:`feed` the trace, :meth:`finish`, read :meth:`result`.
+
+    The devices share the address space and its present pages; each has a PASID of its own and is dealt the accesses in
+    turn. An access to a page that is not present requests it, with up to ``group`` pages in a request group. A page in
+    flight is not requested again: the access waits (at most 256 do), and the device goes on with others. While
+    ``outstanding`` groups have no answer it performs none at all. An access that its area forbids is a request each time
+    the page is not present, and once for each wanted permission when it is; after INVALID for several pages each is
+    asked once more alone. More than ``resident`` present pages: the least recently used ones are dropped.
+
+    :param space: of the program; its areas must not change during the run
+    :param group: pages of a request group at most, 1 to 512
+    :param outstanding: groups without an answer at most, of all devices, 1 to 4096
+    :param devices: 1 to 256
+    :param workers: threads that resolve, 0 to 256; 0: this thread does
+    :param resident: present pages at most; None: any number
+    :param core: which implementation, see :func:`iopf.cores`
+    :param runtime: ``"native"``, or ``"plain"``, the baseline
+
+    One thread at a time uses it. Ctrl-C in a call raises KeyboardInterrupt; :meth:`stop` and :meth:`result` then give
+    the figures so far.
+    """
+
+    def __init__(
+        self,
+        space: AddressSpace,
+        *,
+        group: int = GROUP,
+        outstanding: int = OUTSTANDING,
+        devices: int = DEVICES,
+        workers: int = WORKERS,
+        resident: int | None = None,
+        core: Any = "iopf",
+        runtime: str = "native",
+    ):
+        if not isinstance(space, AddressSpace):
+            raise TypeError(f"space is an AddressSpace, not {type(space).__name__}")
+        self._trace: Any = None
+        self._generation = _runtime.generation
+        self._runtime = _runtime.get(runtime)
+        lib, ffi = self._runtime.lib, self._runtime.ffi
+        options = ffi.new("struct iopf_trace_options *")
+        options.group = _within("group", group, 1, lib.IOPF_TRACE_MAX_GROUP)
+        options.outstanding = _within("outstanding", outstanding, 1, lib.IOPF_TRACE_MAX_OUTSTANDING)
+        options.devices = _within("devices", devices, 1, lib.IOPF_TRACE_MAX_DEVICES)
+        options.workers = _within("workers", workers, 0, MAX_WORKERS)
+        options.resident = 0 if resident is None else _within("resident", resident, 1, (1 << 32) - 2)
+        self._space = space
+        self._queue = Queue("trace", core=core, runtime=runtime, workers=workers)
+        self._seconds = 0.0
+        self._complete = False
+        self._result: TraceResult | None = None
+        made = ffi.new("iopf_trace **")
+        raw_space = ffi.cast("iopf_space *", _address(space))
+        try:
+            with self._queue._call() as pointer:
+                result = lib.iopf_trace_new(self._queue._core, pointer, raw_space, options, made)
+            if result:
+                raise IopfError(-result, f"no trace device: {os.strerror(-result)}")
+        except BaseException:
+            self._queue.close()
+            raise
+        self._trace = made[0]
+
+    def _call(self, function: Callable[..., int], *arguments: Any) -> None:
+        if self._generation != _runtime.generation:
+            raise ForkedError("the trace run")
+        if self._trace is None:
+            raise Closed(errno.EBADF, "the trace run is stopped")
+        begin = time.perf_counter()
+        try:
+            with self._queue._call():
+                result = function(self._trace, *arguments)
+        finally:
+            self._seconds += time.perf_counter() - begin
+        self._runtime.after()
+        if result == -errno.ENOMEM:
+            raise MemoryError("no memory for the run")
+        if result == self._runtime.lib.IOPF_TRACE_LOST:
+            lost = self._counts().unanswered
+            raise LostAnswers(errno.EIO, f"core {self._queue.core} will not answer {lost} groups any more")
+        if result:
+            raise IopfError(-result, f"the run ended: {os.strerror(-result)}")
+
+    def feed(self, data: Any) -> None:
+        """Performs the accesses of the next bytes of a trace, which may end within a line."""
+        self._call(self._runtime.lib.iopf_trace_feed, self._runtime.ffi.from_buffer(data), len(data))
+
+    def finish(self) -> TraceResult:
+        """The trace is over: waits until everything is answered.
+
+        :raises LostAnswers: the core answered more, or less, than it was asked
+        """
+        self._call(self._runtime.lib.iopf_trace_finish)
+        self._complete = True
+        strays = self._counts().strays
+        self.stop()
+        if strays:
+            raise LostAnswers(errno.EIO, f"core {self._queue.core} sent {strays} responses to what was not outstanding")
+        return self.result()
+
+    def stop(self) -> None:
+        """Takes the devices off and closes the queue; without finish() the figures are partial. A second call is fine."""
+        if self._trace is None or self._generation != _runtime.generation:
+            return
+        begin = time.perf_counter()
+        self._runtime.lib.iopf_trace_end(self._trace)
+        if not self._complete:
+            self._seconds += time.perf_counter() - begin
+        self._result = self._read()
+        trace, self._trace = self._trace, None
+        self._runtime.lib.iopf_trace_delete(trace)
+        self._queue.close()
+        self._runtime.after()
+
+    def _counts(self) -> Any:
+        counts = self._runtime.ffi.new("struct iopf_trace_counts *")
+        self._runtime.lib.iopf_trace_count(self._trace, counts)
+        return counts
+
+    def _read(self) -> TraceResult:
+        lib, ffi = self._runtime.lib, self._runtime.ffi
+        counts = self._counts()
+        latency = ffi.new("struct iopf_trace_latency *")
+        lib.iopf_trace_measure(self._trace, latency)
+        text = ffi.new("char[128]")
+        malformed = []
+        for index in range(lib.IOPF_TRACE_SAMPLES):
+            number = lib.iopf_trace_malformed(self._trace, index, text, len(text))
+            if not number:
+                break
+            malformed.append((number, ffi.string(text).decode(errors="replace")))
+        return TraceResult(
+            accesses=counts.accesses,
+            malformed=counts.malformed,
+            malformed_lines=tuple(malformed),
+            requests=counts.requests,
+            groups=counts.groups,
+            success=counts.answers[lib.IOPF_SUCCESS],
+            invalid=counts.answers[lib.IOPF_INVALID],
+            failure=counts.answers[lib.IOPF_FAILURE],
+            refused=counts.refused,
+            dropped=counts.dropped,
+            present=counts.present,
+            seconds=self._seconds,
+            latency=Latency(latency.p50, latency.p99, latency.p999, latency.max),
+            complete=self._complete,
+        )
+
+    def result(self) -> TraceResult:
+        """The figures: of now while it runs, final after finish() or stop()."""
+        if self._result is not None:
+            return self._result
+        if self._generation != _runtime.generation:
+            raise ForkedError("the trace run")
+        return self._read()
+
+    def __enter__(self) -> TraceRun:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        if self._generation != _runtime.generation:
+            return "<TraceRun of another process>"
+        result = self.result()
+        state = "running" if self._trace is not None else "finished" if result.complete else "stopped"
+        return f"<TraceRun {state}: {result.accesses} accesses, {result.requests} requests>"
+
+    def __del__(self) -> None:
+        if getattr(self, "_trace", None) is not None:
+            self.stop()
+
+
+def _within(name: str, value: Any, least: int, most: int) -> int:
+    number = check_range(name, value, most + 1)
+    if number < least:
+        raise ValueError(f"{name} {number}: out of range {least} ≤ {name} ≤ {most}")
+    return number
+
+
+def run_trace(
+    trace: Source,
+    maps: Union[str, "os.PathLike[str]", IO[str], AddressSpace],
+    *,
+    group: int = GROUP,
+    outstanding: int = OUTSTANDING,
+    devices: int = DEVICES,
+    workers: int = WORKERS,
+    resident: int | None = None,
+    core: Any = "iopf",
+    runtime: str = "native",
+) -> TraceResult:
+    """Performs a whole trace; the options are those of :class:`TraceRun`.
+
+    :param trace: a path (plain, .xz, .gz), ``"-"`` for standard input, or a binary file
+    :param maps: a copy of the process's /proc/PID/maps, as a path or a text file, or an address space
+    :raises TraceError: one of the two can't be read, or no line of the trace is an access
+    :raises LostAnswers: the core answered more, or less, than it was asked
+    """
+    space = maps if isinstance(maps, AddressSpace) else read_maps(maps)
+    with TraceRun(
+        space, group=group, outstanding=outstanding, devices=devices, workers=workers, resident=resident, core=core,
+        runtime=runtime,
+    ) as run:
+        for piece in read_trace(trace):
+            run.feed(piece)
+        result = run.finish()
+    if not result.accesses:
+        raise TraceError(nothing_usable(trace, result))
+    return result
+
+
+def nothing_usable(trace: Source, result: TraceResult) -> str:
+    """Why there was nothing to run, in one line."""
+    name = "standard input" if trace == "-" else getattr(trace, "name", trace)
+    text = f"{name}: no line is an access as valgrind --tool=lackey --trace-mem=yes prints them"
+    if result.malformed_lines:
+        number, line = result.malformed_lines[0]
+        text += f"; line {number} is {_shown(line)}"
+    return text
