@@ -37,6 +37,17 @@ FORMS = {
 FLAGS = ("response_unconditional", "dequeue", "answers_partials", "kzalloc_obj", "lost_return")
 
 
+def beside(name):
+    """A module that lies with the kernel files."""
+    spec = importlib.util.spec_from_file_location(f"kernel_files_{name}", FILES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+CHANGES = beside("changes")
+
+
 def text_of(form):
     return (FILES / f"{form}.c").read_text()
 
@@ -86,9 +97,7 @@ def test_the_table_covers_every_file():
 
 
 def test_the_files_are_what_the_generator_writes():
-    spec = importlib.util.spec_from_file_location("kernel_files_generate", FILES / "generate.py")
-    generate = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(generate)
+    generate = beside("generate")
     assert {form.name: generate.text(form) for form in generate.FORMS} == {form: text_of(form) for form in FORMS}
 
 
@@ -233,6 +242,18 @@ def test_every_form_compiles_beside_a_decoy_header_that_is_an_error(form, runtim
     table = ctypes.CDLL(str(core.library))
     name = ctypes.c_char_p.in_dll(table, core.symbol)  # the table's first field
     assert name.value == b"io-pgfault.c"
+
+
+@needs_cc
+@pytest.mark.parametrize("change", CHANGES.CHANGES, ids=lambda change: change.name)
+def test_a_wrong_line_still_compiles_and_is_still_the_form_that_it_was(change, kernel_tree):
+    text = change.apply(text_of(CHANGES.BASE))
+    unconditional = "does not ask" in change.name
+    core = compile_core(kernel_tree(CHANGES.BASE, text))
+    assert core.facets.override(response_unconditional=False) == detect(text_of(CHANGES.BASE))
+    assert core.facets.response_unconditional == unconditional
+    assert core.warnings == ""
+    assert text_of(CHANGES.BASE).split("\n")[change.line(text_of(CHANGES.BASE)) - 1] not in ("", "{", "}")
 
 
 @needs_cc
