@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What every test starts from and has to leave behind.
+
+After each test there is a grace period, and then no object of a core is alive, exactly those warnings were counted that
+the test said, and no kernel message was lost. A test that expects no warning is so a clean test of every guard that it
+passes.
+"""
+
+import concurrent.futures
+import gc
+import logging
+import os
+import random
+import threading
+import time
+from collections import Counter
+
+import pytest
+
+import iopf
+from iopf import _runtime
+
+#: How long a test waits for what must happen, and for what must not, in seconds.
+PATIENCE = 30
+MOMENT = 0.05
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("iopf's own tests")
+    group.addoption("--long", action="store_true", help="run the tests that take minutes, too")
+    group.addoption("--seed", type=int, default=None, help="of the random tests (default: a new one, shown on top)")
+
+
+def pytest_configure(config):
+    if config.getoption("--seed") is None:
+        config.option.seed = random.SystemRandom().randrange(1 << 32)
+
+
+def pytest_report_header(config):
+    return f"iopf: --seed={config.getoption('--seed')}, {'long' if config.getoption('--long') else 'short'} mode"
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--long"):
+        return
+    skip = pytest.mark.skip(reason="takes minutes: --long")
+    for item in items:
+        if "long" in item.keywords:
+            item.add_marker(skip)
+
+
+@pytest.fixture
+def seed(request):
+    """The seed of the random tests; ``--seed`` repeats a run."""
+    return request.config.getoption("--seed")
+
+
+@pytest.fixture
+def long_mode(request):
+    """Is it the long mode?"""
+    return request.config.getoption("--long")
+
+
+@pytest.fixture(params=_runtime.RUNTIMES)
+def runtime(request):
+    """The name of a runtime that runs on threads; a test with this fixture runs on each."""
+    return request.param
+
+
+@pytest.fixture
+def lib(runtime):
+    """The C functions of the runtime, for what only a test asks: fail-nth and the clock. Both end with the test."""
+    found = _runtime.get(runtime).lib
+    yield found
+    found.iopf_fail_nth(0)
+    found.iopf_set_clock(0)
+
+
+class ExpectedWarnings:
+    """The kernel WARNs that a test brings about: so many in each function of a core."""
+
+    def __init__(self):
+        self.exactly = Counter()
+        self.allowed = set()
+
+    def __call__(self, function, count=1):
+        """Expects ``count`` more WARNs in the C function."""
+        self.exactly[function] += count
+
+    def allow(self, function):
+        """Any number of WARNs in this function is fine: a race decides."""
+        self.allowed.add(function)
+
+    def fulfilled(self, counted):
+        """Did exactly these come?"""
+        return self.exactly == Counter({name: n for name, n in counted.items() if name not in self.allowed})
+
+
+class Messages(logging.Handler):
+    """Every kernel message of a test."""
+
+    def __init__(self):
+        super().__init__()
+        self.texts = []
+
+    def emit(self, record):
+        self.texts.append(record.getMessage())
+
+
+def counted_warnings():
+    """WARNs by function."""
+    counts = Counter()
+    for site, count in iopf.warnings().items():
+        counts[site.function] += count
+    return counts
+
+
+def fetch_messages():
+    for runtime in _runtime.loaded():
+        runtime.fetch_messages()
+
+
+def live_after_collection():
+    gc.collect()
+    return iopf.live_objects()
+
+
+@pytest.fixture(autouse=True)
+def _clean():
+    """Around each test: objects, warnings and messages are accounted for."""
+    before = live_after_collection()  # 0, but after a failed test, whose traceback holds objects
+    fetch_messages()
+    iopf.clear_warnings()
+    messages = Messages()
+    expected = ExpectedWarnings()
+    logger = logging.getLogger("iopf")
+    logger.addHandler(messages)
+    pid = os.getpid()
+    try:
+        yield expected, messages
+    finally:
+        logger.removeHandler(messages)
+    if os.getpid() != pid:
+        return  # a child that a test lost; its parent tells
+    logger.addHandler(messages)
+    after = live_after_collection()
+    fetch_messages()
+    logger.removeHandler(messages)
+    counted = counted_warnings()
+    sites = {str(site): n for site, n in iopf.warnings().items()}
+    iopf.clear_warnings()
+    assert expected.fulfilled(counted), f"expected WARNs {dict(expected.exactly)}, counted {sites}"
+    assert [] == [text for text in messages.texts if text.endswith("kernel messages were dropped")]
+    detail = "" if after == before else ", ".join(f"{n} x {site}" for site, n in iopf.live_objects(detail=True).items())
+    assert before == after, f"live objects before and after the test; now: {detail}"
+
+
+@pytest.fixture
+def expect_warnings(_clean):
+    """``expect_warnings(function, count=1)``: so many kernel WARNs in this C function belong to the test."""
+    return _clean[0]
+
+
+@pytest.fixture
+def kernel_messages(_clean):
+    """Calling it gives the texts of the kernel messages of the test so far."""
+    def texts():
+        fetch_messages()
+        return list(_clean[1].texts)
+
+    return texts
+
+
+@pytest.fixture
+def start(_clean):
+    """``start(function, *args)`` runs it in a thread of its own and gives the Future. All have ended with the test."""
+    threads = []
+
+    def start(function, *args, **kwargs):
+        future = concurrent.futures.Future()
+
+        def main():
+            try:
+                future.set_result(function(*args, **kwargs))
+            except BaseException as error:
+                future.set_exception(error)
+
+        thread = threading.Thread(target=main, daemon=True)
+        threads.append(thread)
+        thread.start()
+        return future
+
+    yield start
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert [] == [thread for thread in threads if thread.is_alive()]
+
+
+@pytest.fixture
+def eventually():
+    """``eventually(condition)`` waits until the condition holds."""
+    def eventually(condition):
+        end = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < end, "what the test waits for did not come"
+            time.sleep(0.001)
+
+    return eventually
