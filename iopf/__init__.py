@@ -8,6 +8,7 @@ from typing import Any
 from . import _callbacks, _types
 from ._runtime import MissingExtension
 from ._types import PAGE_REQUEST_FORMAT, PageRequest, PageResponse, Perm, RequestFlags, ResponseCode
+from ._cores import Core, CoreSourceError, Facets, cores
 from .device import Device, DeviceStatistics
 from .exceptions import (
     AlreadyAnswered,
@@ -22,7 +23,7 @@ from .exceptions import (
 )
 from .group import Group
 from .handlers import SVA, Inline, Refuse, Work
-from .info import Core, Site, build_info, clear_warnings, cores, live_objects, warnings
+from .info import Site, build_info, clear_warnings, live_objects, warnings
 from .queue import Queue, QueueStatistics
 from .space import AddressSpace, Area
 
@@ -30,7 +31,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "PAGE_REQUEST_FORMAT", "SVA", "AddressSpace", "AlreadyAnswered", "AlreadyOnQueue", "Area", "BadSetup", "Closed",
-    "Core", "Device", "DeviceStatistics", "ForkedError", "Group", "HandlerError", "Inline", "IopfError",
+    "Core", "CoreSourceError", "Device", "DeviceStatistics", "Facets", "ForkedError", "Group", "HandlerError", "Inline", "IopfError",
     "MissingExtension", "NotOnQueue", "PageRequest", "PageResponse", "Perm", "Queue", "QueueStatistics", "Refuse",
     "RequestFlags", "ResponseCode", "Site", "Work", "WouldDeadlock", "build_info", "clear_warnings", "cores",
     "live_objects", "page_request_dtype", "warnings",

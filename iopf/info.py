@@ -3,25 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from . import _runtime
 
-__all__ = ["Core", "Site", "build_info", "clear_warnings", "cores", "live_objects", "warnings"]
-
-
-@dataclass(frozen=True)
-class Core:
-    """One implementation of the framework."""
-
-    name: str
-    title: str
-    #: the upstream commit that it re-creates, or ""
-    commit: str
-    summary: str
-    #: a failure of it, with its contract kept, is a bug and not history
-    claims_correct: bool
+__all__ = ["Site", "build_info", "clear_warnings", "live_objects", "warnings"]
 
 
 class Site(NamedTuple):
@@ -34,12 +20,6 @@ class Site(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line} {self.function}" + (f": {self.reason}" if self.reason else "")
-
-
-def cores() -> dict[str, Core]:
-    """The cores of this build by name, ours first."""
-    runtime = _runtime.get("native")
-    return {name: Core(**info) for name, info in runtime.core_info.items()}
 
 
 def build_info() -> dict[str, Any]:

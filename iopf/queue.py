@@ -16,6 +16,7 @@ from typing import Any
 
 from . import _runtime
 from ._types import check_name, check_range
+from ._cores import resolve
 from .device import Device, DeviceStatistics, collect_handlers, statistics_fields
 from .exceptions import Closed, ForkedError, HandlerError, IopfError, WouldDeadlock, error_for
 
@@ -50,14 +51,11 @@ class Queue:
     """
 
     def __init__(self, name: str, *, core: Any = "iopf", runtime: str = "native", workers: int = 1):
-        core_name = getattr(core, "name", core)
         self.name = check_name("a queue", name)
         self.workers = check_range("workers", workers, MAX_WORKERS + 1)
         self._runtime = _runtime.get(runtime)
-        if core_name not in self._runtime.cores:
-            raise ValueError(f"no core {core_name!r}: there are {', '.join(self._runtime.cores)}")
-        self.core = core_name
-        self._core = self._runtime.cores[core_name]
+        self.core = resolve(core, self._runtime)
+        self._core = self._runtime.cores[self.core]
         self._generation = _runtime.generation
         self._state = threading.Condition()
         self._calls = 0

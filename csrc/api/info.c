@@ -26,6 +26,7 @@ void iopf_core_describe(const iopf_core *core, struct iopf_core_info *info)
 	info->name = core->name;
 	info->title = core->title;
 	info->commit = core->commit;
+	info->releases = core->releases;
 	info->summary = core->summary;
 	info->claims_correct = core->claims_correct;
 }

@@ -60,7 +60,7 @@ void iopf_after_fork(void);
 
 /* --- cores --- */
 struct iopf_core_info {
-	const char *name, *title, *commit, *summary;
+	const char *name, *title, *commit, *releases, *summary;
 	int claims_correct;
 };
 /* The index-th core of this extension, or NULL. */

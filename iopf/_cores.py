@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Cores: those of the build, and those that are compiled from a user's file."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from . import _runtime
+from ._facets import CoreSourceError, Facets
+from ._source import compile_core
+
+__all__ = ["Core", "CoreSourceError", "Facets", "cores"]
+
+
+@dataclass(frozen=True)
+class Core:
+    """One implementation of the framework: what ``Queue(core=)`` and ``explore(core=)`` take, as well as its name."""
+
+    name: str
+    title: str
+    #: the upstream commit that it re-creates, or ""
+    commit: str
+    #: releases that carry it, or ""
+    releases: str
+    summary: str
+    #: a failure of it, with its contract kept, is a bug and not history
+    claims_correct: bool
+    #: the file that it is compiled from; None: it is part of the build
+    source: Path | None = None
+    #: how that file's form differs
+    facets: Facets | None = field(default=None, repr=False)
+    compiler: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def from_source(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        facets: Facets | Mapping[str, str | bool] | None = None,
+        name: str | None = None,
+        cc: str | None = None,
+    ) -> Core:
+        """A core from an unmodified ``drivers/iommu/io-pgfault.c``, v6.9 or newer.
+
+        This compiles the file and, once it is used, **runs** it in this process: do it with files that you trust. What
+        was compiled is kept in the user's cache directory; nothing is written beside the file.
+
+        :param facets: instead of what the text shows, wholly or in part, see :class:`iopf.Facets`
+        :param name: in tables and traces; else the file's name
+        :param cc: the compiler; else $CC, gcc, cc or clang
+        :raises CoreSourceError: no compiler, the file does not compile (with the compiler's first error), or its form
+            is not known
+        """
+        compiled = compile_core(path, "native", facets=facets, cc=cc, name=name)
+        return cls(
+            compiled.name, compiled.facets.form, "", "", f"Compiled from {compiled.source}", True, compiled.source,
+            compiled.facets, cc,
+        )
+
+    def compile_for(self, runtime: str) -> Any:
+        """The compiled core for a runtime, from the cache when it is there: a CompiledCore. Internal."""
+        assert self.source is not None
+        return compile_core(self.source, runtime, facets=self.facets, cc=self.compiler, name=self.name)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def cores() -> dict[str, Core]:
+    """The cores of this build by name, ours first."""
+    return {name: Core(**info) for name, info in _runtime.get("native").core_info.items()}
+
+
+#: Shared objects by runtime and source file with the state in which it was compiled. They stay loaded.
+_loaded: dict[tuple[str, str], tuple[Any, str]] = {}
+
+
+def resolve(core: Any, runtime: Any) -> str:
+    """The name under which a core, or the name of one, is known to a run runtime; it is loaded when it has to be."""
+    if isinstance(core, str):
+        name = core
+    elif isinstance(core, Core) and core.source is not None:
+        compiled = core.compile_for(runtime.name)
+        key = (runtime.name, str(compiled.library))
+        if key not in _loaded:
+            library = ctypes.CDLL(str(compiled.library), mode=os.RTLD_NOW | os.RTLD_LOCAL)
+            address = ctypes.addressof(ctypes.c_char.in_dll(library, compiled.symbol))
+            # Two states of one file are two cores: the directory's name is a hash of all that went into it.
+            unique = f"{core.name} ({compiled.library.parent.name[:8]})"
+            runtime.cores[unique] = runtime.ffi.cast("iopf_core *", address)
+            _loaded[key] = library, unique
+        return _loaded[key][1]
+    elif isinstance(core, Core):
+        name = core.name
+    else:
+        raise TypeError(f"core is the name of a core or a Core, not {type(core).__name__}")
+    if name not in runtime.cores:
+        raise ValueError(f"no core {name!r}: there are {', '.join(runtime.core_info)}")
+    return name
+
+
+def resolve_for_explorer(core: Any) -> str:
+    """The name under which a core is known to the explorer; it is loaded when it has to be."""
+    if isinstance(core, Core) and core.source is not None:
+        from .explore.loader import load
+
+        compiled = core.compile_for("explore")
+        return load(compiled.library, compiled.symbol)
+    return core if isinstance(core, str) else str(getattr(core, "name", core))
