@@ -82,6 +82,20 @@ def statistics_fields(runtime: Any, pointer: Any) -> dict[str, int]:
     return {name: int(getattr(raw, name)) for name in DeviceStatistics.__dataclass_fields__}
 
 
+@dataclass(frozen=True, eq=False)
+class _Attachment:
+    """What a group has attached: enough to attach it again in another runtime."""
+
+    handler: Handler
+    python: _PythonHandler | None
+    user_pasid_table: bool  # of the device that attached it
+
+    def keep(self) -> None:
+        """Before it goes: a Python handler stays for what is still in flight."""
+        if self.python is not None:
+            _detached[self.python.id] = self.python
+
+
 class _IommuGroup:
     """Devices that share attachments, and with them a runtime and a core.
 
@@ -93,7 +107,7 @@ class _IommuGroup:
         self.lock = threading.RLock()
         self.decided = False
         self.members: weakref.WeakSet[Device] = weakref.WeakSet()
-        self.attachments: dict[int, tuple[Handler, _PythonHandler | None]] = {}
+        self.attachments: dict[int, _Attachment] = {}
         self.generation = _runtime.generation
         self._make(_runtime.get(DEFAULT_RUNTIME), DEFAULT_CORE)
 
@@ -119,40 +133,39 @@ class _IommuGroup:
         members = list(self.members)
         group = _new_group(runtime, core_name)
         pointers: list[Any] = []
-        attachments: dict[int, tuple[Handler, _PythonHandler | None]] = {}
+        attachments: dict[int, _Attachment] = {}
         try:
             for device in members:
                 pointers.append(device._new_device(runtime, core_name, group))
-            for index, (handler, _) in self.attachments.items():
-                result, python = call_attach(runtime, pointers[0], runtime.lib.iopf_attach, index, handler)
+            for index, old in self.attachments.items():
+                flags = runtime.lib.IOPF_DEVICE_USER_PASID_TABLE if old.user_pasid_table else 0
+                pointers.append(_new_device(runtime, core_name, "", group, 0, flags))
+                result, python = call_attach(runtime, pointers[-1], runtime.lib.iopf_attach, index, old.handler)
                 if result:
                     raise error_for(result, {errno.ENOMEM: "no memory to attach"})
-                attachments[index] = handler, python
+                attachments[index] = _Attachment(old.handler, python, old.user_pasid_table)
         except BaseException:
             for pointer in pointers:
                 runtime.lib.iopf_device_put(pointer)
             runtime.lib.iopf_iommu_group_put(group)
             raise
         old_runtime, old_group, old_pointer = self.runtime, self.pointer, members[0]._pointers[-1][1]
-        self.keep_handlers()
-        for index in self.attachments:
+        for index, attachment in self.attachments.items():
+            attachment.keep()
             old_runtime.lib.iopf_detach(old_pointer, index)
         old_runtime.lib.iopf_iommu_group_put(old_group)
         self.runtime, self.core_name, self.pointer = runtime, core_name, group
         self.attachments = attachments
         for device, pointer in zip(members, pointers):
             device._pointers.append((runtime, pointer))
+        for pointer in pointers[len(members):]:
+            runtime.lib.iopf_device_put(pointer)
         collect_handlers(old_runtime)
-
-    def keep_handlers(self) -> None:
-        """Before everything is detached: Python handlers stay for what is still in flight."""
-        for _, python in self.attachments.values():
-            if python is not None:
-                _detached[python.id] = python
 
     def __del__(self) -> None:
         if getattr(self, "pointer", None) and self.generation == _runtime.generation:
-            self.keep_handlers()
+            for attachment in self.attachments.values():
+                attachment.keep()
             self.runtime.lib.iopf_iommu_group_put(self.pointer)
             collect_handlers(self.runtime)
 
@@ -161,6 +174,13 @@ def _new_group(runtime: Any, core_name: str) -> Any:
     pointer = runtime.lib.iopf_iommu_group_new(runtime.cores[core_name])
     if not pointer:
         raise MemoryError("no memory for an iommu group")
+    return pointer
+
+
+def _new_device(runtime: Any, core_name: str, name: str, group: Any, identifier: int, flags: int) -> Any:
+    pointer = runtime.lib.iopf_device_new(runtime.cores[core_name], name.encode()[:63], group, identifier, flags)
+    if not pointer:
+        raise MemoryError("no memory for a device")
     return pointer
 
 
@@ -246,12 +266,7 @@ class Device:
             | (runtime.lib.IOPF_DEVICE_NOTIFY if self._on_response is not None else 0)
             | (runtime.lib.IOPF_DEVICE_USER_PASID_TABLE if self._user_pasid_table else 0)
         )
-        pointer = runtime.lib.iopf_device_new(
-            runtime.cores[core_name], self.name.encode()[:63], group, self._id, flags
-        )
-        if not pointer:
-            raise MemoryError("no memory for a device")
-        return pointer
+        return _new_device(runtime, core_name, self.name, group, self._id, flags)
 
     def _live(self) -> tuple[Any, Any]:
         if self._generation != _runtime.generation:
@@ -285,7 +300,7 @@ class Device:
             runtime, pointer = self._live()
             result, python = call_attach(runtime, pointer, runtime.lib.iopf_attach, index, handler)
             if not result:
-                self._group.attachments[index] = handler, python
+                self._group.attachments[index] = _Attachment(handler, python, self._user_pasid_table)
         if result:
             raise error_for(result, {
                 errno.EBUSY: f"{_index_name(index)} has a handler: use replace(), or detach() first",
@@ -299,14 +314,14 @@ class Device:
         self._live()
         with self._group.lock:
             runtime, pointer = self._live()
-            _, old = self._group.attachments.get(index, (None, None))
+            old = self._group.attachments.get(index)
             if old is not None:
-                _detached[old.id] = old
+                old.keep()
             result, python = call_attach(runtime, pointer, runtime.lib.iopf_replace, index, handler)
             if not result:
-                self._group.attachments[index] = handler, python
-            elif old is not None:
-                del _detached[old.id]
+                self._group.attachments[index] = _Attachment(handler, python, self._user_pasid_table)
+            elif old is not None and old.python is not None:
+                del _detached[old.python.id]
             collect_handlers(runtime)
         if result:
             raise error_for(result, {
@@ -320,9 +335,9 @@ class Device:
         self._live()
         with self._group.lock:
             runtime, pointer = self._live()
-            _, old = self._group.attachments.pop(index, (None, None))
+            old = self._group.attachments.pop(index, None)
             if old is not None:
-                _detached[old.id] = old
+                old.keep()
             runtime.lib.iopf_detach(pointer, index)
             collect_handlers(runtime)
         runtime.after()

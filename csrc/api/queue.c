@@ -38,9 +38,10 @@ int iopf_queue_discard(const iopf_core *core, iopf_queue *queue)
 	return core->discard_partial(queue);
 }
 
+/* Inside a work of the queue nothing is run: who runs that one goes on with what it queued, and nothing nests. */
 unsigned long iopf_queue_run(iopf_queue *queue)
 {
-	return workqueue_run(queue->wq);
+	return current_work_on(queue->wq) ? 0 : workqueue_run(queue->wq);
 }
 
 int iopf_queue_wait_idle(iopf_queue *queue, uint64_t timeout_ns)
