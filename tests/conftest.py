@@ -126,7 +126,7 @@ def live_after_collection():
 
 
 @pytest.fixture(autouse=True)
-def _clean():
+def _clean(request):
     """Around each test: objects, warnings and messages are accounted for."""
     before = live_after_collection()  # 0, but after a failed test, whose traceback holds objects
     fetch_messages()
@@ -142,6 +142,7 @@ def _clean():
         logger.removeHandler(messages)
     if os.getpid() != pid:
         return  # a child that a test lost; its parent tells
+    request.node.funcargs.clear()  # devices of fixtures are the test's, too
     logger.addHandler(messages)
     after = live_after_collection()
     fetch_messages()
