@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The driver of a scenario's devices: what a real one would own and do around the framework.
+ *
+ * Devices, their iommu groups, domains and attach handles are objects of the heap like the core's own, each freed by
+ * whoever drops the last reference to it: one that stays is a leak of whoever took the reference. An allocation of the
+ * driver itself never fails.
+ *
+ * Every request carries a token in its private data, by which its answer is known again (monitor.c).
+ */
+#include <linux/mutex.h>
+#include <linux/slab.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "search.h"
+
+#define TOKEN_MAGIC 0x70726771746f6b65ull
+#define MAX_HELD_GROUPS 256
+
+struct driver_device {
+	struct device dev;
+	struct dev_iommu iommu;
+	s64 index;
+	s64 response_lock;
+};
+
+struct held {
+	int device;
+	u32 grpid;
+	int pasid;		/* -1: none */
+	struct iopf_group *group;
+	u64 token;
+};
+
+static struct driver_device *devices[MAX_DEVICES];
+static struct mutex *locks[MAX_LOCKS];
+static struct held held[MAX_HELD_GROUPS];
+static int nr_held;
+static struct lock_class lock_classes[MAX_LOCKS];
+static char lock_names[MAX_LOCKS][16];
+
+/* Only an address: nobody looks inside (csrc/runtime/explore/mm.c). */
+static char address_space;
+
+static void *driver_alloc(struct slab_site *site, size_t size)
+{
+	struct task *t = engine.current;
+	unsigned long fail_nth = t->fail_nth;
+	bool may_fail = engine.alloc_may_fail;
+	void *object;
+
+	t->fail_nth = 0;
+	engine.alloc_may_fail = false;
+	object = slab_alloc(site, size, GFP_KERNEL | __GFP_ZERO);
+	t->fail_nth = fail_nth;
+	engine.alloc_may_fail = may_fail;
+	return object;
+}
+
+#define DRIVER_ALLOC(type, what) ({							\
+	static struct slab_site __site = { .file = "driver", .function = what };	\
+	(type *)driver_alloc(&__site, sizeof(type)); })
+
+void driver_reset(void)
+{
+	int i;
+
+	nr_held = 0;
+	for (i = 0; i < scenario.nr_locks; i++) {
+		snprintf(lock_names[i], sizeof(lock_names[i]), "lock %d", i);
+		lock_classes[i] = (struct lock_class){ lock_names[i], "driver", i };
+		locks[i] = DRIVER_ALLOC(struct mutex, "driver lock");
+		__mutex_init(locks[i], &lock_classes[i]);
+	}
+}
+
+void driver_free_locks(void)
+{
+	int i;
+
+	for (i = 0; i < scenario.nr_locks; i++)
+		kfree(locks[i]);
+}
+
+struct mutex *driver_lock(int index)
+{
+	return locks[index];
+}
+
+struct device *driver_device(int index)
+{
+	return &devices[index]->dev;
+}
+
+/* --- devices --- */
+
+static struct driver_device *to_driver(struct device *dev)
+{
+	return container_of(dev, struct driver_device, dev);
+}
+
+static int page_response(struct device *dev, struct iopf_fault *evt, struct iommu_page_response *msg)
+{
+	struct driver_device *d = to_driver(dev);
+	struct iommu_page_response copy;
+	const u64 *private = evt->fault.prm.private_data;
+	u64 words[2];
+
+	shadow_access((u64)&d->index, sizeof(d->index), MARKED_READ, caller_pc());
+	shadow_access((u64)&private[0], sizeof(words), PLAIN_READ, caller_pc());
+	memcpy(words, private, sizeof(words));
+	shadow_access((u64)msg, sizeof(*msg), PLAIN_READ, caller_pc());
+	copy = *msg;
+	if (d->response_lock >= 0)
+		mutex_lock(locks[d->response_lock]);
+	monitor_response((int)d->index, words[0], words[1] ^ TOKEN_MAGIC, &copy);
+	if (d->response_lock >= 0)
+		mutex_unlock(locks[d->response_lock]);
+	return 0;
+}
+
+static const struct iommu_ops ops = { .page_response = page_response };
+static const struct iommu_ops ops_user_table = { .page_response = page_response, .user_pasid_table = 1 };
+static struct iommu_device iommu_device = { .ops = &ops };
+static struct iommu_device iommu_device_user_table = { .ops = &ops_user_table };
+
+static void group_put(struct iommu_group *group)
+{
+	if (refcount_dec_and_test(&group->users))
+		group->release(group);
+}
+
+static void group_release(struct iommu_group *group)
+{
+	core->group_destroy(group);
+	kfree(group);
+}
+
+static void device_release(struct device *dev)
+{
+	struct iommu_group *group = dev->iommu_group;
+
+	kfree(to_driver(dev));
+	group_put(group);
+}
+
+static const char *const device_names[MAX_DEVICES] = {
+	"dev0", "dev1", "dev2", "dev3", "dev4", "dev5", "dev6", "dev7",
+	"dev8", "dev9", "dev10", "dev11", "dev12", "dev13", "dev14", "dev15",
+};
+
+struct device *driver_device_new(int index, const struct record *r)
+{
+	struct driver_device *d = DRIVER_ALLOC(struct driver_device, "device");
+	struct iommu_group *group;
+
+	d->index = index;
+	d->response_lock = r->d;
+	d->dev.init_name = device_names[index];
+	d->dev.iommu = &d->iommu;
+	d->dev.release = device_release;
+	refcount_set(&d->dev.users, 1);
+	mutex_init(&d->iommu.lock);
+	d->iommu.iommu_dev = r->e & 1 ? &iommu_device_user_table : &iommu_device;
+	d->iommu.max_pasids = 1u << 20;
+
+	if (r->f >= 0) {
+		group = devices[r->f]->dev.iommu_group;
+		refcount_inc(&group->users);
+	} else {
+		group = DRIVER_ALLOC(struct iommu_group, "iommu_group");
+		group->release = group_release;
+		refcount_set(&group->users, 1);
+		core->group_init(group);
+	}
+	d->dev.iommu_group = group;
+	devices[index] = d;
+	return &d->dev;
+}
+
+/* --- handlers --- */
+
+static u64 token_of(const struct iopf_group *group)
+{
+	const u64 *private = group->last_fault.fault.prm.private_data;
+
+	shadow_access((u64)private, 2 * sizeof(*private), PLAIN_READ, caller_pc());
+	return (private[1] ^ TOKEN_MAGIC) == 0 ? private[0] : 0;
+}
+
+static void answer(struct iopf_group *group, u64 token, enum iommu_page_response_code code)
+{
+	monitor_answering(token);
+	core->respond(group, code);
+	monitor_answering(0);
+}
+
+static int handle_sva(struct iopf_group *group)
+{
+	monitor_work_of((u64)&group->work, token_of(group));
+	return core->sva_handler(group);
+}
+
+static int handle_inline(struct iopf_group *group)
+{
+	answer(group, token_of(group), IOMMU_PAGE_RESP_SUCCESS);
+	core->free_group(group);
+	return 0;
+}
+
+static int handle_refuse(struct iopf_group *group)
+{
+	(void)group;
+	return -EINVAL;
+}
+
+static int handle_held(struct iopf_group *group)
+{
+	const struct iommu_fault_page_request *prm = &group->last_fault.fault.prm;
+	u64 token = token_of(group);
+	struct held *h;
+
+	shadow_access((u64)prm, sizeof(*prm), PLAIN_READ, caller_pc());
+	core->dequeue_group(group);
+	if (nr_held == MAX_HELD_GROUPS)
+		finding_fatal(XP_K_EXPLORER, 0, NULL, "too many held groups in one execution");
+	h = &held[nr_held++];
+	*h = (struct held){
+		.device = token ? tokens[token - 1].device : 0,
+		.grpid = prm->grpid,
+		.pasid = prm->flags & IOMMU_FAULT_PAGE_REQUEST_PASID_VALID ? (int)prm->pasid : -1,
+		.group = group,
+		.token = token,
+	};
+	sync_release_join(driver_held_addr(h->device, h->grpid, h->pasid));
+	commit(OP_HOLD, MODE_WRITE, driver_held_addr(h->device, h->grpid, h->pasid), NULL);
+	return 0;
+}
+
+static int handle_drop(struct iopf_group *group)
+{
+	monitor_clauses |= XP_C_ANSWER;
+	monitor_answering(token_of(group));
+	core->free_group(group);
+	monitor_answering(0);
+	return 0;
+}
+
+static int (*const handlers[])(struct iopf_group *group) = {
+	[XP_H_SVA] = handle_sva,
+	[XP_H_INLINE] = handle_inline,
+	[XP_H_REFUSE] = handle_refuse,
+	[XP_H_HELD] = handle_held,
+	[XP_H_DROP] = handle_drop,
+};
+
+/* Where the held groups of one key are, for the scheduler. */
+u64 driver_held_addr(int device, u32 grpid, int pasid)
+{
+	return 0x100 + (((u64)grpid * 31 + (u64)(pasid + 1) * 7 + (u64)device) % 0xe00);
+}
+
+bool driver_is_held(int device, u32 grpid, int pasid)
+{
+	int i;
+
+	for (i = 0; i < nr_held; i++)
+		if (held[i].group && held[i].device == device && held[i].grpid == grpid && held[i].pasid == pasid)
+			return true;
+	return false;
+}
+
+int driver_respond(const struct record *r, bool gives_up)
+{
+	struct iopf_group *group = NULL;
+	u64 token = 0, addr = driver_held_addr(r->a, (u32)r->b, r->c);
+	int i;
+
+	commit(OP_RESPOND, MODE_WRITE, addr, NULL);
+	if (gives_up)
+		return -ENOENT;
+	for (i = 0; i < nr_held && !group; i++) {
+		struct held *h = &held[i];
+
+		if (h->group && h->device == r->a && h->grpid == (u32)r->b && h->pasid == r->c) {
+			group = h->group;
+			token = h->token;
+			h->group = NULL;
+		}
+	}
+	sync_acquire(addr);
+	answer(group, token, (enum iommu_page_response_code)r->d);
+	core->free_group(group);
+	return 0;
+}
+
+void driver_answer_held(void)
+{
+	int i;
+
+	for (i = 0; i < nr_held; i++) {
+		struct iopf_group *group = held[i].group;
+
+		if (!group)
+			continue;
+		held[i].group = NULL;
+		answer(group, held[i].token, IOMMU_PAGE_RESP_INVALID);
+		core->free_group(group);
+	}
+}
+
+/* --- attachments --- */
+
+static void handle_release(struct iommu_attach_handle *handle)
+{
+	kfree(handle);
+}
+
+static void domain_release(struct iommu_domain *domain)
+{
+	kfree(domain);
+}
+
+static ioasid_t pasid_of(int pasid)
+{
+	return pasid < 0 ? IOMMU_NO_PASID : (ioasid_t)pasid;
+}
+
+int driver_attach(int device, int handler, int pasid, bool replace)
+{
+	struct iommu_domain *domain = DRIVER_ALLOC(struct iommu_domain, "domain");
+	struct iommu_attach_handle *handle = DRIVER_ALLOC(struct iommu_attach_handle, "handle");
+	struct device *dev = driver_device(device);
+	int ret;
+
+	domain->type = handler == XP_H_SVA ? IOMMU_DOMAIN_SVA : IOMMU_DOMAIN_UNMANAGED;
+	domain->iopf_handler = handlers[handler];
+	domain->mm = (struct mm_struct *)&address_space;
+	domain->release = domain_release;
+	refcount_set(&domain->users, 1);
+	handle->release = handle_release;
+
+	ret = replace ? core->replace(domain, dev, pasid_of(pasid), handle) :
+			core->attach(domain, dev, pasid_of(pasid), handle);
+	if (ret)
+		kfree(handle);
+	/* The handle pins the domain from here on. */
+	core->domain_put(domain);
+	return ret;
+}
+
+void driver_detach(int device, int pasid)
+{
+	core->detach(driver_device(device), pasid_of(pasid));
+}
+
+/* --- requests --- */
+
+int driver_report(const struct record *r)
+{
+	struct iopf_fault evt;
+	int token = monitor_report_begin(r->a, r), ret;
+
+	memset(&evt, 0, sizeof(evt));
+	evt.fault.type = IOMMU_FAULT_PAGE_REQ;
+	evt.fault.prm.flags = (r->c >= 0 ? IOMMU_FAULT_PAGE_REQUEST_PASID_VALID : 0) |
+			      (r->e & 1 ? IOMMU_FAULT_PAGE_REQUEST_LAST_PAGE : 0);
+	evt.fault.prm.pasid = r->c >= 0 ? (u32)r->c : 0;
+	evt.fault.prm.grpid = (u32)r->b;
+	evt.fault.prm.perm = (u32)r->d;
+	evt.fault.prm.addr = (u32)r->f;
+	evt.fault.prm.private_data[0] = (u64)token + 1;
+	evt.fault.prm.private_data[1] = TOKEN_MAGIC;
+	ret = core->report(driver_device(r->a), &evt);
+	monitor_report_end(token, ret);
+	monitor_result(r, ret, token);
+	return ret;
+}

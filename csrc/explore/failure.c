@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Failures that the search has met, one for each signature: kind, the two places in the code, where the object comes
+ * from. Ranked, so that what a corrupted memory brings about does not hide the corruption.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "search.h"
+
+struct found found[MAX_FOUND];
+int nr_found;
+
+static const struct { const char *name; int rank; } kinds[XP_KINDS] = {
+	[XP_K_NONE] = { "none", 0 },
+	[XP_K_USE_AFTER_FREE] = { "use-after-free", 9 },
+	[XP_K_DOUBLE_FREE] = { "double-free", 9 },
+	[XP_K_INVALID_FREE] = { "invalid-free", 9 },
+	[XP_K_BAD_ACCESS] = { "bad-access", 9 },
+	[XP_K_REFCOUNT] = { "refcount", 8 },
+	[XP_K_RCU] = { "rcu", 8 },
+	[XP_K_DEADLOCK] = { "deadlock", 7 },
+	[XP_K_LIVELOCK] = { "livelock", 7 },
+	[XP_K_STACK_OVERFLOW] = { "stack-overflow", 7 },
+	[XP_K_DOUBLE_RESPONSE] = { "double-response", 6 },
+	[XP_K_WRONG_RESPONSE] = { "wrong-response", 6 },
+	[XP_K_LATE_RESPONSE] = { "late-response", 6 },
+	[XP_K_LOST_RESPONSE] = { "lost-response", 6 },
+	[XP_K_LEAK] = { "leak", 5 },
+	[XP_K_DATA_RACE] = { "data-race", 4 },
+	[XP_K_LOCK_ORDER] = { "lock-order", 3 },
+	[XP_K_UNEXPECTED_RETURN] = { "unexpected-return", 2 },
+	[XP_K_WARN] = { "warn", 1 },
+	[XP_K_EXPLORER] = { "explorer", 0 },
+};
+
+const char *xp_kind_name(int kind)
+{
+	return kind >= 0 && kind < XP_KINDS ? kinds[kind].name : "?";
+}
+
+int xp_kind_rank(int kind)
+{
+	return kind >= 0 && kind < XP_KINDS ? kinds[kind].rank : 0;
+}
+
+static const char *const clauses[XP_CLAUSES] = {
+	"the driver let a request be reported beside or after remove",
+	"the driver removed the device without a flush although works were outstanding",
+	"the queue was freed beside another call on it",
+	"the handler freed a group unanswered, or answered it twice",
+	"the driver flushed a device that was not on a queue",
+	"the driver removed a device that was not on that queue",
+	"the driver detached what was not attached",
+	"the driver dropped the device beside a call on it",
+	"the driver detached with faults in flight",
+};
+
+const char *xp_clause_text(int bit)
+{
+	return bit >= 0 && bit < XP_CLAUSES ? clauses[bit] : "?";
+}
+
+void failures_reset(void)
+{
+	int i;
+
+	for (i = 0; i < nr_found; i++) {
+		free(found[i].choices);
+		free(found[i].dropped);
+		free((void *)found[i].face.steps);
+		free((void *)found[i].face.sites);
+		free((void *)found[i].face.runs);
+	}
+	nr_found = 0;
+}
+
+static u64 mix(u64 a, u64 b)
+{
+	a = (a ^ b) * 0x9e3779b97f4a7c15ull;
+	return a ^ a >> 32;
+}
+
+u64 finding_signature(const struct finding *f)
+{
+	u64 a = (u64)f->pc, b = (u64)f->other_pc, h = mix(17, (u64)f->kind);
+
+	if (f->kind == XP_K_DATA_RACE && a > b) {
+		u64 c = a;
+
+		a = b;
+		b = c;
+	}
+	/* Which of several accesses came last before a free is chance. */
+	if (f->kind == XP_K_USE_AFTER_FREE && !f->by_order)
+		b = 0;
+	h = mix(mix(h, a), b);
+	if (f->object >= 0)
+		h = mix(h, (u64)heap_objects[f->object].site);
+	if (f->kind == XP_K_UNEXPECTED_RETURN)
+		h = mix(h, f->detail);
+	return mix(h, (u64)f->text);
+}
+
+struct choice *copy_schedule(int *length)
+{
+	struct choice *choices = calloc((size_t)engine.depth + 1, sizeof(*choices));
+	int i;
+
+	*length = choices ? engine.depth : 0;
+	for (i = 0; i < *length; i++)
+		choices[i] = (struct choice){ engine.nodes[i].task, engine.nodes[i].alternative };
+	return choices;
+}
+
+static struct found *add(u64 signature, int kind, u64 execution)
+{
+	struct found *f;
+
+	if (nr_found == MAX_FOUND)
+		return NULL;
+	f = &found[nr_found++];
+	*f = (struct found){
+		.signature = signature, .count = 1, .execution = execution, .rank = kinds[kind].rank,
+		.preemptions = engine.preemptions, .clauses = monitor_clauses, .culprit = { -1, -1 },
+	};
+	f->choices = copy_schedule(&f->length);
+	return f;
+}
+
+static void collect_cycles(u64 execution)
+{
+	static int taken;
+	struct found *f;
+	int k;
+
+	if (!lock_order_new)
+		return;
+	lock_order_new = false;
+	if (nr_lock_cycles == 1)
+		taken = 0;
+	for (; taken < nr_lock_cycles; taken++) {
+		const struct lock_cycle *c = &lock_cycles[taken];
+		u64 signature = mix(17, XP_K_LOCK_ORDER);
+
+		for (k = 0; k < c->length; k++)
+			signature = mix(signature, (u64)c->classes[k]);
+		f = add(signature, XP_K_LOCK_ORDER, execution);
+		if (!f)
+			continue;
+		f->finding = (struct finding){
+			.kind = XP_K_LOCK_ORDER, .task = c->tasks[0], .other_task = -1, .object = -1, .pc = c->pc[0],
+			.text = c->length == 1 ? "locks of one class, one inside the other" :
+						 "the locks are taken in different orders",
+			.detail = (u64)taken, .node = engine.depth - 1, .event = -1,
+		};
+	}
+}
+
+bool failures_collect(u64 execution)
+{
+	bool news = false;
+	int i, k;
+
+	for (i = 0; i < engine.nr_findings; i++) {
+		const struct finding *f = &engine.findings[i];
+		u64 signature;
+
+		if (scenario.expected >> f->kind & 1)
+			continue;
+		signature = finding_signature(f);
+		for (k = 0; k < nr_found && found[k].signature != signature; k++)
+			;
+		if (k < nr_found) {
+			found[k].count++;
+			/* With the contract kept it is the graver for it. */
+			if (found[k].clauses && !monitor_clauses) {
+				free(found[k].choices);
+				found[k].choices = copy_schedule(&found[k].length);
+				found[k].clauses = 0;
+				found[k].finding = *f;
+				found[k].preemptions = engine.preemptions;
+			}
+			continue;
+		}
+		if (add(signature, f->kind, execution)) {
+			found[nr_found - 1].finding = *f;
+			news = true;
+		}
+	}
+	if (!(scenario.expected >> XP_K_LOCK_ORDER & 1) && lock_order_new) {
+		collect_cycles(execution);
+		news = true;
+	}
+	return news;
+}
+
+bool failure_reproduces(const struct choice *choices, int length, u64 signature)
+{
+	int i;
+
+	schedule_choices = choices;
+	schedule_length = length;
+	engine.strategy = &strategy_schedule;
+	strategy_schedule.begin();
+	engine_run();
+	for (i = 0; i < engine.nr_findings; i++)
+		if (finding_signature(&engine.findings[i]) == signature)
+			return true;
+	return false;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct found *x = a, *y = b;
+
+	if (x->is_note != y->is_note)
+		return x->is_note - y->is_note;
+	if (x->rank != y->rank)
+		return y->rank - x->rank;
+	if (!x->clauses != !y->clauses)
+		return !!x->clauses - !!y->clauses;
+	return x->execution < y->execution ? -1 : x->execution > y->execution;
+}
+
+void failures_finish(void)
+{
+	qsort(found, (size_t)nr_found, sizeof(*found), compare);
+}
+
+const struct xp_failure *xp_failure(int index)
+{
+	return index >= 0 && index < nr_found && !found[index].is_note ? &found[index].face : NULL;
+}
+
+const struct xp_failure *xp_note(int index)
+{
+	int i;
+
+	for (i = 0; i < nr_found; i++)
+		if (found[i].is_note && index-- == 0)
+			return &found[i].face;
+	return NULL;
+}

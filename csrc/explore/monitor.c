@@ -1,0 +1,590 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What is promised to devices and drivers, checked in every execution: one answer to every last request, to the right
+ * device, with its index and PASID, and not when removal is over; returns that the contract allows; nothing left behind.
+ *
+ * The driver's side is watched, too. Calls have dates; where two overlap that must not, a clause of the contract is
+ * broken in that execution, and what then fails is tagged with it. What a call may return depends on whether the device
+ * was changed (added, removed, attached ...) while it ran: if not, there is exactly one right result.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "search.h"
+
+#define MAX_VALUES 256
+#define MAX_PASIDS 16
+
+struct token tokens[MAX_TOKENS];
+int nr_tokens;
+unsigned int monitor_clauses;
+
+static int date;
+
+static struct device_state {
+	int queue;		/* -1: on none */
+	bool closed, flushed;
+	int changes;		/* that began; with busy: whether anything overlapped */
+	int busy;		/* changes that run */
+	int reports;		/* that run */
+	int works;		/* requests for works that no flush has covered */
+	int remove_began, remove_ended, removing, added;	/* dates; removing: how many run */
+	struct { int pasid, handler, changes, busy; } attached[MAX_PASIDS];
+	int nr_attached;
+} states[MAX_DEVICES];
+
+static struct queue_state {
+	bool freed;
+	int calls, freeing;	/* that run */
+} queues[MAX_QUEUES];
+
+/* Values that the outcome consists of, beside the answers: results and XP_OUT. */
+static struct { s16 task, nth; s16 record; s64 value; } values[MAX_VALUES];
+static int nr_values;
+static u16 nth_value[MAX_TASKS], nth_report[MAX_TASKS];
+
+static u64 answering[MAX_TASKS];
+static struct { u64 work, token; } works[MAX_TOKENS];
+static int nr_works;
+
+void monitor_reset(void)
+{
+	int i;
+
+	nr_tokens = nr_values = nr_works = 0;
+	monitor_clauses = 0;
+	date = 0;
+	for (i = 0; i < scenario.nr_devices; i++) {
+		states[i] = (struct device_state){ .queue = -1, .remove_began = -1, .remove_ended = -1 };
+	}
+	for (i = 0; i < scenario.nr_queues; i++)
+		queues[i] = (struct queue_state){ 0 };
+	memset(nth_value, 0, sizeof(nth_value));
+	memset(nth_report, 0, sizeof(nth_report));
+	memset(answering, 0, sizeof(answering));
+}
+
+bool monitor_is_added(int device, int *queue)
+{
+	*queue = states[device].queue;
+	return *queue >= 0 && !states[device].closed && !queues[*queue].freed;
+}
+
+bool monitor_queue_is_freed(int queue)
+{
+	return queues[queue].freed;
+}
+
+bool monitor_is_closed(int device)
+{
+	return states[device].closed;
+}
+
+static void add_value(int record, s64 value)
+{
+	int task = engine.current->id;
+
+	if (nr_values == MAX_VALUES)
+		return;
+	values[nr_values].task = (s16)task;
+	values[nr_values].nth = (s16)nth_value[task]++;
+	values[nr_values].record = (s16)record;
+	values[nr_values++].value = value;
+}
+
+void monitor_value(s64 value)
+{
+	add_value(engine.current->record, value);
+}
+
+/* A form of the kernel, whose contract asks for more than ours does. */
+static bool is_kernel(void)
+{
+	return core->commit && core->commit[0];
+}
+
+/* --- reports and their answers --- */
+
+static int attached_index(struct device_state *s, int pasid)
+{
+	int i;
+
+	for (i = 0; i < s->nr_attached; i++)
+		if (s->attached[i].pasid == pasid)
+			return i;
+	if (s->nr_attached == MAX_PASIDS)
+		finding_fatal(XP_K_EXPLORER, 0, NULL, "more than 16 PASIDs of one device");
+	s->attached[s->nr_attached].pasid = pasid;
+	s->attached[s->nr_attached].handler = -1;
+	s->attached[s->nr_attached].changes = 0;
+	s->attached[s->nr_attached].busy = 0;
+	return s->nr_attached++;
+}
+
+/* Devices that share an iommu group share its attachments; the state is kept with the first of them. */
+static struct device_state *attachments(int device)
+{
+	const struct record *r = &scenario.records[scenario.devices[device]];
+
+	while (r->f >= 0) {
+		device = r->f;
+		r = &scenario.records[scenario.devices[device]];
+	}
+	return &states[device];
+}
+
+/* What was so when a call began, to see at its end whether it still is. */
+static struct { int changes, attach_changes; bool stable; } seen[MAX_TASKS];
+
+static void see(int device, int pasid)
+{
+	struct device_state *s = &states[device], *a = attachments(device);
+	int task = engine.current->id, i = attached_index(a, pasid);
+
+	seen[task].changes = s->changes;
+	seen[task].attach_changes = a->attached[i].changes;
+	seen[task].stable = !s->busy && !a->attached[i].busy;
+}
+
+static bool unchanged(int device, int pasid)
+{
+	struct device_state *s = &states[device], *a = attachments(device);
+	int task = engine.current->id, i = attached_index(a, pasid);
+
+	return seen[task].stable && seen[task].changes == s->changes &&
+	       seen[task].attach_changes == a->attached[i].changes;
+}
+
+int monitor_report_begin(int device, const struct record *r)
+{
+	struct device_state *s = &states[device];
+	int task = engine.current->id;
+	struct token *t;
+
+	if (nr_tokens == MAX_TOKENS)
+		finding_fatal(XP_K_EXPLORER, 0, NULL, "too many requests in one execution");
+	t = &tokens[nr_tokens];
+	*t = (struct token){
+		.task = (s16)task, .nth = (s16)nth_report[task]++, .device = (s16)device, .last = r->e & 1,
+		.grpid = (u32)r->b, .pasid = r->c >= 0 ? (u32)r->c : 0, .code = -1,
+		.record = engine.current->record, .begun = ++date,
+	};
+	note(OP_NOTE, 0, NULL, "report begins", (u64)nr_tokens + 1);
+	s->reports++;
+	if (s->queue < 0 || s->removing)
+		monitor_clauses |= XP_C_RECEPTION;
+	if (s->closed)
+		monitor_clauses |= XP_C_DEVICE_GONE;
+	if (s->queue >= 0)
+		queues[s->queue].calls++;
+	see(device, r->c);
+	return nr_tokens++;
+}
+
+void monitor_report_end(int token, int result)
+{
+	struct token *t = &tokens[token];
+	struct device_state *s = &states[t->device];
+
+	t->returned = true;
+	t->ended = ++date;
+	t->result = result;
+	s->reports--;
+	if (s->queue >= 0)
+		queues[s->queue].calls--;
+	note(OP_NOTE, 0, NULL, "report returns", (u64)(s64)result);
+	if (t->last && !t->answers)
+		s->works++;
+}
+
+void monitor_answering(u64 token)
+{
+	answering[engine.current->id] = token;
+}
+
+void monitor_work_of(u64 work, u64 token)
+{
+	int i;
+
+	for (i = 0; i < nr_works && works[i].work != work; i++)
+		;
+	if (i == MAX_TOKENS)
+		return;
+	nr_works = i == nr_works ? i + 1 : nr_works;
+	works[i].work = work;
+	works[i].token = token;
+}
+
+static u64 expected_token(void)
+{
+	struct task *t = engine.current;
+	int i;
+
+	if (answering[t->id])
+		return answering[t->id];
+	if (!t->work)
+		return 0;
+	for (i = 0; i < nr_works; i++)
+		if (works[i].work == t->work)
+			return works[i].token;
+	return 0;
+}
+
+/* The answer comes when removal is over, for a request that was before it. */
+static bool is_late(const struct token *t)
+{
+	const struct device_state *s = &states[t->device];
+
+	if (s->remove_ended < 0 || !t->returned || t->begun > s->remove_ended)
+		return false;
+	if (t->ended < s->remove_began)
+		return true;
+	/* Ours lets go of what it has not answered; a report that ran beside removal is no exception once it is over. */
+	return !is_kernel();
+}
+
+void monitor_response(int device, u64 number, u64 magic, const struct iommu_page_response *msg)
+{
+	const void *pc = NULL;
+	struct token *t;
+	u64 expected = expected_token();
+
+	if (magic || !number || number > (u64)nr_tokens) {
+		finding_add(XP_K_WRONG_RESPONSE, 0, pc, "the answer is to no request that was ever made");
+		return;
+	}
+	t = &tokens[number - 1];
+	if (engine.logging)
+		note(OP_NOTE, 0, NULL, "response", number | (u64)msg->code << 32);
+	if (t->device != device)
+		finding_add(XP_K_WRONG_RESPONSE, 0, pc, "the answer went to another device");
+	else if (msg->grpid != t->grpid || msg->pasid != t->pasid)
+		finding_add(XP_K_WRONG_RESPONSE, 0, pc, "the answer has another index or PASID than its request");
+	else if (!t->last)
+		finding_add(XP_K_WRONG_RESPONSE, 0, pc, "a request that was not the last of its group was answered");
+	else if (msg->code > IOMMU_PAGE_RESP_FAILURE)
+		finding_add(XP_K_WRONG_RESPONSE, 0, pc, "the answer's code means nothing");
+	else if (expected && expected != number)
+		finding_add(XP_K_WRONG_RESPONSE, 0, pc, "the answer is to another request than the group's owner gave it for");
+	else if (t->answers)
+		finding_add(XP_K_DOUBLE_RESPONSE, 0, pc, "the request had been answered before");
+	else if (is_late(t))
+		finding_add(XP_K_LATE_RESPONSE, 0, pc, "the answer came when removal was over");
+	if (!t->answers++) {
+		t->code = (s8)msg->code;
+		if (t->returned)
+			states[device].works--;
+	}
+}
+
+/* --- calls that change something --- */
+
+void monitor_change_begin(int op, int device, int queue)
+{
+	struct queue_state *q = queue >= 0 ? &queues[queue] : NULL;
+	struct device_state *s;
+	int i;
+
+	note(OP_NOTE, 0, NULL, op == XP_REMOVE ? "remove begins" : op == XP_ADD ? "add begins" :
+	     op == XP_CLOSE ? "close" : "free begins", 0);
+	date++;
+	if (op == XP_FREE_QUEUE) {
+		if (q->calls || q->freed || q->freeing)
+			monitor_clauses |= XP_C_FREE_BESIDE;
+		q->freeing++;
+		for (i = 0; i < scenario.nr_devices; i++) {
+			s = &states[i];
+			if (s->queue != queue)
+				continue;
+			if (s->reports)
+				monitor_clauses |= is_kernel() ? XP_C_RECEPTION | XP_C_FREE_BESIDE : XP_C_RECEPTION;
+			if (is_kernel() && s->works > 0)
+				monitor_clauses |= XP_C_FLUSH;
+			s->changes++;
+			s->busy++;
+			s->removing++;
+			s->remove_began = date;
+		}
+		return;
+	}
+	s = &states[device];
+	s->changes++;
+	s->busy++;
+	if (s->closed)
+		monitor_clauses |= XP_C_DEVICE_GONE;
+	if (q) {
+		if (q->freed || q->freeing)
+			monitor_clauses |= XP_C_FREE_BESIDE;
+		q->calls++;
+	}
+	if (op == XP_REMOVE) {
+		if (s->queue != queue)
+			monitor_clauses |= XP_C_NOT_ON_QUEUE;
+		if (s->reports)
+			monitor_clauses |= XP_C_RECEPTION;
+		if (is_kernel() && s->works > 0)
+			monitor_clauses |= XP_C_FLUSH;
+		s->removing++;
+		s->remove_began = date;
+	} else if (op == XP_CLOSE && (s->reports || s->busy > 1)) {
+		monitor_clauses |= XP_C_DEVICE_GONE;
+	}
+}
+
+void monitor_change_end(int op, int device, int queue, int result)
+{
+	struct device_state *s;
+	int i;
+
+	note(OP_NOTE, 0, NULL, op == XP_REMOVE ? "remove returns" : op == XP_ADD ? "add returns" :
+	     op == XP_CLOSE ? "closed" : "free returns", (u64)(s64)result);
+	date++;
+	if (op == XP_FREE_QUEUE) {
+		queues[queue].freed = true;
+		queues[queue].freeing--;
+		for (i = 0; i < scenario.nr_devices; i++) {
+			s = &states[i];
+			if (s->queue != queue)
+				continue;
+			s->queue = -1;
+			s->busy--;
+			s->removing--;
+			s->remove_ended = date;
+			s->works = 0;
+		}
+		return;
+	}
+	s = &states[device];
+	s->busy--;
+	if (queue >= 0)
+		queues[queue].calls--;
+	switch (op) {
+	case XP_ADD:
+		if (!result) {
+			s->queue = queue;
+			s->added = date;
+			s->remove_ended = -1;
+			s->works = 0;
+		}
+		return;
+	case XP_REMOVE:
+		s->removing--;
+		if (s->queue == queue) {
+			s->queue = -1;
+			s->remove_ended = date;
+			s->works = 0;
+		}
+		return;
+	case XP_CLOSE:
+		s->closed = true;
+		return;
+	}
+}
+
+void monitor_call_begin(int queue)
+{
+	if (queues[queue].freed || queues[queue].freeing)
+		monitor_clauses |= XP_C_FREE_BESIDE;
+	queues[queue].calls++;
+}
+
+void monitor_call_end(int queue)
+{
+	queues[queue].calls--;
+}
+
+void monitor_flush_begin(int device)
+{
+	struct device_state *s = &states[device];
+
+	note(OP_NOTE, 0, NULL, "flush begins", 0);
+	if (s->queue < 0 || s->removing)
+		monitor_clauses |= XP_C_FLUSH_AFTER_REMOVE;
+	if (s->closed)
+		monitor_clauses |= XP_C_DEVICE_GONE;
+	see(device, -1);
+}
+
+void monitor_flush_end(int device, int result)
+{
+	if (!result)
+		states[device].works = 0;
+	note(OP_NOTE, 0, NULL, "flush returns", (u64)(s64)result);
+}
+
+void monitor_attach_begin(int device, int pasid)
+{
+	struct device_state *s = attachments(device);
+	int i = attached_index(s, pasid);
+
+	see(device, pasid);
+	s->attached[i].changes++;
+	s->attached[i].busy++;
+}
+
+void monitor_attach_end(int op, int device, int pasid, int handler, int result)
+{
+	struct device_state *s = attachments(device);
+	int i = attached_index(s, pasid);
+
+	s->attached[i].busy--;
+	if (op == XP_DETACH) {
+		if (s->attached[i].handler < 0)
+			monitor_clauses |= XP_C_DETACH_NOTHING;
+		if (is_kernel() && (states[device].reports || states[device].works > 0))
+			monitor_clauses |= XP_C_DETACH;
+	}
+	if (!result)
+		s->attached[i].handler = handler;
+}
+
+/* --- results --- */
+
+static const char *const unexpected = "the operation returned what it must not return here";
+
+static bool report_may(const struct record *r, int result, int token)
+{
+	struct device_state *s = &states[r->a], *a = attachments(r->a);
+	int handler = a->attached[attached_index(a, r->c)].handler;
+	bool stable = unchanged(r->a, r->c);
+
+	if (result == -ENOMEM)
+		return scenario.may_fail && !tokens[token].last;
+	if (!stable)
+		return result == 0 || result == -EINVAL || (is_kernel() && result == -ENODEV);
+	if (s->queue < 0 || handler < 0)
+		return result == -EINVAL || (is_kernel() && (result == -ENODEV || !result));
+	return result == 0 || (is_kernel() && handler == XP_H_REFUSE && result == -EINVAL) ||
+	       (is_kernel() && scenario.may_fail && result == -ENOMEM);
+}
+
+static bool allowed(const struct record *r, int result, int token)
+{
+	struct device_state *s;
+
+	switch (r->op) {
+	case XP_REPORT:
+		return report_may(r, result, token);
+	case XP_ADD:
+		s = &states[r->b];
+		if (result == -ENOMEM)
+			return scenario.may_fail;
+		if (s->busy > 1)
+			return result == 0 || result == -EBUSY;
+		return result == (s->queue >= 0 ? -EBUSY : 0);
+	case XP_FLUSH:
+		s = &states[r->a];
+		if (!unchanged(r->a, -1))
+			return result == 0 || result == -ENODEV;
+		return result == (s->queue >= 0 ? 0 : -ENODEV);
+	case XP_DISCARD:
+		return result == 0;
+	case XP_ATTACH:
+		return result == 0 || result == -EBUSY;
+	case XP_REPLACE:
+		return result == 0 || result == -EINVAL;
+	default:
+		return true;
+	}
+}
+
+void monitor_result(const struct record *r, int result, int token)
+{
+	add_value(engine.current->record, result);
+	if (r->g == XP_ANY ? !allowed(r, result, token) : result != r->g) {
+		struct finding *f = finding_add(XP_K_UNEXPECTED_RETURN, 0, NULL, unexpected);
+
+		f->detail = (u64)(s64)result;
+	}
+}
+
+/* --- the end --- */
+
+void monitor_end(void)
+{
+	int i;
+
+	for (i = 0; i < nr_tokens; i++)
+		if (tokens[i].last && !tokens[i].answers && !(scenario.dropped[tokens[i].record])) {
+			struct finding *f = finding_add(XP_K_LOST_RESPONSE, 0, NULL, "a last request was never answered");
+
+			f->detail = (u64)i + 1;
+			f->pc = (const void *)(u64)(tokens[i].record + 1);
+			f->task = tokens[i].task;
+		}
+	if (!heap_live)
+		return;
+	for (i = 0; i < heap_nr_objects; i++) {
+		const struct object *o = &heap_objects[i];
+
+		if (o->state == OBJECT_FREED)
+			continue;
+		finding_add(XP_K_LEAK, (u64)heap_base + o->base, o->pc, "nobody freed it");
+		engine.findings[engine.nr_findings - 1].pc = o->pc;
+	}
+}
+
+/* --- outcomes --- */
+
+static u64 mix(u64 a, u64 b)
+{
+	a = (a ^ b) * 0x9e3779b97f4a7c15ull;
+	return a ^ a >> 31;
+}
+
+/* The order in which independent things happened is no part of it. */
+u64 monitor_outcome(void)
+{
+	u64 sum = 0;
+	int i;
+
+	for (i = 0; i < nr_tokens; i++) {
+		const struct token *t = &tokens[i];
+
+		if (t->last || t->answers)
+			sum += mix(mix(mix(1, (u64)t->task << 16 | (u64)t->nth), (u64)(t->code + 1)), (u64)t->answers);
+	}
+	for (i = 0; i < nr_values; i++)
+		sum += mix(mix(mix(2, (u64)values[i].task << 16 | (u64)values[i].nth), (u64)values[i].value), 3);
+	for (i = 0; i < nr_warn_hits; i++)
+		sum += mix(mix(4, (u64)warn_hits[i].site), warn_hits[i].hits);
+	return sum;
+}
+
+static const char *const code_names[] = { "success", "invalid", "failure" };
+
+void monitor_outcome_text(char *text, size_t room)
+{
+	size_t used = 0;
+	int i, nth, task;
+
+	text[0] = '\0';
+#define SAY(format...) do {								\
+	if (used < room)								\
+		used += (size_t)snprintf(text + used, room - used, format);		\
+} while (0)
+	for (task = 0; task < MAX_TASKS; task++)
+		for (nth = 0; nth < nth_report[task]; nth++)
+			for (i = 0; i < nr_tokens; i++) {
+				const struct token *t = &tokens[i];
+
+				if (t->task != task || t->nth != nth || (!t->last && !t->answers))
+					continue;
+				SAY("%s%s: dev%d grpid %u", used ? "; " : "", record_task(task), t->device, t->grpid);
+				if (t->answers)
+					SAY(" %s", t->code >= 0 && t->code < 3 ? code_names[t->code] : "?");
+				else
+					SAY(" unanswered");
+				if (t->answers > 1)
+					SAY(" %d times", t->answers);
+			}
+	for (task = 0; task < MAX_TASKS; task++)
+		for (nth = 0; nth < nth_value[task]; nth++)
+			for (i = 0; i < nr_values; i++)
+				if (values[i].task == task && values[i].nth == nth)
+					SAY("%s%s: record %d gives %lld", used ? "; " : "", record_task(task),
+					    values[i].record, (long long)values[i].value);
+	for (i = 0; i < nr_warn_hits; i++)
+		SAY("%sWARN in %s (%u)", used ? "; " : "", warn_hits[i].site->function, warn_hits[i].hits);
+#undef SAY
+}

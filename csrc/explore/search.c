@@ -1,0 +1,511 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A search: one execution after the other, until the strategy is through, the budget is, or somebody says stop.
+ *
+ * Every 1,024th execution runs twice and has to come to the same hash: a core with a variable that outlives an execution,
+ * or a runtime with one, shows here and not as a wrong answer. The verdict is made in one place, verdict(), which takes a
+ * pass only with its evidence.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "search.h"
+
+#define CHECK_EVERY 1024
+#define LOOK_EVERY 32		/* executions between two looks at the clock */
+#define AFTER_FAILURE 1000
+
+struct xp_options options;
+
+static struct xp_result result;
+static double began, last_progress, progress_interval;
+static bool stop_now, interrupted;
+static u64 runs;		/* executions of any kind, for the clock */
+static int strategy_now;
+static const char *why_not;
+static char error[240];
+static s32 code_copy[MAX_RECORDS * XP_WORDS];
+static int busy;
+static pid_t owner;
+
+double now_seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* --- progress --- */
+
+static void report_progress(double now)
+{
+	struct xp_progress p = {
+		.seconds = now - began, .mass = result.mass, .estimate = result.estimate, .eta = -1,
+		.executions = result.executions, .blocked = result.blocked, .strategy = strategy_now,
+		.failures = nr_found, .bound = strategy_now == XP_S_BOUND ? path_bound : -1,
+	};
+	double by_mass = -1, by_estimate = -1;
+
+	if (strategy_now != XP_S_RANDOM && strategy_now != XP_S_ESTIMATE && path_mass > p.mass && strategy_now != XP_S_BOUND)
+		p.mass = path_mass;
+	result.mass = p.mass;
+	if (p.mass > 1e-6)
+		by_mass = p.seconds / p.mass - p.seconds;
+	if (p.estimate > 0 && p.executions > 0 && strategy_now != XP_S_NAIVE)
+		by_estimate = p.estimate > (double)p.executions ?
+			(p.estimate - (double)p.executions) * p.seconds / (double)p.executions : 0;
+	if (by_mass >= 0 && by_estimate >= 0)
+		p.eta = (by_mass + by_estimate) / 2;
+	else
+		p.eta = by_mass >= 0 ? by_mass : by_estimate;
+	if (options.progress && options.progress(options.progress_arg, &p))
+		interrupted = stop_now = true;
+}
+
+static void look_at_clock(void)
+{
+	double now = now_seconds();
+
+	if (options.budget > 0 && now - began >= options.budget)
+		stop_now = true;
+	if (options.progress && now - last_progress >= progress_interval) {
+		last_progress = now;
+		report_progress(now);
+	}
+}
+
+bool search_must_stop(void)
+{
+	if (++runs % LOOK_EVERY == 0)
+		look_at_clock();
+	return stop_now;
+}
+
+/* --- executions --- */
+
+static void self_check(const struct strategy *strategy)
+{
+	u64 hash = engine.hash;
+	int end = engine.end, depth = engine.depth, fresh = engine.fresh_from;
+
+	result.self_checks++;
+	engine.strategy = &strategy_repeat;
+	engine.fresh_from = depth;
+	engine_run();
+	if (engine.hash != hash || engine.depth != depth || (engine.end != end && end != END_BLOCKED))
+		why_not = "an execution that was run twice did not go the same way: the core or the explorer keeps state";
+	engine.strategy = strategy;
+	engine.fresh_from = fresh;
+	engine.depth = depth;
+	engine.end = end;
+	engine.hashing = false;
+}
+
+/* True: something failed. */
+static bool account(bool count)
+{
+	bool news;
+
+	if (engine.depth > result.deepest)
+		result.deepest = engine.depth;
+	if (engine.end == END_BLOCKED) {
+		result.blocked++;
+		return false;
+	}
+	if (!count)
+		return false;
+	result.executions++;
+	result.preemptions[engine.preemptions < XP_PREEMPTIONS ? engine.preemptions : XP_PREEMPTIONS - 1]++;
+	if (engine.end == END_COMPLETE)
+		outcomes_collect();
+	if (options.flags & XP_O_CLASSES)
+		outcomes_collect_class();
+	if (!engine.nr_findings && !lock_order_new)
+		return false;
+	news = failures_collect(result.executions);
+	if (news && !result.first_failure && nr_found)
+		result.first_failure = result.executions;
+	return news;
+}
+
+static bool enough(void)
+{
+	if (options.max_executions && result.executions >= options.max_executions)
+		return true;
+	if (nr_found && !(options.flags & XP_O_ALL_FAILURES)) {
+		u64 further = options.after_failure ? options.after_failure : AFTER_FAILURE;
+
+		return result.first_failure && result.executions + result.blocked >= result.first_failure + further;
+	}
+	return false;
+}
+
+/* 1: the strategy came to its end. */
+static int run(const struct strategy *strategy, double seconds)
+{
+	double end = seconds > 0 ? now_seconds() + seconds : 0;
+	bool check = !(options.flags & XP_O_NO_SELF_CHECK);
+	int more;
+
+	engine.strategy = strategy;
+	strategy->begin();
+	do {
+		engine.strategy = strategy;
+		engine.hashing = check && result.executions % CHECK_EVERY == 0;
+		engine_run();
+		if (engine.end != END_COMPLETE && engine.nr_findings && engine.findings[0].kind == XP_K_EXPLORER)
+			why_not = engine.findings[0].text;
+		/* With a bound, executions of a smaller one were counted when it was its turn. */
+		account(strategy != &strategy_bound || engine.preemptions == path_bound);
+		if (engine.hashing && engine.end != END_BLOCKED)
+			self_check(strategy);
+		engine.hashing = false;
+		if (search_must_stop() || why_not || enough())
+			return 0;
+		if (end > 0 && runs % LOOK_EVERY == 0 && now_seconds() >= end)
+			return 0;
+		more = strategy->next();
+	} while (more);
+	return 1;
+}
+
+static int run_bounds(double seconds)
+{
+	double end = seconds > 0 ? now_seconds() + seconds : 0;
+
+	strategy_now = XP_S_BOUND;
+	for (path_bound = 0; options.bound < 0 || path_bound <= options.bound; path_bound++) {
+		double left = end > 0 ? end - now_seconds() : 0;
+
+		if (end > 0 && left <= 0)
+			return 0;
+		if (!run(&strategy_bound, left))
+			return 0;
+		result.bound = path_bound;
+		if (!path_was_cut)
+			return 1;
+		if (nr_found && !(options.flags & XP_O_ALL_FAILURES))
+			return 0;
+	}
+	return 0;
+}
+
+/* --- verdict --- */
+
+static bool is_confirmed_failure(void)
+{
+	int i;
+
+	for (i = 0; i < nr_found; i++)
+		if (!found[i].is_note && found[i].finding.kind != XP_K_EXPLORER)
+			return true;
+	return false;
+}
+
+/* The only place where a pass is made, from what was done and not from what was meant. */
+static void verdict(bool exhausted)
+{
+	result.why = NULL;
+	if (is_confirmed_failure()) {
+		result.verdict = XP_V_FAIL;
+		return;
+	}
+	result.verdict = XP_V_INCONCLUSIVE;
+	if (why_not) {
+		result.why = why_not;
+		return;
+	}
+	if (!result.executions) {
+		result.why = interrupted ? "interrupted before the first execution was over" : "nothing was executed";
+		return;
+	}
+	if (exhausted && strategy_now != XP_S_RANDOM && strategy_now != XP_S_ESTIMATE) {
+		result.verdict = XP_V_PASS;
+		return;
+	}
+	if (strategy_now == XP_S_BOUND && result.bound >= 0) {
+		result.verdict = XP_V_BOUNDED;
+		return;
+	}
+	if (strategy_now == XP_S_RANDOM) {
+		result.verdict = XP_V_SAMPLED;
+		return;
+	}
+	result.why = interrupted ? "interrupted" : "the budget was used up before the search was over";
+}
+
+const char *xp_verdict_name(int v)
+{
+	static const char *const names[] = { "?", "pass", "bounded", "sampled", "fail", "inconclusive" };
+
+	return v >= 1 && v <= XP_V_INCONCLUSIVE ? names[v] : names[0];
+}
+
+const char *xp_strategy_name(int s)
+{
+	static const char *const names[XP_STRATEGIES] = {
+		"auto", "dpor", "naive", "sleep", "bound", "random", "estimate",
+	};
+
+	return s >= 0 && s < XP_STRATEGIES ? names[s] : "?";
+}
+
+/* A prediction that an exhaustive search did not see come true is a note; one beside its deadlock says nothing new. */
+static void settle_predictions(bool exhausted)
+{
+	bool deadlock = false;
+	int i;
+
+	for (i = 0; i < nr_found; i++)
+		deadlock |= found[i].finding.kind == XP_K_DEADLOCK;
+	for (i = 0; i < nr_found; i++)
+		if (found[i].finding.kind == XP_K_LOCK_ORDER)
+			found[i].is_note = deadlock || (exhausted && found[i].finding.detail != (u64)-1);
+}
+
+/* --- strategies --- */
+
+/* What the walks of the estimate happen upon is found. */
+static bool collect_probe(int probe)
+{
+	if ((engine.nr_findings || lock_order_new) && failures_collect((u64)probe) && !result.first_failure)
+		result.first_failure = (u64)probe;
+	return search_must_stop();
+}
+
+static bool run_auto(void)
+{
+	double budget = options.budget > 0 ? options.budget : 1e9, left;
+
+	strategy_now = XP_S_ESTIMATE;
+	result.estimate = estimate_classes(budget < 1 ? budget / 20 : 0.05, collect_probe);
+	if (!stop_now && !nr_found) {
+		/* A short burst: what is easy to hit is hit at once. */
+		u64 executions = result.executions;
+
+		strategy_now = XP_S_RANDOM;
+		random_seed(options.seed);
+		run(&strategy_random, budget < 4 ? budget / 20 : 0.2);
+		if (!nr_found)
+			result.executions = executions;
+	}
+	if (stop_now || why_not || enough())
+		return false;
+	left = budget - (now_seconds() - began);
+	/* At a third of a million executions a second, with the estimate's usual error. */
+	if (result.estimate <= 0 || result.estimate * 2 < left * 330e3) {
+		strategy_now = XP_S_DPOR;
+		return run(&strategy_dpor, 0);
+	}
+	if (run_bounds(left / 2))
+		return true;
+	if (result.bound >= 0 || stop_now || nr_found)
+		return false;
+	strategy_now = XP_S_RANDOM;
+	run(&strategy_random, 0);
+	return false;
+}
+
+static bool run_strategy(void)
+{
+	if (options.strategy == XP_S_AUTO)
+		return run_auto();
+	strategy_now = options.strategy;
+	if (strategy_now == XP_S_ESTIMATE || (strategy_now == XP_S_DPOR && !(options.flags & XP_O_NO_ESTIMATE)))
+		result.estimate = estimate_classes(options.strategy == XP_S_ESTIMATE && options.budget > 0 ?
+						   options.budget : 0.05, NULL);
+	switch (strategy_now) {
+	case XP_S_DPOR:
+		return run(&strategy_dpor, 0);
+	case XP_S_NAIVE:
+		return run(&strategy_naive, 0);
+	case XP_S_SLEEP:
+		return run(&strategy_sleep, 0);
+	case XP_S_BOUND:
+		return run_bounds(0);
+	case XP_S_RANDOM:
+		random_forget();
+		run(&strategy_random, 0);
+		return false;
+	default:
+		return false;
+	}
+}
+
+/* --- the face --- */
+
+const char *xp_error(void)
+{
+	return error;
+}
+
+const char *xp_unusable(void)
+{
+	if (dlsym(RTLD_DEFAULT, "__tsan_mutex_create"))
+		return "ThreadSanitizer's runtime is in this process, and its hooks would get the accesses of the core: run "
+		       "the explorer in a process without it";
+	return NULL;
+}
+
+static int fail(int code, const char *format, ...) __printf(2, 3);
+static int fail(int code, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(error, sizeof(error), format, args);
+	va_end(args);
+	return code;
+}
+
+static int enter(const s32 *code, size_t nr_words, const struct xp_options *wanted)
+{
+	const char *why = xp_unusable();
+
+	if (why)
+		return fail(-ENOTSUP, "%s", why);
+	if (owner != getpid()) {
+		/* In the child of a fork nobody else runs. */
+		owner = getpid();
+		busy = 0;
+	}
+	if (__atomic_exchange_n(&busy, 1, __ATOMIC_ACQUIRE))
+		return fail(-EBUSY, "another search is running in this process");
+	if (nr_words > MAX_RECORDS * XP_WORDS) {
+		busy = 0;
+		return fail(-EINVAL, "the scenario has more than %d records", MAX_RECORDS);
+	}
+	if (engine_init()) {
+		busy = 0;
+		return fail(-ENOMEM, "no memory for the explorer");
+	}
+	failures_reset();
+	record_reset();
+	outcomes_reset();
+	hot_reset();
+	lock_order_reset();
+	memcpy(code_copy, code, nr_words * sizeof(*code));
+	why = scenario_load(code_copy, nr_words);
+	options = *wanted;
+	core = options.core ? options.core : xp_core(0);
+	if (why || !core || options.strategy < 0 || options.strategy >= XP_STRATEGIES) {
+		busy = 0;
+		return fail(-EINVAL, "%s", why ? why : core ? "there is no such strategy" : "there is no core");
+	}
+	shadow_add_image(core);
+
+	engine_new_scenario();
+	engine.main = program_main;
+	engine.quiet = program_quiet;
+	engine_respond_ready = program_respond_ready;
+	engine.lock_order = lock_order_taken;
+	engine.points_unlock = options.flags & XP_O_POINTS_UNLOCK;
+	engine.points_free = options.flags & XP_O_POINTS_FREE;
+	engine.points_plain = options.flags & XP_O_POINTS_PLAIN;
+	engine.symmetry = !(options.flags & XP_O_NO_SYMMETRY);
+	engine.commute = options.flags & XP_O_COMMUTE;
+	engine.max_steps = options.max_steps > 0 && options.max_steps < 30000 ? options.max_steps : 20000;
+	engine.logging = engine.hashing = false;
+	schedule_free_after = schedule_lenient = false;
+
+	memset(&result, 0, sizeof(result));
+	result.bound = -1;
+	began = last_progress = now_seconds();
+	progress_interval = options.progress_interval > 0 ? options.progress_interval : 0.05;
+	stop_now = interrupted = false;
+	why_not = NULL;
+	runs = 0;
+	path_mass = 0;
+	random_seed(options.seed);
+	return 0;
+}
+
+static void leave(void)
+{
+	engine.logging = engine.hashing = false;
+	__atomic_store_n(&busy, 0, __ATOMIC_RELEASE);
+}
+
+int xp_explore(const int32_t *code, size_t nr_words, const struct xp_options *wanted, struct xp_result *out)
+{
+	bool exhausted;
+	double deadline;
+	int ret = enter(code, nr_words, wanted), i;
+
+	if (ret)
+		return ret;
+	exhausted = run_strategy();
+	if (strategy_now != XP_S_RANDOM && strategy_now != XP_S_ESTIMATE && strategy_now != XP_S_BOUND)
+		result.mass = exhausted ? 1 : path_mass > 1 ? 1 : path_mass;
+	else if (exhausted)
+		result.mass = 1;
+	result.exhausted = exhausted;
+	result.interrupted = interrupted;
+	result.strategy = strategy_now;
+	result.seconds = now_seconds() - began;
+	result.nr_tasks = engine.nr_ids + 1;
+	if (options.flags & XP_O_CLASSES)
+		result.classes = outcomes_nr_classes();
+	else if (strategy_now == XP_S_DPOR || strategy_now == XP_S_SLEEP)
+		result.classes = result.executions;
+	result.reset_ns = engine_measure_reset();
+
+	settle_predictions(exhausted);
+	failures_finish();
+	deadline = now_seconds() + (interrupted ? 0.05 : 5);
+	for (i = 0; i < nr_found; i++) {
+		if (!(options.flags & XP_O_NO_SHRINK) && !found[i].is_note && i < 8 && found[i].finding.kind != XP_K_EXPLORER)
+			shrink(&found[i], deadline);
+		record_failure(&found[i]);
+		result.nr_notes += found[i].is_note;
+		result.nr_failures += !found[i].is_note;
+	}
+	result.nr_outcomes = outcomes_finish();
+	/* One more execution, for the names of the objects. */
+	engine.strategy = &strategy_schedule;
+	schedule_length = 0;
+	schedule_free_after = true;
+	strategy_schedule.begin();
+	engine.logging = true;
+	engine_run();
+	hot_finish();
+	result.nr_hot = hot_shown();
+	verdict(exhausted);
+	*out = result;
+	leave();
+	return 0;
+}
+
+int xp_replay(const int32_t *code, size_t nr_words, const struct xp_options *wanted, const struct xp_run *steps,
+	      int nr_runs, struct xp_result *out, struct xp_divergence *divergence)
+{
+	int ret = enter(code, nr_words, wanted), i;
+
+	memset(divergence, 0, sizeof(*divergence));
+	if (ret)
+		return ret;
+	replay_runs(steps, nr_runs, divergence);
+	strategy_now = XP_S_AUTO;
+	result.executions = 1;
+	result.deepest = engine.depth;
+	if (!divergence->happened && failures_collect(1))
+		result.first_failure = 1;
+	failures_finish();
+	for (i = 0; i < nr_found; i++)
+		record_failure(&found[i]);
+	result.nr_failures = nr_found;
+	divergence->kind = nr_found ? found[0].finding.kind : XP_K_NONE;
+	result.seconds = now_seconds() - began;
+	result.verdict = nr_found ? XP_V_FAIL : XP_V_SAMPLED;
+	result.nr_tasks = engine.nr_ids + 1;
+	*out = result;
+	leave();
+	return 0;
+}

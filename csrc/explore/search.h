@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the files of the search tell each other. */
+#ifndef IOPF_EXPLORE_SEARCH_H
+#define IOPF_EXPLORE_SEARCH_H
+
+#include <core.h>
+#include <linux/iommu.h>
+
+#include "../runtime/explore/engine.h"
+#include "../runtime/explore/heap.h"
+#include "../runtime/explore/internal.h"
+#include "explore.h"
+
+#define MAX_DEVICES 16
+#define MAX_QUEUES 8
+#define MAX_LOCKS 16
+#define MAX_SECTIONS 48
+#define MAX_RECORDS 4096
+
+/* --- scenario.c --- */
+
+struct record {
+	s32 op, a, b, c, d, e, f, g;
+};
+
+struct section {
+	int begin, end;		/* records */
+	int twins;		/* of a task: the number that identical ones share, -1 */
+};
+
+struct scenario {
+	const struct record *records;
+	int nr_records;
+	int nr_queues, nr_devices, nr_locks, nr_tasks, nr_works;
+	int queues[MAX_QUEUES], devices[MAX_DEVICES];	/* their records */
+	struct section setup, teardown, tasks[MAX_SECTIONS], works[MAX_SECTIONS];
+	int memory;
+	u32 expected;		/* kinds, as bits */
+	bool alloc_may_fail, may_fail;	/* some task can meet a failed allocation */
+	u8 dropped[MAX_RECORDS];	/* not executed: what shrinking took away */
+};
+
+extern struct scenario scenario;
+
+/* Checks and loads. NULL, or what is wrong with it. */
+const char *scenario_load(const s32 *code, size_t nr_words);
+
+/* --- program.c: the scenario as it runs, in fibers --- */
+
+extern const struct iopf_core *core;
+
+void program_main(void);	/* task 0 */
+void program_quiet(void);
+bool program_respond_ready(struct task *t);
+/* Task of a section, as it is in every execution; -1. */
+int program_section_of(int task);
+/* lowlevel.c */
+int lowlevel_run(const struct record *r, s64 *registers, int *skip);
+void lowlevel_begin(void);
+void lowlevel_end(void);
+void program_records(const struct section *section, s64 *registers);
+
+/* --- driver.c: devices, their handlers, what they answer --- */
+
+struct device *driver_device_new(int index, const struct record *definition);
+struct device *driver_device(int index);
+void driver_reset(void);
+int driver_attach(int device, int handler, int pasid, bool replace);
+void driver_detach(int device, int pasid);
+int driver_report(const struct record *r);
+int driver_respond(const struct record *r, bool gives_up);
+bool driver_is_held(int device, u32 grpid, int pasid);
+void driver_answer_held(void);
+u64 driver_held_addr(int device, u32 grpid, int pasid);
+struct mutex *driver_lock(int index);
+void driver_free_locks(void);
+void driver_name_lock(const struct lock_class *class, char *text, size_t room);
+
+/* --- monitor.c: responses, returns, the driver's contract --- */
+
+#define MAX_TOKENS 512
+struct token {
+	s16 task, nth;		/* whose report, and which of its */
+	s16 device;
+	bool last, returned;
+	s16 answers;
+	s8 code;		/* of the first answer, -1: none */
+	u32 grpid, pasid;
+	int record;
+	int begun, ended;	/* dates of the call */
+	s32 result;
+};
+extern struct token tokens[MAX_TOKENS];
+extern int nr_tokens;
+
+extern unsigned int monitor_clauses;	/* broken so far */
+
+void monitor_reset(void);
+int monitor_report_begin(int device, const struct record *r);
+void monitor_report_end(int token, int result);
+void monitor_response(int device, u64 private_0, u64 private_1, const struct iommu_page_response *msg);
+/* Calls that change what a device is: begin, end. queue may be -1. */
+void monitor_change_begin(int op, int device, int queue);
+void monitor_change_end(int op, int device, int queue, int result);
+void monitor_flush_begin(int device);
+void monitor_flush_end(int device, int result);
+void monitor_attach_begin(int device, int pasid);
+void monitor_attach_end(int op, int device, int pasid, int handler, int result);
+void monitor_call_begin(int queue);
+void monitor_call_end(int queue);
+/* The result of an operation: demanded, or what the contract allows. */
+void monitor_result(const struct record *r, int result, int token);
+void monitor_end(void);
+bool monitor_is_added(int device, int *queue);
+bool monitor_is_closed(int device);
+bool monitor_queue_is_freed(int queue);
+/* The outcome of the execution that just ran. */
+u64 monitor_outcome(void);
+void monitor_outcome_text(char *text, size_t room);
+/* The group that the current task is about to answer, by its token; 0: nobody said. */
+void monitor_answering(u64 token);
+void monitor_work_of(u64 work, u64 token);
+void monitor_value(s64 value);	/* XP_OUT */
+
+/* --- lockorder.c --- */
+
+void lock_order_reset(void);
+void lock_order_taken(struct task *t, const struct lock_class *class, u64 addr, const void *pc);
+extern bool lock_order_new;		/* a cycle that was not there before */
+#define MAX_CYCLES 8
+struct lock_cycle {
+	int length;
+	const struct lock_class *classes[8];
+	const void *held_pc[8], *pc[8];
+	s16 tasks[8];
+};
+extern struct lock_cycle lock_cycles[MAX_CYCLES];
+extern int nr_lock_cycles;
+
+/* --- strategies --- */
+
+extern const struct strategy strategy_dpor, strategy_naive, strategy_sleep, strategy_bound, strategy_random,
+	strategy_estimate, strategy_repeat, strategy_schedule;
+
+/* path.c: the tree of choices that the exhaustive ones walk */
+struct path_rules {
+	bool sleep, all, bounded;
+};
+void path_begin(struct path_rules rules);
+int path_pick(u64 enabled, int previous);
+bool path_next(void);
+void path_want(int node, u64 tasks);
+extern double path_mass;
+extern int path_bound;		/* of preemptions */
+extern bool path_was_cut;	/* the bound kept something out */
+
+/* random.c */
+void random_seed(u64 seed);
+u64 random_next(void);
+double random_unit(void);
+/* Chance of the last walk. */
+extern double random_probability;
+void random_learn(void);
+void random_forget(void);
+
+/* estimate.c */
+/* collect is asked behind every walk, and may end it. 0: no estimate. */
+double estimate_classes(double seconds, bool (*collect)(int probe));
+
+/* replay.c */
+void replay_runs(const struct xp_run *runs, int nr_runs, struct xp_divergence *divergence);
+struct choice {
+	u8 task, alternative;
+};
+extern const struct choice *schedule_choices;
+extern int schedule_length, schedule_diverged;
+extern bool schedule_free_after, schedule_lenient;	/* behind its end: lowest task first, without preemption */
+
+/* --- failures: failure.c, record.c, shrink.c --- */
+
+struct found {
+	struct finding finding;
+	u64 signature;
+	u64 count, execution;
+	unsigned int clauses;
+	int rank;
+	int length;
+	struct choice *choices;
+	int preemptions;
+	bool minimal, is_note;
+	int culprit[2];
+	int nr_dropped;
+	s32 *dropped;
+	struct xp_failure face;
+};
+
+#define MAX_FOUND 64
+extern struct found found[MAX_FOUND];
+extern int nr_found;
+
+void failures_reset(void);
+/* Notes what the execution that just ended showed. True: something that was not known. */
+bool failures_collect(u64 execution);
+u64 finding_signature(const struct finding *f);
+/* Runs a schedule; true when the same failure shows. */
+bool failure_reproduces(const struct choice *choices, int length, u64 signature);
+struct choice *copy_schedule(int *length);
+/* Writes the trace of a failure, from its schedule. */
+void record_failure(struct found *f);
+void record_reset(void);
+const char *record_text(const char *format, ...) __printf(1, 2);
+const char *record_object(u64 addr);
+const char *record_task(int task);
+struct xp_place record_place(const void *pc);
+void shrink(struct found *f, double deadline);
+void failures_finish(void);
+
+/* --- hot.c: which objects make the branches --- */
+void hot_reset(void);
+void hot_race(const struct node *earlier, const struct node *later);
+void hot_finish(void);		/* names them */
+int hot_shown(void);
+
+/* --- outcome.c: distinct outcomes and classes --- */
+void outcomes_reset(void);
+void outcomes_collect(void);
+void outcomes_collect_class(void);
+u64 outcomes_nr_classes(void);
+int outcomes_finish(void);
+
+/* --- search.c --- */
+
+double now_seconds(void);
+/* The callback and the budget: true, stop. */
+bool search_must_stop(void);
+int search_run(const struct strategy *strategy);
+extern struct xp_options options;
+
+#endif

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The deterministic scheduler: what the runtime's files and the search share.
+ *
+ * An execution runs the tasks of a scenario on fibers, one at a time. A task runs until its next *visible operation*
+ * (a lock, an atomic, a grace period, ...), announces it in wait_op(), the only function that switches, and does it when
+ * the strategy picks the task again. From one visible operation to the next is one *step*. What an operation did is
+ * recorded by commit(), once its real mode is known: an increment that was refused is a read.
+ *
+ * There is one engine; everything in it that belongs to an execution carries the execution's number or is counted from
+ * zero by engine_run(), so that beginning anew clears next to nothing.
+ */
+#ifndef IOPF_EXPLORE_ENGINE_H
+#define IOPF_EXPLORE_ENGINE_H
+
+#include <linux/compiler.h>
+
+#include "clock.h"
+#include "fiber.h"
+
+#define MAX_FINDINGS 16
+#define MAX_HELD 24
+#define MAX_OBJECTS 8192
+#define MAX_VARS 4096
+#define MAX_CHILDREN 63
+#define NO_NODE (-1)
+
+/* --- operations --- */
+
+enum op_kind {
+	OP_NONE,
+	OP_LOCK, OP_TRYLOCK, OP_UNLOCK, OP_IS_LOCKED,
+	OP_LOAD, OP_STORE, OP_RMW, OP_CAS,			/* atomics and volatiles */
+	OP_REF_SET, OP_REF_READ, OP_REF_INC, OP_REF_INZ, OP_REF_DEC, OP_REF_DAT,
+	OP_RCU_LOCK, OP_RCU_UNLOCK, OP_RCU_SNAPSHOT, OP_RCU_WAIT, OP_RCU_BARRIER, OP_KFREE_RCU, OP_CALL_RCU, OP_RCU_CALLBACK,
+	OP_QUEUE_WORK, OP_WORK, OP_WORK_END, OP_FLUSH, OP_FLUSH_WAIT, OP_DRAIN, OP_DRAIN_WAIT,
+	OP_ALLOC, OP_FREE, OP_CHOICE,
+	OP_READ, OP_WRITE,					/* plain accesses */
+	OP_AWAIT, OP_HOLD, OP_RESPOND,				/* the scenario's own */
+	OP_JOIN,
+	OP_NOTE,						/* a remark in the history */
+	NR_OPS
+};
+
+/* How an operation touches its object: what decides whether two of them commute. */
+enum access_mode {
+	MODE_READ,
+	MODE_WRITE,
+	MODE_INC,		/* commute among themselves */
+	MODE_DEC,		/* likewise; only those that left the count above zero */
+	MODE_ADD,		/* commute among themselves, always: items on a queue */
+	MODE_LOCK,
+	MODE_UNLOCK,
+	MODE_TRYLOCK,		/* a lock that could also have failed, before the last unlock */
+};
+
+struct op {
+	u8 kind;
+	u8 alternatives;	/* of OP_CHOICE */
+	u16 index;		/* of what the wait is for, in a table of the primitive's file */
+	u64 addr;		/* identity of the object */
+	const void *pc;		/* in the core */
+	s64 expected;		/* OP_AWAIT: goes on when the value is another */
+};
+
+/* Objects that are no memory. */
+#define ADDR_RCU 0x10u
+#define ADDR_HELD 0x20u
+/* An object that is a mutex, or can be asked whether it is free: its address with this bit, no other object has it. */
+#define ADDR_LOCK_BIT (1ull << 62)
+
+/* --- tasks --- */
+
+enum task_state { TASK_UNUSED, TASK_LIVE, TASK_FINISHED };
+
+struct task {
+	struct fiber fiber;
+	struct op pending;
+	struct clock race;	/* what this task has seen, by memory order: for data races */
+	u64 wait_mask;		/* of OP_RCU_WAIT: readers that have to leave */
+	int id;
+	int state;
+	int last_node;		/* its last step, or the step that created it */
+	u16 ordinal;		/* steps so far */
+	u16 nr_children;
+	int parent, nth;
+	int rcu_nesting;
+	int depth;		/* C calls */
+	int nr_held;
+	struct {
+		u64 addr;
+		const struct lock_class *class;
+		const void *pc;
+	} held[MAX_HELD];
+	unsigned long fail_nth;
+	void *work_queue;	/* the workqueue whose item this is */
+	u64 work;		/* the item's address */
+	void (*main)(void *arg);
+	void *arg;
+	u32 arena;		/* bytes of its part of the heap that are used */
+	int twin;		/* the identical task before this one, or -1 */
+	int gate_node;		/* the step in which it first met its twins' things, or NO_NODE */
+	bool gate_done;
+	bool gives_up;		/* what it waits for will not come any more */
+	int record;		/* of the scenario: what it is doing */
+	u32 accesses;		/* since the last point: a loop that never comes to one */
+	void *user;
+};
+
+/* --- the path: one node for each step --- */
+
+struct footprint {
+	u64 addr;
+	u8 mode;
+};
+
+/* A task that need not run here, because what begins with it was explored elsewhere. */
+struct sleeper {
+	u8 task, alternative;
+	u16 fp_len;
+	u32 fp_off;
+	u64 bloom;
+};
+
+struct node {
+	struct clock clock;	/* happens-before: for each task, its last step that comes before this one */
+	u64 enabled, backtrack, done;
+	u64 bloom;
+	u32 fp_off, sleep_off;
+	u16 fp_len, nr_sleepers;
+	u16 ordinal;
+	u8 task, alternative, alternatives;
+	s8 previous;		/* task of the step before if it could have gone on, else -1 */
+	u16 preemptions;	/* on the way here, this step included */
+	u8 op;
+	u64 addr;
+	u64 alternatives_done;	/* of the task that was chosen last */
+	u64 asleep;		/* tasks all of whose alternatives sleep here */
+	double left, share;	/* of the tree: not begun yet, the current child's; the root has 1 */
+};
+
+/* --- what can be wrong --- */
+
+struct finding {
+	int kind;		/* XP_K_* */
+	int task, other_task;
+	u64 addr;
+	int object;		/* index, -1 */
+	const void *pc, *other_pc;
+	const char *text;
+	u64 detail;
+	int node;		/* depth at which it was found */
+	int event;		/* length of the history */
+	bool by_order;		/* shown by the clocks, not by this order of events */
+};
+
+enum execution_end {
+	END_COMPLETE,
+	END_FAILED,		/* cut short by a finding */
+	END_BLOCKED,		/* the strategy has nothing to run here that is new */
+	END_DIVERGED,		/* a replay that does not fit */
+};
+
+/* One event of a history. */
+struct event {
+	int node;		/* of the step, NO_NODE outside of the concurrent part */
+	s16 task;
+	u8 kind, mode;
+	bool point, has_values;
+	u8 nr_held, depth;
+	int record;
+	u64 addr;
+	s64 before, after;
+	const void *pc;
+	const char *text;
+	u64 detail;
+};
+
+struct lock_class;
+
+struct strategy {
+	const char *name;
+	bool wants_footprints;
+	/* A new search; seed where there is chance in it. */
+	void (*begin)(void);
+	/* Which of the enabled tasks goes on (with OP_CHOICE: engine.alternative, too); -1: nothing new here. */
+	int (*pick)(u64 enabled, int previous);
+	/* The step of the newest node conflicts with that of an earlier one, and nothing orders them. May be NULL. */
+	void (*race)(int earlier);
+	/* Prepares the next execution; false: there is none. */
+	bool (*next)(void);
+};
+
+struct engine {
+	struct task *current;	/* NULL: the host runs */
+	u32 execution;
+	bool parallel;		/* the concurrent part */
+	bool running_up;	/* a task runs to its first point */
+	bool logging, hashing, classes;
+	bool points_unlock, points_free, points_plain, symmetry, commute, alloc_may_fail;
+	u64 live;		/* unfinished tasks but for task 0 */
+	int depth;		/* steps so far */
+	int fresh_from;		/* nodes before it are a repetition */
+	int max_steps;
+	int alternative;	/* of the last OP_CHOICE */
+	int preemptions;
+	const struct strategy *strategy;
+	struct node *nodes;
+	int end;
+	u64 hash;
+	u64 rcu_readers;
+	int nr_findings;
+	struct finding findings[MAX_FINDINGS];
+	int nr_events, room_events;
+	struct event *events;
+	struct fiber host;
+	void (*main)(void);	/* what task 0 runs */
+	void (*quiet)(void);	/* nothing is enabled: may make something so */
+	void (*lock_order)(struct task *t, const struct lock_class *class, u64 addr, const void *pc);
+	struct task tasks[MAX_TASKS];
+	int nr_ids;		/* task numbers given out in this search */
+	u8 children[MAX_TASKS][MAX_CHILDREN + 1];
+	u64 used;		/* tasks of this execution */
+};
+
+extern struct engine engine;
+
+/* Memory for everything, once. 0 or -ENOMEM. */
+int engine_init(void);
+/* Forgets the numbers of tasks: a new scenario. */
+void engine_new_scenario(void);
+/* One execution. Returns engine.end. */
+int engine_run(void);
+/* What beginning anew costs, in ns. */
+double engine_measure_reset(void);
+
+/* --- for primitives --- */
+
+/* Announces an operation and returns when it is this task's turn to do it. */
+void wait_op(enum op_kind kind, u64 addr, const void *pc);
+void wait_op_index(enum op_kind kind, u64 addr, u16 index, const void *pc);
+/* One of n, the strategy says which. 0 outside of the concurrent part. */
+int wait_choice(int n, u64 addr, const void *pc);
+/* Waits for the value at addr to differ from expected. */
+void wait_await(u64 addr, int bytes, s64 expected, const void *pc);
+/* Records what the current task did. */
+void commit(enum op_kind kind, enum access_mode mode, u64 addr, const void *pc);
+/* With the object's value before and after; for the history. */
+void commit_values(enum op_kind kind, enum access_mode mode, u64 addr, const void *pc, s64 before, s64 after);
+/* An event without an effect on other tasks. */
+void note(enum op_kind kind, u64 addr, const void *pc, const char *text, u64 detail);
+
+/* A task for what the current one started; runs nothing yet. */
+struct task *task_create(void (*main)(void *arg), void *arg, enum op_kind first, u64 addr, u16 index);
+/* Runs a new task up to its first operation. Only before the concurrent part. */
+void task_run_up(struct task *t);
+/* The current task is over. */
+void __attribute__((noreturn)) task_finish(void);
+/* Runs what was created, and comes back when all of it is over. */
+void engine_concurrent(void);
+
+/* --- findings (finding.c) --- */
+
+/* Reports; an execution in which going on would do harm ends here. */
+struct finding *finding_add(int kind, u64 addr, const void *pc, const char *text);
+void __attribute__((noreturn)) finding_fatal(int kind, u64 addr, const void *pc, const char *text);
+/* The execution is over, whatever the tasks are doing. */
+void __attribute__((noreturn)) engine_stop(int end);
+
+/* --- happens-before (hb.c) --- */
+
+void hb_reset(void);
+/* Conflicts of the current step's access, and their order. */
+void hb_commit(enum access_mode mode, u64 addr);
+/* The current step comes after that one, and could not have come before it. */
+void hb_after(int node);
+/* The step is complete: its races go to the strategy. */
+void hb_step_done(void);
+/* As if the pending operations of all tasks ran now: for an execution that ends with some. */
+void hb_pending_races(void);
+bool footprints_conflict(const struct footprint *a, unsigned int na, const struct footprint *b, unsigned int nb);
+struct footprint *hb_footprints(void);	/* the pool that nodes and sleepers index */
+extern u32 hb_footprint_top;
+/* The class of the execution that just ran: equal for executions that differ in the order of independent steps. */
+u64 hb_class(void);
+
+static inline u64 footprint_bit(u64 addr)
+{
+	return 1ull << ((addr * 0x9e3779b97f4a7c15ull) >> 58);
+}
+
+/* --- variables: the clock that a release leaves and an acquire takes (hb.c) --- */
+
+struct clock *sync_clock(u64 addr);
+void sync_acquire(u64 addr);
+void sync_release(u64 addr);		/* a store: what was there is gone */
+void sync_release_join(u64 addr);	/* a read-modify-write: the release sequence goes on */
+void sync_forget(u64 addr);		/* a relaxed store */
+
+/* What the task did so far is behind it: later accesses have another date. */
+static inline void race_tick(struct task *t)
+{
+	t->race.at[t->id]++;
+}
+
+/* --- names for addresses, the same in every run (heap.c) --- */
+u64 address_identity(u64 addr);
+
+const char *op_name(enum op_kind kind);
+
+#define caller_pc() __builtin_return_address(0)
+
+/* An operation of the scenario itself, in place of an address in a core. */
+#define PC_RECORDS 65536u
+
+static inline const void *place_of(const struct task *t, const void *pc)
+{
+	return t->depth ? pc : (const void *)(u64)(t->record + 1);
+}
+
+#endif

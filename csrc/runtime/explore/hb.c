@@ -1,0 +1,433 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Happens-before among steps, conflicts, and the clocks of synchronisation.
+ *
+ * Two orders are kept, on purpose. The *step* order is that of dependence: any two conflicting accesses to an object, and
+ * what had to come first for a step to be possible (unlock before lock, the end of a work before the flush that waited).
+ * Executions with equal step orders are one class. The *race* order is that of the memory model: a relaxed increment
+ * orders nothing. Every edge of the second is one of the first. (An execution's own data races are looked for with the
+ * second, in shadow.c.)
+ *
+ * An object remembers its accesses in groups whose members commute: readers, increments, decrements; a write is a group
+ * of its own. A member comes after all of the group before. So only two groups have to be remembered, and of each task
+ * its last access: Flanagan and Godefroid's "last access" per object, with the readers kept apart (POPL 2005).
+ *
+ * Mutexes are different: a lock comes after the last unlock, which made it possible, and *races* with the last lock,
+ * which it could have preceded. A failed trylock and a question are readers, with which an unlock can race.
+ *
+ * A race is reported with the step complete, because its clock is final only then.
+ */
+#include <explore/explore.h>
+#include <string.h>
+
+#include "engine.h"
+#include "heap.h"
+#include "internal.h"
+
+#define BUCKETS 16384u
+#define FOOTPRINTS (1u << 20)
+#define MAX_RACES 256
+
+struct group {
+	u64 tasks;
+	u16 node[MAX_TASKS];
+};
+
+struct var {
+	u64 addr;
+	u8 current_mode;
+	u8 which;		/* of groups: the current one */
+	bool has_sync;
+	int last_lock, last_unlock;
+	struct group groups[2];
+	struct clock sync;
+};
+
+static struct var vars[MAX_VARS];
+static unsigned int nr_vars;
+static struct { u64 addr; u32 execution; u32 var; } buckets[BUCKETS];
+
+static struct footprint footprints[FOOTPRINTS];
+u32 hb_footprint_top;
+
+static u16 races[MAX_RACES];
+static unsigned int nr_races;
+
+void hb_reset(void)
+{
+	nr_vars = 0;
+	nr_races = 0;
+}
+
+void hb_forget_all(void)
+{
+	memset(buckets, 0, sizeof(buckets));
+}
+
+struct footprint *hb_footprints(void)
+{
+	return footprints;
+}
+
+static struct var *var_of(u64 addr)
+{
+	u32 i = (u32)((addr * 0x9e3779b97f4a7c15ull) >> 50);
+	struct var *v;
+
+	while (buckets[i].execution == engine.execution) {
+		if (buckets[i].addr == addr)
+			return &vars[buckets[i].var];
+		i = (i + 1) % BUCKETS;
+	}
+	if (nr_vars == MAX_VARS)
+		finding_fatal(XP_K_EXPLORER, 0, NULL, "more synchronisation objects than the explorer can follow");
+	buckets[i].execution = engine.execution;
+	buckets[i].addr = addr;
+	buckets[i].var = nr_vars;
+	v = &vars[nr_vars++];
+	v->addr = addr;
+	v->current_mode = MODE_READ;
+	v->which = 0;
+	v->has_sync = false;
+	v->last_lock = v->last_unlock = NO_NODE;
+	v->groups[0].tasks = v->groups[1].tasks = 0;
+	return v;
+}
+
+/* --- the race order's clocks --- */
+
+struct clock *sync_clock(u64 addr)
+{
+	struct var *v = var_of(addr);
+
+	if (!v->has_sync) {
+		v->has_sync = true;
+		clock_zero(&v->sync);
+	}
+	return &v->sync;
+}
+
+void sync_acquire(u64 addr)
+{
+	struct var *v = var_of(addr);
+
+	if (v->has_sync)
+		clock_join(&engine.current->race, &v->sync);
+}
+
+void sync_release(u64 addr)
+{
+	struct var *v = var_of(addr);
+
+	v->has_sync = true;
+	clock_copy(&v->sync, &engine.current->race);
+	race_tick(engine.current);
+}
+
+void sync_release_join(u64 addr)
+{
+	clock_join(sync_clock(addr), &engine.current->race);
+	race_tick(engine.current);
+}
+
+void sync_forget(u64 addr)
+{
+	var_of(addr)->has_sync = false;
+}
+
+/* --- the step order --- */
+
+static inline bool is_before(const struct node *earlier, const struct clock *clock)
+{
+	return clock->at[earlier->task] >= (s16)earlier->ordinal;
+}
+
+static void race_with(int node)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_races; i++)
+		if (races[i] == node)
+			return;
+	if (nr_races < MAX_RACES)
+		races[nr_races++] = (u16)node;
+	else
+		finding_fatal(XP_K_EXPLORER, 0, NULL, "a step conflicts with too many others");
+}
+
+static void group_races(const struct group *g, const struct clock *clock, int task)
+{
+	u64 left = g->tasks & ~(1ull << task);
+
+	while (left) {
+		int node = g->node[__builtin_ctzll(left)];
+
+		left &= left - 1;
+		if (!is_before(&engine.nodes[node], clock))
+			race_with(node);
+	}
+}
+
+static void group_join(const struct group *g, struct clock *clock, int task)
+{
+	u64 left = g->tasks & ~(1ull << task);
+
+	while (left) {
+		clock_join(clock, &engine.nodes[g->node[__builtin_ctzll(left)]].clock);
+		left &= left - 1;
+	}
+}
+
+static void group_set(struct group *g, int task, int node)
+{
+	g->tasks |= 1ull << task;
+	g->node[task] = (u16)node;
+}
+
+static void access_memory(struct var *v, enum access_mode mode, struct clock *clock, int task, int node, bool fresh)
+{
+	struct group *current = &v->groups[v->which], *before = &v->groups[!v->which];
+
+	if (mode != v->current_mode || mode == MODE_WRITE) {
+		if (!current->tasks) {
+			/* Nobody yet: a group that replaces an empty one keeps the one before. */
+			current->tasks = 0;
+		} else {
+			v->which = !v->which;
+			before = current;
+			current = &v->groups[v->which];
+			current->tasks = 0;
+		}
+		v->current_mode = (u8)mode;
+	}
+	if (fresh)
+		group_races(before, clock, task);
+	group_join(before, clock, task);
+	group_set(current, task, node);
+}
+
+/* The readers are those since the lock or unlock before; groups[0] has them. */
+static void access_lock(struct var *v, enum access_mode mode, struct clock *clock, int task, int node, bool fresh)
+{
+	struct group *readers = &v->groups[0];
+
+	switch (mode) {
+	case MODE_READ:
+		if (fresh) {
+			if (v->last_lock >= 0 && !is_before(&engine.nodes[v->last_lock], clock))
+				race_with(v->last_lock);
+			if (v->last_unlock >= 0 && !is_before(&engine.nodes[v->last_unlock], clock))
+				race_with(v->last_unlock);
+		}
+		if (v->last_lock >= 0)
+			clock_join(clock, &engine.nodes[v->last_lock].clock);
+		if (v->last_unlock >= 0)
+			clock_join(clock, &engine.nodes[v->last_unlock].clock);
+		group_set(readers, task, node);
+		return;
+	case MODE_TRYLOCK:
+		if (fresh && v->last_unlock >= 0 && !is_before(&engine.nodes[v->last_unlock], clock))
+			race_with(v->last_unlock);
+		__attribute__((fallthrough));
+	case MODE_LOCK:
+		if (fresh) {
+			if (v->last_lock >= 0 && !is_before(&engine.nodes[v->last_lock], clock))
+				race_with(v->last_lock);
+			group_races(readers, clock, task);
+		}
+		if (v->last_lock >= 0)
+			clock_join(clock, &engine.nodes[v->last_lock].clock);
+		if (v->last_unlock >= 0)
+			clock_join(clock, &engine.nodes[v->last_unlock].clock);
+		group_join(readers, clock, task);
+		readers->tasks = 0;
+		v->last_lock = node;
+		return;
+	default:
+		if (fresh)
+			group_races(readers, clock, task);
+		group_join(readers, clock, task);
+		readers->tasks = 0;
+		v->last_unlock = node;
+		return;
+	}
+}
+
+void hb_commit(enum access_mode mode, u64 addr)
+{
+	int n = engine.depth - 1, task = engine.current->id;
+	struct node *node = &engine.nodes[n];
+	bool fresh = n >= engine.fresh_from;
+	struct var *v;
+
+	if (n < 0)
+		return;
+	if ((mode == MODE_INC || mode == MODE_DEC) && !engine.commute)
+		mode = MODE_WRITE;
+	if (fresh && engine.strategy->wants_footprints) {
+		if (hb_footprint_top == FOOTPRINTS)
+			finding_fatal(XP_K_EXPLORER, 0, NULL, "the footprints of one path do not fit");
+		footprints[hb_footprint_top++] = (struct footprint){ .addr = addr, .mode = (u8)mode };
+		node->fp_len++;
+		node->bloom |= footprint_bit(addr);
+	}
+	v = var_of(addr);
+	fresh = fresh && engine.strategy->race;
+	if (addr & ADDR_LOCK_BIT)
+		access_lock(v, mode, &node->clock, task, n, fresh);
+	else
+		access_memory(v, mode, &node->clock, task, n, fresh);
+}
+
+void hb_after(int node)
+{
+	if (engine.depth)
+		clock_join(&engine.nodes[engine.depth - 1].clock, &engine.nodes[node].clock);
+}
+
+void hb_step_done(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_races; i++)
+		engine.strategy->race(races[i]);
+	nr_races = 0;
+}
+
+/* What a pending operation would do to its object. */
+static bool pending_mode(const struct op *op, enum access_mode *mode, u64 *addr)
+{
+	*addr = op->addr;
+	switch (op->kind) {
+	case OP_LOCK:
+	case OP_TRYLOCK:
+		*mode = MODE_LOCK;
+		*addr |= ADDR_LOCK_BIT;
+		return true;
+	case OP_IS_LOCKED:
+		*mode = MODE_READ;
+		*addr |= ADDR_LOCK_BIT;
+		return true;
+	case OP_LOAD:
+	case OP_REF_READ:
+	case OP_RCU_LOCK:
+	case OP_AWAIT:
+		*mode = MODE_READ;
+		return true;
+	case OP_STORE:
+	case OP_RMW:
+	case OP_CAS:
+	case OP_REF_SET:
+	case OP_REF_INC:
+	case OP_REF_INZ:
+	case OP_REF_DEC:
+	case OP_REF_DAT:
+	case OP_QUEUE_WORK:
+	case OP_WORK:
+	case OP_RCU_SNAPSHOT:
+	case OP_RESPOND:
+	case OP_HOLD:
+		*mode = MODE_WRITE;
+		return true;
+	case OP_FLUSH:
+	case OP_DRAIN:
+		*mode = MODE_WRITE;
+		return true;
+	default:
+		return false;
+	}
+}
+
+void hb_pending_races(void)
+{
+	int depth = engine.depth;
+	u64 left = engine.live;
+
+	hb_step_done();
+	if (!engine.strategy->race)
+		return;
+	while (left) {
+		struct task *t = &engine.tasks[__builtin_ctzll(left)];
+		struct node *node = &engine.nodes[depth];
+		enum access_mode mode;
+		u64 addr;
+		u32 i;
+
+		left &= left - 1;
+		if (!pending_mode(&t->pending, &mode, &addr))
+			continue;
+		if (t->last_node >= 0)
+			clock_copy(&node->clock, &engine.nodes[t->last_node].clock);
+		else
+			clock_zero(&node->clock);
+		node->task = (u8)t->id;
+		node->ordinal = (u16)(t->ordinal + 1);
+		node->clock.at[t->id] = (s16)node->ordinal;
+
+		for (i = 0; i < nr_vars; i++) {
+			struct var *v = &vars[i];
+
+			if (v->addr != addr)
+				continue;
+			if (addr & ADDR_LOCK_BIT) {
+				if (v->last_lock >= 0 && !is_before(&engine.nodes[v->last_lock], &node->clock))
+					race_with(v->last_lock);
+				group_races(&v->groups[0], &node->clock, t->id);
+			} else {
+				const struct group *g = &v->groups[v->which];
+
+				if (mode == v->current_mode && mode != MODE_WRITE)
+					g = &v->groups[!v->which];
+				group_races(g, &node->clock, t->id);
+				group_join(g, &node->clock, t->id);
+			}
+		}
+		engine.depth = depth + 1;
+		hb_step_done();
+		engine.depth = depth;
+	}
+}
+
+/* --- conflicts of steps that have not met --- */
+
+static bool modes_conflict(u8 a, u8 b)
+{
+	if (a != b)
+		return true;
+	return a == MODE_WRITE || a >= MODE_LOCK;
+}
+
+bool footprints_conflict(const struct footprint *a, unsigned int na, const struct footprint *b, unsigned int nb)
+{
+	unsigned int i, j;
+
+	for (i = 0; i < na; i++)
+		for (j = 0; j < nb; j++)
+			if (a[i].addr == b[j].addr && modes_conflict(a[i].mode, b[j].mode))
+				return true;
+	return false;
+}
+
+/* --- classes --- */
+
+u64 hb_class(void)
+{
+	u64 sum = 0;
+	int i;
+
+	for (i = 0; i < engine.depth; i++) {
+		const struct node *node = &engine.nodes[i];
+		u64 h = 0x9e3779b97f4a7c15ull * (u64)(node->task + 1) + node->ordinal;
+		int t;
+
+		h = (h ^ node->op) * 0xbf58476d1ce4e5b9ull;
+		h = (h ^ address_identity(node->addr) ^ (u64)node->alternative << 56) * 0x94d049bb133111ebull;
+		for (t = 0; t <= engine.nr_ids; t++) {
+			h ^= h >> 31;
+			h = (h ^ (u64)(u16)node->clock.at[t]) * 0xbf58476d1ce4e5b9ull;
+		}
+		h ^= h >> 29;
+		sum += h * 0x94d049bb133111ebull;
+	}
+	return sum;
+}

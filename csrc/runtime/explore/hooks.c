@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the compiler calls in a core: gcc's and clang's -fsanitize=thread, with ours in the place of its runtime.
+ *
+ * Hooks for plain accesses run before the access. Atomic ones have to perform it. Volatile accesses
+ * (READ_ONCE, WRITE_ONCE) come by names of their own, since gcc's --param tsan-distinguish-volatile=1, and are scheduling
+ * points, as the atomics are.
+ *
+ * Everything has protected visibility, like the kernel's API: a core that is compiled later links against the file that
+ * this is in. Where libtsan is in the process its functions win, and the explorer refuses to work (xp_unusable()).
+ */
+#include <explore/explore.h>
+#include <string.h>
+
+#include "heap.h"
+#include "internal.h"
+
+#define HOOK KERNEL_API __attribute__((used))
+
+HOOK void __tsan_init(void);
+HOOK void __tsan_func_entry(void *pc);
+HOOK void __tsan_func_exit(void);
+
+void __tsan_init(void)
+{
+}
+
+static noinline void overflow(struct task *t, const void *pc)
+{
+	t->depth = 0;
+	finding_fatal(XP_K_STACK_OVERFLOW, 0, pc, "the task's stack is used up");
+}
+
+void __tsan_func_entry(void *pc)
+{
+	struct task *t = engine.current;
+
+	if (unlikely(!t))
+		return;
+	t->depth++;
+	if (unlikely((u64)__builtin_frame_address(0) - (u64)t->fiber.stack < FIBER_RESERVE_BYTES))
+		overflow(t, pc);
+}
+
+void __tsan_func_exit(void)
+{
+	if (likely(engine.current != NULL))
+		engine.current->depth--;
+}
+
+static noinline void plain_point(u64 addr, bool write, const void *pc)
+{
+	enum op_kind kind = write ? OP_WRITE : OP_READ;
+
+	if (!engine.parallel || !heap_has(addr))
+		return;
+	wait_op(kind, addr, pc);
+	commit(kind, write ? MODE_WRITE : MODE_READ, addr & ~7ull, pc);
+}
+
+static inline void plain(u64 addr, size_t size, bool write, const void *pc)
+{
+	if (unlikely(engine.points_plain) && engine.current) {
+		shadow_check(addr, size, write, pc);
+		plain_point(addr, write, pc);
+	}
+	shadow_access(addr, size, write ? PLAIN_WRITE : PLAIN_READ, pc);
+}
+
+#define PLAIN_HOOKS(n)									\
+	HOOK void __tsan_read##n(void *p);						\
+	HOOK void __tsan_write##n(void *p);						\
+	void __tsan_read##n(void *p) { plain((u64)p, n, false, caller_pc()); }		\
+	void __tsan_write##n(void *p) { plain((u64)p, n, true, caller_pc()); }
+#define UNALIGNED_HOOKS(n)								\
+	HOOK void __tsan_unaligned_read##n(void *p);					\
+	HOOK void __tsan_unaligned_write##n(void *p);					\
+	void __tsan_unaligned_read##n(void *p) { plain((u64)p, n, false, caller_pc()); }	\
+	void __tsan_unaligned_write##n(void *p) { plain((u64)p, n, true, caller_pc()); }
+
+PLAIN_HOOKS(1)
+PLAIN_HOOKS(2)
+PLAIN_HOOKS(4)
+PLAIN_HOOKS(8)
+PLAIN_HOOKS(16)
+UNALIGNED_HOOKS(2)
+UNALIGNED_HOOKS(4)
+UNALIGNED_HOOKS(8)
+UNALIGNED_HOOKS(16)
+
+HOOK void __tsan_read_range(void *p, unsigned long size);
+HOOK void __tsan_write_range(void *p, unsigned long size);
+
+void __tsan_read_range(void *p, unsigned long size)
+{
+	if (size)
+		plain((u64)p, size, false, caller_pc());
+}
+
+void __tsan_write_range(void *p, unsigned long size)
+{
+	if (size)
+		plain((u64)p, size, true, caller_pc());
+}
+
+/* --- string functions, which a core calls by name because it is compiled with -fno-builtin --- */
+
+KERNEL_API void *iopf_explore_memcpy(void *to, const void *from, size_t n);
+KERNEL_API void *iopf_explore_memset(void *to, int c, size_t n);
+
+void *iopf_explore_memcpy(void *to, const void *from, size_t n)
+{
+	if (n && engine.current) {
+		shadow_access((u64)from, n, PLAIN_READ, caller_pc());
+		shadow_access((u64)to, n, PLAIN_WRITE, caller_pc());
+	}
+	return memmove(to, from, n);
+}
+
+void *iopf_explore_memset(void *to, int c, size_t n)
+{
+	if (n && engine.current)
+		shadow_access((u64)to, n, PLAIN_WRITE, caller_pc());
+	return memset(to, c, n);
+}
+
+/* --- marked accesses --- */
+
+static inline bool in_concurrency(u64 addr)
+{
+	struct task *t = engine.current;
+
+	/* A variable on one's own stack is nobody else's. */
+	return t && addr - (u64)t->fiber.stack >= FIBER_STACK_BYTES;
+}
+
+static bool acquires(int order)
+{
+	return order == __ATOMIC_CONSUME || order == __ATOMIC_ACQUIRE || order == __ATOMIC_ACQ_REL || order == __ATOMIC_SEQ_CST;
+}
+
+static bool releases(int order)
+{
+	return order == __ATOMIC_RELEASE || order == __ATOMIC_ACQ_REL || order == __ATOMIC_SEQ_CST;
+}
+
+static void load_begin(u64 addr, size_t size, const void *pc)
+{
+	shadow_check(addr, size, false, pc);
+	wait_op(OP_LOAD, addr, pc);
+	shadow_access(addr, size, MARKED_READ, pc);
+}
+
+static void load_end(u64 addr, int order, s64 value, const void *pc)
+{
+	commit_values(OP_LOAD, MODE_READ, addr, pc, value, value);
+	if (acquires(order))
+		sync_acquire(addr);
+}
+
+static void store_begin(u64 addr, size_t size, const void *pc)
+{
+	shadow_check(addr, size, true, pc);
+	wait_op(OP_STORE, addr, pc);
+	shadow_access(addr, size, MARKED_WRITE, pc);
+}
+
+static void store_end(u64 addr, int order, s64 before, s64 after, const void *pc)
+{
+	commit_values(OP_STORE, MODE_WRITE, addr, pc, before, after);
+	if (releases(order))
+		sync_release(addr);
+	else
+		sync_forget(addr);
+}
+
+static void rmw_begin(enum op_kind kind, u64 addr, size_t size, const void *pc)
+{
+	shadow_check(addr, size, true, pc);
+	wait_op(kind, addr, pc);
+	shadow_access(addr, size, MARKED_WRITE, pc);
+}
+
+static void rmw_end(enum op_kind kind, u64 addr, int order, s64 before, s64 after, const void *pc)
+{
+	commit_values(kind, MODE_WRITE, addr, pc, before, after);
+	if (acquires(order))
+		sync_acquire(addr);
+	if (releases(order))
+		sync_release_join(addr);
+}
+
+/* --- for the scenario's own low-level operations --- */
+
+s64 hook_value(u64 addr, int bytes)
+{
+	switch (bytes) {
+	case 1:
+		return *(u8 *)addr;
+	case 2:
+		return *(u16 *)addr;
+	case 4:
+		return *(s32 *)addr;
+	default:
+		return *(s64 *)addr;
+	}
+}
+
+static void set_value(u64 addr, int bytes, s64 value)
+{
+	switch (bytes) {
+	case 1:
+		*(u8 *)addr = (u8)value;
+		return;
+	case 2:
+		*(u16 *)addr = (u16)value;
+		return;
+	case 4:
+		*(s32 *)addr = (s32)value;
+		return;
+	default:
+		*(s64 *)addr = value;
+	}
+}
+
+s64 hook_load(u64 addr, int bytes, int order)
+{
+	s64 value;
+
+	if (order < 0) {
+		plain(addr, (size_t)bytes, false, NULL);
+		return hook_value(addr, bytes);
+	}
+	load_begin(addr, (size_t)bytes, NULL);
+	value = hook_value(addr, bytes);
+	load_end(addr, order, value, NULL);
+	return value;
+}
+
+void hook_store(u64 addr, int bytes, int order, s64 value)
+{
+	s64 before;
+
+	if (order < 0) {
+		plain(addr, (size_t)bytes, true, NULL);
+		set_value(addr, bytes, value);
+		return;
+	}
+	store_begin(addr, (size_t)bytes, NULL);
+	before = hook_value(addr, bytes);
+	set_value(addr, bytes, value);
+	store_end(addr, order, before, value, NULL);
+}
+
+s64 hook_rmw(u64 addr, int bytes, int order, bool add, s64 value)
+{
+	s64 before;
+
+	rmw_begin(OP_RMW, addr, (size_t)bytes, NULL);
+	before = hook_value(addr, bytes);
+	set_value(addr, bytes, add ? before + value : value);
+	rmw_end(OP_RMW, addr, order, before, hook_value(addr, bytes), NULL);
+	return before;
+}
+
+bool hook_cas(u64 addr, int bytes, int order, s64 expected, s64 value)
+{
+	s64 before;
+
+	shadow_check(addr, (size_t)bytes, true, NULL);
+	wait_op(OP_CAS, addr, NULL);
+	before = hook_value(addr, bytes);
+	shadow_access(addr, (size_t)bytes, before == expected ? MARKED_WRITE : MARKED_READ, NULL);
+	if (before != expected) {
+		commit_values(OP_CAS, MODE_READ, addr, NULL, before, before);
+		if (acquires(order))
+			sync_acquire(addr);
+		return false;
+	}
+	set_value(addr, bytes, value);
+	rmw_end(OP_CAS, addr, order, before, value, NULL);
+	return true;
+}
+
+#define VOLATILE_HOOKS(n, type)								\
+	HOOK void __tsan_volatile_read##n(void *p);					\
+	HOOK void __tsan_volatile_write##n(void *p);					\
+	void __tsan_volatile_read##n(void *p)						\
+	{										\
+		if (!in_concurrency((u64)p))						\
+			return;								\
+		load_begin((u64)p, n, caller_pc());					\
+		load_end((u64)p, __ATOMIC_RELAXED, (s64)*(type *)p, caller_pc());	\
+	}										\
+	void __tsan_volatile_write##n(void *p)						\
+	{										\
+		if (!in_concurrency((u64)p))						\
+			return;								\
+		store_begin((u64)p, n, caller_pc());					\
+		/* The value is not here yet. */					\
+		commit(OP_STORE, MODE_WRITE, (u64)p, caller_pc());			\
+		sync_forget((u64)p);							\
+	}
+
+VOLATILE_HOOKS(1, u8)
+VOLATILE_HOOKS(2, u16)
+VOLATILE_HOOKS(4, s32)
+VOLATILE_HOOKS(8, s64)
+
+#define RMW_HOOK(bits, type, name, expression)						\
+	HOOK type __tsan_atomic##bits##_##name(volatile type *p, type v, int order);	\
+	type __tsan_atomic##bits##_##name(volatile type *p, type v, int order)		\
+	{										\
+		type before, after;							\
+											\
+		if (in_concurrency((u64)p))						\
+			rmw_begin(OP_RMW, (u64)p, sizeof(type), caller_pc());		\
+		before = *p;								\
+		after = (type)(expression);						\
+		*p = after;								\
+		if (in_concurrency((u64)p))						\
+			rmw_end(OP_RMW, (u64)p, order, (s64)before, (s64)after, caller_pc());	\
+		return before;								\
+	}
+
+#define ATOMIC_HOOKS(bits, type)							\
+	HOOK type __tsan_atomic##bits##_load(const volatile type *p, int order);	\
+	HOOK void __tsan_atomic##bits##_store(volatile type *p, type v, int order);	\
+	HOOK int __tsan_atomic##bits##_compare_exchange_strong(volatile type *p, type *expected, type v, int order, int fail);	\
+	HOOK int __tsan_atomic##bits##_compare_exchange_weak(volatile type *p, type *expected, type v, int order, int fail);	\
+	HOOK type __tsan_atomic##bits##_compare_exchange_val(volatile type *p, type expected, type v, int order, int fail);	\
+	type __tsan_atomic##bits##_load(const volatile type *p, int order)		\
+	{										\
+		type v;									\
+											\
+		if (!in_concurrency((u64)p))						\
+			return *p;							\
+		load_begin((u64)p, sizeof(type), caller_pc());				\
+		v = *p;									\
+		load_end((u64)p, order, (s64)v, caller_pc());				\
+		return v;								\
+	}										\
+	void __tsan_atomic##bits##_store(volatile type *p, type v, int order)		\
+	{										\
+		type before;								\
+											\
+		if (!in_concurrency((u64)p)) {						\
+			*p = v;								\
+			return;								\
+		}									\
+		store_begin((u64)p, sizeof(type), caller_pc());				\
+		before = *p;								\
+		*p = v;									\
+		store_end((u64)p, order, (s64)before, (s64)v, caller_pc());		\
+	}										\
+	static bool cas##bits(volatile type *p, type *expected, type v, int order, int fail, const void *pc)	\
+	{										\
+		bool concurrent = in_concurrency((u64)p), swapped;			\
+		type before;								\
+											\
+		if (concurrent) {							\
+			shadow_check((u64)p, sizeof(type), true, pc);			\
+			wait_op(OP_CAS, (u64)p, pc);					\
+		}									\
+		before = *p;								\
+		swapped = before == *expected;						\
+		if (concurrent)								\
+			shadow_access((u64)p, sizeof(type), swapped ? MARKED_WRITE : MARKED_READ, pc);	\
+		if (swapped)								\
+			*p = v;								\
+		else									\
+			*expected = before;						\
+		if (concurrent && swapped)						\
+			rmw_end(OP_CAS, (u64)p, order, (s64)before, (s64)v, pc);	\
+		else if (concurrent) {							\
+			commit_values(OP_CAS, MODE_READ, (u64)p, pc, (s64)before, (s64)before);	\
+			if (acquires(fail))						\
+				sync_acquire((u64)p);					\
+		}									\
+		return swapped;								\
+	}										\
+	int __tsan_atomic##bits##_compare_exchange_strong(volatile type *p, type *expected, type v, int order, int fail)	\
+	{										\
+		return cas##bits(p, expected, v, order, fail, caller_pc());		\
+	}										\
+	int __tsan_atomic##bits##_compare_exchange_weak(volatile type *p, type *expected, type v, int order, int fail)	\
+	{										\
+		return cas##bits(p, expected, v, order, fail, caller_pc());		\
+	}										\
+	type __tsan_atomic##bits##_compare_exchange_val(volatile type *p, type expected, type v, int order, int fail)	\
+	{										\
+		cas##bits(p, &expected, v, order, fail, caller_pc());			\
+		return expected;							\
+	}										\
+	RMW_HOOK(bits, type, exchange, v)						\
+	RMW_HOOK(bits, type, fetch_add, before + v)					\
+	RMW_HOOK(bits, type, fetch_sub, before - v)					\
+	RMW_HOOK(bits, type, fetch_and, before & v)					\
+	RMW_HOOK(bits, type, fetch_or, before | v)					\
+	RMW_HOOK(bits, type, fetch_xor, before ^ v)					\
+	RMW_HOOK(bits, type, fetch_nand, ~(before & v))
+
+ATOMIC_HOOKS(8, u8)
+ATOMIC_HOOKS(16, u16)
+ATOMIC_HOOKS(32, u32)
+ATOMIC_HOOKS(64, u64)
+
+HOOK void __tsan_atomic_thread_fence(int order);
+HOOK void __tsan_atomic_signal_fence(int order);
+
+/*
+ * Fences order what comes before and behind them, also relaxed accesses; their clock would have to be kept per task and
+ * joined by every later store. No core uses one: said, not guessed.
+ */
+void __tsan_atomic_thread_fence(int order)
+{
+	if (engine.current)
+		finding_fatal(XP_K_EXPLORER, 0, caller_pc(), "a stand-alone fence, which the explorer does not model");
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	(void)order;
+}
+
+void __tsan_atomic_signal_fence(int order)
+{
+	(void)order;
+}

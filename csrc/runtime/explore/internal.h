@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the files of the explore runtime tell each other, beside the engine. */
+#ifndef IOPF_EXPLORE_INTERNAL_H
+#define IOPF_EXPLORE_INTERNAL_H
+
+#include "engine.h"
+
+struct lock_class;
+struct mutex;
+
+/* mutex.c: the task that has it, or -1 */
+int mutex_owner(const struct mutex *lock);
+
+/* engine.c */
+bool await_done(const struct op *op);
+/* Task 0 waits for all others, without a choice. */
+void engine_join(void);
+extern bool (*engine_respond_ready)(struct task *t);
+/* Whose stack is that, or -1; is it below what that task uses now. */
+int engine_stack_owner(u64 addr);
+bool engine_stack_is_dead(const struct task *owner, u64 addr);
+
+/* finding.c */
+void __attribute__((noreturn)) finding_deadlock(void);
+u64 finding_waits_for(int task);
+extern bool event_point_next;	/* the next event of the history is a scheduling point */
+
+/* hooks.c: what an instrumented core would have done; order: __ATOMIC_*, -1: a plain access */
+s64 hook_value(u64 addr, int bytes);	/* as it is, no access */
+s64 hook_load(u64 addr, int bytes, int order);
+void hook_store(u64 addr, int bytes, int order, s64 value);
+s64 hook_rmw(u64 addr, int bytes, int order, bool add, s64 value);
+bool hook_cas(u64 addr, int bytes, int order, s64 expected, s64 value);
+
+/* shadow.c */
+const char *shadow_class_text(int class);
+
+/* refcount.c */
+void refcount_reset(void);
+/* An object is freed: a count inside it that is not zero is reported. */
+void refcount_freeing(u64 addr, u32 size, const void *pc);
+
+/* hb.c */
+void hb_forget_all(void);
+
+/* rcu.c */
+void rcu_reset(void);
+bool rcu_barrier_done(u16 index);
+bool rcu_callback_ready(u16 index);
+void rcu_describe_wait(const struct task *t, u64 *tasks);
+/* Sleeping here is wrong: reports it. */
+void might_sleep(const void *pc, const char *text);
+
+/* workqueue.c */
+void workqueue_reset(void);
+bool work_ready(u16 index);
+bool flush_done(u16 index);
+/* The tasks that a wait of the workqueue is for. */
+u64 flush_waits_for(u16 index);
+u64 work_waits_for(u16 index);
+/* Unfinished items of the queue. */
+int workqueue_unfinished(const void *wq);
+
+/* warn.c */
+struct warn_site;
+#define MAX_WARNS 32
+struct warn_hit {
+	const struct warn_site *site;
+	unsigned int hits;
+};
+extern struct warn_hit warn_hits[MAX_WARNS];
+extern int nr_warn_hits;
+void warn_reset(void);
+/* One of the WARNs that blame the caller, which fail no run. */
+bool warn_is_callers(const struct warn_site *site);
+
+#endif

@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Shadow memory: who touched which bytes, when.
+ *
+ * Two questions before every access. May it happen at all: is there a live object? And is it ordered with the accesses
+ * of other tasks by the memory model's clocks? The second is FastTrack (Flanagan and Freund, PLDI 2009): the last date of
+ * an access for each cell, a vector of dates only where several tasks touched it without an order between them.
+ *
+ * Deviations: four classes of access instead of two, since plain accesses race with marked ones (atomics, volatiles,
+ * the primitives' own) and those do not race with each other; and freeing is an access to the whole object that races
+ * with everything. So an access that this order of events shows before the free, and another order could show behind it,
+ * is reported as a use after free without having to find that order.
+ *
+ * A cell stands for eight bytes. Cells with accesses to different parts of them are split, into halves or bytes, so that
+ * neighbours of a variable are never mistaken for it. A cell belongs to one object's life by the object's serial number:
+ * nothing is cleared when memory is handed out or an execution begins.
+ *
+ * A task's own stack is not looked at. Another task's may be used as long as its frame lives, without dates. Static
+ * memory of the extension and of the core's own shared object may be read; cores have no variables in it.
+ */
+#define _GNU_SOURCE
+#include <explore/explore.h>
+#include <link.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "heap.h"
+#include "internal.h"
+
+#define CLASSES 4
+#define MAX_SHARED 2048
+#define MAX_SPLITS 1024
+#define MAX_SEGMENTS 64
+#define MOST_ACCESSES 4000000u
+
+struct cell {
+	u32 serial;
+	u8 mask;		/* bytes that it is about */
+	u8 unit;		/* 0: whole; 4, 1: split */
+	u16 split;
+	u32 date[CLASSES];	/* task << 16 | clock, 0: none */
+	u64 pc[CLASSES];
+	u16 shared[CLASSES];	/* dates of several tasks, 0: one */
+};
+
+struct shared {
+	u64 tasks;
+	s16 clock[MAX_TASKS];
+	u64 pc[MAX_TASKS];
+};
+
+static struct cell *cells;
+static struct shared shared[MAX_SHARED];
+static struct cell splits[MAX_SPLITS][8];
+static unsigned int nr_shared, nr_splits;
+
+static struct { u64 begin, end; bool writable; } segments[MAX_SEGMENTS];
+static int nr_segments;
+
+int shadow_init(void)
+{
+	size_t bytes = HEAP_BYTES / 8 * sizeof(*cells);
+
+	if (cells)
+		return madvise(cells, bytes, MADV_DONTNEED);
+	cells = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (cells == MAP_FAILED) {
+		cells = NULL;
+		return -ENOMEM;
+	}
+	shadow_add_image(shared);
+	return 0;
+}
+
+void shadow_reset(void)
+{
+	nr_shared = 1;
+	nr_splits = 1;
+}
+
+/* --- memory that is not the heap's --- */
+
+static int add_segments(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	u64 addr = (u64)arg;
+	bool has = false;
+	int i;
+
+	(void)size;
+	for (i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *h = &info->dlpi_phdr[i];
+		u64 begin = info->dlpi_addr + h->p_vaddr;
+
+		has |= h->p_type == PT_LOAD && addr >= begin && addr < begin + h->p_memsz;
+	}
+	if (!has)
+		return 0;
+	for (i = 0; i < info->dlpi_phnum && nr_segments < MAX_SEGMENTS; i++) {
+		const ElfW(Phdr) *h = &info->dlpi_phdr[i];
+
+		if (h->p_type != PT_LOAD)
+			continue;
+		segments[nr_segments].begin = info->dlpi_addr + h->p_vaddr;
+		segments[nr_segments].end = segments[nr_segments].begin + h->p_memsz;
+		segments[nr_segments++].writable = h->p_flags & PF_W;
+	}
+	return 1;
+}
+
+void shadow_add_image(const void *addr)
+{
+	int i;
+
+	for (i = 0; i < nr_segments; i++)
+		if ((u64)addr >= segments[i].begin && (u64)addr < segments[i].end)
+			return;
+	dl_iterate_phdr(add_segments, (void *)addr);
+}
+
+static void elsewhere(u64 addr, size_t size, bool write, const void *pc)
+{
+	struct task *t = engine.current;
+	int i, other;
+
+	if (addr - (u64)t->fiber.stack < FIBER_STACK_BYTES)
+		return;
+	other = engine_stack_owner(addr);
+	if (other >= 0) {
+		const struct task *owner = &engine.tasks[other];
+
+		if (!(engine.used >> other & 1) || owner->state != TASK_LIVE || engine_stack_is_dead(owner, addr))
+			finding_fatal(XP_K_USE_AFTER_FREE, addr, pc, "the stack frame is gone");
+		return;
+	}
+	for (i = 0; i < nr_segments; i++)
+		if (addr >= segments[i].begin && addr + size <= segments[i].end && (!write || segments[i].writable))
+			return;
+	finding_fatal(XP_K_BAD_ACCESS, addr, pc, addr < 65536 ? "NULL pointer" :
+		      addr >= 0xdead000000000000ull && addr < 0xdead000000001000ull ? "a deleted list node's pointer" :
+		      "no object is there");
+}
+
+/* --- the heap --- */
+
+static struct object *object_for(u64 addr, u64 offset, size_t size, const void *pc)
+{
+	const struct slot *slot = &heap_slots[offset / SLOT_BYTES];
+	struct object *o;
+
+	if (unlikely(slot->execution != engine.execution))
+		finding_fatal(XP_K_BAD_ACCESS, addr, pc, "memory that was never allocated");
+	o = &heap_objects[slot->object];
+	if (unlikely(o->state == OBJECT_FREED))
+		finding_fatal(XP_K_USE_AFTER_FREE, addr, pc, "the object was freed");
+	if (unlikely(offset - o->base >= o->size || size > o->size - (offset - o->base)))
+		finding_fatal(XP_K_BAD_ACCESS, addr, pc, "outside of the object");
+	return o;
+}
+
+void shadow_check(u64 addr, size_t size, bool write, const void *pc)
+{
+	u64 offset = addr - (u64)heap_base;
+
+	if (!engine.current)
+		return;
+	if (offset >= HEAP_BYTES)
+		elsewhere(addr, size, write, pc);
+	else
+		object_for(addr, offset, size, pc);
+}
+
+static inline bool is_ordered(const struct clock *clock, u32 date)
+{
+	return (s16)(date & 0xffff) <= clock->at[date >> 16];
+}
+
+/* The first access of a class that the clock does not cover: its task and place. */
+static bool find_unordered(const struct cell *c, int class, const struct clock *clock, int self, int *task, u64 *pc)
+{
+	if (c->shared[class]) {
+		const struct shared *s = &shared[c->shared[class]];
+		u64 left = s->tasks & ~(self >= 0 ? 1ull << self : 0);
+
+		while (left) {
+			int t = __builtin_ctzll(left);
+
+			left &= left - 1;
+			if (s->clock[t] > clock->at[t]) {
+				*task = t;
+				*pc = s->pc[t];
+				return true;
+			}
+		}
+		return false;
+	}
+	if (!c->date[class] || (int)(c->date[class] >> 16) == self || is_ordered(clock, c->date[class]))
+		return false;
+	*task = (int)(c->date[class] >> 16);
+	*pc = c->pc[class];
+	return true;
+}
+
+static const bool races[CLASSES][CLASSES] = {
+	[PLAIN_READ] = { [PLAIN_WRITE] = true, [MARKED_WRITE] = true },
+	[PLAIN_WRITE] = { true, true, true, true },
+	[MARKED_READ] = { [PLAIN_WRITE] = true },
+	[MARKED_WRITE] = { [PLAIN_READ] = true, [PLAIN_WRITE] = true },
+};
+
+static const char *const race_text[CLASSES] = {
+	[PLAIN_READ] = "a plain read",
+	[PLAIN_WRITE] = "a plain write",
+	[MARKED_READ] = "a marked read",
+	[MARKED_WRITE] = "a marked write",
+};
+
+const char *shadow_class_text(int class)
+{
+	return race_text[class];
+}
+
+static noinline void report_race(u64 addr, int class, int other_class, int other_task, u64 other_pc, const void *pc)
+{
+	struct finding *f = finding_add(XP_K_DATA_RACE, addr, pc, "nothing orders them");
+
+	if (f->other_pc)
+		return;
+	f->other_pc = (const void *)other_pc;
+	f->other_task = other_task;
+	f->detail = (u64)class << 8 | (u64)other_class;
+}
+
+static noinline void make_shared(struct cell *c, int class, struct task *t, const void *pc)
+{
+	struct shared *s;
+	int other = (int)(c->date[class] >> 16);
+
+	if (nr_shared == MAX_SHARED)
+		finding_fatal(XP_K_EXPLORER, 0, NULL, "too many places that many tasks read");
+	s = &shared[nr_shared];
+	c->shared[class] = (u16)nr_shared++;
+	s->tasks = 1ull << other | 1ull << t->id;
+	s->clock[other] = (s16)(c->date[class] & 0xffff);
+	s->pc[other] = c->pc[class];
+	s->clock[t->id] = t->race.at[t->id];
+	s->pc[t->id] = (u64)pc;
+}
+
+static void touch(struct cell *c, u64 addr, int class, struct task *t, const void *pc)
+{
+	u32 date = (u32)t->id << 16 | (u16)t->race.at[t->id];
+	int i;
+
+	if (c->date[class] == date && !c->shared[class])
+		return;
+	for (i = 0; i < CLASSES; i++) {
+		int task;
+		u64 other_pc;
+
+		if (races[class][i] && c->date[i] && find_unordered(c, i, &t->race, t->id, &task, &other_pc))
+			report_race(addr, class, i, task, other_pc, pc);
+	}
+	if (c->shared[class]) {
+		struct shared *s = &shared[c->shared[class]];
+
+		s->tasks |= 1ull << t->id;
+		s->clock[t->id] = t->race.at[t->id];
+		s->pc[t->id] = (u64)pc;
+		return;
+	}
+	if (class != PLAIN_WRITE && c->date[class] && (int)(c->date[class] >> 16) != t->id &&
+	    !is_ordered(&t->race, c->date[class])) {
+		make_shared(c, class, t, pc);
+		return;
+	}
+	c->date[class] = date;
+	c->pc[class] = (u64)pc;
+}
+
+static void begin_cell(struct cell *c, u32 serial, u8 mask)
+{
+	c->serial = serial;
+	c->mask = mask;
+	c->unit = 0;
+	memset(c->date, 0, sizeof(c->date));
+	memset(c->shared, 0, sizeof(c->shared));
+}
+
+static noinline void split_cell(struct cell *c, u8 mask)
+{
+	u8 unit = (mask == 0x0f || mask == 0xf0) && (c->mask == 0x0f || c->mask == 0xf0 || c->mask == 0xff) ? 4 : 1;
+	struct cell *parts;
+	int i;
+
+	if (!c->unit) {
+		if (nr_splits == MAX_SPLITS)
+			finding_fatal(XP_K_EXPLORER, 0, NULL, "too many variables that share eight bytes");
+		c->split = (u16)nr_splits++;
+		parts = splits[c->split];
+		for (i = 0; i < 8; i++) {
+			if (c->mask >> i & 1)
+				parts[i] = *c;
+			else
+				begin_cell(&parts[i], c->serial, 1);
+			parts[i].unit = 0;
+		}
+	} else {
+		/* From halves to bytes: a byte begins with what is known of its half. */
+		parts = splits[c->split];
+		for (i = 0; i < 8; i++)
+			if (i % 4)
+				parts[i] = parts[i & 4];
+		unit = 1;
+	}
+	c->unit = unit;
+}
+
+static noinline void access_parts(struct cell *c, u8 mask, u64 addr, int class, struct task *t, const void *pc)
+{
+	struct cell *parts;
+	int i;
+
+	if (!c->unit)
+		split_cell(c, mask);
+	else if (c->unit == 4 && mask != 0x0f && mask != 0xf0 && mask != 0xff)
+		split_cell(c, mask);
+	parts = splits[c->split];
+	for (i = 0; i < 8; i += c->unit)
+		if (mask >> i & 1)
+			touch(&parts[i], (addr & ~7ull) + (u64)i, class, t, pc);
+}
+
+void shadow_access(u64 addr, size_t size, enum access_class class, const void *pc)
+{
+	struct task *t = engine.current;
+	u64 offset = addr - (u64)heap_base, end;
+	struct object *o;
+
+	if (unlikely(!t))
+		return;
+	pc = place_of(t, pc);
+	if (unlikely(++t->accesses > MOST_ACCESSES))
+		finding_fatal(XP_K_LIVELOCK, addr, pc, "a loop that never comes to a scheduling point");
+	if (offset >= HEAP_BYTES) {
+		elsewhere(addr, size, class == PLAIN_WRITE || class == MARKED_WRITE, pc);
+		return;
+	}
+	o = object_for(addr, offset, size, pc);
+	if (unlikely(o->task != t->id && o->clock > t->race.at[o->task])) {
+		report_race(addr, class, PLAIN_WRITE, o->task, (u64)o->pc, pc);
+		return;
+	}
+	for (end = offset + size; offset < end; offset = (offset | 7) + 1) {
+		struct cell *c = &cells[offset >> 3];
+		unsigned int first = offset & 7, n = end - offset < 8 - first ? (unsigned int)(end - offset) : 8 - first;
+		u8 mask = (u8)(((1u << n) - 1) << first);
+
+		if (c->serial != o->serial)
+			begin_cell(c, o->serial, mask);
+		if (unlikely(c->unit || c->mask != mask))
+			access_parts(c, mask, (u64)heap_base + offset, class, t, pc);
+		else
+			touch(c, (u64)heap_base + offset, class, t, pc);
+	}
+	if (unlikely(engine.logging))
+		note(class == PLAIN_READ ? OP_READ : class == PLAIN_WRITE ? OP_WRITE : OP_NOTE, addr, pc, NULL, size);
+}
+
+static bool unordered_cell(const struct cell *c, const struct clock *clock, int *task, u64 *pc)
+{
+	int class;
+
+	for (class = 0; class < CLASSES; class++)
+		if (c->date[class] && find_unordered(c, class, clock, -1, task, pc))
+			return true;
+	return false;
+}
+
+void shadow_freeing(struct object *o, const struct clock *clock, const void *pc)
+{
+	u32 granule, i;
+	int task;
+	u64 other;
+
+	for (granule = o->base / 8; granule < (o->base + o->size + 7) / 8; granule++) {
+		const struct cell *c = &cells[granule];
+		struct finding *f;
+		bool found;
+
+		if (c->serial != o->serial)
+			continue;
+		if (!c->unit) {
+			found = unordered_cell(c, clock, &task, &other);
+		} else {
+			for (found = false, i = 0; i < 8 && !found; i += c->unit)
+				found = unordered_cell(&splits[c->split][i], clock, &task, &other);
+		}
+		if (!found)
+			continue;
+		f = finding_add(XP_K_USE_AFTER_FREE, (u64)heap_base + granule * 8ull, pc,
+				"nothing orders the access before the free");
+		f->other_pc = (const void *)other;
+		f->other_task = task;
+		f->by_order = true;
+		engine_stop(END_FAILED);
+	}
+}

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Workqueues: every item that is queued is a task of its own, which has seen what its queuer had seen.
+ *
+ * Without a limit on workers every item may run beside every other, as on an unbound queue; with one, items begin in
+ * the order in which they were queued, so many at a time.
+ *
+ * A flush is two steps: which items it covers, and waiting for them. It comes after exactly those items. (A clock that
+ * all finished items of a queue share would order it after others as well, and hide interleavings.)
+ */
+#include <explore/explore.h>
+#include <linux/bug.h>
+#include <linux/mutex.h>
+#include <linux/slab.h>
+#include <linux/workqueue.h>
+#include <runtime.h>
+
+#include "heap.h"
+#include "internal.h"
+
+#define MAX_QUEUES 32
+#define MAX_ITEMS 256
+#define MAX_FLUSHES 256
+
+/* What cores hold. */
+struct workqueue_struct {
+	u64 index;
+};
+
+struct queue {
+	u64 addr;
+	unsigned int workers;	/* 0: no limit */
+	unsigned int running;
+	bool draining;
+};
+
+enum item_state { ITEM_QUEUED, ITEM_RUNNING, ITEM_DONE };
+
+struct item {
+	u64 work;
+	int queue;
+	int task;
+	int state;
+	int begin_node, end_node;
+};
+
+struct flush {
+	u64 items[MAX_ITEMS / 64];
+	int queue;
+	bool drain;		/* all there will be */
+};
+
+static struct queue queues[MAX_QUEUES];
+static struct item items[MAX_ITEMS];
+static struct flush flushes[MAX_FLUSHES];
+static int nr_queues, nr_items, nr_flushes;
+
+static const struct lock_class workqueue_class = { "a work of the workqueue", __FILE__, __LINE__ };
+
+void workqueue_reset(void)
+{
+	nr_queues = nr_items = nr_flushes = 0;
+}
+
+static struct queue *queue_of(const struct workqueue_struct *wq)
+{
+	return &queues[wq->index];
+}
+
+struct workqueue_struct *alloc_workqueue(const char *format, unsigned int flags, int max_active, ...)
+{
+	static struct slab_site site = { .file = __FILE__, .function = "alloc_workqueue", .line = __LINE__ };
+	struct workqueue_struct *wq = slab_alloc(&site, sizeof(*wq), GFP_KERNEL);
+
+	(void)format;
+	(void)flags;
+	if (!wq)
+		return NULL;
+	if (nr_queues == MAX_QUEUES)
+		finding_fatal(XP_K_EXPLORER, 0, caller_pc(), "too many workqueues in one execution");
+	queues[nr_queues] = (struct queue){ .addr = (u64)wq, .workers = max_active > 0 ? (unsigned int)max_active : 0 };
+	wq->index = (u64)nr_queues++;
+	return wq;
+}
+
+void workqueue_set_workers(struct workqueue_struct *wq, unsigned int nr_workers)
+{
+	queue_of(wq)->workers = nr_workers;
+}
+
+bool current_work_on(struct workqueue_struct *wq)
+{
+	return engine.current->work_queue == wq;
+}
+
+bool work_ready(u16 index)
+{
+	const struct item *item = &items[index];
+	const struct queue *q = &queues[item->queue];
+	int i;
+
+	for (i = 0; i < index; i++) {
+		const struct item *other = &items[i];
+
+		if (other->state == ITEM_RUNNING && other->work == item->work)
+			return false;
+		if (q->workers && other->queue == item->queue && other->state == ITEM_QUEUED)
+			return false;
+	}
+	return !q->workers || q->running < q->workers;
+}
+
+u64 work_waits_for(u16 index)
+{
+	const struct item *item = &items[index];
+	u64 tasks = 0;
+	int i;
+
+	for (i = 0; i < index; i++)
+		if (items[i].queue == item->queue && items[i].state != ITEM_DONE)
+			tasks |= 1ull << items[i].task;
+	return tasks;
+}
+
+static void work_main(void *arg)
+{
+	struct item *item = arg;
+	struct queue *q = &queues[item->queue];
+	struct work_struct *work = (struct work_struct *)item->work;
+	struct task *t = engine.current;
+	int i;
+
+	t->work_queue = (void *)q->addr;
+	t->work = item->work;
+	shadow_access(item->work, sizeof(work->pending), MARKED_WRITE, NULL);
+	shadow_access((u64)&work->func, sizeof(work->func), PLAIN_READ, NULL);
+	/* Before the function, which may queue the item again or free it. */
+	work->pending = 0;
+	item->state = ITEM_RUNNING;
+	item->begin_node = engine.parallel ? t->last_node : NO_NODE;
+	q->running++;
+	sync_acquire(item->work);
+	/* One byte on, as if called from there: places are looked up by return addresses. */
+	commit(OP_WORK, MODE_WRITE, item->work, (const char *)work->func + 1);
+	for (i = 0; i < (int)(item - items); i++) {
+		/* What had to end, or to begin, before this could begin. */
+		if (items[i].work == item->work && items[i].end_node >= 0)
+			hb_after(items[i].end_node);
+		if (q->workers && items[i].queue == item->queue) {
+			if (items[i].end_node >= 0)
+				hb_after(items[i].end_node);
+			else if (items[i].begin_node >= 0)
+				hb_after(items[i].begin_node);
+		}
+		if (items[i].work == item->work && items[i].state == ITEM_DONE)
+			clock_join(&t->race, &engine.tasks[items[i].task].race);
+	}
+	if (q->workers)
+		commit(OP_NOTE, MODE_WRITE, q->addr, NULL);
+	if (engine.lock_order && t->nr_held < MAX_HELD) {
+		t->held[t->nr_held].addr = q->addr;
+		t->held[t->nr_held].class = &workqueue_class;
+		t->held[t->nr_held++].pc = (const void *)work->func;
+	}
+
+	work->func(work);
+
+	if (q->workers)
+		commit(OP_NOTE, MODE_WRITE, q->addr, NULL);
+	q->running--;
+	item->state = ITEM_DONE;
+	item->end_node = engine.parallel ? t->last_node : NO_NODE;
+	note(OP_WORK_END, item->work, NULL, NULL, 0);
+	if (engine.lock_order && t->nr_held)
+		t->nr_held--;
+	if (t->nr_held)
+		finding_add(XP_K_WARN, t->held[t->nr_held - 1].addr, NULL, "a work ended with a lock held");
+	task_finish();
+}
+
+bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
+{
+	const void *pc = caller_pc();
+	struct queue *q;
+	struct item *item;
+
+	shadow_check((u64)wq, sizeof(*wq), false, pc);
+	shadow_check((u64)work, sizeof(*work), true, pc);
+	wait_op(OP_QUEUE_WORK, (u64)work, pc);
+	shadow_access((u64)wq, sizeof(*wq), MARKED_READ, pc);
+	shadow_access((u64)work, sizeof(work->pending), MARKED_WRITE, pc);
+	q = queue_of(wq);
+	if (work->pending) {
+		commit_values(OP_QUEUE_WORK, MODE_READ, (u64)work, pc, 1, 1);
+		sync_release_join((u64)work);
+		return false;
+	}
+	if (WARN(q->draining && !current_work_on(wq), "queue_work on a workqueue that is being destroyed"))
+		return true;	/* dropped */
+	if (nr_items == MAX_ITEMS)
+		finding_fatal(XP_K_EXPLORER, 0, pc, "too many works in one execution");
+	work->pending = 1;
+	commit_values(OP_QUEUE_WORK, MODE_WRITE, (u64)work, pc, 0, 1);
+	commit(OP_NOTE, q->workers ? MODE_WRITE : MODE_ADD, (u64)wq, pc);
+	item = &items[nr_items];
+	*item = (struct item){
+		.work = (u64)work, .queue = (int)wq->index, .state = ITEM_QUEUED,
+		.begin_node = NO_NODE, .end_node = NO_NODE,
+	};
+	item->task = task_create(work_main, item, OP_WORK, (u64)work, (u16)nr_items++)->id;
+	return true;
+}
+
+/* --- waiting --- */
+
+bool flush_done(u16 index)
+{
+	const struct flush *f = &flushes[index];
+	int i;
+
+	for (i = 0; i < nr_items; i++)
+		if (items[i].queue == f->queue && (f->drain || f->items[i / 64] >> (i % 64) & 1) &&
+		    items[i].state != ITEM_DONE)
+			return false;
+	return true;
+}
+
+u64 flush_waits_for(u16 index)
+{
+	const struct flush *f = &flushes[index];
+	u64 tasks = 0;
+	int i;
+
+	for (i = 0; i < nr_items; i++)
+		if (items[i].queue == f->queue && (f->drain || f->items[i / 64] >> (i % 64) & 1) &&
+		    items[i].state != ITEM_DONE)
+			tasks |= 1ull << items[i].task;
+	return tasks;
+}
+
+int workqueue_unfinished(const void *wq)
+{
+	int i, n = 0;
+
+	for (i = 0; i < nr_items; i++)
+		n += queues[items[i].queue].addr == (u64)wq && items[i].state != ITEM_DONE;
+	return n;
+}
+
+static u16 flush_begin(const struct workqueue_struct *wq, bool drain)
+{
+	struct flush *f;
+	int i;
+
+	if (nr_flushes == MAX_FLUSHES)
+		finding_fatal(XP_K_EXPLORER, 0, NULL, "too many flushes in one execution");
+	f = &flushes[nr_flushes];
+	*f = (struct flush){ .queue = (int)wq->index, .drain = drain };
+	for (i = 0; i < nr_items; i++)
+		if (items[i].queue == f->queue)
+			f->items[i / 64] |= 1ull << (i % 64);
+	return (u16)nr_flushes++;
+}
+
+static void flush_end(u16 index)
+{
+	const struct flush *f = &flushes[index];
+	int i;
+
+	for (i = 0; i < nr_items; i++) {
+		if (items[i].queue != f->queue || !(f->drain || f->items[i / 64] >> (i % 64) & 1))
+			continue;
+		if (items[i].end_node >= 0 && engine.parallel)
+			hb_after(items[i].end_node);
+		clock_join(&engine.current->race, &engine.tasks[items[i].task].race);
+	}
+}
+
+void flush_workqueue(struct workqueue_struct *wq)
+{
+	struct task *t = engine.current;
+	const void *pc = caller_pc();
+	u16 index;
+
+	if (t->rcu_nesting)
+		might_sleep(pc, "flush_workqueue inside an RCU reader");
+	shadow_check((u64)wq, sizeof(*wq), false, pc);
+	if (engine.lock_order)
+		engine.lock_order(t, &workqueue_class, (u64)wq, pc);
+	wait_op(OP_FLUSH, (u64)wq, pc);
+	shadow_access((u64)wq, sizeof(*wq), MARKED_READ, pc);
+	commit(OP_FLUSH, MODE_READ, (u64)wq, pc);
+	index = flush_begin(wq, false);
+	wait_op_index(OP_FLUSH_WAIT, (u64)wq, index, pc);
+	shadow_access((u64)wq, sizeof(*wq), MARKED_READ, pc);
+	note(OP_FLUSH_WAIT, (u64)wq, pc, NULL, 0);
+	flush_end(index);
+}
+
+void destroy_workqueue(struct workqueue_struct *wq)
+{
+	struct task *t = engine.current;
+	const void *pc = caller_pc();
+	u16 index;
+
+	if (t->rcu_nesting)
+		might_sleep(pc, "destroy_workqueue inside an RCU reader");
+	shadow_check((u64)wq, sizeof(*wq), true, pc);
+	if (engine.lock_order)
+		engine.lock_order(t, &workqueue_class, (u64)wq, pc);
+	wait_op(OP_DRAIN, (u64)wq, pc);
+	shadow_access((u64)wq, sizeof(*wq), MARKED_WRITE, pc);
+	commit(OP_DRAIN, MODE_WRITE, (u64)wq, pc);
+	queue_of(wq)->draining = true;
+	index = flush_begin(wq, true);
+	wait_op_index(OP_DRAIN_WAIT, (u64)wq, index, pc);
+	note(OP_DRAIN_WAIT, (u64)wq, pc, NULL, 0);
+	flush_end(index);
+	kfree(wq);
+}
