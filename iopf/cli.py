@@ -1,0 +1,306 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The command line, ``python -m iopf`` and ``iopf``.
+
+Exit codes: 0 fine, 1 it found something (a core that loses answers, a failing check), 2 usage or unusable input, 130
+interrupted. Results go to standard output, as JSON with ``--json``; everything else goes to standard error, what is
+wrong in one line.
+
+A module that has commands of its own is named in COMMAND_MODULES and has a function ``add_commands(add)``, where
+``add(name, help, function)`` gives an :class:`argparse.ArgumentParser` for the options; the function gets the parsed
+options and returns the exit code, or raises :class:`Unusable`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import PurePath
+from typing import Any
+
+import iopf
+
+from . import run as runs
+from ._progress import Progress
+from ._runtime import RUNTIMES
+from .record import RecordError, record
+
+FINE, FOUND, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
+
+#: Modules that bring further commands, as far as they are there.
+COMMAND_MODULES = ("iopf.explore.commands",)
+
+Function = Callable[[argparse.Namespace], int]
+Add = Callable[[str, str, Function], argparse.ArgumentParser]
+
+
+class Unusable(Exception):
+    """Input or options that can't be used: one line on standard error, exit code 2."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> Any:
+        self.exit(UNUSABLE, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def print_json(value: Any) -> None:
+    """A command's result, for --json."""
+    print(json.dumps(value, indent=2))
+
+
+def _complain(options: argparse.Namespace, message: object) -> None:
+    print(f"iopf {options.command}: {message}", file=sys.stderr)
+
+
+# --- run ---
+
+
+def _add_run(add: Add) -> None:
+    parser = add("run", "perform a real program's memory accesses and resolve their page faults", _run)
+    parser.add_argument("trace", metavar="TRACE", help="of valgrind --tool=lackey --trace-mem=yes; .xz, .gz or plain;"
+                        " -: standard input")
+    parser.add_argument("--maps", required=True, metavar="MAPS", help="a copy of that process's /proc/PID/maps")
+    parser.add_argument("--group", type=int, default=runs.GROUP, metavar="N",
+                        help="pages of a request group at most (%(default)s)")
+    parser.add_argument("--outstanding", type=int, default=runs.OUTSTANDING, metavar="N",
+                        help="groups without an answer at most (%(default)s)")
+    parser.add_argument("--devices", type=int, default=runs.DEVICES, metavar="N",
+                        help="that the accesses are dealt to, over one address space (%(default)s)")
+    parser.add_argument("--workers", type=int, default=runs.WORKERS, metavar="N",
+                        help="threads that resolve; 0: the reporting one (%(default)s)")
+    parser.add_argument("--resident", type=int, metavar="PAGES",
+                        help="present pages at most: the least recently used ones are dropped (no limit)")
+    parser.add_argument("--core", default="iopf", metavar="NAME", help="see iopf cores (%(default)s)")
+    parser.add_argument("--runtime", default=RUNTIMES[0], choices=RUNTIMES, help="(%(default)s)")
+
+
+def _perform(run: runs.TraceRun, trace: str) -> None:
+    done: float | None = None
+
+    def seen(position: int, size: int | None) -> None:
+        nonlocal done
+        done = min(position / size, 1.0) if size else None
+
+    with Progress("run") as progress:
+        for piece in runs.read_trace(trace, seen):
+            run.feed(piece)
+            if progress.active:
+                result = run.result()
+                progress.show(f"{result.accesses:,} accesses, {result.requests:,} requests", done)
+    run.finish()
+
+
+def _run(options: argparse.Namespace) -> int:
+    code = FINE
+    run: runs.TraceRun | None = None
+    try:
+        space = runs.read_maps(options.maps)
+        run = runs.TraceRun(
+            space, group=options.group, outstanding=options.outstanding, devices=options.devices,
+            workers=options.workers, resident=options.resident, core=options.core, runtime=options.runtime,
+        )
+        _perform(run, options.trace)
+    except runs.LostAnswers as error:
+        _complain(options, error.strerror)
+        code = FOUND
+    except KeyboardInterrupt:
+        if run is None:
+            raise
+        code = INTERRUPTED
+    except ValueError as error:
+        raise Unusable(error) from error
+    finally:
+        if run is not None:
+            _stop(run)
+    return _report(options, run.result(), code)
+
+
+def _stop(run: runs.TraceRun) -> None:
+    """One Ctrl-C more ends the wait for answers; the figures are there all the same."""
+    try:
+        run.stop()
+    except KeyboardInterrupt:
+        run.stop()
+
+
+def _report(options: argparse.Namespace, result: runs.TraceResult, code: int) -> int:
+    if result.malformed:
+        lines = ", ".join(f"line {number}: {text!r}" for number, text in result.malformed_lines)
+        _complain(options, f"{result.malformed} malformed lines; the first: {lines}")
+    if not result.accesses and code == FINE:
+        raise Unusable(runs.nothing_usable(options.trace, result))
+    if code == INTERRUPTED:
+        _complain(options, "interrupted, the figures are partial")
+    if options.json:
+        print_json(result.as_dict())
+    else:
+        print(_figures(result))
+    return code
+
+
+def _nanoseconds(value: int) -> str:
+    for unit, scale in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
+        if value >= scale:
+            return f"{value / scale:.3g} {unit}"
+    return f"{value} ns"
+
+
+def _figures(result: runs.TraceResult) -> str:
+    latency = result.latency
+    return "\n".join((
+        f"accesses   {result.accesses:,} in {result.seconds:.3f} s",
+        f"requests   {result.requests:,} in {result.groups:,} groups ({result.merged:,} merged),"
+        f" {result.faults_per_second:,.0f} faults/s",
+        f"answers    success {result.success:,}, invalid {result.invalid:,}, failure {result.failure:,}",
+        f"pages      {result.present:,} present, {result.dropped:,} dropped, {result.refused:,} accesses refused",
+        f"latency    p50 {_nanoseconds(latency.p50)}, p99 {_nanoseconds(latency.p99)},"
+        f" p99.9 {_nanoseconds(latency.p999)}, max {_nanoseconds(latency.max)}",
+    ))
+
+
+# --- record ---
+
+
+def _add_record(add: Add) -> None:
+    parser = add("record", "record a program's memory accesses and address space, with valgrind", _record)
+    parser.usage = "%(prog)s [--output TRACE] [--maps MAPS] [--json] -- PROGRAM [ARGS ...]"
+    parser.add_argument("-o", "--output", metavar="TRACE", help="where to; .xz and .gz are compressed (PROGRAM.lackey)")
+    parser.add_argument("--maps", metavar="MAPS", help="where the map goes (TRACE's name with .maps)")
+    parser.add_argument("program", nargs=argparse.REMAINDER, metavar="-- PROGRAM ARGS")
+
+
+def _record(options: argparse.Namespace) -> int:
+    command = options.program[1:] if options.program[:1] == ["--"] else options.program
+    if not command:
+        raise Unusable("what to record is missing: iopf record -- PROGRAM ARGS")
+    trace = options.output or f"{PurePath(command[0]).name}.lackey"
+    maps = options.maps
+    if maps is None:
+        stem = trace
+        for suffix in (".xz", ".gz", ".lackey"):
+            stem = stem.removesuffix(suffix)
+        maps = f"{stem}.maps"
+    try:
+        with Progress("record") as progress:
+            recording = record(command, trace, maps, progress=lambda n: progress.show(f"{n:,} accesses"))
+    except RecordError as error:
+        raise Unusable(error) from error
+    if options.json:
+        print_json(recording.as_dict())
+    else:
+        how = f"exit status {recording.status}" if recording.status >= 0 else f"ended by signal {-recording.status}"
+        print(f"{recording.accesses:,} accesses of {command[0]} ({how}): {trace}, {maps}")
+    return FINE if recording.complete else INTERRUPTED
+
+
+# --- what there is ---
+
+
+def _add_about(add: Add) -> None:
+    add("cores", "the implementations of the framework in this build", _cores)
+    add("info", "how this build was made", _info)
+
+
+def _cores(options: argparse.Namespace) -> int:
+    cores = iopf.cores()
+    if options.json:
+        print_json([
+            {"name": core.name, "title": core.title, "commit": core.commit, "summary": core.summary,
+             "claims_correct": core.claims_correct}
+            for core in cores.values()
+        ])
+        return FINE
+    width = max(map(len, cores))
+    for core in cores.values():
+        print(f"{core.name:{width}}  {core.title}" + (f" ({core.commit})" if core.commit else ""))
+    return FINE
+
+
+def _info(options: argparse.Namespace) -> int:
+    import cffi
+
+    info = {
+        "iopf": iopf.__version__,
+        "python": platform.python_version(),
+        "cffi": cffi.__version__,
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        **iopf.build_info(),
+    }
+    if options.json:
+        print_json(info)
+        return FINE
+    width = max(map(len, info))
+    for name, value in info.items():
+        print(f"{name:{width}}  {', '.join(value) if isinstance(value, list) else value}")
+    return FINE
+
+
+# --- bench: it reads its own options ---
+
+
+def _bench(arguments: Sequence[str]) -> int:
+    from . import bench_table  # type: ignore[attr-defined]  # imports what the others do without
+
+    return int(bench_table.main(list(arguments)) or 0)
+
+
+# --- all of it ---
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="iopf", description="The Linux I/O page fault framework in user space.")
+    parser.add_argument("--version", action="version", version=f"iopf {iopf.__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+
+    def add(name: str, help: str, function: Function) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
+        command.add_argument("--json", action="store_true", help="the result as JSON")
+        command.set_defaults(function=function)
+        return command
+
+    _add_run(add)
+    _add_record(add)
+    for module in COMMAND_MODULES:
+        if _exists(module):
+            importlib.import_module(module).add_commands(add)
+    commands.add_parser("bench", help="time the hot paths, native against plain", add_help=False)
+    _add_about(add)
+    return parser
+
+
+def _exists(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command line and returns the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    options = argparse.Namespace(command=arguments[0] if arguments else "")
+    try:
+        if arguments[:1] == ["bench"]:
+            return _bench(arguments[1:])
+        options = _parser().parse_args(arguments)
+        code: int = options.function(options)
+        sys.stdout.flush()
+        return code
+    except SystemExit as exit:
+        return exit.code if isinstance(exit.code, int) else UNUSABLE
+    except Unusable as error:
+        _complain(options, error)
+        return UNUSABLE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Who reads has had enough. The interpreter would complain when it flushes at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FINE

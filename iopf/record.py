@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Records a program for ``iopf run``: every memory access, by valgrind's lackey, and the address space that it had."""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import os
+import select
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import IO, Any
+
+__all__ = ["RecordError", "Recording", "record"]
+
+CHUNK = 1 << 16
+#: How often the map of the running program is copied.
+MAPS_SECONDS = 0.01
+#: A child that outlives the program may hold the pipe open: how long it is waited for when nothing comes.
+LINGER_SECONDS = 0.3
+
+
+class RecordError(Exception):
+    """Nothing was recorded; the message says why, in one line."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What was written."""
+
+    command: tuple[str, ...]
+    trace: str
+    maps: str
+    #: lines of the trace that are accesses
+    accesses: int
+    #: the program's exit status; negative: the signal that ended it
+    status: int
+    #: False: stopped by Ctrl-C before the program ended
+    complete: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """What ``iopf record --json`` prints."""
+        return {
+            "command": list(self.command), "trace": self.trace, "maps": self.maps, "accesses": self.accesses,
+            "status": self.status, "complete": self.complete,
+        }
+
+
+def _open_trace(path: str, name: str) -> IO[bytes]:
+    if name.endswith(".xz"):
+        return lzma.open(path, "wb")  # type: ignore[return-value]
+    if name.endswith(".gz"):
+        return gzip.open(path, "wb")  # type: ignore[return-value]
+    return open(path, "wb")
+
+
+def _read_maps(pid: int) -> bytes | None:
+    """A complete copy, or None: the process is not there any more, or has given up its memory."""
+    try:
+        with open(f"/proc/{pid}/maps", "rb") as file:
+            content = file.read()
+    except OSError:
+        return None
+    return content if content.endswith(b"\n") else None
+
+
+def _pump(child: subprocess.Popen[bytes], source: int, trace: IO[bytes], progress: Callable[[int], object]) -> Any:
+    """Copies the trace until it ends. Returns the last map of the program, and how many accesses came.
+
+    The pipe keeps the program within 64 KiB of trace of what was read, so the last map is one of its last moments.
+    """
+    maps: bytes | None = None
+    copied = silent_since = 0.0
+    accesses = 0
+    while True:
+        ready, _, _ = select.select([source], [], [], MAPS_SECONDS)
+        now = time.monotonic()
+        if now - copied >= MAPS_SECONDS:
+            maps = _read_maps(child.pid) or maps
+            copied = now
+        if not ready:
+            if child.poll() is not None:
+                silent_since = silent_since or now
+                if now - silent_since > LINGER_SECONDS:
+                    break
+            continue
+        piece = os.read(source, CHUNK)
+        if not piece:
+            break
+        silent_since = 0.0
+        trace.write(piece)
+        accesses += piece.count(b"\nI ") + piece.count(b"\n ")
+        progress(accesses)
+    return maps, accesses
+
+
+def record(
+    command: Sequence[str],
+    trace: str,
+    maps: str,
+    *,
+    valgrind: str = "valgrind",
+    progress: Callable[[int], object] = lambda accesses: None,
+) -> Recording:
+    """Runs ``command`` under valgrind and writes its trace and its map.
+
+    :param trace: compressed when the name ends in .xz or .gz
+    :param maps: gets the last complete copy of the program's /proc/PID/maps
+    :param progress: called with the number of accesses so far
+
+    Ctrl-C reaches the program, too; what was recorded is kept. The program's children are not recorded.
+
+    :raises RecordError: valgrind or the program is not there, a file can't be written, or nothing came
+    """
+    if shutil.which(valgrind) is None:
+        raise RecordError(f"{valgrind} is not on the PATH: it makes the trace (Debian, Ubuntu: apt install valgrind)")
+    if not command:
+        raise RecordError("no program to record")
+    if shutil.which(command[0]) is None:
+        raise RecordError(f"{command[0]}: no such program")
+    partial = trace + ".part"
+    complete = True
+    try:
+        output = _open_trace(partial, trace)
+    except OSError as error:
+        raise RecordError(f"{trace}: {error.strerror}") from error
+    source, log = os.pipe()
+    try:
+        with output:
+            child = subprocess.Popen(
+                [valgrind, "--tool=lackey", "--trace-mem=yes", f"--log-fd={log}", "--child-silent-after-fork=yes", "--",
+                 *command],
+                pass_fds=[log],
+            )
+            os.close(log)
+            log = -1
+            content, accesses = None, 0
+            while True:
+                try:
+                    last, more = _pump(child, source, output, progress)
+                    content, accesses = last or content, accesses + more
+                    break
+                except KeyboardInterrupt:
+                    if not complete:
+                        raise
+                    complete = False
+            status = child.wait()
+        if not accesses or content is None:
+            raise RecordError(f"{command[0]}: valgrind recorded nothing (exit status {status})")
+        with open(maps, "wb") as file:
+            file.write(content)
+        os.replace(partial, trace)
+    except OSError as error:
+        raise RecordError(f"{error.filename or trace}: {error.strerror}") from error
+    finally:
+        os.close(source)
+        if log >= 0:
+            os.close(log)
+        if os.path.exists(partial):
+            os.unlink(partial)
+    return Recording(tuple(command), trace, maps, accesses, status, complete)
