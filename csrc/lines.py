@@ -63,10 +63,10 @@ def _rows(lines):
     return kept
 
 
-def write_line_map(so_path, map_path, only=None):
-    """Writes the map of a shared object. ``only``: a predicate on paths; rows of other files are left out.
+def line_map(so_path, only=None):
+    """The map of a shared object as text. ``only``: a predicate on paths; rows of other files are left out.
 
-    NoLines when binutils are missing. The file appears whole or not at all.
+    NoLines when binutils are missing.
     """
     rows = _rows(_objdump("--dwarf=decodedline", "--wide", str(so_path)))
     if only is not None:
@@ -84,7 +84,13 @@ def write_line_map(so_path, map_path, only=None):
             symbols.add((int(symbol[1], 16), int(symbol[2], 16), symbol[3]))
     text = [HEADER, *(f"F {path}" for path in files), *text,
             *(f"S {address:x} {size:x} {name}" for address, size, name in sorted(symbols))]
+    return "\n".join(text) + "\n"
+
+
+def write_line_map(so_path, map_path, only=None):
+    """Writes the map of a shared object: line_map(). The file appears whole or not at all."""
+    text = line_map(so_path, only)
     temporary = f"{map_path}.{os.getpid()}.tmp"
     with open(temporary, "w", encoding="utf-8") as file:
-        file.write("\n".join(text) + "\n")
+        file.write(text)
     os.replace(temporary, map_path)

@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Addresses to source lines, from the map that the build writes beside a shared object (``csrc/lines.py``).
 
-A core that is compiled later brings its own map. Without one a place is shown as module and offset: nothing fails for
-want of a line.
+A core that is compiled later brings its own map. Where none lies beside the object it is made in memory, if binutils are
+there; else a place is shown as module and offset. Nothing fails for want of a line.
 """
 
 from __future__ import annotations
 
 import bisect
 import functools
+import importlib.util
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-__all__ = ["LineMap", "Place", "find", "map_path"]
+__all__ = ["LineMap", "Place", "build_module", "find", "map_path"]
 
 HEADER = "iopf-lines 1"
 
@@ -83,21 +85,41 @@ def map_path(so_path: str | os.PathLike[str]) -> Path:
     return Path(f"{os.fspath(so_path)}.lines")
 
 
+def build_module() -> Any:
+    """csrc/lines.py, in a checkout beside the package, else inside it; None when it is not there."""
+    package = Path(__file__).resolve().parent.parent
+    for path in (package.parent / "csrc" / "lines.py", package / "_csrc" / "lines.py"):
+        if path.exists():
+            spec = importlib.util.spec_from_file_location("iopf._csrc_lines", path)
+            assert spec is not None and spec.loader is not None
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            return module
+    return None
+
+
 @functools.lru_cache(maxsize=64)
-def _load(path: Path, _stamp: int) -> LineMap | None:
+def _load(so_path: str, _stamp: tuple[int, int]) -> LineMap | None:
     try:
-        return LineMap(path.read_text(encoding="utf-8"))
+        return LineMap(map_path(so_path).read_text(encoding="utf-8"))
     except (OSError, ValueError):
+        pass
+    module = build_module()
+    try:
+        return LineMap(module.line_map(so_path)) if module is not None else None
+    except (OSError, ValueError, RuntimeError):
         return None
+
+
+def _stamp(path: str | os.PathLike[str]) -> int:
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return 0
 
 
 def find(so_path: str, offset: int) -> Place:
     """The place of an address in a shared object; its name and the offset when there is no map."""
-    path = map_path(so_path)
-    try:
-        stamp = path.stat().st_mtime_ns
-    except OSError:
-        stamp = 0
-    lines = _load(path, stamp) if stamp else None
+    lines = _load(so_path, (_stamp(so_path), _stamp(map_path(so_path))))
     place = lines.find(offset) if lines is not None else None
     return place or Place(f"{os.path.basename(so_path)}+{offset:#x}", 0, lines.function(offset) if lines else None)

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import importlib
-import importlib.util
 import os
-from pathlib import Path
 from typing import Any
 
 from . import _engine
-from .lines import map_path
+from .lines import build_module, map_path
 
 __all__ = ["load", "write_map"]
 
@@ -23,24 +20,11 @@ _loaded: dict[tuple[str, str], str] = {}
 _objects: list[Any] = []
 
 
-def _lines_module() -> Any:
-    """csrc/lines.py: in a checkout beside the package, else inside it."""
-    package = Path(__file__).resolve().parent.parent
-    for path in (package.parent / "csrc" / "lines.py", package / "_csrc" / "lines.py"):
-        if path.exists():
-            spec = importlib.util.spec_from_file_location("iopf._csrc_lines", path)
-            assert spec is not None and spec.loader is not None
-            module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
-            return module
-    return None
-
-
 def write_map(library: str | os.PathLike[str]) -> bool:
     """Makes sure that a shared object has a line map beside it; False: there is none, traces show offsets."""
     if map_path(library).exists():
         return True
-    module = _lines_module()
+    module = build_module()
     if module is None:
         return False
     with contextlib.suppress(OSError, module.NoLines):

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""``iopf explore``, ``replay`` and ``scenarios``: output, JSON, exit codes."""
+
+import argparse
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import core_scenarios as sc
+import pytest
+
+from iopf.explore import Progress, Scenario, explore
+from iopf.explore.cli import ProgressLine, duration, large, register
+
+
+@pytest.fixture
+def run(capsys):
+    """Runs a command line: exit code, output, errors."""
+    def run(*arguments):
+        parser = argparse.ArgumentParser(prog="iopf")
+        register(parser.add_subparsers(required=True))
+        try:
+            parsed = parser.parse_args(arguments)
+            code = parsed.run(parsed)
+        except SystemExit as error:
+            code = error.code
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A scenario in a file, that v6.14 fails and our core passes."""
+    path = tmp_path / "race.json"
+    path.write_text(sc.work_against_removal().to_json())
+    return str(path)
+
+
+def test_a_pass_is_exit_code_0(run, saved):
+    """One line that says so."""
+    code, out, err = run("explore", saved)
+    assert (0, "") == (code, err)
+    assert "pass: exhaustive" in out
+
+
+def test_a_failure_is_exit_code_1_with_its_trace(run, saved):
+    """The trace, the result, and no escape codes on a pipe."""
+    code, out, _ = run("explore", saved, "--core", "v6.14")
+    assert 1 == code
+    assert "iopf replay iopf1." in out and "fail: " in out and "\033" not in out
+
+
+def test_json_is_the_whole_result(run, saved):
+    """Both verdicts."""
+    code, out, _ = run("explore", saved, "--json")
+    assert (0, "pass") == (code, json.loads(out)["verdict"])
+    code, out, _ = run("explore", saved, "--core", "v6.14", "--json")
+    data = json.loads(out)
+    assert (1, "fail") == (code, data["verdict"])
+    assert data["failure"]["token"].startswith("iopf1.") and data["failure"]["steps"]
+
+
+def test_replay_runs_a_token(run):
+    """1: it fails as recorded; 2: it does not fit, or is none."""
+    token = explore(sc.work_against_removal(), core="v6.14").failure.token
+    code, out, _ = run("replay", token)
+    assert 1 == code and token in out
+    code, out, _ = run("replay", token, "--json")
+    assert 1 == code and json.loads(out)["reproduced"] is True
+    code, out, _ = run("replay", token, "--core", "iopf")
+    assert code in (0, 2) and "did not reproduce" in out
+    code, out, _ = run("replay", token, "--core", "iopf", "--json")
+    assert json.loads(out)["reproduced"] is False
+    code, _, err = run("replay", "iopf1.nonsense")
+    assert 2 == code and "damaged" in err
+    code, _, err = run("replay", "iopf9.nonsense")
+    assert 2 == code and "format" in err
+
+
+def test_scenarios_are_listed_and_shown(run):
+    """Names with what they are about; one by name; JSON."""
+    code, out, _ = run("scenarios")
+    assert 0 == code and "rcget-3" in out
+    assert {"name", "summary"} == set(json.loads(run("scenarios", "--json")[1])[0])
+    assert "reader1" in run("scenarios", "rcget-2")[1]
+    assert "rcget-2" == Scenario.from_json(run("scenarios", "rcget-2", "--json")[1]).name
+    assert 2 == run("scenarios", "no-such")[0]
+
+
+@pytest.mark.parametrize("arguments", [
+    ("explore",), ("explore", "no-such"), ("explore", "rcget-2", "--core", "v9"), ("explore", "rcget-2", "--strategy", "x"),
+    ("explore", "rcget-2", "--budget", "0"), ("explore", "/no/such.json"), ("replay",),
+])
+def test_what_cannot_be_used_is_exit_code_2(run, arguments):
+    """With a line on stderr, and no traceback."""
+    code, out, err = run(*arguments)
+    assert (2, "") == (code, out)
+    assert err and "Traceback" not in err
+
+
+def test_ctrl_c_is_exit_code_130_with_what_was_found():
+    """A long search, interrupted: the result so far, and 130."""
+    code = (
+        "import argparse, sys\nfrom iopf.explore.cli import register\n"
+        "p = argparse.ArgumentParser()\nregister(p.add_subparsers())\n"
+        "a = p.parse_args(['explore', 'rcget-6', '--strategy', 'naive', '--json'])\n"
+        "print('started', flush=True)\nsys.exit(a.run(a))\n"
+    )
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert "started\n" == child.stdout.readline()
+    time.sleep(0.7)
+    child.send_signal(signal.SIGINT)
+    out, _ = child.communicate(timeout=20)
+    assert 130 == child.returncode
+    assert json.loads(out)["interrupted"] is True
+
+
+def test_the_progress_line_says_how_long_it_takes():
+    """Strategy, bar, executions, rate, estimate, time to go, failures."""
+    stream = io.StringIO()
+    line = ProgressLine(stream)
+    line(Progress(2.0, 0.5, 2_000_000, 2.0, 1_000_000, 3, "dpor", 1, None))
+    assert "dpor, [##########----------] 50 %, 1 M executions, 500 k/s, of about 2 M, 2.0 s to go, 1 failing" in stream.getvalue()
+    line.clear()
+    assert stream.getvalue().endswith("\r\033[K")
+    assert ["0.4 s", "12 s", "3 min 20 s"] == [duration(0.4), duration(12), duration(200)]
+    assert ["950", "12.3 k", "4.5 M", "7 G"] == [large(950), large(12_300), large(4.5e6), large(7e9)]
+
+
+def test_progress_is_on_stderr_of_a_terminal_only(saved):
+    """On a pipe there is none."""
+    code = (
+        "import argparse, sys\nfrom iopf.explore.cli import register\n"
+        "p = argparse.ArgumentParser()\nregister(p.add_subparsers())\n"
+        "a = p.parse_args(sys.argv[1:])\nsys.exit(a.run(a))\n"
+    )
+    command = [sys.executable, "-c", code, "explore", "rcget-5", "--budget", "0.5", "--strategy", "naive"]
+    assert "" == subprocess.run(command, capture_output=True, text=True).stderr
+    parent, child = os.openpty()
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=child)
+    os.close(child)
+    shown = os.read(parent, 65536).decode()
+    os.close(parent)
+    assert done.returncode in (0, 2) and "executions" in shown and "\r" in shown

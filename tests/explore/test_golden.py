@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Counts that are known from elsewhere, and that strategies agree with each other.
+
+rcget-N was counted by brute force and by other model checkers (GenMC, Nidhugg). The classes that DPOR executes have to
+be those of sleep sets and of plain DFS, one by one: a wrong dependency shows as a missing class long before it hides a
+bug.
+"""
+
+import math
+
+import micro
+import pytest
+
+from iopf.explore import explore
+from iopf.explore.programs import rcget
+
+CLASSES = {2: 22, 3: 354, 4: 10_632}
+INTERLEAVINGS = {2: 110, 3: 3_666, 4: 221_352}
+UNLOCK_FOLDED = {2: 58, 3: 1_422, 4: 63_672}
+
+
+def quiet(**options):
+    return {"commute": False, "budget": 60, "estimate": False, **options}
+
+
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_dpor_executes_each_class_of_rcget_once(n):
+    """22, 354, 10,632 executions, and none is cut short in vain by more than a few percent."""
+    result = explore(rcget(n), strategy="dpor", **quiet())
+    assert ("pass", CLASSES[n], CLASSES[n]) == (result.verdict, result.executions, result.classes)
+    assert result.blocked <= result.executions * 0.2
+
+
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_naive_executes_every_interleaving_of_rcget(n):
+    """58, 1,422, 63,672 with unlock folded, 110, 3,666, 221,352 with it as a point; the classes are the same."""
+    folded = explore(rcget(n), strategy="naive", **quiet())
+    assert (UNLOCK_FOLDED[n], CLASSES[n]) == (folded.executions, folded.classes)
+    whole = explore(rcget(n), strategy="naive", points=["unlock"], **quiet())
+    assert (INTERLEAVINGS[n], CLASSES[n]) == (whole.executions, whole.classes)
+
+
+def test_a_free_that_is_a_point_changes_interleavings_and_no_class():
+    """158 interleavings of rcget-2, 22 classes."""
+    result = explore(rcget(2), strategy="naive", points=["unlock", "free"], **quiet())
+    assert (158, 22) == (result.executions, result.classes)
+
+
+@pytest.mark.parametrize("points", [["unlock"], ["free"], ["plain"], ["unlock", "free", "plain"]])
+def test_more_points_are_no_more_classes(points):
+    """Unlocks, frees and plain accesses are events: as points they cost steps and find nothing new."""
+    result = explore(rcget(3), strategy="dpor", points=points, **quiet())
+    assert ("pass", 354) == (result.verdict, result.executions)
+
+
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_identical_tasks_are_explored_in_one_order(n):
+    """Symmetry divides by n!."""
+    result = explore(rcget(n, symmetric=True), strategy="dpor", **quiet())
+    assert CLASSES[n] // math.factorial(n) == result.executions
+    off = explore(rcget(n, symmetric=True), strategy="dpor", symmetry=False, **quiet())
+    assert CLASSES[n] == off.executions
+
+
+def test_the_lookup_bug_is_found_at_once():
+    """A reader that drops the mutex before it takes the reference: within the first few executions."""
+    for n in (2, 3, 4):
+        result = explore(rcget(n, bug=True), strategy="dpor", **quiet())
+        assert "use-after-free" == result.kind
+        assert result.first_failure <= 5
+        assert 1 == result.failure.preemptions and result.failure.minimal
+
+
+def agree(program, class_hashes, **options):
+    """The classes and outcomes of DPOR, sleep sets and plain DFS, compared. Returns how many classes there are."""
+    classes, outcomes, verdicts = {}, {}, {}
+    for strategy in ("naive", "sleep", "dpor"):
+        result = explore(program, strategy=strategy, classes=True, all_failures=True, shrink=False, **quiet(**options))
+        assert result.exhausted, result
+        verdicts[strategy] = (result.verdict, frozenset(failure.kind for failure in result.failures))
+        outcomes[strategy] = set(result.outcomes)
+        classes[strategy] = class_hashes()
+        if strategy == "dpor" and result.verdict == "pass":
+            assert result.executions == len(classes[strategy]), "a class was executed twice"
+    assert verdicts["naive"] == verdicts["sleep"] == verdicts["dpor"]
+    assert classes["naive"] == classes["sleep"] == classes["dpor"]
+    assert outcomes["naive"] == outcomes["sleep"] == outcomes["dpor"]
+    return len(classes["naive"])
+
+
+PROGRAMS = list(micro.named_programs())
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=[program.name.replace(" ", "-") for program in PROGRAMS])
+def test_strategies_agree_on_named_programs(program, class_hashes):
+    """Litmus tests, locks and counts: the same classes, the same outcomes."""
+    assert agree(program, class_hashes) >= 1
+
+
+@pytest.mark.parametrize("number", range(40))
+def test_strategies_agree_on_random_programs(number, class_hashes):
+    """Forty small programs of everything: a fixed list, so that a failure stays."""
+    assert agree(micro.random_program(number), class_hashes) >= 1
+
+
+def test_commuting_counts_lose_no_outcome():
+    """Increments that commute make fewer classes, and no outcome and no failure less."""
+    fewer = 0
+    for number in range(40):
+        program = micro.random_program(number)
+        plain = explore(program, strategy="dpor", **quiet())
+        commuting = explore(program, strategy="dpor", **quiet(commute=True))
+        assert (plain.verdict, set(plain.outcomes)) == (commuting.verdict, set(commuting.outcomes)), program
+        assert commuting.executions <= plain.executions
+        fewer += commuting.executions < plain.executions
+    assert fewer > 0
+
+
+@pytest.mark.long
+def test_strategies_agree_on_many_random_programs(seed, class_hashes):
+    """Several hundred more, by the seed of the run."""
+    for number in range(400):
+        agree(micro.random_program(seed * 1000 + number), class_hashes)
+
+
+def test_store_buffering_has_the_outcomes_of_sequential_consistency():
+    """Both read 0 is not among them."""
+    result = explore(PROGRAMS[0], strategy="dpor", **quiet())
+    assert 3 == len(result.outcomes)

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Every mutant of the core is found, fast, as what it is; and with the fewest preemptions there are."""
+
+import importlib.util
+import os
+import shutil
+
+import mutants
+import pytest
+
+from iopf.explore import explore, replay
+from iopf.explore.loader import load
+
+SECONDS = 2.0
+#: Mutants whose minimal preemptions are found by brute force, too.
+BRUTE_FORCED = (
+    "kfree-for-kfree-rcu", "lookup-without-reference", "late-report-keeps-lock", "removal-answers-nobody",
+    "group-touched-after-hand-over", "removal-frees-groups", "free-frees-twice", "late-report-unanswered",
+    "queue-freed-before-its-works", "removal-locks-in-reverse",
+)
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory):
+    """The mutants' shared objects, compiled once, beside each other."""
+    if shutil.which("gcc") is None:
+        pytest.skip("needs gcc")
+    extension = importlib.util.find_spec("iopf._explore").origin
+    return mutants.compile_all(tmp_path_factory.mktemp("mutants"), extension, os.cpu_count())
+
+
+def core_of(compiled, one):
+    library = compiled[one.id]
+    if isinstance(library, Exception):
+        raise library
+    return load(library, "iopf_core_iopf")
+
+
+ROWS = []
+
+
+@pytest.mark.parametrize("one", mutants.MUTANTS, ids=[one.id for one in mutants.MUTANTS])
+def test_a_mutant_is_found(compiled, one):
+    """Within two seconds of search, as one of the kinds that this bug can show as."""
+    result = explore(one.scenario(), core=core_of(compiled, one), budget=SECONDS, shrink=False)
+    ROWS.append((one.id, result.kind, result.first_failure, result.executions, result.seconds))
+    assert "fail" == result.verdict, result
+    assert result.kind in one.kinds, result.failure
+    assert result.seconds < SECONDS + 0.5
+
+
+@pytest.mark.parametrize("name", BRUTE_FORCED)
+def test_the_reported_preemptions_are_the_fewest(compiled, name):
+    """A search over bounds 0, 1, 2 ... meets the same failure first at the bound that the trace has."""
+    one = next(one for one in mutants.MUTANTS if one.id == name)
+    core = core_of(compiled, one)
+    failure = explore(one.scenario(), core=core, budget=10).failure
+    assert failure.minimal
+    for bound in range(failure.preemptions + 1):
+        found = explore(one.scenario(), core=core, strategy="bound", bound=bound, all_failures=True, shrink=False, budget=20)
+        met = {other.signature for other in found.failures}
+        assert (failure.signature in met) == (bound == failure.preemptions), (bound, met, failure.signature)
+
+
+@pytest.mark.parametrize("name", BRUTE_FORCED[:4])
+def test_a_mutants_trace_replays_and_names_its_line(compiled, name):
+    """The token reproduces it, and the trace has files and lines of the mutated file."""
+    one = next(one for one in mutants.MUTANTS if one.id == name)
+    failure = explore(one.scenario(), core=core_of(compiled, one), budget=10).failure
+    again = replay(failure.token).failure
+    assert (failure.kind, failure.signature, failure.steps) == (again.kind, again.signature, again.steps)
+    assert any(step.place and step.place.file.endswith(one.file) and step.place.line for step in failure.steps)
+
+
+def test_the_unchanged_core_passes_where_its_mutants_fail(compiled):
+    """Compiled the same way and loaded the same way: no mutant is found for that it was compiled later."""
+    for scenario in {one.scenario for one in mutants.MUTANTS}:
+        assert "pass" == explore(scenario(), budget=20).verdict, scenario.__name__
+
+
+def test_there_are_enough_mutants():
+    """At least thirty, each with a name of its own."""
+    names = [one.id for one in mutants.MUTANTS]
+    assert len(names) == len(set(names)) >= 30
+
+
+@pytest.mark.long
+def test_the_table_of_mutants(compiled, capsys):
+    """Prints what was found when, for the record."""
+    ROWS.clear()
+    for one in mutants.MUTANTS:
+        result = explore(one.scenario(), core=core_of(compiled, one), budget=SECONDS, shrink=False)
+        ROWS.append((one.id, result.kind, result.first_failure, result.executions, result.seconds))
+    with capsys.disabled():
+        print(f"\n{'mutant':<36} {'found as':<18} {'at execution':>12} {'executions':>11} {'seconds':>8}")
+        for name, kind, first, executions, seconds in ROWS:
+            print(f"{name:<36} {kind or '-':<18} {first or 0:>12,} {executions:>11,} {seconds:>8.2f}")
+    assert [] == [row for row in ROWS if row[1] is None]
