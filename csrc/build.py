@@ -100,9 +100,32 @@ def run_flavour(runtime: str) -> Flavour:
     return Flavour(runtime, faces, tuple(units), RUN_CALLBACKS)
 
 
+#: What makes a core one for the explorer: gcc's calls for every access, answered by csrc/runtime/explore and never by
+#: libtsan. Volatile accesses get calls of their own; string functions are ours, so that none is expanded in line.
+EXPLORED_FLAGS = (
+    "-O1", "-fsanitize=thread", "-fno-builtin", "--param=tsan-distinguish-volatile=1", "-U_FORTIFY_SOURCE",
+    "-Dmemcpy=iopf_explore_memcpy", "-Dmemmove=iopf_explore_memcpy", "-Dmemset=iopf_explore_memset",
+)
+
+EXPLORE_CALLBACKS = """
+extern "Python" int xp_on_progress(void *arg, const struct xp_progress *progress);
+"""
+
+
+def explore_flavour() -> Flavour:
+    """The flavour that runs under the deterministic scheduler. Only its core units are instrumented."""
+    include = ("runtime/explore", "include", "runtime")
+    units = [
+        Unit("runtime", _sources("runtime/explore"), (*include, ".")),
+        *(core_unit(identifier, include, EXPLORED_FLAGS) for identifier in CORES),
+        Unit("explore", _sources("explore"), (*include, "core", ".")),
+    ]
+    return Flavour("explore", ("explore/explore.h",), tuple(units), EXPLORE_CALLBACKS, sanitizable=False)
+
+
 def flavours() -> tuple[Flavour, ...]:
     """All extensions of a build."""
-    return (run_flavour("native"), run_flavour("plain"))
+    return (run_flavour("native"), run_flavour("plain"), explore_flavour())
 
 
 def sources_hash() -> str:

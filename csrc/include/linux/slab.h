@@ -7,6 +7,7 @@
 #define __LINUX_SLAB_H
 
 #include <linux/compiler.h>
+#include <string.h>
 
 #define GFP_KERNEL 1u	/* may sleep: not inside an RCU reader */
 #define GFP_ATOMIC 2u
@@ -43,7 +44,7 @@ KERNEL_API void kfree(const void *object);
 	size_t __len = (len);								\
 	void *__copy = kmalloc(__len, gfp);						\
 	if (__copy)									\
-		__builtin_memcpy(__copy, (src), __len);					\
+		memcpy(__copy, (src), __len);						\
 	__copy; })
 
 /* P is a type, or an expression of the object's type that may not have a value yet. */
