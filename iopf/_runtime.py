@@ -199,10 +199,16 @@ def _on_poll() -> int:
 
 
 def unraisable(error: BaseException, what: str) -> None:
-    """Reports an exception that no call can raise."""
-    sys.unraisablehook(
-        sys.UnraisableHookArgs((type(error), error, error.__traceback__, f"iopf: {what}", None))  # type: ignore[attr-defined]
-    )
+    """Reports an exception that no call can raise: to ``sys.unraisablehook``, which asks for a type that it hides.
+
+    Python itself calls the hook for what a finaliser raises, so that is what this is.
+    """
+    def __del__(self: Any) -> None:
+        raise self.error
+
+    __del__.__qualname__ = f"iopf, {what}"
+    teller = type("Unraisable", (), {"__del__": __del__})()
+    teller.error = error
 
 
 _runtimes: dict[str, Runtime] = {}

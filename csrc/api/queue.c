@@ -41,7 +41,13 @@ int iopf_queue_discard(const iopf_core *core, iopf_queue *queue)
 /* Inside a work of the queue nothing is run: who runs that one goes on with what it queued, and nothing nests. */
 unsigned long iopf_queue_run(iopf_queue *queue)
 {
-	return current_work_on(queue->wq) ? 0 : workqueue_run(queue->wq);
+	unsigned long n, total = 0;
+
+	if (current_work_on(queue->wq))
+		return 0;
+	while ((n = workqueue_run(queue->wq)))
+		total += n;
+	return total;
 }
 
 int iopf_queue_wait_idle(iopf_queue *queue, uint64_t timeout_ns)
