@@ -17,7 +17,7 @@ from typing import Any
 from . import _runtime
 from ._types import check_name, check_range
 from ._cores import resolve
-from .device import Device, DeviceStatistics, collect_handlers, statistics_fields
+from .device import Device, DeviceStatistics, collect_handlers
 from .exceptions import Closed, ForkedError, HandlerError, IopfError, WouldDeadlock, error_for
 
 SLICE_NS = 50_000_000
@@ -25,6 +25,8 @@ SLICE_SECONDS = 0.05
 MAX_WORKERS = 256
 #: How long the end of the interpreter waits for works that do not come back.
 EXIT_SECONDS = 5.0
+#: How long the collection of a queue waits for them, before a thread does.
+COLLECT_SECONDS = 1.0
 
 #: Queues by the identity of their workqueue: who gets the exception of a work.
 queues: weakref.WeakValueDictionary[int, Queue] = weakref.WeakValueDictionary()
@@ -180,9 +182,9 @@ class Queue:
         """A snapshot of the counts of the devices that are on the queue."""
         with self._call():
             members = [device for device in list(self._devices) if device._queue is self]
-            parts = [statistics_fields(*device._pointers[-1]) for device in members]
+            parts = [device.statistics() for device in members]
         names = DeviceStatistics.__dataclass_fields__
-        return QueueStatistics(**{name: sum(part[name] for part in parts) for name in names}, devices=len(members))
+        return QueueStatistics(**{name: sum(getattr(part, name) for part in parts) for name in names}, devices=len(members))
 
     @property
     def runtime(self) -> str:
@@ -231,6 +233,8 @@ class Queue:
         with self._state:
             while self._closing:
                 self._state.wait(SLICE_SECONDS)
+                if deadline is not None and time.monotonic() > deadline:
+                    return False
             if self._pointer is None:
                 return True
             self._not_from_a_work(self._pointer, "close")
@@ -263,16 +267,17 @@ class Queue:
         self._runtime.after()
         return True
 
-    def _close_quietly(self, deadline: float | None = None) -> None:
+    def _close_quietly(self, deadline: float | None = None) -> bool:
         """For collection and exit: what goes wrong is reported, not raised."""
+        closed = True
         try:
-            if not self._close(deadline):
-                _runtime.log.warning("queue %s: works did not come back, left as it is", self.name)
+            closed = self._close(deadline)
         except BaseException as error:
             _runtime.unraisable(error, f"closing {self.name}")
         errors, self._errors = self._errors, []
         for error in errors:
             _runtime.unraisable(error, f"a handler raised in a work of {self.name}")
+        return closed
 
     def __enter__(self) -> Queue:
         with self._call():
@@ -294,25 +299,16 @@ class Queue:
     def __del__(self) -> None:
         if getattr(self, "_pointer", None) is None or self._generation != _runtime.generation:
             return
-        if self._runtime.lib.iopf_queue_in_work(self._pointer):
-            # Collected by its own worker: somebody else has to wait for that one.
-            keeper = _Keeper(self)
-            if not sys.is_finalizing():
-                threading.Thread(target=keeper.close, name=f"close {self.name}").start()
+        # Collected by its own worker, or with a work that does not end: somebody else has to wait for that one.
+        in_work = self._runtime.lib.iopf_queue_in_work(self._pointer)
+        if not in_work and self._close_quietly(time.monotonic() + COLLECT_SECONDS):
             return
-        self._close_quietly()
-
-
-class _Keeper:
-    """Carries what a collected queue leaves behind to the thread that closes it."""
-
-    def __init__(self, queue: Queue):
-        self._heir = Queue.__new__(Queue)
-        self._heir.__dict__.update(queue.__dict__)
-        queue._pointer = None
-
-    def close(self) -> None:
-        self._heir._close_quietly()
+        heir = Queue.__new__(Queue)
+        heir.__dict__.update(self.__dict__)
+        queues[self._runtime.lib.iopf_queue_identity(self._pointer)] = heir
+        self._pointer = None
+        if not sys.is_finalizing():
+            threading.Thread(target=heir._close_quietly, name=f"close {self.name}", daemon=True).start()
 
 
 def keep_error(error: BaseException, work_of: int) -> None:
@@ -332,7 +328,9 @@ def _check_device(device: Any) -> None:
 def _close_all() -> None:
     for queue in list(queues.values()):
         if queue._generation == _runtime.generation and queue._pointer is not None:
-            queue._close_quietly(time.monotonic() + EXIT_SECONDS)
+            if not queue._close_quietly(time.monotonic() + EXIT_SECONDS):
+                _runtime.log.warning("queue %s: works did not come back, left as it is", queue.name)
+                queue._pointer = None
 
 
 atexit.register(_close_all)
