@@ -483,7 +483,7 @@ def test_a_poll_may_use_the_queue(runtime, queue, other):
     @runtime.ffi.callback("int(void)")
     def poll():
         asked.set()
-        answer.wait(20)
+        answer.wait(60)
         return 0
 
     def flush():
@@ -510,14 +510,15 @@ def test_destroying_never_gives_up(runtime, queue, other):
     def destroy():
         runtime.poll_set(1)
         q.destroy()
+        asked = runtime.poll_count(), runtime.wait_abandoned()
         runtime.poll_set(0)
-        runtime.wait_abandoned()
+        return asked
 
     destroying = other.start(destroy)
     time.sleep(0.1)
     assert runtime.blocked(destroying)
     item.open()
-    destroying.result(20)
+    assert (0, False) == destroying.result(20)
     assert 1 == item.runs
 
 

@@ -21,6 +21,8 @@ static void thread_detach(void *arg)
 {
 	struct thread *self = arg;
 
+	(void)WARN(self->rcu_nesting, "a thread ended inside an RCU reader");
+	__atomic_store_n(&self->rcu_epoch, 0, __ATOMIC_RELEASE);
 	slab_thread_exit(self);
 	thread_self = NULL;
 	__atomic_store_n(&self->in_use, 0, __ATOMIC_RELEASE);

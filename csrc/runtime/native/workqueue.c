@@ -31,6 +31,7 @@ struct worker {
 	struct workqueue_struct *wq;
 	struct list_head node;
 	struct list_head taken;		/* items to run, before any that is pending */
+	u64 upto;			/* takes no later ticket */
 	struct work_struct *current_item;	/* by address: the item itself may be gone */
 	work_func_t current_func;
 	u64 oldest;			/* ticket; NO_TICKET: idle */
@@ -73,6 +74,8 @@ static bool worker_take(struct worker *worker)
 		struct work_struct *work = list_first_entry(&wq->pending, struct work_struct, entry);
 		struct worker *other;
 
+		if (work->ticket > worker->upto)
+			break;
 		if (wq->nr_workers == 1) {
 			list_splice_init(&wq->pending, &worker->taken);
 			break;
@@ -104,8 +107,11 @@ static void run_item(struct worker *worker, struct work_struct *work)
 {
 	void (*after)(void) = __atomic_load_n(&workqueue_after_item, __ATOMIC_ACQUIRE);
 
-	/* Before the function, which may queue the item again or free it. */
-	__atomic_store_n(&work->pending, 0, __ATOMIC_SEQ_CST);
+	/*
+	 * Before the function, which may queue the item again or free it. An exchange, so that the function sees what
+	 * was written before every queue_work() that found the item still pending.
+	 */
+	__atomic_exchange_n(&work->pending, 0, __ATOMIC_SEQ_CST);
 	worker->current_func(work);
 	if (after)
 		after();
@@ -173,7 +179,9 @@ static unsigned long worker_drain(struct worker *worker)
 
 static void worker_begin(struct worker *worker, struct workqueue_struct *wq)
 {
-	*worker = (struct worker){ .wq = wq, .oldest = NO_TICKET, .outer = worker_here };
+	*worker = (struct worker){
+		.wq = wq, .upto = wq->newest_ticket, .oldest = NO_TICKET, .outer = worker_here,
+	};
 	INIT_LIST_HEAD(&worker->taken);
 	list_add(&worker->node, &wq->workers);
 	worker_here = worker;
@@ -270,7 +278,7 @@ static void start_worker(struct workqueue_struct *wq)
 
 	if (WARN(!worker, "workqueue: no memory for a worker"))
 		return;		/* the next item tries again */
-	*worker = (struct worker){ .wq = wq, .oldest = NO_TICKET };
+	*worker = (struct worker){ .wq = wq, .upto = NO_TICKET, .oldest = NO_TICKET };
 	INIT_LIST_HEAD(&worker->taken);
 	list_add(&worker->node, &wq->workers);
 	if (WARN(thread_start(&worker->thread, worker_main, worker), "workqueue: no thread for a worker")) {
@@ -279,6 +287,20 @@ static void start_worker(struct workqueue_struct *wq)
 		return;
 	}
 	wq->nr_started++;
+}
+
+/* Under the lock: are there more items than workers asleep? One that sleeps takes one, however often it is woken. */
+static bool wants_worker(struct workqueue_struct *wq)
+{
+	struct work_struct *work;
+	unsigned int n = 0;
+
+	if (wq->nr_started == wq->nr_workers)
+		return false;
+	list_for_each_entry(work, &wq->pending, entry)
+		if (++n > wq->nr_asleep)
+			return true;
+	return false;
 }
 
 bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
@@ -296,7 +318,7 @@ bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
 	work->ticket = wq->newest_ticket + 1;
 	__atomic_store_n(&wq->newest_ticket, work->ticket, __ATOMIC_RELAXED);
 	list_add_tail(&work->entry, &wq->pending);
-	if (unlikely(wq->nr_started < wq->nr_workers) && !wq->nr_asleep)
+	if (unlikely(wants_worker(wq)))
 		start_worker(wq);
 	wake = should_wake(wq);
 	raw_unlock(&wq->lock);
@@ -361,30 +383,33 @@ static bool is_done(struct workqueue_struct *wq, u64 ticket)
 }
 
 /* Under the lock, which it leaves meanwhile: waits for the ticket. False: given up. */
-static bool wait_done(struct workqueue_struct *wq, u64 ticket, u64 deadline)
+static bool wait_done(struct workqueue_struct *wq, u64 ticket, u64 deadline, bool polls)
 {
+	u64 slice_end = now_ns() + WAIT_SLICE_NS;
 	bool done;
 
 	while (!(done = is_done(wq, ticket))) {
-		u64 slice = WAIT_SLICE_NS, now = now_ns();
+		u64 now = now_ns(), until = deadline < slice_end ? deadline : slice_end;
 		u32 progress;
 
 		if (now >= deadline)
 			break;
-		if (deadline - now < slice)
-			slice = deadline - now;
 
 		__atomic_add_fetch(&wq->flushers, 1, __ATOMIC_SEQ_CST);
 		progress = __atomic_load_n(&wq->progress, __ATOMIC_ACQUIRE);
 		membarrier_all();
 		done = is_done(wq, ticket);
 		raw_unlock(&wq->lock);
-		if (!done)
-			futex_wait(&wq->progress, progress, slice);
+		if (!done && until > now)
+			futex_wait(&wq->progress, progress, until - now);
+		if (now_ns() >= slice_end) {
+			/* Without the lock: whoever answers may need the queue first. */
+			if (polls && !done && wait_interrupted())
+				deadline = 0;
+			slice_end = now_ns() + WAIT_SLICE_NS;
+		}
 		raw_lock(&wq->lock);
 		__atomic_sub_fetch(&wq->flushers, 1, __ATOMIC_SEQ_CST);
-		if (!is_done(wq, ticket) && wait_interrupted())
-			return false;
 	}
 	return done;
 }
@@ -408,12 +433,12 @@ unsigned long workqueue_run(struct workqueue_struct *wq)
 
 bool workqueue_wait_idle(struct workqueue_struct *wq, u64 timeout_ns)
 {
-	u64 deadline = now_ns() + timeout_ns;
+	u64 now = now_ns(), deadline = timeout_ns < UINT64_MAX - now ? now + timeout_ns : UINT64_MAX;
 	bool idle;
 
 	raw_lock(&wq->lock);
 	do {
-		idle = wait_done(wq, wq->newest_ticket, deadline) && is_done(wq, wq->newest_ticket);
+		idle = wait_done(wq, wq->newest_ticket, deadline, false) && is_done(wq, wq->newest_ticket);
 	} while (!idle && now_ns() < deadline);
 	raw_unlock(&wq->lock);
 	return idle;
@@ -430,7 +455,7 @@ void flush_workqueue(struct workqueue_struct *wq)
 		return;		/* nothing was ever queued */
 	workqueue_run(wq);
 	raw_lock(&wq->lock);
-	wait_done(wq, newest, UINT64_MAX);
+	wait_done(wq, newest, UINT64_MAX, true);
 	raw_unlock(&wq->lock);
 }
 
@@ -446,10 +471,12 @@ void destroy_workqueue(struct workqueue_struct *wq)
 	wq->draining = true;
 	/* Items may queue further ones of the same queue: until there are none. */
 	while (!is_done(wq, wq->newest_ticket)) {
+		u64 newest = wq->newest_ticket;
+
 		raw_unlock(&wq->lock);
 		workqueue_run(wq);
 		raw_lock(&wq->lock);
-		wait_done(wq, wq->newest_ticket, UINT64_MAX);
+		wait_done(wq, newest, UINT64_MAX, false);
 	}
 	__atomic_store_n(&wq->stopping, true, __ATOMIC_RELAXED);
 	__atomic_add_fetch(&wq->pokes, 1, __ATOMIC_RELAXED);
