@@ -119,6 +119,11 @@ class Runtime:
         return not wait([future], MOMENT).done
 
 
+@pytest.fixture(autouse=True)
+def _clean():
+    """In place of the accounting around every other test, which asks the whole package: ``runtime`` asks one runtime."""
+
+
 @pytest.fixture(scope="module", params=["native", "plain"])
 def _runtime(request):
     return Runtime(request.param)

@@ -321,8 +321,8 @@ def torture(runtime, how, readers, ms, updates):
 @pytest.mark.threads
 @pytest.mark.parametrize("how", SAFE)
 def test_no_reader_meets_what_was_freed(runtime, how):
-    """Half a second of replacing an object under two readers, who are preempted while they hold it."""
-    updates, reads, ages = torture(runtime, how, readers=2, ms=400, updates=0)
+    """A while of replacing an object under two readers, who are preempted while they hold it."""
+    updates, reads, ages = torture(runtime, how, readers=2, ms=300, updates=0)
     assert (True, True, True) == (updates > 0, reads > 0, ages[1] > 0)
     assert [0, 0] == ages[2:]
 
@@ -330,8 +330,13 @@ def test_no_reader_meets_what_was_freed(runtime, how):
 @pytest.mark.threads
 def test_the_torture_notices_a_missing_grace_period(runtime):
     """The control: with kfree() in place of kfree_rcu() readers do meet freed objects, within a second."""
-    _updates, _reads, ages = torture(runtime, "FREE_AT_ONCE", readers=2, ms=800, updates=0)
-    assert sum(ages[2:]) > 0
+    freed = 0
+    for _ in range(10):
+        _updates, _reads, ages = torture(runtime, "FREE_AT_ONCE", readers=2, ms=100, updates=0)
+        freed += sum(ages[2:])
+        if freed:
+            break
+    assert freed > 0
 
 
 @pytest.mark.long
