@@ -18,7 +18,7 @@ static void iommu_domain_put(struct iommu_domain *domain)
 		domain->release(domain);
 }
 
-static void iommu_attach_handle_put(struct iommu_attach_handle *handle)
+static inline void iommu_attach_handle_put(struct iommu_attach_handle *handle)
 {
 	struct iommu_domain *domain = handle->domain;
 
@@ -33,7 +33,7 @@ static u64 attach_handle_key(struct hlist_node *node)
 	return hlist_entry_safe(node, struct iommu_attach_handle, node)->pasid;
 }
 
-static struct iommu_attach_handle *attach_handle_find(struct iommu_group *group, ioasid_t pasid)
+static inline struct iommu_attach_handle *attach_handle_find(struct iommu_group *group, ioasid_t pasid)
 {
 	struct iommu_attach_handle *handle;
 
@@ -133,25 +133,51 @@ static void iommu_detach_device_pasid(struct device *dev, ioasid_t pasid)
 }
 
 /*
- * The handle for a fault, found and counted in one section, so that it cannot be detached in between. A device whose
- * guest owns the PASID table has one nested domain for all PASIDs, at index 0.
+ * The handle for a fault. A device whose guest owns the PASID table has one nested domain for all PASIDs, at index 0.
  */
-static __maybe_unused struct iommu_attach_handle *
-iommu_attach_handle_get_for_fault(struct device *dev, const struct iommu_fault_page_request *prm, bool user_pasid_table)
+static inline struct iommu_attach_handle *
+attach_handle_find_for_fault(struct iommu_group *group, const struct iommu_fault_page_request *prm,
+			     bool user_pasid_table)
 {
 	bool has_pasid = prm->flags & IOMMU_FAULT_PAGE_REQUEST_PASID_VALID;
-	struct iommu_group *group = dev->iommu_group;
 	struct iommu_attach_handle *handle;
 
-	mutex_lock(&group->lock);
 	handle = attach_handle_find(group, has_pasid ? prm->pasid : IOMMU_NO_PASID);
 	if (!handle && has_pasid && user_pasid_table) {
 		handle = attach_handle_find(group, IOMMU_NO_PASID);
 		if (handle && handle->domain->type != IOMMU_DOMAIN_NESTED)
 			handle = NULL;
 	}
+	return handle;
+}
+
+/* Found and counted in one section, so that it cannot be detached in between. */
+static inline struct iommu_attach_handle *
+iommu_attach_handle_get_for_fault(struct device *dev, const struct iommu_fault_page_request *prm, bool user_pasid_table)
+{
+	struct iommu_group *group = dev->iommu_group;
+	struct iommu_attach_handle *handle;
+
+	mutex_lock(&group->lock);
+	handle = attach_handle_find_for_fault(group, prm, user_pasid_table);
 	if (handle)
 		refcount_inc(&handle->users);
 	mutex_unlock(&group->lock);
 	return handle;
+}
+
+/* What a fault asks that will not be handed over yet: would somebody resolve it? There is nothing to put. */
+static inline bool
+iommu_attach_handle_resolves_fault(struct device *dev, const struct iommu_fault_page_request *prm,
+				   bool user_pasid_table)
+{
+	struct iommu_group *group = dev->iommu_group;
+	struct iommu_attach_handle *handle;
+	bool resolves;
+
+	mutex_lock(&group->lock);
+	handle = attach_handle_find_for_fault(group, prm, user_pasid_table);
+	resolves = handle && handle->domain->iopf_handler;
+	mutex_unlock(&group->lock);
+	return resolves;
 }

@@ -44,14 +44,14 @@ static struct iopf_partial *to_partial(struct iopf_fault *iopf)
 }
 
 /* Index, PASID_VALID and, where that is set, the PASID: what tells one outstanding group of a device from another. */
-static u64 iopf_key(const struct iommu_fault_page_request *prm)
+static inline u64 iopf_key(const struct iommu_fault_page_request *prm)
 {
 	if (!(prm->flags & IOMMU_FAULT_PAGE_REQUEST_PASID_VALID))
 		return prm->grpid;
 	return (u64)prm->grpid | (u64)(prm->pasid & 0x7fffffff) << 32 | 1ULL << 63;
 }
 
-static bool iopf_same_key(const struct iommu_fault_page_request *a, const struct iommu_fault_page_request *b)
+static inline bool iopf_same_key(const struct iommu_fault_page_request *a, const struct iommu_fault_page_request *b)
 {
 	bool pasid_valid = a->flags & IOMMU_FAULT_PAGE_REQUEST_PASID_VALID;
 
@@ -66,7 +66,7 @@ static u64 iopf_partial_key(struct hlist_node *node)
 }
 
 /* The first partial of the key, or NULL. */
-static struct iopf_partial *
+static inline struct iopf_partial *
 iopf_find_partial(struct iommu_fault_param *param, const struct iommu_fault_page_request *prm)
 {
 	struct iopf_partial *first;
@@ -82,7 +82,7 @@ iopf_find_partial(struct iommu_fault_param *param, const struct iommu_fault_page
 }
 
 /* Moves what is stored of the key to the tail of faults. Returns how many that were. */
-static size_t iopf_take_partials(struct iommu_fault_param *param, const struct iommu_fault_page_request *prm,
+static inline size_t iopf_take_partials(struct iommu_fault_param *param, const struct iommu_fault_page_request *prm,
 				 struct list_head *faults)
 {
 	struct iopf_partial *first = iopf_find_partial(param, prm);
@@ -132,7 +132,7 @@ static void iopf_free_partials(struct list_head *faults)
  * The one lookup. RCU keeps the memory until inc_not_zero has said whether the object is still alive; the reference
  * keeps it from then on.
  */
-static struct iommu_fault_param *iopf_get_dev_fault_param(struct device *dev)
+static inline struct iommu_fault_param *iopf_get_dev_fault_param(struct device *dev)
 {
 	struct iommu_fault_param *param;
 
@@ -147,7 +147,7 @@ static struct iommu_fault_param *iopf_get_dev_fault_param(struct device *dev)
 	return param;
 }
 
-static void iopf_put_dev_fault_param(struct iommu_fault_param *param)
+static inline void iopf_put_dev_fault_param(struct iommu_fault_param *param)
 {
 	struct device *dev = param->dev;
 
@@ -158,13 +158,13 @@ static void iopf_put_dev_fault_param(struct iommu_fault_param *param)
 	put_device(dev);
 }
 
-static bool iopf_is_disassociated(struct iommu_fault_param *param)
+static inline bool iopf_is_disassociated(struct iommu_fault_param *param)
 {
 	return !rcu_dereference_check(param->queue, lockdep_is_held(&param->lock));
 }
 
 /* The response carries index and PASID as they came; what of it goes on the wire is the driver's matter. */
-static void iopf_respond(struct device *dev, struct iopf_fault *last, enum iommu_page_response_code code)
+static inline void iopf_respond(struct device *dev, struct iopf_fault *last, enum iommu_page_response_code code)
 {
 	struct iommu_page_response resp = {
 		.pasid = last->fault.prm.pasid,
@@ -179,7 +179,7 @@ static void iopf_respond(struct device *dev, struct iopf_fault *last, enum iommu
 }
 
 /* Answers a group that is still pending; afterwards it is not. */
-static void iopf_answer_pending(struct iopf_group *group, enum iommu_page_response_code code)
+static inline void iopf_answer_pending(struct iopf_group *group, enum iommu_page_response_code code)
 {
 	lockdep_assert_held(&group->fault_param->lock);
 
@@ -231,6 +231,7 @@ void iopf_free_group(struct iopf_group *group)
 {
 	struct iommu_attach_handle *handle = group->attach_handle;
 	struct iommu_fault_param *param = group->fault_param;
+	struct iopf_fault *iopf, *next;
 
 	/* An owner that has been through iopf_group_response() knows without the lock. */
 	if (!group->responded) {
@@ -240,8 +241,9 @@ void iopf_free_group(struct iopf_group *group)
 		mutex_unlock(&param->lock);
 	}
 
-	list_del(&group->last_fault.list);
-	iopf_free_partials(&group->faults);
+	list_for_each_entry_safe(iopf, next, &group->faults, list)
+		if (iopf != &group->last_fault)
+			kfree(to_partial(iopf));
 	kfree(group);
 	iommu_attach_handle_put(handle);
 	iopf_put_dev_fault_param(param);
@@ -418,28 +420,28 @@ static int iopf_report_last(struct device *dev, struct iommu_fault_param *param,
 int iommu_report_device_fault(struct device *dev, struct iopf_fault *evt)
 {
 	const struct iommu_fault_page_request *prm = &evt->fault.prm;
+	bool user_pasid_table = dev->iommu && dev_iommu_ops(dev)->user_pasid_table;
 	struct iommu_attach_handle *handle;
 	struct iommu_fault_param *param;
-	int ret;
 
 	if (evt->fault.type != IOMMU_FAULT_PAGE_REQ)
 		return -EOPNOTSUPP;
 
 	param = iopf_get_dev_fault_param(dev);
-	handle = iommu_attach_handle_get_for_fault(dev, prm, dev->iommu && dev_iommu_ops(dev)->user_pasid_table);
+	if (!(prm->flags & IOMMU_FAULT_PAGE_REQUEST_LAST_PAGE)) {
+		if (!iommu_attach_handle_resolves_fault(dev, prm, user_pasid_table) || WARN_ON(!param))
+			return iopf_bad_setup(dev, param, evt);
+		return iopf_report_partial(dev, param, evt);
+	}
+
+	handle = iommu_attach_handle_get_for_fault(dev, prm, user_pasid_table);
 	if (!handle)
 		return iopf_bad_setup(dev, param, evt);
 	if (!handle->domain->iopf_handler || WARN_ON(!param)) {
 		iommu_attach_handle_put(handle);
 		return iopf_bad_setup(dev, param, evt);
 	}
-
-	if (prm->flags & IOMMU_FAULT_PAGE_REQUEST_LAST_PAGE)
-		return iopf_report_last(dev, param, handle, evt);
-
-	ret = iopf_report_partial(dev, param, evt);
-	iommu_attach_handle_put(handle);
-	return ret;
+	return iopf_report_last(dev, param, handle, evt);
 }
 EXPORT_SYMBOL_GPL(iommu_report_device_fault);
 

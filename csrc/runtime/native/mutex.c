@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The slow half of mutex.h: spinning, sleeping, and what breaks the rules. */
+/* The slow half of mutex.h: the end of a bias, spinning, sleeping, and what breaks the rules. */
 #include <linux/bug.h>
 #include <linux/mutex.h>
 #include <runtime.h>
@@ -13,25 +13,110 @@ void mutex_in_rcu_reader(void)
 	might_sleep_in_reader();
 }
 
+/*
+ * Waiters for the end of a bias sleep on "held", the others on "owner". Once the lock is shared the former have been
+ * woken (mutex_share).
+ */
+noinline void mutex_wake(struct mutex *lock)
+{
+	if (__atomic_load_n(&lock->bias, __ATOMIC_ACQUIRE) == MUTEX_SHARED)
+		futex_wake(&lock->owner, 1);
+	else
+		futex_wake(&lock->held, INT32_MAX);
+}
+
+/* The store of "held" came too late to count. Somebody may have seen it all the same, and waits for its end. */
+noinline void mutex_bias_lost(struct mutex *lock)
+{
+	__atomic_store_n(&lock->held, 0, __ATOMIC_RELEASE);
+	futex_wake(&lock->held, INT32_MAX);
+}
+
+/* True: nobody has taken the lock before, and it belongs to the caller. */
+static bool mutex_claim(struct mutex *lock, struct thread *self)
+{
+	u32 nobody = 0;
+
+	return __atomic_compare_exchange_n(&lock->bias, &nobody, self->id, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
+/*
+ * From here on no section begins that only "held" tells of; one may be running. False: the lock was shared already.
+ * Everybody who finds the lock revoked does this again: whose barrier comes first need not be known.
+ */
+static bool mutex_revoke(struct mutex *lock)
+{
+	u32 bias = __atomic_load_n(&lock->bias, __ATOMIC_ACQUIRE);
+
+	do {
+		if (bias == MUTEX_SHARED)
+			return false;
+	} while (!__atomic_compare_exchange_n(&lock->bias, &bias, MUTEX_REVOKED, false, __ATOMIC_ACQ_REL,
+					      __ATOMIC_ACQUIRE));
+	membarrier_all();
+	return true;
+}
+
+/* The last section of the bias is over. Others may sleep for that, too. */
+static void mutex_share(struct mutex *lock)
+{
+	u32 revoked = MUTEX_REVOKED;
+
+	if (__atomic_compare_exchange_n(&lock->bias, &revoked, MUTEX_SHARED, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		futex_wake(&lock->held, INT32_MAX);
+}
+
+static u32 mutex_held(struct mutex *lock)
+{
+	return __atomic_load_n(&lock->held, __ATOMIC_ACQUIRE);
+}
+
+static bool may_spin(int spins)
+{
+	if (runtime_cpus == 1 || spins >= SPINS)
+		return false;
+	cpu_relax();
+	return true;
+}
+
+/* The caller counts as a waiter. */
+static void mutex_end_bias(struct mutex *lock)
+{
+	int spins = 0;
+	u32 holder;
+
+	if (!mutex_revoke(lock))
+		return;
+	while ((holder = mutex_held(lock)))
+		if (!may_spin(spins++))
+			futex_wait(&lock->held, holder, 0);
+	mutex_share(lock);
+}
+
 static bool mutex_spin(struct mutex *lock, struct thread *self)
 {
-	int i;
+	int spins = 0;
 
-	if (runtime_cpus == 1)
-		return false;
-	for (i = 0; i < SPINS; i++) {
-		cpu_relax();
+	while (may_spin(spins++))
 		if (!__atomic_load_n(&lock->owner, __ATOMIC_RELAXED) && __mutex_take(lock, self))
 			return true;
-	}
 	return false;
 }
 
 noinline void mutex_lock_slow(struct mutex *lock, struct thread *self)
 {
-	if (WARN(__atomic_load_n(&lock->owner, __ATOMIC_RELAXED) == self->id, "recursive mutex_lock"))
+	if (WARN(mutex_is_held_by_current(lock), "recursive mutex_lock"))
 		return;
-	if (mutex_spin(lock, self))
+	if (mutex_claim(lock, self) && __mutex_take(lock, self))
+		return;
+
+	if (__atomic_load_n(&lock->bias, __ATOMIC_ACQUIRE) != MUTEX_SHARED) {
+		/* Counted before the barrier: who then ends the section sees that somebody may sleep. */
+		__atomic_fetch_add(&lock->waiters, 1, __ATOMIC_SEQ_CST);
+		mutex_end_bias(lock);
+		__atomic_fetch_sub(&lock->waiters, 1, __ATOMIC_RELAXED);
+	}
+	if (__mutex_take(lock, self) || mutex_spin(lock, self))
 		return;
 
 	__atomic_fetch_add(&lock->waiters, 1, __ATOMIC_SEQ_CST);
@@ -45,9 +130,16 @@ noinline void mutex_lock_slow(struct mutex *lock, struct thread *self)
 	__atomic_fetch_sub(&lock->waiters, 1, __ATOMIC_RELAXED);
 }
 
-noinline void mutex_wake(struct mutex *lock)
+noinline bool mutex_trylock_slow(struct mutex *lock, struct thread *self)
 {
-	futex_wake(&lock->owner, 1);
+	if (mutex_is_held_by_current(lock))
+		return false;
+	if (mutex_claim(lock, self))
+		return __mutex_take(lock, self);
+	if (!mutex_revoke(lock) || mutex_held(lock))
+		return false;
+	mutex_share(lock);
+	return __mutex_take(lock, self);
 }
 
 void mutex_unlock_not_owner(void)

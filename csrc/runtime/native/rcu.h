@@ -21,7 +21,7 @@ static inline void rcu_read_lock(void)
 	struct thread *self = thread_current();
 
 	/* Release: who sees this epoch has also everything of the reader before it behind. */
-	if (self->rcu_nesting++ == 0)
+	if (likely(self->rcu_nesting++ == 0))
 		__atomic_store_n(&self->rcu_epoch, __atomic_load_n(&rcu_epoch_now, __ATOMIC_RELAXED), __ATOMIC_RELEASE);
 	barrier();
 }
@@ -31,7 +31,7 @@ static inline void rcu_read_unlock(void)
 	struct thread *self = thread_current();
 
 	barrier();
-	if (!WARN(!self->rcu_nesting, "unbalanced rcu_read_unlock") && --self->rcu_nesting == 0)
+	if (!WARN(!self->rcu_nesting, "unbalanced rcu_read_unlock") && likely(--self->rcu_nesting == 0))
 		__atomic_store_n(&self->rcu_epoch, 0, __ATOMIC_RELEASE);
 }
 

@@ -32,10 +32,10 @@ static inline bool refcount_inc_not_zero(refcount_t *r)
 	int old = refcount_read(r);
 
 	do {
-		if (!old)
+		if (unlikely(!old))
 			return false;
-	} while (!__atomic_compare_exchange_n(&r->refs, &old, (int)((unsigned int)old + 1u), true, __ATOMIC_RELAXED,
-					      __ATOMIC_RELAXED));
+	} while (unlikely(!__atomic_compare_exchange_n(&r->refs, &old, (int)((unsigned int)old + 1u), true,
+						       __ATOMIC_RELAXED, __ATOMIC_RELAXED)));
 	if (unlikely(old < 0 || old == REFCOUNT_MAX))
 		refcount_warn_saturate(r, REFCOUNT_ADD_NOT_ZERO_OVF);
 	return true;

@@ -6,8 +6,8 @@
  * object goes to the list of the thread that frees it; a list that has grown past two magazines gives one to the depot,
  * and an empty one takes one from there. Memory comes in chunks and stays with the runtime.
  *
- * A header of 16 bytes says whose an object is: the place that allocated it, for the live counts, its class, and
- * whether it is live at all, so that a double kfree() is a WARN and not a corrupted list.
+ * A header of 16 bytes says what an object is: its class, and one word, the tag, for both whether it is live, so that a
+ * double kfree() is a WARN and not a corrupted list, and which place allocated it, for the live counts.
  *
  * Under a sanitizer every object is malloc's own, so that it can be poisoned.
  */
@@ -29,23 +29,25 @@
 #define CHUNK_BYTES 65536
 #define CLASS_HUGE SLAB_CLASSES	/* straight from malloc */
 
-#define STATE_LIVE 0x6c697665u
-#define STATE_FREE 0x66726565u
+#define TAG_LIVE 0x6c697600u		/* and the number of the place */
+#define TAG_FREE 0x66726565u
 
 struct free_object {
-	u32 site;
-	u16 class;
-	u16 unused;
-	u32 state;
-	u32 unused2;
+	u32 tag;
+	u32 class;
+	u64 unused;			/* objects are aligned as malloc's are */
 	struct free_object *next;	/* the object begins here */
 };
 
 #define HEADER_BYTES offsetof(struct free_object, next)
 
-/* With the header. Multiples of 64, so that the objects of a class never share a line with another class. */
+/* With the header. Whole lines, so that objects of different classes never share one. */
+#define LINE 64
 static const u32 class_bytes[SLAB_CLASSES] = { 64, 128, 192, 256, 320, 384, 512, 1024, 2048, 4096 };
-static u8 class_of_units[4096 / 64 + 1];
+static const u8 class_of_lines[] = {
+	0, 0, 1, 2, 3, 4, 5, [7 ... 8] = 6, [9 ... 16] = 7, [17 ... 32] = 8, [33 ... 64] = 9, CLASS_HUGE,
+};
+#define HUGE_LINES (sizeof(class_of_lines) - 1)
 
 static struct {
 	pthread_mutex_t lock;
@@ -62,23 +64,9 @@ struct magazine {
 	struct free_object *next;
 };
 
-static pthread_once_t classes_once = PTHREAD_ONCE_INIT;
-
-static void make_classes(void)
-{
-	unsigned int units, class = 0;
-
-	for (units = 0; units <= 4096 / 64; units++) {
-		while (class_bytes[class] < units * 64)
-			class++;
-		class_of_units[units] = (u8)class;
-	}
-}
-
 /* Numbers a place when it is met. Past the table all further places share the last number. */
 static noinline int slab_register_site(struct slab_site *site)
 {
-	pthread_once(&classes_once, make_classes);
 	pthread_mutex_lock(&depot.lock);
 	if (!site->id) {
 		int id = depot.nr_sites < SLAB_SITES - 1 ? ++depot.nr_sites : SLAB_SITES - 1;
@@ -101,7 +89,7 @@ static struct free_object *slab_carve(unsigned int class)
 		struct free_object *object;
 
 		if ((size_t)(depot.chunk_end - depot.chunk) < class_bytes[class]) {
-			if (posix_memalign((void **)&depot.chunk, 64, CHUNK_BYTES)) {
+			if (posix_memalign((void **)&depot.chunk, LINE, CHUNK_BYTES)) {
 				depot.chunk = depot.chunk_end = NULL;
 				break;
 			}
@@ -109,8 +97,8 @@ static struct free_object *slab_carve(unsigned int class)
 		}
 		object = (struct free_object *)depot.chunk;
 		depot.chunk += class_bytes[class];
-		object->class = (u16)class;
-		object->state = STATE_FREE;
+		object->class = class;
+		object->tag = TAG_FREE;
 		object->next = list;
 		list = object;
 	}
@@ -160,84 +148,135 @@ static inline void count_live(struct thread *self, u32 site, long n)
 	__atomic_store_n(&self->live[site], __atomic_load_n(&self->live[site], __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);
 }
 
-/* In 16-byte stores: gcc turns a memset of this size into "rep stos", which costs 12 ns to start. */
-static inline void clear(void *object, size_t bytes)
+/*
+ * Clears a pooled object: what the header left of its line, and the lines behind. In 16-byte stores: gcc turns a memset
+ * of this size into "rep stos", which costs 12 ns to start.
+ */
+static inline void clear(struct free_object *object, size_t lines)
 {
 	typedef long v2 __attribute__((vector_size(16), may_alias));
-	v2 *p = object, *end = (v2 *)((char *)object + bytes);
+	v2 *p = (v2 *)object, *end = p + lines * (LINE / sizeof(*p));
+	const v2 zero = { 0, 0 };
 
-	do {
-		*p++ = (v2){ 0, 0 };
+	p[1] = p[2] = p[3] = zero;
+	while ((p += LINE / sizeof(*p)) < end) {
+		p[0] = p[1] = p[2] = p[3] = zero;
 		barrier();
-	} while (p < end);
+	}
 }
 
-static noinline bool slab_fails(struct thread *self)
+static inline void *make_live(struct thread *self, struct free_object *object, int site)
 {
-	return --self->fail_nth == 0;
+	object->tag = TAG_LIVE + (u32)site;
+	count_live(self, (u32)site, 1);
+	return &object->next;
+}
+
+static void *alloc_huge(struct thread *self, int site, size_t size, gfp_t gfp)
+{
+	struct free_object *object = size + HEADER_BYTES > size ? malloc(size + HEADER_BYTES) : NULL;
+
+	if (!object)
+		return NULL;
+	object->class = CLASS_HUGE;
+	if (gfp & __GFP_ZERO)
+		memset(&object->next, 0, size);
+	return make_live(self, object, site);
+}
+
+/* A place's first time, a request that is to fail, one in the wrong context, an empty list, and what is no object. */
+static noinline void *slab_alloc_slow(struct slab_site *site, size_t size, gfp_t gfp)
+{
+	struct thread *self = thread_current();
+	size_t lines = size / LINE < HUGE_LINES ? (size + HEADER_BYTES + LINE - 1) / LINE : HUGE_LINES;
+	int id = __atomic_load_n(&site->id, __ATOMIC_ACQUIRE);
+	struct free_object *object;
+	unsigned int class;
+
+	if (!id)
+		id = slab_register_site(site);
+	if (gfp & GFP_KERNEL)
+		might_sleep_in_reader();
+	if (self->fail_nth && --self->fail_nth == 0)
+		return NULL;
+	class = SLAB_IS_MALLOC ? CLASS_HUGE : class_of_lines[lines < HUGE_LINES ? lines : HUGE_LINES];
+	if (class == CLASS_HUGE)
+		return alloc_huge(self, id, size, gfp);
+
+	object = self->free[class] ? self->free[class] : slab_refill(self, class);
+	if (!object)
+		return NULL;
+	self->free[class] = object->next;
+	self->nr_free[class]--;
+	if (gfp & __GFP_ZERO)
+		clear(object, lines);
+	return make_live(self, object, id);
 }
 
 void *slab_alloc(struct slab_site *site, size_t size, gfp_t gfp)
 {
 	struct thread *self = thread_current();
 	int id = __atomic_load_n(&site->id, __ATOMIC_ACQUIRE);
-	size_t bytes = (size + HEADER_BYTES + 15) & ~(size_t)15;
+	size_t lines = (size + HEADER_BYTES + LINE - 1) / LINE;
 	struct free_object *object;
 	unsigned int class;
 
-	if (unlikely(!id))
-		id = slab_register_site(site);
-	if (unlikely(self->rcu_nesting) && (gfp & GFP_KERNEL))
-		might_sleep_in_reader();
-	if (unlikely(self->fail_nth) && slab_fails(self))
-		return NULL;
+	if (SLAB_IS_MALLOC || unlikely(!id || self->fail_nth || self->rcu_nesting || size > 2048))
+		return slab_alloc_slow(site, size, gfp);
+	class = class_of_lines[lines];
+	object = self->free[class];
+	if (unlikely(!object))
+		return slab_alloc_slow(site, size, gfp);
 
-	if (SLAB_IS_MALLOC || unlikely(bytes > class_bytes[SLAB_CLASSES - 1])) {
-		object = bytes > size ? malloc(bytes) : NULL;
-		if (!object)
-			return NULL;
-		object->class = CLASS_HUGE;
-	} else {
-		class = class_of_units[(bytes + 63) / 64];
-		object = self->free[class];
-		if (unlikely(!object)) {
-			object = slab_refill(self, class);
-			if (!object)
-				return NULL;
-		}
-		self->free[class] = object->next;
-		self->nr_free[class]--;
-	}
-	object->site = (u32)id;
-	object->state = STATE_LIVE;
-	count_live(self, object->site, 1);
+	self->free[class] = object->next;
+	self->nr_free[class]--;
 	if (gfp & __GFP_ZERO)
-		clear(&object->next, bytes - HEADER_BYTES);
-	return &object->next;
+		clear(object, lines);
+	return make_live(self, object, id);
+}
+
+/* Which place has it; SLAB_SITES or more: it is no live object. */
+static inline u32 site_of(const struct free_object *object)
+{
+	return object->tag - TAG_LIVE;
+}
+
+/* What is no live object, what is malloc's, and a list that has grown too long. */
+static noinline void kfree_slow(struct thread *self, struct free_object *object)
+{
+	if (WARN(site_of(object) >= SLAB_SITES, "kfree of something that is not a live object"))
+		return;
+	count_live(self, site_of(object), -1);
+	object->tag = TAG_FREE;
+	if (object->class == CLASS_HUGE) {
+		free(object);
+		return;
+	}
+	slab_give(self, object->class);
+	object->next = self->free[object->class];
+	self->free[object->class] = object;
+	self->nr_free[object->class]++;
 }
 
 void kfree(const void *pointer)
 {
+	struct free_object *object = (struct free_object *)((char *)pointer - HEADER_BYTES);
 	struct thread *self = thread_current();
-	struct free_object *object;
-	unsigned int class;
+	u32 site, class;
 
 	if (!pointer)
 		return;
-	object = (struct free_object *)((char *)pointer - HEADER_BYTES);
-	if (WARN(object->state != STATE_LIVE, "kfree of something that is not a live object"))
-		return;
-	object->state = STATE_FREE;
-	count_live(self, object->site, -1);
+	site = site_of(object);
 	class = object->class;
-	if (class == CLASS_HUGE) {
-		free(object);
+	if (unlikely(site >= SLAB_SITES || class == CLASS_HUGE || self->nr_free[class] >= 2 * MAGAZINE - 1)) {
+		kfree_slow(self, object);
 		return;
 	}
+	object->tag = TAG_FREE;
+	count_live(self, site, -1);
 	object->next = self->free[class];
 	self->free[class] = object;
-	if (unlikely(++self->nr_free[class] >= 2 * MAGAZINE))
-		slab_give(self, class);
+	self->nr_free[class]++;
 }
 
 /* A thread ends: what it has on its lists goes to the depot, its counts stay with the record. */
