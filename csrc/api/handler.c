@@ -62,7 +62,8 @@ size_t iopf_released_handlers(uint64_t *ids, size_t max)
 	pthread_mutex_lock(&released.lock);
 	n = released.n < max ? released.n : max;
 	released.n -= n;
-	memcpy(ids, released.ids + released.n, n * sizeof(*ids));
+	if (n)
+		memcpy(ids, released.ids + released.n, n * sizeof(*ids));
 	pthread_mutex_unlock(&released.lock);
 	return n;
 }
