@@ -260,12 +260,13 @@ static noinline void kfree_slow(struct thread *self, struct free_object *object)
 
 void kfree(const void *pointer)
 {
-	struct free_object *object = (struct free_object *)((char *)pointer - HEADER_BYTES);
 	struct thread *self = thread_current();
+	struct free_object *object;
 	u32 site, class;
 
 	if (!pointer)
 		return;
+	object = (struct free_object *)((char *)pointer - HEADER_BYTES);
 	site = site_of(object);
 	class = object->class;
 	if (unlikely(site >= SLAB_SITES || class == CLASS_HUGE || self->nr_free[class] >= 2 * MAGAZINE - 1)) {
