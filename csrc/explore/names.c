@@ -214,30 +214,38 @@ const char *record_object(u64 addr)
 
 /* --- tasks --- */
 
+/* The how-manieth of its parent's works and callbacks; the scenario's tasks, all of them main's, do not count. */
+static int nth_work(const struct task *t)
+{
+	int nth = 0, i;
+
+	for (i = 0; i <= t->nth; i++)
+		nth += program_task_index(&engine.tasks[engine.children[t->parent][i]]) < 0;
+	return nth;
+}
+
 const char *record_task(int task)
 {
 	const struct task *t = &engine.tasks[task];
 
 	if (!task)
 		return "main";
-	if (t->parent)
-		return record_text("work %d of %s", t->nth + 1, record_task(t->parent));
-	if (t->nth < scenario.nr_tasks)
-		return record_text("task %d", t->nth);
-	return record_text("work %d of main", t->nth - scenario.nr_tasks + 1);
+	if (program_task_index(t) >= 0)
+		return record_text("task %d", program_task_index(t));
+	return record_text("work %d of %s", nth_work(t), record_task(t->parent));
 }
 
 const char *xp_task_name(int task, int *section)
 {
-	const struct task *t;
+	int index;
 
 	if (section)
 		*section = -1;
 	if (task < 0 || task > engine.nr_ids)
 		return NULL;
-	t = &engine.tasks[task];
-	if (section && task && !t->parent && t->nth < scenario.nr_tasks)
-		*section = scenario.tasks[t->nth].begin - 1;
+	index = program_task_index(&engine.tasks[task]);
+	if (section && index >= 0)
+		*section = scenario.tasks[index].begin - 1;
 	return record_task(task);
 }
 

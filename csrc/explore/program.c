@@ -15,7 +15,6 @@
 const struct iopf_core *core;
 
 static struct iopf_queue *queues[MAX_QUEUES];
-static int section_of_task[MAX_TASKS];
 
 bool program_respond_ready(struct task *t)
 {
@@ -35,11 +34,6 @@ void program_quiet(void)
 		if (t->state == TASK_LIVE && t->pending.kind == OP_RESPOND)
 			t->gives_up = true;
 	}
-}
-
-int program_section_of(int task)
-{
-	return section_of_task[task];
 }
 
 /* --- operations --- */
@@ -160,6 +154,12 @@ static void task_main(void *arg)
 	task_finish();
 }
 
+/* Which task of the scenario this is; -1: a work, a callback, or the sequential part. */
+int program_task_index(const struct task *t)
+{
+	return t->id && t->main == task_main ? (int)(long)t->arg : -1;
+}
+
 /* --- before and after --- */
 
 static void set_up(void)
@@ -200,7 +200,6 @@ static void start_tasks(void)
 		const struct section *section = &scenario.tasks[i];
 		struct task *t = task_create(task_main, (void *)(long)i, OP_NONE, 0, 0);
 
-		section_of_task[t->id] = section->begin - 1;
 		t->record = section->begin - 1;
 		if (section->twins >= 0 && section->twins < MAX_SECTIONS) {
 			t->twin = last_of_class[section->twins];

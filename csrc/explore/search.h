@@ -52,8 +52,9 @@ extern const struct iopf_core *core;
 void program_main(void);	/* task 0 */
 void program_quiet(void);
 bool program_respond_ready(struct task *t);
-/* Task of a section, as it is in every execution; -1. */
-int program_section_of(int task);
+/* Which task of the scenario it is; -1: a work, a callback, or the sequential part. */
+int program_task_index(const struct task *t);
+
 /* lowlevel.c */
 int lowlevel_run(const struct record *r, s64 *registers, int *skip);
 void lowlevel_begin(void);
