@@ -8,6 +8,7 @@ That makes every test that expects none a clean one for every guard it passes.
 
 import importlib
 import queue
+import re
 import threading
 from concurrent.futures import Future, wait
 
@@ -67,6 +68,12 @@ class Runtime:
     def __getattr__(self, name):
         prefix = "IOPF_PRIM_" if name.isupper() else "iopf_prim_"
         return getattr(self.lib, prefix + name)
+
+    def skip_under(self, sanitizer, reason):
+        """Skips the test in a build with this sanitizer."""
+        flags = re.findall(r"-fsanitize=(\S+)", self.text(self.lib.iopf_build_flags))
+        if any(sanitizer in names.split(",") for names in flags):
+            pytest.skip(reason)
 
     def thread(self):
         """Another thread, which ends with the test."""
