@@ -18,15 +18,15 @@ static int count_response(struct device *dev, struct iopf_fault *evt, struct iom
 
 static const struct iommu_ops bench_ops = { .page_response = count_response };
 
-static const struct iopf_core *core_of(struct iopf_group *group)
+static struct bench_domain *domain_of(struct iopf_group *group)
 {
-	return container_of(iopf_group_domain(group), struct bench_domain, domain)->bench->core;
+	return container_of(iopf_group_domain(group), struct bench_domain, domain);
 }
 
 /* It does not dequeue the group, where there is such a call: it does not keep it. */
 static void answer(struct iopf_group *group)
 {
-	const struct iopf_core *core = core_of(group);
+	const struct iopf_core *core = domain_of(group)->core;
 
 	core->respond(group, IOMMU_PAGE_RESP_SUCCESS);
 	core->free_group(group);
@@ -45,14 +45,12 @@ static void work_answers(struct work_struct *work)
 
 static int handle_by_work(struct iopf_group *group)
 {
-	return core_of(group)->queue_group_work(group, work_answers);
+	return domain_of(group)->core->queue_group_work(group, work_answers);
 }
 
 static int hold(struct iopf_group *group)
 {
-	struct iopf_bench *bench = container_of(iopf_group_domain(group), struct bench_domain, domain)->bench;
-
-	list_add_tail(&group->node, &bench->held);
+	list_add_tail(&group->node, &domain_of(group)->bench->held);
 	return 0;
 }
 
@@ -82,6 +80,7 @@ static void domain_init(struct iopf_bench *bench, enum bench_pasid pasid)
 {
 	struct bench_domain *d = &bench->domains[pasid];
 
+	d->core = bench->core;
 	d->bench = bench;
 	d->domain.type = IOMMU_DOMAIN_UNMANAGED;
 	d->domain.iopf_handler = handlers[pasid];

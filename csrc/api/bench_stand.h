@@ -27,6 +27,7 @@ struct bench_device {
 
 struct bench_domain {
 	struct iommu_domain domain;
+	const struct iopf_core *core;
 	struct iopf_bench *bench;
 };
 

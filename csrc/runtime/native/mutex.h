@@ -80,7 +80,7 @@ static inline void mutex_lock(struct mutex *lock)
 {
 	struct thread *self = thread_current();
 
-	if (unlikely(self->rcu_nesting))
+	if (unlikely(thread_in_reader(self)))
 		mutex_in_rcu_reader();
 	if (unlikely(!__mutex_take(lock, self)))
 		mutex_lock_slow(lock, self);

@@ -20,9 +20,12 @@ static inline void rcu_read_lock(void)
 {
 	struct thread *self = thread_current();
 
+	if (unlikely(thread_in_reader(self))) {
+		self->rcu_nesting++;
+		return;
+	}
 	/* Release: who sees this epoch has also everything of the reader before it behind. */
-	if (likely(self->rcu_nesting++ == 0))
-		__atomic_store_n(&self->rcu_epoch, __atomic_load_n(&rcu_epoch_now, __ATOMIC_RELAXED), __ATOMIC_RELEASE);
+	__atomic_store_n(&self->rcu_epoch, __atomic_load_n(&rcu_epoch_now, __ATOMIC_RELAXED), __ATOMIC_RELEASE);
 	barrier();
 }
 
@@ -31,13 +34,15 @@ static inline void rcu_read_unlock(void)
 	struct thread *self = thread_current();
 
 	barrier();
-	if (!WARN(!self->rcu_nesting, "unbalanced rcu_read_unlock") && likely(--self->rcu_nesting == 0))
+	if (unlikely(self->rcu_nesting))
+		self->rcu_nesting--;
+	else if (!WARN(!thread_in_reader(self), "unbalanced rcu_read_unlock"))
 		__atomic_store_n(&self->rcu_epoch, 0, __ATOMIC_RELEASE);
 }
 
 static inline bool rcu_read_lock_held(void)
 {
-	return thread_current()->rcu_nesting != 0;
+	return thread_in_reader(thread_current());
 }
 
 #endif

@@ -61,7 +61,7 @@ void membarrier_all(void)
 
 bool might_sleep_in_reader(void)
 {
-	return WARN(thread_current()->rcu_nesting, "sleeping function called from an RCU reader");
+	return WARN(thread_in_reader(thread_current()), "sleeping function called from an RCU reader");
 }
 
 void futex_wait(u32 *word, u32 expected, u64 timeout_ns)

@@ -221,7 +221,7 @@ void *slab_alloc(struct slab_site *site, size_t size, gfp_t gfp)
 	struct free_object *object;
 	unsigned int class;
 
-	if (SLAB_IS_MALLOC || unlikely(!id || self->fail_nth || self->rcu_nesting || size > 2048))
+	if (SLAB_IS_MALLOC || unlikely(!id || self->fail_nth || thread_in_reader(self) || size > 2048))
 		return slab_alloc_slow(site, size, gfp);
 	class = class_of_lines[lines];
 	object = self->free[class];

@@ -21,7 +21,7 @@ static void thread_detach(void *arg)
 {
 	struct thread *self = arg;
 
-	(void)WARN(self->rcu_nesting, "a thread ended inside an RCU reader");
+	(void)WARN(thread_in_reader(self), "a thread ended inside an RCU reader");
 	__atomic_store_n(&self->rcu_epoch, 0, __ATOMIC_RELEASE);
 	slab_thread_exit(self);
 	thread_self = NULL;

@@ -21,7 +21,7 @@ struct free_object;
 struct thread {
 	/* mutex.c, rcu.h: the hot line */
 	u32 id;				/* owner word of a mutex, never 0 */
-	u32 rcu_nesting;
+	u32 rcu_nesting;		/* sections inside the outermost one */
 	u64 rcu_epoch;			/* 0: no reader here */
 	unsigned long fail_nth;
 	struct free_object *free[SLAB_CLASSES];
@@ -50,6 +50,12 @@ static inline struct thread *thread_current(void)
 	struct thread *self = thread_self;
 
 	return likely(self) ? self : thread_attach();
+}
+
+/* Is the caller, whose record this is, inside an RCU reader? */
+static inline bool thread_in_reader(const struct thread *self)
+{
+	return __atomic_load_n(&self->rcu_epoch, __ATOMIC_RELAXED) != 0;
 }
 
 #define for_each_thread_record(t) \
