@@ -260,7 +260,7 @@ struct xp_options {
 	uint64_t max_executions;	/* 0: none */
 	uint64_t seed;
 	uint64_t after_failure;	/* how many further executions after the first failure look for a graver one */
-	int max_steps;		/* of one execution, 0: 20000. More is a livelock */
+	int max_steps;		/* of one execution, 0: 4000. More is a livelock */
 	xp_progress_fn progress;	/* NULL: none */
 	void *progress_arg;
 	double progress_interval;	/* seconds, 0: 0.05 */

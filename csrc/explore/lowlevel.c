@@ -45,11 +45,14 @@ void lowlevel_begin(void)
 		wqs[i] = NULL;
 	if (scenario.memory)
 		memory = slab_alloc(&site, (size_t)scenario.memory, GFP_KERNEL | __GFP_ZERO);
+	if (memory)
+		heap_objects[heap_find((u64)memory)].is_static = true;
 }
 
 void lowlevel_end(void)
 {
-	kfree(memory);
+	if (memory)
+		heap_free((u64)memory, &engine.current->race, NULL, false);
 }
 
 static u64 at(const s64 *registers, s32 base, s32 offset)

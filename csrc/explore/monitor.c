@@ -369,7 +369,8 @@ void monitor_change_end(int op, int device, int queue, int result)
 		return;
 	case XP_REMOVE:
 		s->removing--;
-		if (s->queue == queue) {
+		/* Early forms of the kernel refuse while requests are out. */
+		if (s->queue == queue && !result) {
 			s->queue = -1;
 			s->remove_ended = date;
 			s->works = 0;

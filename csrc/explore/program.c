@@ -60,8 +60,8 @@ static void run(const struct record *r)
 		return;
 	case XP_REMOVE:
 		monitor_change_begin(r->op, r->b, r->a);
-		core->remove_device(queues[r->a], driver_device(r->b));
-		monitor_change_end(r->op, r->b, r->a, 0);
+		result = core->remove_device(queues[r->a], driver_device(r->b));
+		monitor_change_end(r->op, r->b, r->a, result);
 		return;
 	case XP_ADD:
 		monitor_change_begin(r->op, r->b, r->a);
@@ -222,8 +222,7 @@ static void tear_down(void)
 		if (!monitor_is_added(i, &queue))
 			continue;
 		monitor_change_begin(XP_REMOVE, i, queue);
-		core->remove_device(queues[queue], driver_device(i));
-		monitor_change_end(XP_REMOVE, i, queue, 0);
+		monitor_change_end(XP_REMOVE, i, queue, core->remove_device(queues[queue], driver_device(i)));
 	}
 	for (i = 0; i < scenario.nr_queues; i++) {
 		if (monitor_queue_is_freed(i))

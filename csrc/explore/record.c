@@ -87,6 +87,25 @@ static void write_note(struct xp_step *s, const struct event *e)
 	}
 }
 
+static const char *pointer_text(s64 value)
+{
+	return value ? record_object((u64)value) : "NULL";
+}
+
+/* A work that no record of the scenario stands for. */
+static bool is_work_of_core(const struct event *e)
+{
+	const struct task *t = &engine.tasks[e->task];
+	int i;
+
+	if (!e->task || (!t->parent && t->nth < scenario.nr_tasks))
+		return false;
+	for (i = 0; i < scenario.nr_works; i++)
+		if (e->record >= scenario.works[i].begin && e->record < scenario.works[i].end)
+			return false;
+	return true;
+}
+
 static void write_step(struct xp_step *s, const struct event *e)
 {
 	*s = (struct xp_step){
@@ -94,6 +113,13 @@ static void write_step(struct xp_step *s, const struct event *e)
 		.before = e->before, .after = e->after, .point = e->point, .nr_held = e->nr_held,
 		.place = record_place(e->pc), .task_ordinal = e->node >= 0 ? engine.nodes[e->node].ordinal : 0,
 	};
+	if (e->has_values && (heap_has((u64)e->before) || heap_has((u64)e->after))) {
+		s->has_values = 0;
+		s->text = e->before == e->after ? pointer_text(e->after) :
+			  record_text("%s -> %s", pointer_text(e->before), pointer_text(e->after));
+	}
+	if (is_work_of_core(e))
+		s->record = -1;
 	if (e->kind == OP_NOTE)
 		write_note(s, e);
 	else

@@ -83,8 +83,13 @@ static void look_at_clock(void)
 
 bool search_must_stop(void)
 {
-	if (++runs % LOOK_EVERY == 0)
+	static int steps;
+
+	steps += engine.depth;
+	if (++runs % LOOK_EVERY == 0 || steps > 4000) {
+		steps = 0;
 		look_at_clock();
+	}
 	return stop_now;
 }
 
@@ -169,7 +174,7 @@ static int run(const struct strategy *strategy, double seconds)
 		engine.hashing = false;
 		if (search_must_stop() || why_not || enough())
 			return 0;
-		if (end > 0 && runs % LOOK_EVERY == 0 && now_seconds() >= end)
+		if (end > 0 && (runs % LOOK_EVERY == 0 || engine.depth > 500) && now_seconds() >= end)
 			return 0;
 		more = strategy->next();
 	} while (more);
@@ -191,8 +196,6 @@ static int run_bounds(double seconds)
 		result.bound = path_bound;
 		if (!path_was_cut)
 			return 1;
-		if (nr_found && !(options.flags & XP_O_ALL_FAILURES))
-			return 0;
 	}
 	return 0;
 }
@@ -411,7 +414,7 @@ static int enter(const s32 *code, size_t nr_words, const struct xp_options *want
 	engine.points_plain = options.flags & XP_O_POINTS_PLAIN;
 	engine.symmetry = !(options.flags & XP_O_NO_SYMMETRY);
 	engine.commute = options.flags & XP_O_COMMUTE;
-	engine.max_steps = options.max_steps > 0 && options.max_steps < 30000 ? options.max_steps : 20000;
+	engine.max_steps = options.max_steps > 0 && options.max_steps < 30000 ? options.max_steps : 4000;
 	engine.logging = engine.hashing = false;
 	schedule_free_after = schedule_lenient = false;
 

@@ -42,7 +42,7 @@ int engine_init(void)
 	engine.nodes = calloc(MOST_STEPS + 2, sizeof(*engine.nodes));
 	if (!stacks || !engine.nodes || heap_init() || shadow_init())
 		return -ENOMEM;
-	engine.max_steps = 20000;
+	engine.max_steps = 4000;
 	return 0;
 }
 
@@ -76,6 +76,7 @@ static void task_begin(struct task *t, void (*main)(void *arg), void *arg)
 	t->gives_up = false;
 	t->record = -1;
 	t->accesses = 0;
+	t->spin_count = 0;
 	t->wait_mask = 0;
 	t->user = NULL;
 	fiber_start(&t->fiber, fiber_stack(stacks, (unsigned int)t->id), main, arg);
@@ -320,7 +321,7 @@ static struct task *pick(void)
 		return &engine.tasks[0];
 	enabled = enabled_or_end();
 	if (engine.depth >= engine.max_steps)
-		finding_fatal(XP_K_LIVELOCK, t->pending.addr, t->pending.pc, "the execution does not end");
+		finding_fatal(XP_K_LIVELOCK, 0, NULL, "the execution does not end");
 	previous = enabled >> t->id & 1 ? t->id : -1;
 	engine.alternative = 0;
 	picked = engine.strategy->pick(enabled, previous);
@@ -369,6 +370,8 @@ void wait_op_index(enum op_kind kind, u64 addr, u16 index, const void *pc)
 {
 	struct task *t = engine.current;
 
+	if (kind != OP_LOAD)
+		t->spin_count = 0;
 	t->pending = (struct op){ .kind = (u8)kind, .addr = addr, .index = index, .pc = pc };
 	wait_turn(t);
 }

@@ -104,6 +104,9 @@ struct task {
 	bool gives_up;		/* what it waits for will not come any more */
 	int record;		/* of the scenario: what it is doing */
 	u32 accesses;		/* since the last point: a loop that never comes to one */
+	u64 spin_addr;		/* the last points were loads of this, */
+	s64 spin_value;		/* all of them found this, */
+	int spin_count;		/* so many times */
 	void *user;
 };
 

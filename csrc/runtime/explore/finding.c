@@ -165,6 +165,17 @@ static u64 on_cycle(void)
 	return cycle;
 }
 
+static bool only_spinning(u64 tasks)
+{
+	for (; tasks; tasks &= tasks - 1) {
+		const struct task *t = &engine.tasks[__builtin_ctzll(tasks)];
+
+		if (t->pending.kind != OP_AWAIT || t->spin_count <= 3)
+			return false;
+	}
+	return true;
+}
+
 void finding_deadlock(void)
 {
 	u64 cycle = on_cycle();
@@ -174,7 +185,10 @@ void finding_deadlock(void)
 	if (!cycle)
 		cycle = engine.live ? engine.live : 1;
 	t = &engine.tasks[__builtin_ctzll(cycle)];
-	f = finding_add(XP_K_DEADLOCK, t->pending.addr, t->pending.pc, "tasks wait for each other");
+	if (only_spinning(cycle))
+		f = finding_add(XP_K_LIVELOCK, t->pending.addr, t->pending.pc, "nobody is left to change what a loop waits for");
+	else
+		f = finding_add(XP_K_DEADLOCK, t->pending.addr, t->pending.pc, "tasks wait for each other");
 	f->task = t->id;
 	f->detail = cycle;
 	engine_stop(END_FAILED);

@@ -423,8 +423,11 @@ u64 hb_class(void)
 		h = (h ^ node->op) * 0xbf58476d1ce4e5b9ull;
 		h = (h ^ address_identity(node->addr) ^ (u64)node->alternative << 56) * 0x94d049bb133111ebull;
 		for (t = 0; t <= engine.nr_ids; t++) {
+			/* Tasks that this step has not seen do not count: there may be more of them in a later execution. */
+			if (!node->clock.at[t])
+				continue;
 			h ^= h >> 31;
-			h = (h ^ (u64)(u16)node->clock.at[t]) * 0xbf58476d1ce4e5b9ull;
+			h = (h ^ (u64)t << 16 ^ (u64)(u16)node->clock.at[t]) * 0xbf58476d1ce4e5b9ull;
 		}
 		h ^= h >> 29;
 		sum += h * 0x94d049bb133111ebull;

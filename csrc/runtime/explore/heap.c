@@ -118,7 +118,7 @@ static struct object *to_free(u64 addr, const void *pc)
 	int i = heap_find(addr);
 	struct object *o;
 
-	if (i < 0)
+	if (i < 0 || heap_objects[i].is_static)
 		finding_fatal(XP_K_INVALID_FREE, addr, pc, "freeing what is no heap object");
 	o = &heap_objects[i];
 	if (o->state != OBJECT_LIVE)

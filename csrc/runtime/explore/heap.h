@@ -19,6 +19,7 @@ struct object {
 	u32 serial;		/* of all objects ever: what a shadow cell belongs to */
 	u8 state;
 	u8 task, free_task;
+	bool is_static;		/* stands for memory that is not the heap's: freed by heap_free() alone */
 	s16 clock, free_clock;	/* the tasks' dates */
 	const struct slab_site *site;
 	const void *pc, *free_pc;

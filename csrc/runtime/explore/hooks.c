@@ -144,10 +144,35 @@ static bool releases(int order)
 	return order == __ATOMIC_RELEASE || order == __ATOMIC_ACQ_REL || order == __ATOMIC_SEQ_CST;
 }
 
+/*
+ * A loop that waits for a variable to change reads it again and again, and no strategy gets past that. The fourth load
+ * in a row that could only find the same value waits until there is another one. When nobody is left to write it, that is
+ * the livelock.
+ */
+#define SPURIOUS_LOADS 3
+
+static bool spins(struct task *t, u64 addr, size_t size)
+{
+	s64 value = hook_value(addr, (int)size);
+
+	if (t->spin_addr != addr || t->spin_value != value)
+		t->spin_count = 0;
+	t->spin_addr = addr;
+	t->spin_value = value;
+	return t->spin_count++ >= SPURIOUS_LOADS;
+}
+
 static void load_begin(u64 addr, size_t size, const void *pc)
 {
 	shadow_check(addr, size, false, pc);
-	wait_op(OP_LOAD, addr, pc);
+	if (spins(engine.current, addr, size)) {
+		int count = engine.current->spin_count;
+
+		wait_await(addr, (int)size, engine.current->spin_value, pc);
+		engine.current->spin_count = count;
+	} else {
+		wait_op(OP_LOAD, addr, pc);
+	}
 	shadow_access(addr, size, MARKED_READ, pc);
 }
 

@@ -39,6 +39,10 @@ void refcount_warn_saturate(refcount_t *r, enum refcount_saturation_type why)
 	saturate(r, why, caller_pc());
 }
 
+/*
+ * A count of 1 that is freed is an object that was given up before anybody else knew it; more is a reference that somebody
+ * holds.
+ */
 void refcount_freeing(u64 addr, u32 size, const void *pc)
 {
 	int i;
@@ -46,8 +50,8 @@ void refcount_freeing(u64 addr, u32 size, const void *pc)
 	for (i = nr_counts - 1; i >= 0; i--) {
 		const refcount_t *r = (const refcount_t *)counts[i];
 
-		if (counts[i] - addr < size && r->refs > 0)
-			finding_add(XP_K_REFCOUNT, counts[i], pc, "freed with a reference count that is not 0");
+		if (counts[i] - addr < size && r->refs > 1)
+			finding_add(XP_K_REFCOUNT, counts[i], pc, "freed while somebody holds a reference");
 	}
 }
 
