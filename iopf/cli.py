@@ -5,9 +5,8 @@ Exit codes: 0 fine, 1 it found something (a core that loses answers, a failing c
 interrupted. Results go to standard output, as JSON with ``--json``; everything else goes to standard error, what is
 wrong in one line.
 
-A module that has commands of its own is named in COMMAND_MODULES and has a function ``add_commands(add)``, where
-``add(name, help, function)`` gives an :class:`argparse.ArgumentParser` for the options; the function gets the parsed
-options and returns the exit code, or raises :class:`Unusable`.
+A module that has commands of its own is named in COMMAND_MODULES and has a function ``register(subparsers)`` that adds
+their parsers. Each sets ``run``, a function of the parsed options that returns the exit code or raises Unusable.
 """
 
 from __future__ import annotations
@@ -33,10 +32,9 @@ from .record import RecordError, record
 FINE, FOUND, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 
 #: Modules that bring further commands, as far as they are there.
-COMMAND_MODULES = ("iopf.explore.commands",)
+COMMAND_MODULES = ("iopf.explore.cli", "iopf.check")
 
 Function = Callable[[argparse.Namespace], int]
-Add = Callable[[str, str, Function], argparse.ArgumentParser]
 
 
 class Unusable(Exception):
@@ -55,6 +53,15 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2))
 
 
+def _add(subparsers: Any, name: str, help: str, function: Function) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        name, help=help, description=f"{help[0].upper()}{help[1:]}."
+    )
+    parser.add_argument("--json", action="store_true", help="the result as JSON")
+    parser.set_defaults(run=function)
+    return parser
+
+
 def _complain(options: argparse.Namespace, message: object) -> None:
     print(f"iopf {options.command}: {message}", file=sys.stderr)
 
@@ -62,8 +69,8 @@ def _complain(options: argparse.Namespace, message: object) -> None:
 # --- run ---
 
 
-def _add_run(add: Add) -> None:
-    parser = add("run", "perform a real program's memory accesses and resolve their page faults", _run)
+def _add_run(subparsers: Any) -> None:
+    parser = _add(subparsers, "run", "perform a real program's memory accesses and resolve their page faults", _run)
     parser.add_argument("trace", metavar="TRACE", help="of valgrind --tool=lackey --trace-mem=yes; .xz, .gz or plain;"
                         " -: standard input")
     parser.add_argument("--maps", required=True, metavar="MAPS", help="a copy of that process's /proc/PID/maps")
@@ -168,8 +175,8 @@ def _figures(result: runs.TraceResult) -> str:
 # --- record ---
 
 
-def _add_record(add: Add) -> None:
-    parser = add("record", "record a program's memory accesses and address space, with valgrind", _record)
+def _add_record(subparsers: Any) -> None:
+    parser = _add(subparsers, "record", "record a program's memory accesses and address space, with valgrind", _record)
     parser.usage = "%(prog)s [--output TRACE] [--maps MAPS] [--json] -- PROGRAM [ARGS ...]"
     parser.add_argument("-o", "--output", metavar="TRACE", help="where to; .xz and .gz are compressed (PROGRAM.lackey)")
     parser.add_argument("--maps", metavar="MAPS", help="where the map goes (TRACE's name with .maps)")
@@ -203,9 +210,9 @@ def _record(options: argparse.Namespace) -> int:
 # --- what there is ---
 
 
-def _add_about(add: Add) -> None:
-    add("cores", "the implementations of the framework in this build", _cores)
-    add("info", "how this build was made", _info)
+def _add_about(subparsers: Any) -> None:
+    _add(subparsers, "cores", "the implementations of the framework in this build", _cores)
+    _add(subparsers, "info", "how this build was made", _info)
 
 
 def _cores(options: argparse.Namespace) -> int:
@@ -242,13 +249,18 @@ def _info(options: argparse.Namespace) -> int:
     return FINE
 
 
-# --- bench: it reads its own options ---
+# --- bench ---
 
 
-def _bench(arguments: Sequence[str]) -> int:
-    from . import bench_table  # type: ignore[attr-defined]  # imports what the others do without
+def _add_bench(subparsers: Any) -> None:
+    from . import bench_table
 
-    return int(bench_table.main(list(arguments)) or 0)
+    parser = subparsers.add_parser(
+        "bench", help="time the hot paths, native against plain",
+        description="Times the hot paths, native against plain, in turn in one process.",
+    )
+    bench_table.add_arguments(parser)
+    parser.set_defaults(run=bench_table.main)
 
 
 # --- all of it ---
@@ -257,21 +269,14 @@ def _bench(arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="iopf", description="The Linux I/O page fault framework in user space.")
     parser.add_argument("--version", action="version", version=f"iopf {iopf.__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
-
-    def add(name: str, help: str, function: Function) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
-        command.add_argument("--json", action="store_true", help="the result as JSON")
-        command.set_defaults(function=function)
-        return command
-
-    _add_run(add)
-    _add_record(add)
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+    _add_run(subparsers)
+    _add_record(subparsers)
     for module in COMMAND_MODULES:
         if _exists(module):
-            importlib.import_module(module).add_commands(add)
-    commands.add_parser("bench", help="time the hot paths, native against plain", add_help=False)
-    _add_about(add)
+            importlib.import_module(module).register(subparsers)
+    _add_bench(subparsers)
+    _add_about(subparsers)
     return parser
 
 
@@ -287,10 +292,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     options = argparse.Namespace(command=arguments[0] if arguments else "")
     try:
-        if arguments[:1] == ["bench"]:
-            return _bench(arguments[1:])
         options = _parser().parse_args(arguments)
-        code: int = options.function(options)
+        code: int = options.run(options)
         sys.stdout.flush()
         return code
     except SystemExit as exit:

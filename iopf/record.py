@@ -75,6 +75,7 @@ def _pump(child: subprocess.Popen[bytes], source: int, trace: IO[bytes], progres
     maps: bytes | None = None
     copied = silent_since = 0.0
     accesses = 0
+    end = b"\n"
     while True:
         ready, _, _ = select.select([source], [], [], MAPS_SECONDS)
         now = time.monotonic()
@@ -92,7 +93,9 @@ def _pump(child: subprocess.Popen[bytes], source: int, trace: IO[bytes], progres
             break
         silent_since = 0.0
         trace.write(piece)
-        accesses += piece.count(b"\nI ") + piece.count(b"\n ")
+        joined = end[-2:] + piece
+        accesses += joined.count(b"\nI ") + joined.count(b"\n ") - end[-2:].count(b"\n ")
+        end = joined
         progress(accesses)
     return maps, accesses
 

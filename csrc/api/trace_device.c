@@ -16,7 +16,8 @@
 
 #include "trace_internal.h"
 
-#define SPIN_NS 20000
+/* Longer than a worker that is awake takes, shorter than one that sleeps: and that one may be waiting for this CPU. */
+#define SPIN_NS 5000
 #define SPINS 64
 
 static inline void spin_hint(void)
