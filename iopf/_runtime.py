@@ -49,6 +49,9 @@ class _Pending(threading.local):
 
 pending = _Pending()
 
+#: Python handlers by number, from when they are detached until no group in flight needs them.
+detached: dict[int, Any] = {}
+
 
 def _checkout_hash() -> str | None:
     """The hash of the sources, when the package is used from a checkout."""
@@ -147,11 +150,20 @@ class Runtime:
         """Hands kernel messages to logging and raises what a callback of this call raised."""
         if self.lib.iopf_has_messages():
             self.fetch_messages()
+        if detached:
+            self.collect_handlers()
         if pending.errors:
             errors, pending.errors = pending.errors, []
             for extra in errors[1:]:
                 unraisable(extra, "a later callback of the same call")
             raise errors[0]
+
+    def collect_handlers(self) -> None:
+        """Forgets the detached Python handlers whose last group is gone."""
+        ids = self.ffi.new("uint64_t[64]")
+        while count := self.lib.iopf_released_handlers(ids, len(ids)):
+            for i in range(count):
+                detached.pop(ids[i], None)
 
     def fetch_messages(self) -> None:
         """Kernel messages so far go to ``logging.getLogger("iopf")``."""
@@ -235,6 +247,7 @@ def loaded() -> list[Runtime]:
 def _after_fork_in_child() -> None:
     global generation, _runtimes_lock
     generation += 1
+    detached.clear()
     _runtimes_lock = threading.Lock()
     for runtime in _runtimes.values():
         runtime.lib.iopf_after_fork()

@@ -29,9 +29,8 @@ _ids = itertools.count(1)
 #: Devices by the number that C knows them by.
 devices: weakref.WeakValueDictionary[int, Device] = weakref.WeakValueDictionary()
 #: Python handlers by the number that C knows them by. Who has one attached keeps it (a handler may well refer to its
-#: own device, and the two are garbage together); what is detached and still has groups in flight is kept here.
+#: own device, and the two are garbage together); what is detached with groups in flight is in _runtime.detached.
 handlers: weakref.WeakValueDictionary[int, _PythonHandler] = weakref.WeakValueDictionary()
-_detached: dict[int, _PythonHandler] = {}
 
 _REPORT_ADVICE = {
     errno.EINVAL: "bad setup: the device is on no queue, or no handler is attached for this PASID;"
@@ -93,7 +92,7 @@ class _Attachment:
     def keep(self) -> None:
         """Before it goes: a Python handler stays for what is still in flight."""
         if self.python is not None:
-            _detached[self.python.id] = self.python
+            _runtime.detached[self.python.id] = self.python
 
 
 class _IommuGroup:
@@ -160,14 +159,14 @@ class _IommuGroup:
             device._pointers.append((runtime, pointer))
         for pointer in pointers[len(members):]:
             runtime.lib.iopf_device_put(pointer)
-        collect_handlers(old_runtime)
+        old_runtime.collect_handlers()
 
     def __del__(self) -> None:
         if getattr(self, "pointer", None) and self.generation == _runtime.generation:
             for attachment in self.attachments.values():
                 attachment.keep()
             self.runtime.lib.iopf_iommu_group_put(self.pointer)
-            collect_handlers(self.runtime)
+            self.runtime.collect_handlers()
 
 
 def _new_group(runtime: Any, core_name: str) -> Any:
@@ -203,15 +202,10 @@ def call_attach(
         raw.kind = lib.IOPF_WORK if isinstance(handler, Work) else lib.IOPF_CALL
         python = _PythonHandler(handler.function if isinstance(handler, Work) else handler)
         raw.id = python.id
-    return call(pointer, index, raw), python
-
-
-def collect_handlers(runtime: Any) -> None:
-    """Forgets Python handlers whose last domain is gone."""
-    ids = runtime.ffi.new("uint64_t[64]")
-    while count := runtime.lib.iopf_released_handlers(ids, len(ids)):
-        for i in range(count):
-            _detached.pop(ids[i], None)
+    result = call(pointer, index, raw)
+    if result and python is not None:
+        runtime.collect_handlers()
+    return result, python
 
 
 class Device:
@@ -321,8 +315,8 @@ class Device:
             if not result:
                 self._group.attachments[index] = _Attachment(handler, python, self._user_pasid_table)
             elif old is not None and old.python is not None:
-                del _detached[old.python.id]
-            collect_handlers(runtime)
+                del _runtime.detached[old.python.id]
+        runtime.after()
         if result:
             raise error_for(result, {
                 errno.EINVAL: f"{_index_name(index)} has no handler to replace: use attach()",
@@ -339,7 +333,6 @@ class Device:
             if old is not None:
                 old.keep()
             runtime.lib.iopf_detach(pointer, index)
-            collect_handlers(runtime)
         runtime.after()
 
     # --- faults ---

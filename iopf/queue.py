@@ -17,7 +17,7 @@ from typing import Any
 from . import _runtime
 from ._types import check_name, check_range
 from ._cores import resolve
-from .device import Device, DeviceStatistics, collect_handlers
+from .device import Device, DeviceStatistics
 from .exceptions import Closed, ForkedError, HandlerError, IopfError, WouldDeadlock, error_for
 
 SLICE_NS = 50_000_000
@@ -263,7 +263,6 @@ class Queue:
             with self._state:
                 self._closing = False
                 self._state.notify_all()
-        collect_handlers(self._runtime)
         self._runtime.after()
         return True
 
