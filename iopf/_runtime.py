@@ -131,6 +131,7 @@ class Runtime:
             pending.errors = kept
             if error is not None:
                 keep(error, work_of)
+            del error, kept  # the error's traceback has this frame: no cycle
 
     def _on_response(self, device: int, response: Any, work_of: int) -> None:
         kept, pending.errors = pending.errors, []
@@ -143,6 +144,7 @@ class Runtime:
             pending.errors = kept
             if error is not None:
                 keep(error, work_of)
+            del error, kept  # the error's traceback has this frame: no cycle
 
     # --- called after every call into C that may have run callbacks ---
 
@@ -153,10 +155,14 @@ class Runtime:
         if detached:
             self.collect_handlers()
         if pending.errors:
-            errors, pending.errors = pending.errors, []
-            for extra in errors[1:]:
-                unraisable(extra, "a later callback of the same call")
-            raise errors[0]
+            (first, *others), pending.errors = pending.errors, []
+            for error in others:
+                unraisable(error, "a later callback of the same call")
+            try:
+                raise first
+            finally:
+                # The traceback has this frame: without a cycle what it refers to goes as soon as it is handled.
+                del first, others
 
     def collect_handlers(self) -> None:
         """Forgets the detached Python handlers whose last group is gone."""
