@@ -20,9 +20,11 @@ import pytest
 import iopf
 from iopf import _runtime
 
-#: How long a test waits for what must happen, and for what must not, in seconds.
+#: How long a test waits for what must happen, in seconds.
 PATIENCE = 30
-MOMENT = 0.05
+
+#: Live objects after the test before: 0, but after a failed one, whose traceback holds objects.
+LEFT = pytest.StashKey()
 
 
 def pytest_addoption(parser):
@@ -47,6 +49,12 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if "long" in item.keywords:
             item.add_marker(skip)
+
+
+def pytest_collection_finish(session):
+    # What is there before the first test stays: the collection after each test has only its own objects to look at.
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
@@ -120,15 +128,10 @@ def fetch_messages():
         runtime.fetch_messages()
 
 
-def live_after_collection():
-    gc.collect()
-    return iopf.live_objects()
-
-
 @pytest.fixture(autouse=True)
 def _clean(request):
     """Around each test: objects, warnings and messages are accounted for."""
-    before = live_after_collection()  # 0, but after a failed test, whose traceback holds objects
+    before = request.config.stash.get(LEFT, 0)
     fetch_messages()
     iopf.clear_warnings()
     messages = Messages()
@@ -144,7 +147,8 @@ def _clean(request):
         return  # a child that a test lost; its parent tells
     request.node.funcargs.clear()  # devices of fixtures are the test's, too
     logger.addHandler(messages)
-    after = live_after_collection()
+    gc.collect()
+    after = request.config.stash[LEFT] = iopf.live_objects()
     fetch_messages()
     logger.removeHandler(messages)
     counted = counted_warnings()

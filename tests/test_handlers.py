@@ -440,6 +440,25 @@ class TestCallsFromHandlers:
         assert list(range(5)) == called
 
 
+    def test_a_handler_that_was_detached_goes_with_its_last_group(self, queue):
+        """It refers to its device, and nobody calls anything on that device again: the answer lets go of both."""
+        import weakref
+
+        dev = iopf.Device("d")
+        queue.add(dev)
+        groups = []
+        dev.attach(lambda group: (groups.append(group), dev))
+        dev.report(addr=0)
+        queue.remove(dev)
+        dev.detach()
+        gone = weakref.ref(dev)
+        del dev
+        gc.collect()
+        groups.pop().respond()
+        gc.collect()
+        assert None is gone()
+
+
 class TestOnResponse:
     """on_response runs after the lock is dropped, in the thread that caused the answer; it raises from that call."""
 
