@@ -15,7 +15,7 @@ from ._engine import text
 from .bytecode import compile_scenario
 from .result import Result, Run
 from .scenario import BaseScenario
-from .search import Copier, find_core
+from .search import Copier, core_name, find_core
 from .token import decode
 
 __all__ = ["DidNotReproduce", "replay"]
@@ -54,9 +54,10 @@ def replay(token: str, *, core: Any = None, scenario: BaseScenario | None = None
     if scenario is not None and not isinstance(scenario, BaseScenario):
         raise TypeError(f"scenario is a Scenario, not {type(scenario).__name__}")
     subject = recorded.scenario if scenario is None else scenario
+    name = core_name(recorded.core if core is None else core)
     with _engine.turn() as engine:
         ffi, lib = engine.ffi, engine.lib
-        table = find_core(recorded.core if core is None else core)
+        table = find_core(name)
         compiled = compile_scenario(subject, lib)
         whole = compiled
         if subject == recorded.scenario:

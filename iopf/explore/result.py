@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,8 +19,8 @@ __all__ = [
     "ExplorationFailed", "Failure", "Hot", "Outcome", "Progress", "Result", "Run", "Site", "Step", "verdict_of",
 ]
 
-#: Strategies whose end means that every class was executed.
-COMPLETE = ("dpor", "naive", "sleep")
+#: Strategies whose end means that every class was executed; "bound" ends when no bound leaves anything out.
+COMPLETE = ("dpor", "naive", "sleep", "bound")
 
 
 @dataclass(frozen=True)
@@ -63,17 +64,17 @@ class Outcome:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Kernel WARNs."""
-        return tuple(part for part in self.parts if part.startswith("warn"))
+        """Kernel WARNs: ``WARN in function (times)``."""
+        return tuple(part for part in self.parts if part.startswith("WARN"))
 
     @property
     def responses(self) -> tuple[str, ...]:
-        """What devices got."""
-        return tuple(part for part in self.parts if part.startswith("dev"))
+        """What devices got, by the task that reported: ``irq: dev0 grpid 1 success``."""
+        return tuple(part for part in self.parts if re.search(r"\bdev\d+ grpid", part))
 
     @property
     def returns(self) -> tuple[str, ...]:
-        """What calls returned."""
+        """What calls returned: ``irq: report -EINVAL``."""
         return tuple(part for part in self.parts if part not in self.responses and part not in self.warnings)
 
     def __str__(self) -> str:

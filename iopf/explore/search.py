@@ -8,16 +8,18 @@ the exception is kept, C is told to stop, and the exception goes on when C is ba
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from typing import Any
 
+from .._cores import resolve_for_explorer
 from . import _engine
 from ._engine import Engine, text
 from .bytecode import Compiled, compile_scenario
 from .lines import Place
 from .lines import find as find_line
 from .result import Failure, Hot, Outcome, Progress, Result, Run, Site, Step, verdict_of
-from .scenario import BaseScenario
+from .scenario import BaseScenario, returned
 from .token import encode
 
 __all__ = ["STRATEGIES", "Interrupted", "explore", "find_core"]
@@ -28,6 +30,9 @@ POINTS = {"unlock": "XP_O_POINTS_UNLOCK", "free": "XP_O_POINTS_FREE", "plain": "
 AFTER_FAILURE = 1000
 PROGRESS_SECONDS = 0.05
 
+_TASK = re.compile(r"\btask (\d+)\b")
+_RETURN = re.compile(r"\brecord (\d+) gives (-?\d+)")
+
 
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C during a search; ``result`` is what was found until then."""
@@ -37,12 +42,19 @@ class Interrupted(KeyboardInterrupt):
         self.result = result
 
 
+def core_name(core: Any) -> str:
+    """The name by which the explorer knows a core, or an object with one; a core of a file is compiled and loaded."""
+    if isinstance(core, str):
+        return core
+    if not isinstance(getattr(core, "name", None), str):
+        raise TypeError(f"core is a Core, or the name of one, not {type(core).__name__}")
+    return resolve_for_explorer(core)
+
+
 def find_core(core: Any) -> Any:
     """A core by its name, or of an object with one, as C knows it. ValueError lists the names."""
     engine = _engine.get()
-    name = core if isinstance(core, str) else getattr(core, "name", None)
-    if not isinstance(name, str):
-        raise TypeError(f"core is the name of a core, not {type(core).__name__}")
+    name = core_name(core)
     found = engine.lib.xp_find_core(name.encode())
     if not found:
         known = [
@@ -131,6 +143,7 @@ def explore(
     ):
         flags |= flag if wanted else 0
 
+    core = core_name(core)
     with _engine.turn() as engine:
         table = find_core(core)
         compiled = compile_scenario(scenario, engine.lib)
@@ -247,7 +260,7 @@ class Copier:
             failure=failures[0] if failures else None,
             failures=failures,
             notes=notes,
-            outcomes=tuple(Outcome(self.named(self.text(item.text) or ""), item.count) for item in outcomes),
+            outcomes=tuple(Outcome(self.outcome(self.text(item.text) or ""), item.count) for item in outcomes),
             estimate=raw.estimate or None,
             exhausted=bool(raw.exhausted),
             interrupted=bool(raw.interrupted),
@@ -273,13 +286,21 @@ class Copier:
         return self.named(raw)
 
     def named(self, raw: str) -> str:
-        """Names of the explorer's tasks, "task 2", as the scenario has them."""
-        if "task " not in raw:
-            return raw
-        names = ("the explorer", *self.scenario.task_names)
-        for number in range(len(names) - 1, -1, -1):
-            raw = raw.replace(f"task {number}", names[number])
-        return raw
+        """Text of C with names of the scenario: its tasks for "task 2", "work 1 of task 0"."""
+        names = self.scenario.task_names
+        return _TASK.sub(lambda match: names[int(match[1])] if int(match[1]) < len(names) else match[0], raw)
+
+    def outcome(self, raw: str) -> str:
+        """The words of an outcome: calls by their names instead of the numbers of their records."""
+
+        def call(match: re.Match[str]) -> str:
+            index, value = int(match[1]), int(match[2])
+            record = self.compiled.records[index] if index < len(self.compiled.records) else None
+            if record is None or record.operation is None:
+                return match[0]
+            return f"{record.operation.op} {returned(value)}"
+
+        return _RETURN.sub(call, self.named(raw))
 
     def failures(self, function: Any, count: int) -> tuple[Failure, ...]:
         """``count`` failures, or notes."""
@@ -336,15 +357,16 @@ class Copier:
             token=encode(
                 scenario=self.scenario, core=self.core, runs=runs, dropped=dropped, kind=kind, signature=signature,
                 hash=raw.hash, flags=self.flags, max_steps=self.max_steps,
-            ) if runs else "",
+            ),
             tasks=tuple(self.tasks),
         )
 
     def step(self, raw: Any) -> Step:
         """One struct xp_step."""
         record = self.compiled.records[raw.record] if 0 <= raw.record < len(self.compiled.records) else None
+        task = self.tasks[raw.task]
         return Step(
-            task=self.tasks[raw.task],
+            task=task,
             column=raw.task,
             ordinal=raw.task_ordinal,
             op=self.text(raw.op) or "?",
@@ -356,6 +378,7 @@ class Copier:
             held=raw.nr_held,
             depth=raw.depth,
             place=self.place(raw.place),
-            operation=str(record.operation) if record is not None and record.operation else None,
+            # A work runs on behalf of a report, and is none.
+            operation=str(record.operation) if record and record.operation and record.section == task else None,
             note=self.text(raw.text),
         )

@@ -30,8 +30,16 @@ COLUMN = 24
 #: So many lines in a row that the failure is not about become one.
 FOLD = 3
 
+#: Operations on an object as a whole, whatever lies at its start.
+WHOLE = ("allocate", "free", "kfree", "kfree_rcu", "call_rcu")
+
 RESET, BOLD, DIM, RED = "\033[0m", "\033[1m", "\033[2m", "\033[31;1m"
 COLUMN_COLORS = ("\033[36m", "\033[33m", "\033[35m", "\033[32m", "\033[34m")
+
+
+def value(number: int) -> str:
+    """A value as text; addresses, which say nothing, as what they are."""
+    return "pointer" if number > 1 << 32 else str(number)
 
 
 def wants_color(stream: object) -> bool:
@@ -110,9 +118,13 @@ class _Page:
 
     def what(self, step: Step) -> str:
         """A step's operation, object and values, as one phrase."""
-        text = f"{step.op}({step.object})" if step.object else step.op
+        about = step.object
+        if about and step.op in WHOLE:
+            about = about.partition(".")[0]
+        text = f"{step.op}({about})" if about else step.op
         if step.before is not None and step.after is not None:
-            text += f" {step.before} -> {step.after}" if step.before != step.after else f" {step.before}"
+            before, after = value(step.before), value(step.after)
+            text += f" {before}" if step.before == step.after else f" {before} -> {after}"
         return text
 
     def shown(self) -> list[int]:

@@ -7,6 +7,7 @@ import core_scenarios as sc
 import micro
 import pytest
 
+from iopf import scenarios
 from iopf.explore import KINDS, Scenario, explore
 
 CASES = [pytest.param(kind, program, id=f"{kind}-{program.__name__}") for kind, program in micro.KINDS]
@@ -88,9 +89,10 @@ def test_a_result_that_was_not_demanded_is_unexpected():
 
 
 RESPONSES = [
-    ("late-response", "v7.2", sc.held_against_removal), ("double-response", "v7.2", sc.held_against_removal),
-    ("wrong-response", "lkml-v8", sc.late_response_after_readding),
-    ("lost-response", "lkml-v8", sc.late_response_after_readding),
+    ("late-response", "v7.2", sc.held_against_removal),
+    ("double-response", "track-group", sc.refusal_against_removal),
+    ("wrong-response", "lkml-v8", lambda: scenarios.build("one-index-two-pasids")),
+    ("lost-response", "v6.9", sc.work_against_removal),
 ]
 
 
