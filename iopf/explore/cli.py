@@ -26,7 +26,9 @@ def register(subparsers: Any) -> None:
         "explore", help="execute every interleaving of a scenario",
         description="Executes every interleaving of a scenario on a core and checks each one.",
     )
-    explore.add_argument("scenario", metavar="SCENARIO", help="a name ('iopf scenarios' lists them), file.py:name, file.json")
+    explore.add_argument(
+        "scenario", metavar="SCENARIO", help="a name ('iopf scenarios' lists them), file.py:name, file.json"
+    )
     explore.add_argument("--core", default="iopf", metavar="NAME", help="the core to run it on (iopf)")
     explore.add_argument("--strategy", default="auto", choices=STRATEGIES, help="how to search (auto)")
     explore.add_argument("--budget", type=_positive, default=60.0, metavar="SECONDS", help="stop after that long (60)")
@@ -49,7 +51,9 @@ def register(subparsers: Any) -> None:
     replay.add_argument("--json", action="store_true", help="the result as JSON")
     replay.set_defaults(run=run_replay)
 
-    scenarios = subparsers.add_parser("scenarios", help="list the scenarios", description="Lists the scenarios by name.")
+    scenarios = subparsers.add_parser(
+        "scenarios", help="list the scenarios", description="Lists the scenarios by name."
+    )
     scenarios.add_argument("name", nargs="?", metavar="SCENARIO", help="show this one")
     scenarios.add_argument("--json", action="store_true", help="as JSON")
     scenarios.set_defaults(run=run_scenarios)

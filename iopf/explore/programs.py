@@ -96,7 +96,8 @@ class ProgramTask(Section):
         layout = LOW_LEVEL[op][1]
         known = {key for _, key, _ in layout}
         if set(values) - known:
-            raise ValueError(f"{op} takes {', '.join(sorted(known)) or 'nothing'}, not {', '.join(set(values) - known)}")
+            wrong = ", ".join(sorted(set(values) - known))
+            raise ValueError(f"{op} takes {', '.join(sorted(known)) or 'nothing'}, not {wrong}")
         checked: dict[str, Any] = {}
         for _, key, _ in layout:
             value = values.get(key)
@@ -119,7 +120,9 @@ class ProgramTask(Section):
         """register = *address."""
         return self._at("load", address, register=register, order=order, size=0)
 
-    def store(self, address: Address, value: int = 0, *, register: int | None = None, order: str = "plain") -> ProgramTask:
+    def store(
+        self, address: Address, value: int = 0, *, register: int | None = None, order: str = "plain"
+    ) -> ProgramTask:
         """*address = a number, or what a register has."""
         return self._at("store", address, register=register, order=order, value=value, size=0)
 

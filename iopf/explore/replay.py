@@ -68,8 +68,10 @@ def replay(token: str, *, core: Any = None, scenario: BaseScenario | None = None
         options.core = table
         options.flags = recorded.flags
         options.max_steps = recorded.max_steps or 0
-        strings = [(ffi.new("char[]", run.op.encode()), ffi.new("char[]", run.object.encode()) if run.object else ffi.NULL)
-                   for run in recorded.runs]
+        strings = [
+            (ffi.new("char[]", run.op.encode()), ffi.new("char[]", run.object.encode()) if run.object else ffi.NULL)
+            for run in recorded.runs
+        ]
         runs = ffi.new("struct xp_run[]", max(len(strings), 1))
         for raw_run, run, (op, of) in zip(runs, recorded.runs, strings):
             raw_run.task, raw_run.steps, raw_run.op, raw_run.object = run.task, run.steps, op, of
@@ -97,14 +99,15 @@ def replay(token: str, *, core: Any = None, scenario: BaseScenario | None = None
             return result
     found = ", ".join(f"{failure.kind} ({failure.signature})" for failure in result.failures) or "no failure"
     raise DidNotReproduce(
-        f"the execution followed the schedule to its end; expected {recorded.kind} ({recorded.signature}), found {found}",
+        f"the execution followed the schedule to its end; expected {recorded.kind} ({recorded.signature}), found"
+        f" {found}",
         step=None, expected=recorded.kind, found=found, result=result,
     )
 
 
 def _raise_divergence(copier: Copier, raw: Any, runs: tuple[Run, ...], result: Result) -> None:
-    expected = _what(copier.text(raw.expected_op), copier.text(raw.expected_object))
-    found = _what(copier.text(raw.found_op), copier.text(raw.found_object))
+    expected = _what(copier.text(raw.expected_op), copier.object(raw.expected_object))
+    found = _what(copier.text(raw.found_op), copier.object(raw.found_object))
     who = copier.task_name(runs[raw.run].task) if 0 <= raw.run < len(runs) else "the end"
     raise DidNotReproduce(
         f"at step {raw.step}, in part {raw.run + 1} of {len(runs)} of the schedule, {who} was expected to come to"

@@ -133,7 +133,8 @@ def _low_level_text(op: str, values: dict[str, Any]) -> str:
             shown.append(f"r{values[base]}[{values[offset]}]" if base in values else f"memory[{values[offset]}]")
     shown += [
         f"{key}={value}" for key, value in values.items()
-        if key not in ("register", "base", "offset", "head_base", "head", "how", "size") and (key, value) != ("order", "plain")
+        if key not in ("register", "base", "offset", "head_base", "head", "how", "size")
+        and (key, value) != ("order", "plain")
     ]
     return f"{op.rstrip('_')}{'_' + values['how'] if 'how' in values else ''}({', '.join(shown)})"
 

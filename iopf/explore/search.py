@@ -31,6 +31,8 @@ AFTER_FAILURE = 1000
 PROGRESS_SECONDS = 0.05
 
 _TASK = re.compile(r"\btask (\d+)\b")
+#: "memory#1+8" in C, "memory[8]" in an operation.
+_MEMORY = re.compile(r"\bmemory(?:#1\b(?:\+(\d+))?|\[(\d+)\])")
 _RETURN = re.compile(r"\brecord (\d+) gives (-?\d+)")
 
 
@@ -224,6 +226,11 @@ class Copier:
     def text(self, pointer: Any) -> str | None:
         return text(self.ffi, pointer)
 
+    def object(self, pointer: Any) -> str | None:
+        """The name of an object."""
+        raw = self.text(pointer)
+        return None if raw is None else self.fields(raw)
+
     def result(self, raw: Any, seed: int) -> Result:
         """A struct xp_result with all that belongs to it."""
         self.tasks = [self.task_name(number) for number in range(raw.nr_tasks)]
@@ -269,7 +276,8 @@ class Copier:
             deepest=raw.deepest,
             preemptions=tuple(raw.preemptions),
             hottest=tuple(
-                Hot(self.text(item.object) or "?", self.text(item.op) or "?", self.text(item.other_op) or "?", item.races)
+                Hot(self.object(item.object) or "?", self.text(item.op) or "?", self.text(item.other_op) or "?",
+                    item.races)
                 for item in hot
             ),
             tasks=tuple(self.tasks),
@@ -288,7 +296,16 @@ class Copier:
     def named(self, raw: str) -> str:
         """Text of C with names of the scenario: its tasks for "task 2", "work 1 of task 0"."""
         names = self.scenario.task_names
+        raw = self.fields(raw)
         return _TASK.sub(lambda match: names[int(match[1])] if int(match[1]) < len(names) else match[0], raw)
+
+    def fields(self, raw: str) -> str:
+        """The shared memory of a program by the names of its fields."""
+        fields = getattr(self.scenario, "at", None)
+        if not fields or "memory" not in raw:
+            return raw
+        by_offset = {address.offset: name for name, address in fields.items()}
+        return _MEMORY.sub(lambda match: by_offset.get(int(match[1] or match[2] or 0), match[0]), raw)
 
     def outcome(self, raw: str) -> str:
         """The words of an outcome: calls by their names instead of the numbers of their records."""
@@ -336,7 +353,7 @@ class Copier:
                 if raw.clauses >> bit & 1
             ),
             signature=signature,
-            object=self.text(raw.object),
+            object=self.object(raw.object),
             execution=raw.execution,
             count=raw.count,
             preemptions=raw.preemptions,
@@ -344,8 +361,8 @@ class Copier:
             confirmed=bool(raw.confirmed),
             rank=raw.rank,
             sites=tuple(
-                Site(self.text(site.what) or "", name(site.task) if 0 <= site.task < len(self.tasks) else None,
-                     site.step if site.step >= 0 else None, self.place(site.place), self.text(site.object))
+                Site(self.named(self.text(site.what) or ""),
+                     name(site.task) if 0 <= site.task < len(self.tasks) else None, site.step if site.step >= 0 else None, self.place(site.place), self.object(site.object))
                 for site in sites
             ),
             steps=steps,
@@ -365,12 +382,14 @@ class Copier:
         """One struct xp_step."""
         record = self.compiled.records[raw.record] if 0 <= raw.record < len(self.compiled.records) else None
         task = self.tasks[raw.task]
+        # A work runs on behalf of a report, and is none.
+        operation = record.operation if record is not None and record.section == task else None
         return Step(
             task=task,
             column=raw.task,
             ordinal=raw.task_ordinal,
             op=self.text(raw.op) or "?",
-            object=self.text(raw.object),
+            object=self.object(raw.object),
             before=raw.before if raw.has_values else None,
             after=raw.after if raw.has_values else None,
             point=bool(raw.point),
@@ -378,7 +397,6 @@ class Copier:
             held=raw.nr_held,
             depth=raw.depth,
             place=self.place(raw.place),
-            # A work runs on behalf of a report, and is none.
-            operation=str(record.operation) if record and record.operation and record.section == task else None,
-            note=self.text(raw.text),
+            operation=self.fields(str(operation)) if operation is not None else None,
+            note=self.object(raw.text),
         )

@@ -13,6 +13,7 @@ the command line asks for it on terminals.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -35,6 +36,10 @@ WHOLE = ("allocate", "free", "kfree", "kfree_rcu", "call_rcu")
 
 RESET, BOLD, DIM, RED = "\033[0m", "\033[1m", "\033[2m", "\033[31;1m"
 COLUMN_COLORS = ("\033[36m", "\033[33m", "\033[35m", "\033[32m", "\033[34m")
+
+
+#: A pointer to an object is called by the member at its start.
+FIRST_MEMBER = re.compile(r"(\w+#\d+)\.[\w.]+")
 
 
 def value(number: int) -> str:
@@ -180,7 +185,9 @@ class _Page:
                 self.line("", step, f"... {fold - position} steps on other objects", "", held, offsets, dim=True)
                 position, previous = fold, last
                 continue
-            text = self.what(step) + (f"  {step.note}" if step.note else "")
+            text = self.what(step)
+            if step.note:
+                text += "  " + (FIRST_MEMBER.sub(r"\1", step.note) if step.op.startswith("atomic") else step.note)
             before = held[step.column]
             # The bar of a lock begins behind the line that takes it and ends before the line that drops it.
             held[step.column] = min(before, step.held)
@@ -236,10 +243,12 @@ class _Page:
         self.add(line)
 
     def sites(self) -> None:
-        if not self.failure.sites:
+        sites = [site for site in self.failure.sites
+                 if self.failure.kind != "data-race" or not site.what.startswith(("allocated", "freed"))]
+        if not sites:
             return
         self.add()
-        rows = [self.site(site) for site in self.failure.sites]
+        rows = [self.site(site) for site in sites]
         widths = [max(len(row[column]) for row in rows) for column in range(4)]
         for row in rows:
             self.add("  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(row, (*widths, 0))))
