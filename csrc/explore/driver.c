@@ -40,8 +40,14 @@ static int nr_held;
 static struct lock_class lock_classes[MAX_LOCKS];
 static char lock_names[MAX_LOCKS][16];
 
-/* Only an address: nobody looks inside (csrc/runtime/explore/mm.c). */
-static char address_space;
+/* Only addresses, one for each domain: nobody looks inside (csrc/runtime/explore/mm.c). */
+static char address_spaces[4096];
+static int nr_address_spaces;
+
+static void resolve(struct mm_struct *mm)
+{
+	monitor_resolve((int)((char *)mm - address_spaces));
+}
 
 static void *driver_alloc(struct slab_site *site, size_t size)
 {
@@ -66,7 +72,8 @@ void driver_reset(void)
 {
 	int i;
 
-	nr_held = 0;
+	nr_held = nr_address_spaces = 0;
+	mm_resolves = resolve;
 	for (i = 0; i < scenario.nr_locks; i++) {
 		snprintf(lock_names[i], sizeof(lock_names[i]), "lock %d", i);
 		lock_classes[i] = (struct lock_class){ lock_names[i], "driver", i };
@@ -181,7 +188,7 @@ struct device *driver_device_new(int index, const struct record *r)
 
 /* --- handlers --- */
 
-static u64 token_of(const struct iopf_group *group)
+u64 driver_token_of(const struct iopf_group *group)
 {
 	const u64 *private = group->last_fault.fault.prm.private_data;
 
@@ -198,13 +205,13 @@ static void answer(struct iopf_group *group, u64 token, enum iommu_page_response
 
 static int handle_sva(struct iopf_group *group)
 {
-	monitor_work_of((u64)&group->work, token_of(group));
+	monitor_work_of((u64)&group->work, driver_token_of(group));
 	return core->sva_handler(group);
 }
 
 static int handle_inline(struct iopf_group *group)
 {
-	answer(group, token_of(group), IOMMU_PAGE_RESP_SUCCESS);
+	answer(group, driver_token_of(group), IOMMU_PAGE_RESP_SUCCESS);
 	core->free_group(group);
 	return 0;
 }
@@ -218,7 +225,7 @@ static int handle_refuse(struct iopf_group *group)
 static int handle_held(struct iopf_group *group)
 {
 	const struct iommu_fault_page_request *prm = &group->last_fault.fault.prm;
-	u64 token = token_of(group);
+	u64 token = driver_token_of(group);
 	struct held *h;
 
 	shadow_access((u64)prm, sizeof(*prm), PLAIN_READ, caller_pc());
@@ -241,7 +248,7 @@ static int handle_held(struct iopf_group *group)
 static int handle_drop(struct iopf_group *group)
 {
 	monitor_clauses |= XP_C_ANSWER;
-	monitor_answering(token_of(group));
+	monitor_answering(driver_token_of(group));
 	core->free_group(group);
 	monitor_answering(0);
 	return 0;
@@ -332,11 +339,14 @@ int driver_attach(int device, int handler, int pasid, bool replace)
 	struct iommu_domain *domain = DRIVER_ALLOC(struct iommu_domain, "domain");
 	struct iommu_attach_handle *handle = DRIVER_ALLOC(struct iommu_attach_handle, "handle");
 	struct device *dev = driver_device(device);
-	int ret;
+	int ret, space;
 
 	domain->type = handler == XP_H_SVA ? IOMMU_DOMAIN_SVA : IOMMU_DOMAIN_UNMANAGED;
-	domain->iopf_handler = handlers[handler];
-	domain->mm = (struct mm_struct *)&address_space;
+	/* Where domains have no handlers of their own, the core's one is a mark and never called. */
+	domain->iopf_handler = handler == XP_H_SVA && !core->facts.group_handlers ? core->sva_handler : handlers[handler];
+	space = nr_address_spaces++ % (int)sizeof(address_spaces);
+	domain->mm = (struct mm_struct *)&address_spaces[space];
+	monitor_attach_space(device, pasid, space);
 	domain->release = domain_release;
 	refcount_set(&domain->users, 1);
 	handle->release = handle_release;

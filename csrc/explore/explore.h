@@ -190,8 +190,8 @@ const char *xp_kind_name(int kind);	/* "use-after-free" ... */
 int xp_kind_rank(int kind);
 
 /* ---- what of a driver's contract an execution broke, as bits ---- */
-#define XP_C_RECEPTION 1	/* a report ran beside remove, or began when the device was on no queue */
-#define XP_C_FLUSH 2		/* remove with works outstanding and no flush (forms of the kernel; ours needs none) */
+#define XP_C_RECEPTION 1	/* a report beside remove, or when the device was on no queue (the kernel's forms) */
+#define XP_C_FLUSH 2		/* remove with works outstanding and no flush (the kernel's forms; ours needs none) */
 #define XP_C_FREE_BESIDE 4	/* the queue was freed beside another call on it */
 #define XP_C_ANSWER 8		/* the handler did not answer, or answered twice */
 #define XP_C_FLUSH_AFTER_REMOVE 16
@@ -199,7 +199,8 @@ int xp_kind_rank(int kind);
 #define XP_C_DETACH_NOTHING 64
 #define XP_C_DEVICE_GONE 128	/* the device was dropped beside a call on it */
 #define XP_C_DETACH 256		/* detach with faults in flight (forms of the kernel; ours counts its handles) */
-#define XP_CLAUSES 9
+#define XP_C_IDLE 512		/* remove with requests unanswered (forms of the kernel whose removal refuses that) */
+#define XP_CLAUSES 10
 
 const char *xp_clause_text(int bit);	/* 0 .. XP_CLAUSES - 1 */
 

@@ -45,15 +45,16 @@ int xp_kind_rank(int kind)
 }
 
 static const char *const clauses[XP_CLAUSES] = {
-	"the driver let a request be reported beside or after remove",
-	"the driver removed the device without a flush although works were outstanding",
+	"reception was not stopped: a request was reported beside removal, or while the device was on no queue",
+	"the driver removed the device without a flush, and works were not over",
 	"the queue was freed beside another call on it",
 	"the handler freed a group unanswered, or answered it twice",
 	"the driver flushed a device that was not on a queue",
 	"the driver removed a device that was not on that queue",
 	"the driver detached what was not attached",
 	"the driver dropped the device beside a call on it",
-	"the driver detached with faults in flight",
+	"the driver detached, or replaced, what faults in flight still used",
+	"the driver removed the device with requests unanswered",
 };
 
 const char *xp_clause_text(int bit)
@@ -128,6 +129,11 @@ static struct found *add(u64 signature, int kind, u64 execution)
 	return f;
 }
 
+static const void *site_of(const struct finding *f)
+{
+	return f->object >= 0 ? heap_objects[f->object].site : NULL;
+}
+
 static void collect_cycles(u64 execution)
 {
 	static int taken;
@@ -185,6 +191,7 @@ bool failures_collect(u64 execution)
 		}
 		if (add(signature, f->kind, execution)) {
 			found[nr_found - 1].finding = *f;
+			found[nr_found - 1].site = site_of(f);
 			news = true;
 		}
 	}
@@ -193,6 +200,45 @@ bool failures_collect(u64 execution)
 		news = true;
 	}
 	return news;
+}
+
+/*
+ * That an access and a free are in no order is a prediction. Where another execution met the freed object of that kind,
+ * it is the same failure, seen from its other end.
+ */
+void failures_merge_predictions(void)
+{
+	int i, k, n = 0;
+
+	for (i = 0; i < nr_found; i++) {
+		struct found *f = &found[i], *same = NULL;
+
+		for (k = 0; f->finding.by_order && k < nr_found && !same; k++)
+			if (!found[k].finding.by_order && found[k].finding.kind == f->finding.kind &&
+			    found[k].site == f->site && !found[k].clauses == !f->clauses)
+				same = &found[k];
+		if (!same)
+			continue;
+		same->count += f->count;
+		free(f->choices);
+		f->choices = NULL;
+		f->finding.kind = XP_K_NONE;
+	}
+	for (i = 0; i < nr_found; i++)
+		if (found[i].finding.kind != XP_K_NONE)
+			found[n++] = found[i];
+	nr_found = n;
+}
+
+/* A failure that shows with the contract kept stays one. */
+bool failure_shows(const struct found *f)
+{
+	int i;
+
+	for (i = 0; i < engine.nr_findings; i++)
+		if (finding_signature(&engine.findings[i]) == f->signature)
+			return f->clauses || !monitor_clauses;
+	return false;
 }
 
 bool failure_reproduces(const struct choice *choices, int length, u64 signature)

@@ -3,9 +3,13 @@
  * What is promised to devices and drivers, checked in every execution: one answer to every last request, to the right
  * device, with its index and PASID, and not when removal is over; returns that the contract allows; nothing left behind.
  *
- * The driver's side is watched, too. Calls have dates; where two overlap that must not, a clause of the contract is
- * broken in that execution, and what then fails is tagged with it. What a call may return depends on whether the device
- * was changed (added, removed, attached ...) while it ran: if not, there is exactly one right result.
+ * The driver's side is watched, too: what the core demands of it, by its facts (core.h), and what no driver may do. A
+ * demand that something be over before a call begins is kept where a happens-before edge says so: that the other task
+ * came first by chance in this execution is nothing that a driver did. So two executions that differ in chance alone are
+ * tagged alike, and a failure that is predicted from an order that did not happen is tagged as the one that did.
+ *
+ * What a call may return depends on the facts, and on whether the device was changed (added, removed, attached ...)
+ * while it ran: if not, there is exactly one right result.
  */
 #include <stdio.h>
 #include <string.h>
@@ -23,13 +27,18 @@ static int date;
 
 static struct device_state {
 	int queue;		/* -1: on none */
-	bool closed, flushed;
+	bool closed;
 	int changes;		/* that began; with busy: whether anything overlapped */
 	int busy;		/* changes that run */
 	int reports;		/* that run */
-	int works;		/* requests for works that no flush has covered */
-	int remove_began, remove_ended, removing, added;	/* dates; removing: how many run */
-	struct { int pasid, handler, changes, busy; } attached[MAX_PASIDS];
+	int remove_began, remove_ended, removing;	/* dates; removing: how many run */
+	u32 removed;		/* stamp of the last removal's end */
+	struct {
+		int pasid, handler, changes, busy;
+		int space, next_space;	/* the address space of the domain, and of one that is being attached */
+		int leaving;		/* detach and replace that run */
+		u32 left;		/* stamp of the last one's end */
+	} attached[MAX_PASIDS];
 	int nr_attached;
 } states[MAX_DEVICES];
 
@@ -97,10 +106,38 @@ void monitor_value(s64 value)
 	add_value(engine.current->record, value);
 }
 
-/* A form of the kernel, whose contract asks for more than ours does. */
-static bool is_kernel(void)
+/* --- what came before what --- */
+
+static bool demands(unsigned int demand)
 {
-	return core->commit && core->commit[0];
+	return core->facts.demands & demand;
+}
+
+/* A moment of the current task, to ask later whether it is certain to have been before. */
+static u32 stamp(void)
+{
+	struct task *t = engine.current;
+
+	return (u32)t->id << 16 | (u16)t->race.at[t->id];
+}
+
+static bool is_before(u32 then)
+{
+	struct task *t = engine.current;
+
+	return (int)(then >> 16) == t->id || (s16)(then & 0xffff) <= t->race.at[then >> 16];
+}
+
+/* The report has returned, for certain. */
+static bool is_over(const struct token *t)
+{
+	return t->returned && is_before(t->returned_at);
+}
+
+/* Nobody has its group any more, for certain. */
+static bool is_answered(const struct token *t)
+{
+	return !t->last || t->flushed || (t->answers && is_before(t->answered_at));
 }
 
 /* --- reports and their answers --- */
@@ -118,6 +155,9 @@ static int attached_index(struct device_state *s, int pasid)
 	s->attached[s->nr_attached].handler = -1;
 	s->attached[s->nr_attached].changes = 0;
 	s->attached[s->nr_attached].busy = 0;
+	s->attached[s->nr_attached].space = -1;
+	s->attached[s->nr_attached].leaving = 0;
+	s->attached[s->nr_attached].left = 0;
 	return s->nr_attached++;
 }
 
@@ -157,8 +197,8 @@ static bool unchanged(int device, int pasid)
 
 int monitor_report_begin(int device, const struct record *r)
 {
-	struct device_state *s = &states[device];
-	int task = engine.current->id;
+	struct device_state *s = &states[device], *a = attachments(device);
+	int task = engine.current->id, i = attached_index(a, r->c);
 	struct token *t;
 
 	if (nr_tokens == MAX_TOKENS)
@@ -167,17 +207,20 @@ int monitor_report_begin(int device, const struct record *r)
 	*t = (struct token){
 		.task = (s16)task, .nth = (s16)nth_report[task]++, .device = (s16)device, .last = r->e & 1,
 		.grpid = (u32)r->b, .pasid = r->c >= 0 ? (u32)r->c : 0, .code = -1,
-		.record = engine.current->record, .begun = ++date,
+		.record = engine.current->record, .begun = ++date, .queue = (s16)s->queue, .space = -1,
+		.has_work = r->e & 1 && a->attached[i].handler == XP_H_SVA,
 	};
 	note(OP_NOTE, 0, NULL, "report begins", (u64)nr_tokens + 1);
 	s->reports++;
-	if (s->queue < 0 || s->removing)
+	if (demands(IOPF_DEMANDS_QUIET) && (s->queue < 0 || s->removing || !is_before(s->removed)))
 		monitor_clauses |= XP_C_RECEPTION;
+	if (demands(IOPF_DEMANDS_DRAINED) && (a->attached[i].leaving || !is_before(a->attached[i].left)))
+		monitor_clauses |= XP_C_DETACH;
 	if (s->closed)
 		monitor_clauses |= XP_C_DEVICE_GONE;
-	if (s->queue >= 0)
-		queues[s->queue].calls++;
 	see(device, r->c);
+	if (seen[task].stable)
+		t->space = (s16)a->attached[i].space;
 	return nr_tokens++;
 }
 
@@ -187,14 +230,13 @@ void monitor_report_end(int token, int result)
 	struct device_state *s = &states[t->device];
 
 	t->returned = true;
+	t->returned_at = stamp();
 	t->ended = ++date;
 	t->result = result;
 	s->reports--;
-	if (s->queue >= 0)
-		queues[s->queue].calls--;
+	if (!unchanged(t->device, scenario.records[t->record].c))
+		t->space = -1;
 	note(OP_NOTE, 0, NULL, "report returns", (u64)(s64)result);
-	if (t->last && !t->answers)
-		s->works++;
 }
 
 void monitor_answering(u64 token)
@@ -215,6 +257,16 @@ void monitor_work_of(u64 work, u64 token)
 	works[i].token = token;
 }
 
+/* A form whose works are not queued by a handler: the group that the work is part of knows. */
+static u64 token_of_work(u64 work)
+{
+	int object = heap_find(work);
+
+	if (object < 0 || heap_objects[object].state == OBJECT_FREED)
+		return 0;
+	return driver_token_of(container_of((struct work_struct *)work, struct iopf_group, work));
+}
+
 static u64 expected_token(void)
 {
 	struct task *t = engine.current;
@@ -224,6 +276,8 @@ static u64 expected_token(void)
 		return answering[t->id];
 	if (!t->work)
 		return 0;
+	if (!core->facts.group_handlers)
+		return token_of_work(t->work);
 	for (i = 0; i < nr_works; i++)
 		if (works[i].work == t->work)
 			return works[i].token;
@@ -239,8 +293,22 @@ static bool is_late(const struct token *t)
 		return false;
 	if (t->ended < s->remove_began)
 		return true;
-	/* Ours lets go of what it has not answered; a report that ran beside removal is no exception once it is over. */
-	return !is_kernel();
+	/* Where late reports are bad setup, one that ran beside removal is no exception once it is over. */
+	return core->facts.rejects_late_reports;
+}
+
+/* A work resolves its group against an address space. */
+void monitor_resolve(int space)
+{
+	u64 number = expected_token();
+	const struct token *t;
+
+	if (!number || number > (u64)nr_tokens)
+		return;
+	t = &tokens[number - 1];
+	if (t->returned && t->space >= 0 && t->space != space)
+		finding_add(XP_K_WRONG_RESPONSE, 0, NULL,
+			    "the request is resolved against an address space that came to its PASID later");
 }
 
 void monitor_response(int device, u64 number, u64 magic, const struct iommu_page_response *msg)
@@ -272,12 +340,68 @@ void monitor_response(int device, u64 number, u64 magic, const struct iommu_page
 		finding_add(XP_K_LATE_RESPONSE, 0, pc, "the answer came when removal was over");
 	if (!t->answers++) {
 		t->code = (s8)msg->code;
-		if (t->returned)
-			states[device].works--;
+		t->answered_at = stamp();
 	}
 }
 
 /* --- calls that change something --- */
+
+/* What the core demands of a driver that calls remove. */
+static void demand_of_remove(int device)
+{
+	int i;
+
+	for (i = 0; i < nr_tokens; i++) {
+		const struct token *t = &tokens[i];
+
+		if (t->device != device)
+			continue;
+		if (demands(IOPF_DEMANDS_QUIET) && !is_over(t))
+			monitor_clauses |= XP_C_RECEPTION;
+		if (demands(IOPF_DEMANDS_FLUSH) && t->has_work && t->returned && !is_answered(t))
+			monitor_clauses |= XP_C_FLUSH;
+		if (demands(IOPF_DEMANDS_IDLE) && t->last && !t->answers)
+			monitor_clauses |= XP_C_IDLE;
+	}
+}
+
+/* Of one that frees the queue: no other call. Works that are still pending are the queue's to wait for. */
+static void demand_of_free(int queue)
+{
+	int i;
+
+	if (queues[queue].calls || queues[queue].freed || queues[queue].freeing)
+		monitor_clauses |= XP_C_FREE_BESIDE;
+	for (i = 0; demands(IOPF_DEMANDS_QUIET) && i < nr_tokens; i++)
+		if (tokens[i].queue == queue && !is_over(&tokens[i]))
+			monitor_clauses |= XP_C_RECEPTION;
+}
+
+/* Of one that takes away what a PASID is attached to. */
+static void demand_of_detach(const struct device_state *a, int pasid)
+{
+	int i;
+
+	for (i = 0; demands(IOPF_DEMANDS_DRAINED) && i < nr_tokens; i++) {
+		const struct token *t = &tokens[i];
+
+		if (attachments(t->device) == a && t->pasid == (pasid >= 0 ? (u32)pasid : 0) &&
+		    (!is_over(t) || !is_answered(t)))
+			monitor_clauses |= XP_C_DETACH;
+	}
+}
+
+static void demand_of_close(int device)
+{
+	const struct device_state *s = &states[device];
+	int i;
+
+	if (s->reports || s->busy > 1)
+		monitor_clauses |= XP_C_DEVICE_GONE;
+	for (i = 0; demands(IOPF_DEMANDS_DEVICE) && i < nr_tokens; i++)
+		if (tokens[i].device == device && (!is_over(&tokens[i]) || !is_answered(&tokens[i])))
+			monitor_clauses |= XP_C_DEVICE_GONE;
+}
 
 void monitor_change_begin(int op, int device, int queue)
 {
@@ -289,17 +413,12 @@ void monitor_change_begin(int op, int device, int queue)
 	     op == XP_CLOSE ? "close" : "free begins", 0);
 	date++;
 	if (op == XP_FREE_QUEUE) {
-		if (q->calls || q->freed || q->freeing)
-			monitor_clauses |= XP_C_FREE_BESIDE;
+		demand_of_free(queue);
 		q->freeing++;
 		for (i = 0; i < scenario.nr_devices; i++) {
 			s = &states[i];
 			if (s->queue != queue)
 				continue;
-			if (s->reports)
-				monitor_clauses |= is_kernel() ? XP_C_RECEPTION | XP_C_FREE_BESIDE : XP_C_RECEPTION;
-			if (is_kernel() && s->works > 0)
-				monitor_clauses |= XP_C_FLUSH;
 			s->changes++;
 			s->busy++;
 			s->removing++;
@@ -320,14 +439,11 @@ void monitor_change_begin(int op, int device, int queue)
 	if (op == XP_REMOVE) {
 		if (s->queue != queue)
 			monitor_clauses |= XP_C_NOT_ON_QUEUE;
-		if (s->reports)
-			monitor_clauses |= XP_C_RECEPTION;
-		if (is_kernel() && s->works > 0)
-			monitor_clauses |= XP_C_FLUSH;
+		demand_of_remove(device);
 		s->removing++;
 		s->remove_began = date;
-	} else if (op == XP_CLOSE && (s->reports || s->busy > 1)) {
-		monitor_clauses |= XP_C_DEVICE_GONE;
+	} else if (op == XP_CLOSE) {
+		demand_of_close(device);
 	}
 }
 
@@ -350,7 +466,7 @@ void monitor_change_end(int op, int device, int queue, int result)
 			s->busy--;
 			s->removing--;
 			s->remove_ended = date;
-			s->works = 0;
+			s->removed = stamp();
 		}
 		return;
 	}
@@ -362,9 +478,7 @@ void monitor_change_end(int op, int device, int queue, int result)
 	case XP_ADD:
 		if (!result) {
 			s->queue = queue;
-			s->added = date;
 			s->remove_ended = -1;
-			s->works = 0;
 		}
 		return;
 	case XP_REMOVE:
@@ -373,7 +487,7 @@ void monitor_change_end(int op, int device, int queue, int result)
 		if (s->queue == queue && !result) {
 			s->queue = -1;
 			s->remove_ended = date;
-			s->works = 0;
+			s->removed = stamp();
 		}
 		return;
 	case XP_CLOSE:
@@ -408,12 +522,17 @@ void monitor_flush_begin(int device)
 
 void monitor_flush_end(int device, int result)
 {
-	if (!result)
-		states[device].works = 0;
+	int i;
+
+	/* The queue is flushed, not the device. */
+	for (i = 0; !result && i < nr_tokens; i++)
+		if (tokens[i].has_work && tokens[i].queue >= 0 && tokens[i].queue == states[device].queue &&
+		    is_over(&tokens[i]))
+			tokens[i].flushed = true;
 	note(OP_NOTE, 0, NULL, "flush returns", (u64)(s64)result);
 }
 
-void monitor_attach_begin(int device, int pasid)
+void monitor_attach_begin(int op, int device, int pasid)
 {
 	struct device_state *s = attachments(device);
 	int i = attached_index(s, pasid);
@@ -421,6 +540,18 @@ void monitor_attach_begin(int device, int pasid)
 	see(device, pasid);
 	s->attached[i].changes++;
 	s->attached[i].busy++;
+	if (op == XP_ATTACH)
+		return;
+	demand_of_detach(s, pasid);
+	s->attached[i].leaving++;
+}
+
+/* The address space of the domain that is being attached. */
+void monitor_attach_space(int device, int pasid, int space)
+{
+	struct device_state *s = attachments(device);
+
+	s->attached[attached_index(s, pasid)].next_space = space;
 }
 
 void monitor_attach_end(int op, int device, int pasid, int handler, int result)
@@ -429,34 +560,48 @@ void monitor_attach_end(int op, int device, int pasid, int handler, int result)
 	int i = attached_index(s, pasid);
 
 	s->attached[i].busy--;
-	if (op == XP_DETACH) {
-		if (s->attached[i].handler < 0)
-			monitor_clauses |= XP_C_DETACH_NOTHING;
-		if (is_kernel() && (states[device].reports || states[device].works > 0))
-			monitor_clauses |= XP_C_DETACH;
+	if (op == XP_DETACH && s->attached[i].handler < 0)
+		monitor_clauses |= XP_C_DETACH_NOTHING;
+	if (op != XP_ATTACH) {
+		s->attached[i].leaving--;
+		s->attached[i].left = stamp();
 	}
-	if (!result)
+	if (!result) {
 		s->attached[i].handler = handler;
+		s->attached[i].space = op == XP_DETACH ? -1 : s->attached[i].next_space;
+	}
 }
 
 /* --- results --- */
 
 static const char *const unexpected = "the operation returned what it must not return here";
 
+/* What report says where there is no handler, or the device is on no queue. */
+static bool is_bad_setup(const struct device_state *s, const struct token *t, int result)
+{
+	const struct iopf_core_facts *facts = &core->facts;
+
+	if (!facts->report_returns)
+		return !result;
+	if (result == -EINVAL || (result == -ENODEV && facts->returns_refusal))
+		return true;
+	/* Early forms look at the handler when the group is complete, the first one when its work runs. */
+	return !result && s->queue >= 0 && facts->returns_refusal && (!t->last || !facts->group_handlers);
+}
+
 static bool report_may(const struct record *r, int result, int token)
 {
 	struct device_state *s = &states[r->a], *a = attachments(r->a);
+	const struct token *t = &tokens[token];
 	int handler = a->attached[attached_index(a, r->c)].handler;
-	bool stable = unchanged(r->a, r->c);
 
 	if (result == -ENOMEM)
-		return scenario.may_fail && !tokens[token].last;
-	if (!stable)
-		return result == 0 || result == -EINVAL || (is_kernel() && result == -ENODEV);
+		return scenario.may_fail && (!t->last || core->facts.answers != IOPF_ANSWERS_ALL);
+	if (!unchanged(r->a, r->c))
+		return !result || is_bad_setup(s, t, result);
 	if (s->queue < 0 || handler < 0)
-		return result == -EINVAL || (is_kernel() && (result == -ENODEV || !result));
-	return result == 0 || (is_kernel() && handler == XP_H_REFUSE && result == -EINVAL) ||
-	       (is_kernel() && scenario.may_fail && result == -ENOMEM);
+		return is_bad_setup(s, t, result);
+	return !result || (result == -EINVAL && handler == XP_H_REFUSE && t->last && core->facts.returns_refusal);
 }
 
 static bool allowed(const struct record *r, int result, int token)

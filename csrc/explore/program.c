@@ -93,13 +93,13 @@ static void run(const struct record *r)
 		return;
 	case XP_ATTACH:
 	case XP_REPLACE:
-		monitor_attach_begin(r->a, r->c);
+		monitor_attach_begin(r->op, r->a, r->c);
 		result = driver_attach(r->a, r->b, r->c, r->op == XP_REPLACE);
 		monitor_result(r, result, -1);
 		monitor_attach_end(r->op, r->a, r->c, r->b, result);
 		return;
 	case XP_DETACH:
-		monitor_attach_begin(r->a, r->c);
+		monitor_attach_begin(r->op, r->a, r->c);
 		driver_detach(r->a, r->c);
 		monitor_attach_end(r->op, r->a, r->c, -1, 0);
 		return;
@@ -182,7 +182,7 @@ static void set_up(void)
 			monitor_change_end(XP_ADD, i, r->a, core->add_device(queues[r->a], driver_device(i)));
 		}
 		if (r->b >= 0) {
-			monitor_attach_begin(i, r->c);
+			monitor_attach_begin(XP_ATTACH, i, r->c);
 			monitor_attach_end(XP_ATTACH, i, r->c, r->b, driver_attach(i, r->b, r->c, false));
 		}
 	}

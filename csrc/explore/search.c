@@ -122,7 +122,13 @@ static bool account(bool count)
 		result.deepest = engine.depth;
 	if (engine.end == END_BLOCKED) {
 		result.blocked++;
-		return false;
+		/* What its beginning showed is not looked for again where others repeat it. */
+		if (!engine.nr_findings && !lock_order_new)
+			return false;
+		news = failures_collect(result.executions + 1);
+		if (news && !result.first_failure && nr_found)
+			result.first_failure = result.executions + 1;
+		return news;
 	}
 	if (!count)
 		return false;
@@ -461,12 +467,16 @@ int xp_explore(const int32_t *code, size_t nr_words, const struct xp_options *wa
 	result.reset_ns = engine_measure_reset();
 
 	settle_predictions(exhausted);
+	failures_merge_predictions();
 	failures_finish();
 	deadline = now_seconds() + (interrupted ? 0.05 : 5);
 	for (i = 0; i < nr_found; i++) {
 		if (!(options.flags & XP_O_NO_SHRINK) && !found[i].is_note && i < 8 && found[i].finding.kind != XP_K_EXPLORER)
 			shrink(&found[i], deadline);
 		record_failure(&found[i]);
+		/* A failing execution may have works that the last one of the search did not come to. */
+		if (result.nr_tasks <= engine.nr_ids)
+			result.nr_tasks = engine.nr_ids + 1;
 		result.nr_notes += found[i].is_note;
 		result.nr_failures += !found[i].is_note;
 	}

@@ -72,6 +72,7 @@ int driver_report(const struct record *r);
 int driver_respond(const struct record *r, bool gives_up);
 bool driver_is_held(int device, u32 grpid, int pasid);
 void driver_answer_held(void);
+u64 driver_token_of(const struct iopf_group *group);
 u64 driver_held_addr(int device, u32 grpid, int pasid);
 struct mutex *driver_lock(int index);
 void driver_free_locks(void);
@@ -83,12 +84,14 @@ void driver_name_lock(const struct lock_class *class, char *text, size_t room);
 struct token {
 	s16 task, nth;		/* whose report, and which of its */
 	s16 device;
-	bool last, returned;
+	s16 queue, space;	/* the device's when report began; the PASID's address space, -1: it changed */
+	bool last, returned, has_work, flushed;
 	s16 answers;
 	s8 code;		/* of the first answer, -1: none */
 	u32 grpid, pasid;
 	int record;
 	int begun, ended;	/* dates of the call */
+	u32 returned_at, answered_at;	/* stamps */
 	s32 result;
 };
 extern struct token tokens[MAX_TOKENS];
@@ -105,7 +108,8 @@ void monitor_change_begin(int op, int device, int queue);
 void monitor_change_end(int op, int device, int queue, int result);
 void monitor_flush_begin(int device);
 void monitor_flush_end(int device, int result);
-void monitor_attach_begin(int device, int pasid);
+void monitor_attach_begin(int op, int device, int pasid);
+void monitor_attach_space(int device, int pasid, int space);
 void monitor_attach_end(int op, int device, int pasid, int handler, int result);
 void monitor_call_begin(int queue);
 void monitor_call_end(int queue);
@@ -121,6 +125,7 @@ void monitor_outcome_text(char *text, size_t room);
 /* The group that the current task is about to answer, by its token; 0: nobody said. */
 void monitor_answering(u64 token);
 void monitor_work_of(u64 work, u64 token);
+void monitor_resolve(int space);
 void monitor_value(s64 value);	/* XP_OUT */
 
 /* --- lockorder.c --- */
@@ -184,6 +189,7 @@ struct found {
 	u64 signature;
 	u64 count, execution;
 	unsigned int clauses;
+	const void *site;	/* that its object was allocated at */
 	int rank;
 	int length;
 	struct choice *choices;
@@ -203,6 +209,9 @@ void failures_reset(void);
 /* Notes what the execution that just ended showed. True: something that was not known. */
 bool failures_collect(u64 execution);
 u64 finding_signature(const struct finding *f);
+void failures_merge_predictions(void);
+/* In the execution that just ran. */
+bool failure_shows(const struct found *f);
 /* Runs a schedule; true when the same failure shows. */
 bool failure_reproduces(const struct choice *choices, int length, u64 signature);
 struct choice *copy_schedule(int *length);

@@ -18,16 +18,6 @@
 
 #include "search.h"
 
-static bool shows(u64 signature)
-{
-	int i;
-
-	for (i = 0; i < engine.nr_findings; i++)
-		if (finding_signature(&engine.findings[i]) == signature)
-			return true;
-	return false;
-}
-
 /* What the execution that just ran is, as the failure's new schedule. */
 static void adopt(struct found *f)
 {
@@ -90,7 +80,7 @@ static void commute(struct found *f)
 		count_of[best]++;
 		next_of[best] = nodes[next_of[best]];
 	}
-	if (failure_reproduces(order, depth, f->signature) && engine.preemptions <= f->preemptions)
+	if (failure_reproduces(order, depth, f->signature) && failure_shows(f) && engine.preemptions <= f->preemptions)
 		adopt(f);
 out:
 	free(order);
@@ -110,7 +100,7 @@ static int try_bound(struct found *f, int bound, double deadline, u64 most)
 	do {
 		engine.strategy = &strategy_bound;
 		engine_run();
-		if (shows(f->signature)) {
+		if (failure_shows(f)) {
 			adopt(f);
 			return 1;
 		}

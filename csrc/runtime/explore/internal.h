@@ -61,6 +61,10 @@ u64 work_waits_for(u16 index);
 /* Unfinished items of the queue. */
 int workqueue_unfinished(const void *wq);
 
+/* mm.c: asked where a fault is resolved against an address space */
+struct mm_struct;
+extern void (*mm_resolves)(struct mm_struct *mm);
+
 /* warn.c */
 struct warn_site;
 #define MAX_WARNS 32

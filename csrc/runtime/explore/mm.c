@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The one address space there is: any address resolves, with any permission, and it never exits. What a handler does with
- * it is no concern of the framework's concurrency, so nothing here is a step.
+ * Address spaces: any address resolves, with any permission, and they never exit. What a handler does with one is no
+ * concern of the framework's concurrency, so nothing here is a step; which one it is, is (mm_resolves).
  */
 #include <linux/mm.h>
+
+#include "internal.h"
+
+void (*mm_resolves)(struct mm_struct *mm);
 
 static struct vm_area_struct everywhere = {
 	.vm_start = 0, .vm_end = ~0ul, .vm_flags = VM_READ | VM_WRITE | VM_EXEC,
@@ -42,8 +46,9 @@ void mmap_read_unlock(struct mm_struct *mm)
 
 struct vm_area_struct *vma_lookup(struct mm_struct *mm, unsigned long addr)
 {
-	(void)mm;
 	(void)addr;
+	if (mm_resolves)
+		mm_resolves(mm);
 	return &everywhere;
 }
 
