@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Instructions per fault, counted by valgrind: exact, and the same on a machine that is busy.
 
-    python bench/instructions.py [--core NAME] [--runtime NAME] [--functions]
+    python bench/instructions.py [--core NAME] [--runtime NAME] [--functions] [--record]
 
-Two runs of the loop, N and 2N groups: what is not per group, the start of the process included, is in both and goes
-away in the difference. Needs valgrind.
+Two runs of the loop, N and 2N groups: what is not per group is in both and goes away in the difference. --record keeps
+the counts for this compiler in instructions.json, where test_a_one_page.py finds them. Needs valgrind.
 """
 
 import argparse
+import json
 import re
 import shutil
 import subprocess
@@ -16,7 +17,9 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+ITEMS = {"A": 1, "B": 8}  # pages
 GROUPS = 2000
+RECORDED = Path(__file__).with_name("instructions.json")
 LOOP = """
 from iopf._bench import Stand
 with Stand({core!r}, {runtime!r}) as stand:
@@ -66,6 +69,30 @@ def per_group(core="iopf", runtime="native", pages=1, n=GROUPS):
     return Counter({name: (twice[name] - once[name]) / n for name in twice if twice[name] != once[name]})
 
 
+def per_fault(item, core="iopf", runtime="native"):
+    """Instructions per fault."""
+    return sum(per_group(core, runtime, ITEMS[item]).values()) / ITEMS[item]
+
+
+def compiler():
+    """What the extensions were compiled with: another one counts differently."""
+    from iopf import build_info
+
+    return build_info()["compiler"]
+
+
+def recorded():
+    """Counts of the items, as they were recorded for this compiler; empty for another one."""
+    return json.loads(RECORDED.read_text()).get(compiler(), {}) if RECORDED.exists() else {}
+
+
+def record(counts):
+    """Keeps counts for this compiler, beside those for others."""
+    every = json.loads(RECORDED.read_text()) if RECORDED.exists() else {}
+    every[compiler()] = counts
+    RECORDED.write_text(json.dumps(every, indent=2, sort_keys=True) + "\n")
+
+
 def available():
     """Is valgrind installed?"""
     return shutil.which("valgrind") is not None
@@ -77,15 +104,22 @@ def main():
     parser.add_argument("--core", default="iopf")
     parser.add_argument("--runtime", default="native")
     parser.add_argument("--functions", action="store_true", help="where they are")
+    parser.add_argument("--record", action="store_true", help="keep them: ours on native")
     args = parser.parse_args()
+    if args.record and (args.core, args.runtime) != ("iopf", "native"):
+        parser.error("what is recorded is iopf on native")
     if not available():
         sys.exit("valgrind is not installed")
-    for item, pages in (("A", 1), ("B", 8)):
+    counts = {}
+    for item, pages in ITEMS.items():
         costs = per_group(args.core, args.runtime, pages)
-        print(f"{item}  {args.core} on {args.runtime}: {sum(costs.values()) / pages:.1f} instructions per fault")
+        counts[item] = round(sum(costs.values()) / pages, 1)
+        print(f"{item}  {args.core} on {args.runtime}: {counts[item]} instructions per fault")
         if args.functions:
             for name, count in costs.most_common():
                 print(f"   {count / pages:8.1f}  {name}")
+    if args.record:
+        record(counts)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import sys
 from typing import Any
 
 from . import _bench, _runtime
+from ._progress import Progress
 
 HEADER = ("item", "case", "native ns", "plain ns", "plain : native", "stock ns", "stock : native")
 
@@ -83,29 +84,26 @@ def main(args: argparse.Namespace) -> int:
         print(f"iopf bench: no core {args.core!r}: there are {', '.join(_runtime.get('native').cores)}", file=sys.stderr)
         return 2
     experiments = list(_bench.experiments())
-    progress = sys.stderr.isatty()
     rows: list[dict[str, Any]] = []
     lines = [HEADER]
     skipped, status = [], 0
     try:
-        for number, experiment in enumerate(experiments, 1):
-            if experiment.threads > _bench.cpus():
-                skipped.append(f"{experiment.item} {experiment.case}: needs {experiment.threads} CPUs")
-                continue
-            if progress:
-                print(f"\r\033[K{number}/{len(experiments)} {experiment.item} {experiment.case}", end="", file=sys.stderr)
-            new = _rows(experiment, args.core, experiment.run(args.core, quick=args.quick))
-            if new:
-                lines.append(_line(new))
-            else:
-                skipped.append(f"{experiment.item} {experiment.case}: this core refuses to do it")
-            rows += new
+        with Progress("bench") as progress:
+            for number, experiment in enumerate(experiments):
+                progress.show(f"{experiment.item} {experiment.case}", number / len(experiments))
+                if experiment.threads > _bench.cpus():
+                    skipped.append(f"{experiment.item} {experiment.case}: needs {experiment.threads} CPUs")
+                    continue
+                new = _rows(experiment, args.core, experiment.run(args.core, quick=args.quick))
+                if new:
+                    lines.append(_line(new))
+                else:
+                    skipped.append(f"{experiment.item} {experiment.case}: this core refuses to do it")
+                rows += new
         with _bench.Stand(args.core) as stand:
             floor = min(stand.driver(20000) for _ in range(10))
     except KeyboardInterrupt:
         status, floor = 130, math.nan
-    if progress:
-        print("\r\033[K", end="", file=sys.stderr)
 
     about = machine()
     if args.json:
@@ -114,7 +112,7 @@ def main(args: argparse.Namespace) -> int:
         return status
     print(", ".join(f"{key} {value}" for key, value in about.items()))
     print(f"{args.core} on native; plain: {args.core} on the textbook runtime; stock: {_bench.STOCK_CORE} on the same."
-          " Fastest rounds, sides in turn.\n")
+          " Sides in turn; fastest rounds, but medians where threads meet.\n")
     _print_table(lines)
     if not math.isnan(floor):
         print(f"\nA driver and a handler with no framework between them: {floor:.1f} ns.")
