@@ -80,7 +80,7 @@ def read_trace(source: Source, seen: Callable[[int, int | None], object] | None 
     """The trace in pieces of at most 1 MiB, decompressed.
 
     :param source: a path, ``"-"`` for standard input, or a binary file
-    :param seen: called after each piece with how many bytes of the file were read, and its size where it has one
+    :param seen: called before each piece with how many bytes of the file were read, and its size where it has one
     :raises TraceError: it can't be read, or is damaged
     """
     name = "standard input" if source == "-" else getattr(source, "name", source)
@@ -96,9 +96,9 @@ def read_trace(source: Source, seen: Callable[[int, int | None], object] | None 
         counted = _Counted(raw)
         content = _decompressed(counted)  # type: ignore[arg-type]
         while piece := content.read(CHUNK):
-            yield piece
             if seen is not None:
                 seen(counted.position, size or None)
+            yield piece
     except OSError as error:
         raise TraceError(f"{name}: {error.strerror or error}") from error
     except (lzma.LZMAError, zlib.error, EOFError) as error:

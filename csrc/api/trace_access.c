@@ -163,7 +163,7 @@ static void resume(struct iopf_trace *t, u32 index)
 	struct trace_page *page = page_of(t, index);
 
 	page->in_flight = false;
-	while (page->first_waiter && !page->in_flight) {
+	while (page->first_waiter) {
 		u32 i = waiter_pop(t, &page->first_waiter);
 
 		if (judge(t, &t->waiters[i].access) == DONE) {
@@ -235,9 +235,7 @@ static void take_answer(struct iopf_trace *t, struct trace_group *group)
 			t->counts.refused++;
 		resume(t, request->page);
 	}
-	group->next = t->free_groups;
-	t->free_groups = group;
-	__atomic_store_n(&group->state, TRACE_GROUP_IDLE, __ATOMIC_RELAXED);
+	trace_group_give_back(t, group);
 }
 
 void trace_collect(struct iopf_trace *t)

@@ -19,6 +19,7 @@
 /* Longer than a worker that is awake takes, shorter than one that sleeps: and that one may be waiting for this CPU. */
 #define SPIN_NS 5000
 #define SPINS 64
+#define LEAST_GROUPS 64
 
 static inline void spin_hint(void)
 {
@@ -141,9 +142,20 @@ struct trace_group *trace_group_take(struct iopf_trace *t, struct trace_device *
 	struct trace_group *group = t->free_groups;
 
 	t->free_groups = group->next;
+	if (!t->free_groups)
+		t->free_tail = &t->free_groups;
 	group->device = device;
 	group->nr = 0;
 	return group;
+}
+
+/* To the end: an index comes round as late as can be, so that a response that came twice is not taken for the next. */
+void trace_group_give_back(struct iopf_trace *t, struct trace_group *group)
+{
+	__atomic_store_n(&group->state, TRACE_GROUP_IDLE, __ATOMIC_RELAXED);
+	group->next = NULL;
+	*t->free_tail = group;
+	t->free_tail = &group->next;
 }
 
 int trace_report(struct iopf_trace *t, struct trace_group *group)
@@ -244,21 +256,23 @@ static int groups_init(struct iopf_trace *t)
 	size_t size = sizeof(struct trace_group) + t->options.group * sizeof(struct trace_request);
 	u32 i;
 
-	/* One for each that may be outstanding, and one for each device to put together. */
+	/* One for each that may be outstanding, and one for each device to put together; more delay their return. */
 	t->nr_groups = t->options.outstanding + t->options.devices;
+	if (t->nr_groups < LEAST_GROUPS)
+		t->nr_groups = LEAST_GROUPS;
 	t->group_size = (size + 63) / 64 * 64;
 	t->groups = aligned_alloc(64, t->nr_groups * t->group_size);
 	t->alone_room = t->options.outstanding * t->options.group;
 	t->alone = calloc(t->alone_room, sizeof(*t->alone));
 	if (!t->groups || !t->alone)
 		return -ENOMEM;
-	for (i = t->nr_groups; i--;) {
+	t->free_tail = &t->free_groups;
+	for (i = 0; i < t->nr_groups; i++) {
 		struct trace_group *group = group_at(t, i);
 
 		memset(group, 0, sizeof(*group));
 		group->index = i;
-		group->next = t->free_groups;
-		t->free_groups = group;
+		trace_group_give_back(t, group);
 	}
 	return 0;
 }

@@ -123,7 +123,7 @@ struct iopf_trace {
 	u32 in_flight;			/* groups */
 	u64 polled;
 	struct trace_pages pages;
-	struct trace_group *free_groups;
+	struct trace_group *free_groups, **free_tail;
 	void *groups;
 	size_t group_size;
 	u32 nr_groups;
@@ -163,6 +163,7 @@ int trace_report(struct iopf_trace *t, struct trace_group *group);
 int trace_wait(struct iopf_trace *t);
 int trace_poll(struct iopf_trace *t);
 struct trace_group *trace_group_take(struct iopf_trace *t, struct trace_device *device);
+void trace_group_give_back(struct iopf_trace *t, struct trace_group *group);
 
 /* --- the rules (trace_access.c) --- */
 
