@@ -198,6 +198,10 @@ static bool op_enabled(struct task *t)
 	}
 }
 
+#define KIND(kind) (1ull << (kind))
+#define WAITING_KINDS (KIND(OP_LOCK) | KIND(OP_RCU_WAIT) | KIND(OP_RCU_BARRIER) | KIND(OP_RCU_CALLBACK) | KIND(OP_WORK) |	\
+		       KIND(OP_FLUSH_WAIT) | KIND(OP_DRAIN_WAIT) | KIND(OP_AWAIT) | KIND(OP_RESPOND) | KIND(OP_JOIN))
+
 /* Operations that identical tasks do to the same things: the first of them is done in the order of the tasks. */
 static bool op_is_gate(enum op_kind kind)
 {
@@ -208,11 +212,12 @@ static bool op_is_gate(enum op_kind kind)
 	case OP_RMW:
 	case OP_CAS:
 	case OP_REF_SET:
-	case OP_REF_INC:
-	case OP_REF_INZ:
 	case OP_REF_DEC:
 	case OP_REF_DAT:
 		return true;
+	case OP_REF_INC:
+	case OP_REF_INZ:
+		return !engine.commute;		/* ordering what commutes saves nothing */
 	default:
 		return false;
 	}
@@ -236,9 +241,9 @@ static u64 enabled_tasks(bool *gated)
 		struct task *t = &engine.tasks[__builtin_ctzll(left)];
 
 		left &= left - 1;
-		if (!op_enabled(t))
+		if ((WAITING_KINDS >> t->pending.kind & 1) && !op_enabled(t))
 			continue;
-		if (engine.symmetry && is_gated(t))
+		if (engine.symmetry && t->twin >= 0 && is_gated(t))
 			*gated = true;
 		else
 			enabled |= 1ull << t->id;

@@ -47,7 +47,8 @@ enum access_mode {
 	MODE_READ,
 	MODE_WRITE,
 	MODE_INC,		/* commute among themselves */
-	MODE_DEC,		/* likewise; only those that left the count above zero */
+	MODE_DEC,		/* likewise; only those that left 2 or more */
+	MODE_DEC_TO_1,		/* a MODE_DEC where it happened, a write for whoever has yet to come: it could end the count */
 	MODE_ADD,		/* commute among themselves, always: items on a queue */
 	MODE_LOCK,
 	MODE_UNLOCK,

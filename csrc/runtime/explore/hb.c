@@ -262,15 +262,17 @@ void hb_commit(enum access_mode mode, u64 addr)
 
 	if (n < 0)
 		return;
-	if ((mode == MODE_INC || mode == MODE_DEC) && !engine.commute)
+	if ((mode == MODE_INC || mode == MODE_DEC || mode == MODE_DEC_TO_1) && !engine.commute)
 		mode = MODE_WRITE;
 	if (fresh && engine.strategy->wants_footprints) {
 		if (hb_footprint_top == FOOTPRINTS)
 			finding_fatal(XP_K_EXPLORER, 0, NULL, "the footprints of one path do not fit");
-		footprints[hb_footprint_top++] = (struct footprint){ .addr = addr, .mode = (u8)mode };
+		footprints[hb_footprint_top++] = (struct footprint){ .addr = addr, .mode = mode == MODE_DEC_TO_1 ? MODE_WRITE : (u8)mode };
 		node->fp_len++;
 		node->bloom |= footprint_bit(addr);
 	}
+	if (mode == MODE_DEC_TO_1)
+		mode = MODE_DEC;
 	v = var_of(addr);
 	fresh = fresh && engine.strategy->race;
 	if (addr & ADDR_LOCK_BIT)
@@ -281,7 +283,8 @@ void hb_commit(enum access_mode mode, u64 addr)
 
 void hb_after(int node)
 {
-	if (engine.depth)
+	/* Task 0, alone, comes after everything anyway. */
+	if (engine.parallel && engine.depth)
 		clock_join(&engine.nodes[engine.depth - 1].clock, &engine.nodes[node].clock);
 }
 

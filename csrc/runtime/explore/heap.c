@@ -85,6 +85,9 @@ void *slab_alloc(struct slab_site *site, size_t size, gfp_t gfp)
 	bytes = ((u32)size + GAP + SLOT_BYTES - 1) & ~(SLOT_BYTES - 1);
 	if (t->arena + bytes > TASK_HEAP_BYTES || heap_nr_objects == MAX_OBJECTS)
 		finding_fatal(XP_K_EXPLORER, 0, pc, "the task's part of the heap is used up");
+	/* The parts begin at different places of the cache, whose sets their distance would make the same. */
+	if (!t->arena)
+		t->arena = (u32)(t->id * 5 % 16) * SLOT_BYTES;
 	offset = (u32)t->id * TASK_HEAP_BYTES + t->arena;
 	t->arena += bytes;
 
@@ -96,7 +99,10 @@ void *slab_alloc(struct slab_site *site, size_t size, gfp_t gfp)
 		.task = (u8)t->id, .clock = t->race.at[t->id], .site = site, .pc = place_of(t, pc), .event = engine.nr_events,
 	};
 	for (slot = offset / SLOT_BYTES; slot < (offset + bytes) / SLOT_BYTES; slot++)
-		heap_slots[slot] = (struct slot){ engine.execution, (u32)heap_nr_objects };
+		heap_slots[slot] = (struct slot){
+			.execution = engine.execution, .object = (u32)heap_nr_objects, .serial = serial, .base = offset,
+			.size = (u32)size, .state = OBJECT_LIVE, .task = (u8)t->id, .clock = o->clock,
+		};
 	heap_nr_objects++;
 	heap_live++;
 
@@ -132,9 +138,12 @@ static struct object *to_free(u64 addr, const void *pc)
 static void freed(struct object *o, const struct clock *clock, const void *pc, bool deferred)
 {
 	struct task *t = engine.current;
+	u32 slot;
 
 	shadow_freeing(o, clock, pc);
 	o->state = OBJECT_FREED;
+	for (slot = o->base / SLOT_BYTES; slot <= (o->base + o->size - 1) / SLOT_BYTES; slot++)
+		heap_slots[slot].state = OBJECT_FREED;
 	o->free_task = (u8)t->id;
 	o->free_clock = t->race.at[t->id];
 	if (!deferred)

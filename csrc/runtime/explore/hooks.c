@@ -67,11 +67,20 @@ static inline void plain(u64 addr, size_t size, bool write, const void *pc)
 	shadow_access(addr, size, write ? PLAIN_WRITE : PLAIN_READ, pc);
 }
 
+static inline void plain_small(u64 addr, unsigned int size, bool write, const void *pc)
+{
+	struct task *t = engine.current;
+
+	if (likely(t && !engine.points_plain && shadow_fast(t, addr, size, write ? PLAIN_WRITE : PLAIN_READ, pc)))
+		return;
+	plain(addr, size, write, pc);
+}
+
 #define PLAIN_HOOKS(n)									\
 	HOOK void __tsan_read##n(void *p);						\
 	HOOK void __tsan_write##n(void *p);						\
-	void __tsan_read##n(void *p) { plain((u64)p, n, false, caller_pc()); }		\
-	void __tsan_write##n(void *p) { plain((u64)p, n, true, caller_pc()); }
+	void __tsan_read##n(void *p) { plain_small((u64)p, n, false, caller_pc()); }		\
+	void __tsan_write##n(void *p) { plain_small((u64)p, n, true, caller_pc()); }
 #define UNALIGNED_HOOKS(n)								\
 	HOOK void __tsan_unaligned_read##n(void *p);					\
 	HOOK void __tsan_unaligned_write##n(void *p);					\
@@ -82,11 +91,23 @@ PLAIN_HOOKS(1)
 PLAIN_HOOKS(2)
 PLAIN_HOOKS(4)
 PLAIN_HOOKS(8)
-PLAIN_HOOKS(16)
 UNALIGNED_HOOKS(2)
 UNALIGNED_HOOKS(4)
 UNALIGNED_HOOKS(8)
 UNALIGNED_HOOKS(16)
+
+HOOK void __tsan_read16(void *p);
+HOOK void __tsan_write16(void *p);
+
+void __tsan_read16(void *p)
+{
+	plain((u64)p, 16, false, caller_pc());
+}
+
+void __tsan_write16(void *p)
+{
+	plain((u64)p, 16, true, caller_pc());
+}
 
 HOOK void __tsan_read_range(void *p, unsigned long size);
 HOOK void __tsan_write_range(void *p, unsigned long size);

@@ -140,10 +140,14 @@ void refcount_dec(refcount_t *r)
 	r->refs = old - 1;
 	if (old <= 1)
 		saturate(r, REFCOUNT_DEC_LEAK, pc);
-	commit_values(OP_REF_DEC, old > 1 ? MODE_DEC : MODE_WRITE, (u64)r, pc, old, r->refs);
+	commit_values(OP_REF_DEC, old > 2 ? MODE_DEC : old > 1 ? MODE_DEC_TO_1 : MODE_WRITE, (u64)r, pc, old, r->refs);
 	sync_release_join((u64)r);
 }
 
+/*
+ * Two decrements that happened one after the other commute where neither ended the count. Two that have yet to happen
+ * commute where neither could: from 3 on, since of two from 2 the second ends it. (engine.h, MODE_DEC_TO_1)
+ */
 bool refcount_dec_and_test(refcount_t *r)
 {
 	const void *pc = caller_pc();
@@ -154,7 +158,7 @@ bool refcount_dec_and_test(refcount_t *r)
 	r->refs = (int)((unsigned int)old - 1u);
 	if (old <= 0)
 		saturate(r, REFCOUNT_SUB_UAF, pc);
-	commit_values(OP_REF_DAT, old > 1 ? MODE_DEC : MODE_WRITE, (u64)r, pc, old, r->refs);
+	commit_values(OP_REF_DAT, old > 2 ? MODE_DEC : old > 1 ? MODE_DEC_TO_1 : MODE_WRITE, (u64)r, pc, old, r->refs);
 	if (old == 1)
 		sync_acquire((u64)r);
 	sync_release_join((u64)r);

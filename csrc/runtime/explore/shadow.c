@@ -27,21 +27,12 @@
 #include "heap.h"
 #include "internal.h"
 
-#define CLASSES 4
+#define CLASSES SHADOW_CLASSES
+#define SEVERAL 0xff
 #define MAX_SHARED 2048
 #define MAX_SPLITS 1024
 #define MAX_SEGMENTS 64
 #define MOST_ACCESSES 4000000u
-
-struct cell {
-	u32 serial;
-	u8 mask;		/* bytes that it is about */
-	u8 unit;		/* 0: whole; 4, 1: split */
-	u16 split;
-	u32 date[CLASSES];	/* task << 16 | clock, 0: none */
-	u64 pc[CLASSES];
-	u16 shared[CLASSES];	/* dates of several tasks, 0: one */
-};
 
 struct shared {
 	u64 tasks;
@@ -49,7 +40,7 @@ struct shared {
 	u64 pc[MAX_TASKS];
 };
 
-static struct cell *cells;
+struct cell *shadow_cells;
 static struct shared shared[MAX_SHARED];
 static struct cell splits[MAX_SPLITS][8];
 static unsigned int nr_shared, nr_splits;
@@ -59,13 +50,13 @@ static int nr_segments;
 
 int shadow_init(void)
 {
-	size_t bytes = HEAP_BYTES / 8 * sizeof(*cells);
+	size_t bytes = HEAP_BYTES / 8 * sizeof(*shadow_cells);
 
-	if (cells)
-		return madvise(cells, bytes, MADV_DONTNEED);
-	cells = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (cells == MAP_FAILED) {
-		cells = NULL;
+	if (shadow_cells)
+		return madvise(shadow_cells, bytes, MADV_DONTNEED);
+	shadow_cells = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (shadow_cells == MAP_FAILED) {
+		shadow_cells = NULL;
 		return -ENOMEM;
 	}
 	shadow_add_image(shared);
@@ -142,19 +133,23 @@ static void elsewhere(u64 addr, size_t size, bool write, const void *pc)
 
 /* --- the heap --- */
 
-static struct object *object_for(u64 addr, u64 offset, size_t size, const void *pc)
+static noinline void bad(const struct slot *slot, u64 addr, const void *pc)
+{
+	if (slot->execution != engine.execution)
+		finding_fatal(XP_K_BAD_ACCESS, addr, pc, "memory that was never allocated");
+	if (slot->state == OBJECT_FREED)
+		finding_fatal(XP_K_USE_AFTER_FREE, addr, pc, "the object was freed");
+	finding_fatal(XP_K_BAD_ACCESS, addr, pc, "outside of the object");
+}
+
+static inline const struct slot *slot_for(u64 addr, u64 offset, size_t size, const void *pc)
 {
 	const struct slot *slot = &heap_slots[offset / SLOT_BYTES];
-	struct object *o;
 
-	if (unlikely(slot->execution != engine.execution))
-		finding_fatal(XP_K_BAD_ACCESS, addr, pc, "memory that was never allocated");
-	o = &heap_objects[slot->object];
-	if (unlikely(o->state == OBJECT_FREED))
-		finding_fatal(XP_K_USE_AFTER_FREE, addr, pc, "the object was freed");
-	if (unlikely(offset - o->base >= o->size || size > o->size - (offset - o->base)))
-		finding_fatal(XP_K_BAD_ACCESS, addr, pc, "outside of the object");
-	return o;
+	if (unlikely(slot->execution != engine.execution || slot->state == OBJECT_FREED ||
+		     offset - slot->base >= slot->size || size > slot->size - (offset - slot->base)))
+		bad(slot, addr, pc);
+	return slot;
 }
 
 void shadow_check(u64 addr, size_t size, bool write, const void *pc)
@@ -166,7 +161,7 @@ void shadow_check(u64 addr, size_t size, bool write, const void *pc)
 	if (offset >= HEAP_BYTES)
 		elsewhere(addr, size, write, pc);
 	else
-		object_for(addr, offset, size, pc);
+		slot_for(addr, offset, size, pc);
 }
 
 static inline bool is_ordered(const struct clock *clock, u32 date)
@@ -253,7 +248,8 @@ static void touch(struct cell *c, u64 addr, int class, struct task *t, const voi
 
 	if (c->date[class] == date && !c->shared[class])
 		return;
-	for (i = 0; i < CLASSES; i++) {
+	/* In the repeated part of the path all of this was looked at when it was new. */
+	for (i = engine.depth > engine.fresh_from || !engine.parallel ? 0 : CLASSES; i < CLASSES; i++) {
 		int task;
 		u64 other_pc;
 
@@ -290,23 +286,28 @@ static noinline void split_cell(struct cell *c, u8 mask)
 {
 	u8 unit = (mask == 0x0f || mask == 0xf0) && (c->mask == 0x0f || c->mask == 0xf0 || c->mask == 0xff) ? 4 : 1;
 	struct cell *parts;
+	unsigned int split;
 	int i;
 
 	if (!c->unit) {
 		if (nr_splits == MAX_SPLITS)
 			finding_fatal(XP_K_EXPLORER, 0, NULL, "too many variables that share eight bytes");
-		c->split = (u16)nr_splits++;
-		parts = splits[c->split];
+		split = nr_splits++;
+		parts = splits[split];
 		for (i = 0; i < 8; i++) {
 			if (c->mask >> i & 1)
 				parts[i] = *c;
 			else
 				begin_cell(&parts[i], c->serial, 1);
 			parts[i].unit = 0;
+			parts[i].owner = SEVERAL;
 		}
+		c->owner = SEVERAL;
+		memset(c->shared, 0, sizeof(c->shared));
+		c->shared[0] = (u16)split;
 	} else {
 		/* From halves to bytes: a byte begins with what is known of its half. */
-		parts = splits[c->split];
+		parts = splits[c->shared[0]];
 		for (i = 0; i < 8; i++)
 			if (i % 4)
 				parts[i] = parts[i & 4];
@@ -324,7 +325,7 @@ static noinline void access_parts(struct cell *c, u8 mask, u64 addr, int class, 
 		split_cell(c, mask);
 	else if (c->unit == 4 && mask != 0x0f && mask != 0xf0 && mask != 0xff)
 		split_cell(c, mask);
-	parts = splits[c->split];
+	parts = splits[c->shared[0]];
 	for (i = 0; i < 8; i += c->unit)
 		if (mask >> i & 1)
 			touch(&parts[i], (addr & ~7ull) + (u64)i, class, t, pc);
@@ -334,7 +335,8 @@ void shadow_access(u64 addr, size_t size, enum access_class class, const void *p
 {
 	struct task *t = engine.current;
 	u64 offset = addr - (u64)heap_base, end;
-	struct object *o;
+	const struct slot *o;
+	u32 date;
 
 	if (unlikely(!t))
 		return;
@@ -345,18 +347,28 @@ void shadow_access(u64 addr, size_t size, enum access_class class, const void *p
 		elsewhere(addr, size, class == PLAIN_WRITE || class == MARKED_WRITE, pc);
 		return;
 	}
-	o = object_for(addr, offset, size, pc);
+	o = slot_for(addr, offset, size, pc);
+	date = (u32)t->id << 16 | (u16)t->race.at[t->id];
 	if (unlikely(o->task != t->id && o->clock > t->race.at[o->task])) {
-		report_race(addr, class, PLAIN_WRITE, o->task, (u64)o->pc, pc);
+		report_race(addr, class, PLAIN_WRITE, o->task, (u64)heap_objects[o->object].pc, pc);
 		return;
 	}
 	for (end = offset + size; offset < end; offset = (offset | 7) + 1) {
-		struct cell *c = &cells[offset >> 3];
+		struct cell *c = &shadow_cells[offset >> 3];
 		unsigned int first = offset & 7, n = end - offset < 8 - first ? (unsigned int)(end - offset) : 8 - first;
 		u8 mask = (u8)(((1u << n) - 1) << first);
 
-		if (c->serial != o->serial)
+		if (c->serial != o->serial) {
 			begin_cell(c, o->serial, mask);
+			c->owner = (u8)t->id;
+		}
+		if (likely(c->owner == t->id && c->mask == mask)) {
+			c->date[class] = date;
+			c->pc[class] = (u64)pc;
+			continue;
+		}
+		if (!c->unit && c->mask == mask)
+			c->owner = SEVERAL;
 		if (unlikely(c->unit || c->mask != mask))
 			access_parts(c, mask, (u64)heap_base + offset, class, t, pc);
 		else
@@ -383,7 +395,7 @@ void shadow_freeing(struct object *o, const struct clock *clock, const void *pc)
 	u64 other;
 
 	for (granule = o->base / 8; granule < (o->base + o->size + 7) / 8; granule++) {
-		const struct cell *c = &cells[granule];
+		const struct cell *c = &shadow_cells[granule];
 		struct finding *f;
 		bool found;
 
@@ -393,7 +405,7 @@ void shadow_freeing(struct object *o, const struct clock *clock, const void *pc)
 			found = unordered_cell(c, clock, &task, &other);
 		} else {
 			for (found = false, i = 0; i < 8 && !found; i += c->unit)
-				found = unordered_cell(&splits[c->split][i], clock, &task, &other);
+				found = unordered_cell(&splits[c->shared[0]][i], clock, &task, &other);
 		}
 		if (!found)
 			continue;
