@@ -164,7 +164,7 @@ def _(s: Scenario) -> None:
 )
 def _(s: Scenario) -> None:
     queue = s.queue()
-    dev = s.device(queue, handler="inline", pasid=1)
+    dev = s.device(queue, handler="sva", pasid=1)
     s.setup.report_partial(dev, grpid=1, pasid=1)
     s.task("irq").report_partial(dev, grpid=1, pasid=1, addr=0x2000).report(dev, grpid=1, pasid=1, addr=0x3000)
     s.task("driver").remove(queue, dev)
@@ -253,7 +253,7 @@ def _(s: Scenario) -> None:
 )
 def _(s: Scenario) -> None:
     queue = s.queue()
-    dev = s.device(queue, handler="inline", pasid=1)
+    dev = s.device(queue, handler="sva", pasid=1)
     s.setup.report_partial(dev, grpid=1, pasid=1)
     s.task("irq").report_partial(dev, grpid=2, pasid=1).report(dev, grpid=2, pasid=1, addr=0x2000)
     s.task("overflow").discard_partial(queue)
@@ -295,8 +295,21 @@ def _(s: Scenario) -> None:
 )
 def _(s: Scenario) -> None:
     queue = s.queue()
-    dev = s.device(queue, handler="inline", pasid=1)
+    dev = s.device(queue, handler="sva", pasid=1)
     s.task("irq").report_partial(dev, grpid=1, pasid=1).report(dev, grpid=1, pasid=1, addr=0x2000)
+
+
+@_entry(
+    "answer-in-handler",
+    "the handler answers before it returns",
+    "report makes the group pending and calls the handler",
+    "the handler answers and frees the group at once: report must not hold what the answer needs, nor touch the group",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="inline", pasid=1)
+    s.task("irq").report(dev, grpid=1, pasid=1)
+    s.task("other irq").report(dev, grpid=2, pasid=1)
 
 
 @_entry(
@@ -312,6 +325,36 @@ def _(s: Scenario) -> None:
     s.task("driver").free_queue(queue)
 
 
+@_entry(
+    "free-queue-held",
+    "the queue is freed while a group is out, and the device goes to another queue",
+    "the handler keeps a group",
+    "the driver frees the queue, and with it the device is on none",
+    "the owner answers",
+    "the device is added to another queue",
+)
+def _(s: Scenario) -> None:
+    queue, other = s.queue(), s.queue()
+    dev = s.device(queue, handler="held", pasid=1)
+    s.setup.report(dev, grpid=1, pasid=1)
+    s.task("owner").respond(dev, grpid=1, pasid=1)
+    s.task("driver").free_queue(queue).add(other, dev)
+
+
+@_entry(
+    "free-queue-report",
+    "the queue is freed beside a report",
+    "report has found the fault param and calls the handler, which queues a work on the queue's workqueue",
+    "the driver frees the queue: the param's way to it must not lead anywhere any more",
+    contract=RECEPTION,
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="sva", pasid=1)
+    s.task("irq").report(dev, grpid=1, pasid=1)
+    s.task("driver").free_queue(queue)
+
+
 # --- locks and attachments ---
 
 
@@ -319,13 +362,12 @@ def _(s: Scenario) -> None:
     "driver-lock",
     "the driver takes a lock of its own inside page_response",
     "a work answers: under the fault param's lock the driver takes its own",
-    "the driver takes that lock elsewhere, with none of the framework's held, and removes the device",
-    contract=RECEPTION,
+    "the driver takes that lock elsewhere, with none of the framework's held, flushes and removes the device",
 )
 def _(s: Scenario) -> None:
     queue = s.queue()
     dev = s.device(queue, handler="sva", pasid=1, response_lock="driver")
-    s.task("irq").report(dev, grpid=1, pasid=1)
+    s.setup.report(dev, grpid=1, pasid=1)
     s.task("driver").lock("driver").unlock("driver").flush(dev).remove(queue, dev)
 
 
@@ -345,26 +387,37 @@ def _(s: Scenario) -> None:
 
 
 @_entry(
-    "bad-setup-reused-index",
-    "a partial request without a handler, and then its index is used again",
+    "bad-setup-partial",
+    "a partial request without a handler, and its last one",
     "a partial request comes for a PASID that has no handler: nobody answers it, its last one will come",
     "the last one comes, and is answered INVALID",
-    "the PASID gets a handler, and the device uses the index for a new group",
 )
 def _(s: Scenario) -> None:
     queue = s.queue()
     dev = s.device(queue, handler=None)
+    s.task("irq").report_partial(dev, grpid=1, pasid=1).report(dev, grpid=1, pasid=1, addr=0x2000)
+
+
+@_entry(
+    "bad-setup-reused-index",
+    "a group loses its handler, and its index is used again",
+    "a partial request is stored; then its PASID is detached",
+    "the last one comes, and is answered INVALID: that group is over",
+    "the PASID gets a handler again, and the device uses the index for a new group: it has one page, not two",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="sva", pasid=1)
     irq = s.task("irq")
-    irq.report_partial(dev, grpid=1, pasid=1).report(dev, grpid=1, pasid=1, addr=0x2000)
-    irq.attach(dev, handler="inline", pasid=1).report(dev, grpid=1, pasid=1, addr=0x3000)
+    irq.report_partial(dev, grpid=1, pasid=1).detach(dev, pasid=1).report(dev, grpid=1, pasid=1, addr=0x2000)
+    irq.flush(dev).attach(dev, handler="sva", pasid=1).report(dev, grpid=1, pasid=1, addr=0x3000)
 
 
 @_entry(
     "one-index-two-pasids",
     "two PASIDs use the same index at the same time",
-    "a partial request of PASID 1 is stored",
-    "PASID 2 completes a group of its own under the same index",
-    "PASID 1 completes its group: both are answered, each with its own PASID",
+    "PASID 1 completes a group",
+    "PASID 2 completes one of its own under the same index: both are answered, each with its own PASID",
 )
 def _(s: Scenario) -> None:
     queue = s.queue()
@@ -372,6 +425,22 @@ def _(s: Scenario) -> None:
     s.setup.attach(dev, handler="sva", pasid=2)
     s.task("irq 1").report(dev, grpid=1, pasid=1)
     s.task("irq 2").report(dev, grpid=1, pasid=2, addr=0x2000)
+
+
+@_entry(
+    "partial-two-pasids",
+    "a partial request of one PASID, and a group of another under the same index",
+    "a partial request of PASID 1 is stored",
+    "PASID 2 completes a group of its own: it has one page",
+    "PASID 1 completes its group: it has two",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="sva", pasid=1)
+    s.setup.attach(dev, handler="sva", pasid=2)
+    irq = s.task("irq")
+    irq.report_partial(dev, grpid=1, pasid=1).report(dev, grpid=1, pasid=2, addr=0x2000)
+    irq.report(dev, grpid=1, pasid=1, addr=0x3000)
 
 
 @_entry(

@@ -196,6 +196,21 @@ u64 driver_token_of(const struct iopf_group *group)
 	return (private[1] ^ TOKEN_MAGIC) == 0 ? private[0] : 0;
 }
 
+void driver_look_at(struct iopf_group *group)
+{
+	u64 last = driver_token_of(group);
+	struct iopf_fault *iopf;
+	struct list_head *node;
+
+	shadow_access((u64)&group->faults, sizeof(group->faults), PLAIN_READ, caller_pc());
+	for (node = group->faults.next; node != &group->faults; node = node->next) {
+		iopf = list_entry(node, struct iopf_fault, list);
+		shadow_access((u64)iopf, sizeof(*iopf), PLAIN_READ, caller_pc());
+		if ((iopf->fault.prm.private_data[1] ^ TOKEN_MAGIC) == 0)
+			monitor_member(last, iopf->fault.prm.private_data[0]);
+	}
+}
+
 static void answer(struct iopf_group *group, u64 token, enum iommu_page_response_code code)
 {
 	monitor_answering(token);
@@ -205,12 +220,14 @@ static void answer(struct iopf_group *group, u64 token, enum iommu_page_response
 
 static int handle_sva(struct iopf_group *group)
 {
+	driver_look_at(group);
 	monitor_work_of((u64)&group->work, driver_token_of(group));
 	return core->sva_handler(group);
 }
 
 static int handle_inline(struct iopf_group *group)
 {
+	driver_look_at(group);
 	answer(group, driver_token_of(group), IOMMU_PAGE_RESP_SUCCESS);
 	core->free_group(group);
 	return 0;
@@ -228,6 +245,7 @@ static int handle_held(struct iopf_group *group)
 	u64 token = driver_token_of(group);
 	struct held *h;
 
+	driver_look_at(group);
 	shadow_access((u64)prm, sizeof(*prm), PLAIN_READ, caller_pc());
 	core->dequeue_group(group);
 	if (nr_held == MAX_HELD_GROUPS)

@@ -29,6 +29,8 @@
  */
 #define XP_WORDS 8
 
+#define XP_NOTHING 0		/* a record that was taken out, and keeps the numbers of the others */
+
 /* --- definitions --- */
 #define XP_DEF_QUEUE 1		/* a: workers, 0: as many as there are items */
 #define XP_DEF_DEVICE 2		/* a: queue or -1; b: handler XP_H_*, -1: not attached; c: pasid, -1: the device's own;
@@ -200,7 +202,8 @@ int xp_kind_rank(int kind);
 #define XP_C_DEVICE_GONE 128	/* the device was dropped beside a call on it */
 #define XP_C_DETACH 256		/* detach with faults in flight (forms of the kernel; ours counts its handles) */
 #define XP_C_IDLE 512		/* remove with requests unanswered (forms of the kernel whose removal refuses that) */
-#define XP_CLAUSES 10
+#define XP_C_INDEX 1024		/* an index used again before its answer (forms that find what is pending by its index) */
+#define XP_CLAUSES 11
 
 const char *xp_clause_text(int bit);	/* 0 .. XP_CLAUSES - 1 */
 

@@ -55,6 +55,7 @@ static const char *const clauses[XP_CLAUSES] = {
 	"the driver dropped the device beside a call on it",
 	"the driver detached, or replaced, what faults in flight still used",
 	"the driver removed the device with requests unanswered",
+	"the device used an index again before its request was answered",
 };
 
 const char *xp_clause_text(int bit)

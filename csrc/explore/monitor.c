@@ -33,6 +33,7 @@ static struct device_state {
 	int reports;		/* that run */
 	int remove_began, remove_ended, removing;	/* dates; removing: how many run */
 	u32 removed;		/* stamp of the last removal's end */
+	int removals;		/* so far */
 	struct {
 		int pasid, handler, changes, busy;
 		int space, next_space;	/* the address space of the domain, and of one that is being attached */
@@ -186,6 +187,11 @@ static void see(int device, int pasid)
 	seen[task].stable = !s->busy && !a->attached[i].busy;
 }
 
+static bool same_key(const struct token *a, const struct token *b)
+{
+	return a->device == b->device && a->grpid == b->grpid && a->pasid == b->pasid;
+}
+
 static bool unchanged(int device, int pasid)
 {
 	struct device_state *s = &states[device], *a = attachments(device);
@@ -198,7 +204,7 @@ static bool unchanged(int device, int pasid)
 int monitor_report_begin(int device, const struct record *r)
 {
 	struct device_state *s = &states[device], *a = attachments(device);
-	int task = engine.current->id, i = attached_index(a, r->c);
+	int task = engine.current->id, i = attached_index(a, r->c), k;
 	struct token *t;
 
 	if (nr_tokens == MAX_TOKENS)
@@ -208,8 +214,11 @@ int monitor_report_begin(int device, const struct record *r)
 		.task = (s16)task, .nth = (s16)nth_report[task]++, .device = (s16)device, .last = r->e & 1,
 		.grpid = (u32)r->b, .pasid = r->c >= 0 ? (u32)r->c : 0, .code = -1,
 		.record = engine.current->record, .begun = ++date, .queue = (s16)s->queue, .space = -1,
-		.has_work = r->e & 1 && a->attached[i].handler == XP_H_SVA,
+		.removals = (s16)s->removals, .has_work = r->e & 1 && a->attached[i].handler == XP_H_SVA,
 	};
+	for (k = 0; core->facts.response_matches_copies && k < nr_tokens; k++)
+		if (tokens[k].last && !tokens[k].answers && same_key(&tokens[k], t) && tokens[k].removals == t->removals)
+			monitor_clauses |= XP_C_INDEX;
 	note(OP_NOTE, 0, NULL, "report begins", (u64)nr_tokens + 1);
 	s->reports++;
 	if (demands(IOPF_DEMANDS_QUIET) && (s->queue < 0 || s->removing || !is_before(s->removed)))
@@ -297,6 +306,26 @@ static bool is_late(const struct token *t)
 	return core->facts.rejects_late_reports;
 }
 
+/* A request is part of the group whose last one has the number. */
+void monitor_member(u64 last, u64 number)
+{
+	const struct token *t = &tokens[last - 1], *p = &tokens[number - 1];
+	int i;
+
+	if (!last || last > (u64)nr_tokens || !number || number > (u64)nr_tokens || last == number)
+		return;
+	if (!same_key(t, p)) {
+		finding_add(XP_K_WRONG_RESPONSE, 0, NULL,
+			    "a request is answered with a group of another index or PASID than its own");
+		return;
+	}
+	for (i = 0; i < nr_tokens; i++)
+		if (tokens[i].last && same_key(&tokens[i], p) && p->returned && p->ended < tokens[i].begun &&
+		    tokens[i].returned && tokens[i].ended < t->begun)
+			finding_add(XP_K_WRONG_RESPONSE, 0, NULL,
+				    "a request is answered with a later group that uses its index again");
+}
+
 /* A work resolves its group against an address space. */
 void monitor_resolve(int space)
 {
@@ -305,6 +334,8 @@ void monitor_resolve(int space)
 
 	if (!number || number > (u64)nr_tokens)
 		return;
+	if (!core->facts.group_handlers)
+		driver_look_at(container_of((struct work_struct *)engine.current->work, struct iopf_group, work));
 	t = &tokens[number - 1];
 	if (t->returned && t->space >= 0 && t->space != space)
 		finding_add(XP_K_WRONG_RESPONSE, 0, NULL,
@@ -467,6 +498,7 @@ void monitor_change_end(int op, int device, int queue, int result)
 			s->removing--;
 			s->remove_ended = date;
 			s->removed = stamp();
+			s->removals++;
 		}
 		return;
 	}
@@ -488,6 +520,7 @@ void monitor_change_end(int op, int device, int queue, int result)
 			s->queue = -1;
 			s->remove_ended = date;
 			s->removed = stamp();
+			s->removals++;
 		}
 		return;
 	case XP_CLOSE:

@@ -73,6 +73,7 @@ int driver_respond(const struct record *r, bool gives_up);
 bool driver_is_held(int device, u32 grpid, int pasid);
 void driver_answer_held(void);
 u64 driver_token_of(const struct iopf_group *group);
+void driver_look_at(struct iopf_group *group);	/* which requests it consists of */
 u64 driver_held_addr(int device, u32 grpid, int pasid);
 struct mutex *driver_lock(int index);
 void driver_free_locks(void);
@@ -85,6 +86,7 @@ struct token {
 	s16 task, nth;		/* whose report, and which of its */
 	s16 device;
 	s16 queue, space;	/* the device's when report began; the PASID's address space, -1: it changed */
+	s16 removals;		/* of the device, before it */
 	bool last, returned, has_work, flushed;
 	s16 answers;
 	s8 code;		/* of the first answer, -1: none */
@@ -126,6 +128,7 @@ void monitor_outcome_text(char *text, size_t room);
 void monitor_answering(u64 token);
 void monitor_work_of(u64 work, u64 token);
 void monitor_resolve(int space);
+void monitor_member(u64 last, u64 number);
 void monitor_value(s64 value);	/* XP_OUT */
 
 /* --- lockorder.c --- */
