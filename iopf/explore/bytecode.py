@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Scenarios as numbers: what ``csrc/explore/explore.h`` describes, from operations, and back to text.
 
-A record is an opcode and seven operands, all int32. One table for each form of scenario says which value of an operation
-goes to which operand; compiling, checking of JSON, and the disassembler all read it.
+A record is an opcode and seven operands, all int32. One table for each form of scenario says which value of an
+operation goes to which operand; compiling, checking of JSON, and the disassembler all read it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _code(value: str) -> int:
 
 
 #: Operations of the framework: opcode, then the operand of each value: its letter, its name, how it becomes a number.
-#: ``lock`` and ``handler`` become numbers in :func:`compile_scenario`; an operand ``g`` named returns is XP_ANY for None.
+#: ``lock`` and ``handler`` become numbers in :func:`compile_scenario`; ``returns`` None is XP_ANY.
 FRAMEWORK: dict[str, tuple[str, tuple[tuple[str, str, Callable[[Any], int]], ...]]] = {
     "report": ("XP_REPORT", (
         ("a", "device", int), ("b", "grpid", int), ("c", "pasid", _none), ("d", "perm", parse_perm), ("e", "last", int),
@@ -98,7 +98,9 @@ NAMED = {
     ("mutex", "how"): "XP_MUTEX_", ("rcu", "how"): "XP_RCU_", ("list", "how"): "XP_LIST_", ("wq", "how"): "XP_WQ_",
 }
 SECTIONS = ("XP_SETUP", "XP_TASK", "XP_WORK", "XP_TEARDOWN")
-DEFINITIONS = ("XP_DEF_QUEUE", "XP_DEF_DEVICE", "XP_DEF_LOCK", "XP_DEF_EXPECT", "XP_DEF_ALLOC_MAY_FAIL", "XP_DEF_MEMORY")
+DEFINITIONS = (
+    "XP_DEF_QUEUE", "XP_DEF_DEVICE", "XP_DEF_LOCK", "XP_DEF_EXPECT", "XP_DEF_ALLOC_MAY_FAIL", "XP_DEF_MEMORY",
+)
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,7 @@ class _Compiler:
             if key == "returns" and value is None:
                 operands[letter] = self.lib.XP_ANY
             elif key == "lock":
-                operands[letter] = self.locks.index(value)
+                operands[letter] = self.locks.index(str(value))
             elif key == "body" and value is not None:
                 operands[letter] = self.bodies.index(value)
             elif prefix and value is not None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Addresses to source lines, from the map that the build writes beside a shared object (``csrc/lines.py``).
 
-A core that is compiled later brings its own map. Where none lies beside the object it is made in memory, if binutils are
-there; else a place is shown as module and offset. Nothing fails for want of a line.
+A core that is compiled later brings its own map. Where none lies beside the object it is made in memory, if binutils
+are there; else a place is shown as module and offset. Nothing fails for want of a line.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Low-level programs: the explorer without the framework, for its own tests and for models of a few lines.
 
-A program has shared memory with named fields, objects that it allocates, and tasks with eight registers of 64 bits each.
+A program has shared memory with named fields, objects that it allocates, and tasks with eight registers of 64 bits.
 Its operations are the kernel primitives that the cores use, and loads and stores that take the same way through the
 hooks as a core's own. An *address* is a field of the shared memory, or a field of the object that a register points to.
 
@@ -112,7 +112,7 @@ class ProgramTask(Section):
             else:
                 value = integer(key, value, *_RANGES.get(key, (-MAX_INT - 1, MAX_INT)))
             checked[key] = value
-        return self._add(op, **checked)  # type: ignore[no-any-return]
+        return self._add(op, **checked)
 
     # --- memory ---
 

@@ -2,8 +2,8 @@
 """Replay: one execution again, by its token, strictly.
 
 A replay follows the recorded schedule and compares, at every switch, the operation and the object that come next with
-those that were recorded. At the first difference it stops and says what was expected and what was found: a schedule that
-is followed half and guessed half shows nothing.
+those that were recorded. At the first difference it stops and says what was expected and what was found: a schedule
+that is followed half and guessed half shows nothing.
 """
 
 from __future__ import annotations

@@ -291,7 +291,7 @@ class Result:
 
     def __str__(self) -> str:
         text = {
-            "pass": f"pass: exhaustive, {self.classes or 0:,} classes",
+            "pass": "pass: exhaustive" + (f", {self.classes:,} classes" if self.classes else ""),
             "bounded": f"bounded: every schedule with at most {self.bound} preemptions",
             "sampled": f"sampled: {self.executions:,} executions, not all",
             "fail": f"fail: {self.failure.kind if self.failure else ''}",

@@ -14,7 +14,7 @@ import errno
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from .._types import parse_perm
 from .bytecode import FRAMEWORK, LOW_LEVEL
@@ -147,6 +147,9 @@ DEFAULTS = {
 }
 
 
+_S = TypeVar("_S", bound="Section")
+
+
 class Section:
     """A list of operations: a task, the setup or the teardown. Operations chain: each returns the section."""
 
@@ -156,7 +159,7 @@ class Section:
         self.copies = copies
         self.operations: list[Operation] = []
 
-    def _add(self, op: str, **values: Any) -> Any:
+    def _add(self: _S, op: str, **values: Any) -> _S:
         self.operations.append(Operation(op, values))
         return self
 
@@ -167,7 +170,7 @@ class Section:
     def __iter__(self) -> Iterator[Operation]:
         return iter(self.operations)
 
-    def repeat(self, n: int, operations: int = 1) -> Any:
+    def repeat(self: _S, n: int, operations: int = 1) -> _S:
         """The last ``operations`` operations (one, if not said) run ``n`` times in all."""
         n = integer("n", n, 1, 1000)
         operations = integer("operations", operations, 1, MAX_INT)
@@ -177,7 +180,7 @@ class Section:
             raise ValueError("repeat inside repeat: write the inner operations out")
         return self._add("repeat", n=n, operations=operations)
 
-    def fail_next_alloc(self, n: int = 1) -> Any:
+    def fail_next_alloc(self: _S, n: int = 1) -> _S:
         """The n-th allocation of this task from here on fails."""
         return self._add("fail_next_alloc", n=integer("n", n, 1, MAX_INT))
 

@@ -101,8 +101,8 @@ def explore(
     :param max_executions: None: no limit
     :param seed: of what is random: equal seeds give equal searches
     :param all_failures: search on after the first failure and keep one of each signature
-    :param progress: called about every ``progress_interval`` seconds with a :class:`Progress`; stops the search by
-        returning False. What it raises stops the search and is raised here
+    :param progress: called about every ``progress_interval`` seconds with a :class:`Progress`, and once more when the
+        search came to its end; stops the search by returning False. What it raises stops the search and is raised here
     :param bound: of strategy "bound": the last number of preemptions, None: until nothing is left
     :param symmetry: explore identical tasks in one order only
     :param points: further scheduling points: ``"unlock"``, ``"free"``, ``"plain"`` (every plain access)
@@ -162,7 +162,8 @@ def explore(
         options.progress = engine.lib.xp_on_progress
         options.progress_interval = progress_interval
         raw = engine.ffi.new("struct xp_result *")
-        engine.on_progress = _progress_caller(engine, progress)
+        last: list[Progress] = []
+        engine.on_progress = _progress_caller(engine, progress, last)
         code = engine.ffi.from_buffer("int32_t[]", compiled.words)
         status = engine.lib.xp_explore(code, len(compiled.words), options, raw)
         if status and engine.error is None:
@@ -175,29 +176,55 @@ def explore(
         raise Interrupted(result) from error
     if error is not None:
         raise error
+    if progress is not None and result.exhausted:
+        progress(_whole(result, last[0] if last else None))
     return result
 
 
-def _progress_caller(engine: Engine, progress: Callable[[Progress], Any] | None) -> Callable[[Any], int]:
+def _whole(result: Result, last: Progress | None) -> Progress:
+    """The end of a search that came to its end."""
+    seconds = max(result.seconds, last.seconds if last else 0.0)
+    return Progress(
+        seconds=seconds, done=1.0, estimate=result.estimate, eta=0.0, blocked=result.blocked,
+        executions=max(result.executions, last.executions if last else 0), strategy=result.strategy,
+        failures=len(result.failures), bound=result.bound,
+    )
+
+
+def _progress_caller(
+    engine: Engine, progress: Callable[[Progress], Any] | None, last: list[Progress]
+) -> Callable[[Any], int]:
+    """What C calls; ``last`` keeps the last that the user was told."""
     strategies = {number: name for name, number in _engine.names("strategy").items()}
 
     def call(raw: Any) -> int:
         if progress is None:
             return _let_signals_run()
-        return int(progress(Progress(
+        strategy = strategies[raw.strategy]
+        last[:] = [Progress(
             seconds=raw.seconds,
-            done=raw.mass if raw.strategy in (engine.lib.XP_S_DPOR, engine.lib.XP_S_NAIVE, engine.lib.XP_S_SLEEP,
-                                              engine.lib.XP_S_BOUND) else None,
+            done=raw.mass if strategy in ("dpor", "naive", "sleep") else None,
             estimate=raw.estimate or None,
-            eta=raw.eta if raw.eta >= 0 else None,
+            eta=_time_to_go(raw),
             executions=raw.executions,
             blocked=raw.blocked,
-            strategy=strategies[raw.strategy],
+            strategy=strategy,
             failures=raw.failures,
             bound=raw.bound if raw.bound >= 0 else None,
-        )) is False)
+        )]
+        return int(progress(last[0]) is False)
 
     return call
+
+
+def _time_to_go(raw: Any) -> float | None:
+    """Seconds: by the estimate of the size at first, and the more by the part that is done the larger that is."""
+    by_mass: float | None = raw.eta if raw.eta >= 0 else None
+    if not raw.estimate or not raw.executions or not raw.seconds:
+        return by_mass
+    by_estimate: float = max(raw.estimate - raw.executions, 0) * raw.seconds / raw.executions
+    mass: float = raw.mass
+    return by_estimate if by_mass is None else mass * by_mass + (1 - mass) * by_estimate
 
 
 def _let_signals_run() -> int:
@@ -362,7 +389,8 @@ class Copier:
             rank=raw.rank,
             sites=tuple(
                 Site(self.named(self.text(site.what) or ""),
-                     name(site.task) if 0 <= site.task < len(self.tasks) else None, site.step if site.step >= 0 else None, self.place(site.place), self.object(site.object))
+                     name(site.task) if 0 <= site.task < len(self.tasks) else None,
+                     site.step if site.step >= 0 else None, self.place(site.place), self.object(site.object))
                 for site in sites
             ),
             steps=steps,

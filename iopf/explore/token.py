@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Tokens: one execution on one line, to paste.
 
-``iopf1.`` and then base64url of zlib of JSON: the whole scenario, the core's name, the schedule, and what it has to come
-to. Nothing in it is code. The schedule says who runs for how many steps, and before each run which operation on which
-object comes next, so that a replay notices the first step that is not the one that was recorded.
+``iopf1.`` and then base64url of zlib of JSON: the whole scenario, the core's name, the schedule, and what it has to
+come to. Nothing in it is code. The schedule says who runs for how many steps, and before each run which operation on
+which object comes next, so that a replay notices the first step that is not the one that was recorded.
 
 The number behind ``iopf`` is that of the format. A token also says which version of iopf wrote it: what one step is may
 change between versions, so another version refuses it (:class:`VersionMismatch`) instead of running something else.
@@ -16,7 +16,7 @@ import binascii
 import json
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .result import Run
 
@@ -116,7 +116,8 @@ def decode(token: str) -> Token:
         raise ValueError(damaged) from error
     if version != _version():
         raise VersionMismatch(
-            f"the token was written by iopf {version}, this is iopf {_version()}: use that version, or run explore again"
+            f"the token was written by iopf {version}, this is iopf {_version()}: use that version, or run explore"
+            " again"
         )
     try:
         strings = [*map(str, data["strings"]), None]  # -1 is None
