@@ -645,6 +645,7 @@ def mutant(tmp_path, monkeypatch):
     if not any(map(shutil.which, ("gcc", "cc", "clang"))):
         pytest.skip("no compiler")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("LD_PRELOAD", raising=False)  # not into the compiler
     text = (Path(__file__).parent / "kernel_files" / "form-j.c").read_text()
     assert 1 == text.count(RESPOND)
 
@@ -656,7 +657,6 @@ def mutant(tmp_path, monkeypatch):
     return mutant
 
 
-@pytest.mark.threads
 def test_answers_that_never_come_are_reported(mutant, runtime):
     """A core that forgets one of them: the run says so when the queue is idle, instead of waiting for ever."""
     core = mutant("if (resp.grpid != 2) ops->page_response(fp->dev, last, &resp)")
@@ -667,7 +667,6 @@ def test_answers_that_never_come_are_reported(mutant, runtime):
     assert 8 == run.result().groups
 
 
-@pytest.mark.threads
 def test_answers_that_come_twice_are_reported(mutant, runtime):
     """The device counts what it did not ask for."""
     call = "ops->page_response(fp->dev, last, &resp), ops->page_response(fp->dev, last, &resp)"
