@@ -19,6 +19,7 @@ except ImportError as error:
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "csrc"))
 import build as units  # noqa: E402
+import lines  # noqa: E402
 
 NEEDS = (
     "iopf is built from C when it is installed: it needs Linux, gcc (12 or newer) or clang, and the headers of this"
@@ -43,6 +44,12 @@ class BuildUnits(build_ext):
             super().build_extension(ext)
         except CompileError as error:
             raise CompileError(f"{error}\n{NEEDS}") from error
+        if flavour.line_map:
+            built = self.get_ext_fullpath(ext.name)
+            try:
+                lines.write_line_map(built, f"{built}.lines")
+            except lines.NoLines as error:
+                self.warn(f"traces of the explorer will show addresses and no lines: {error}")
 
     def _compile(self, flavour, unit):
         """The objects of a unit; compiled again when a file that the build depends on is newer."""
@@ -66,12 +73,14 @@ class BuildUnits(build_ext):
     def _copy_beside_the_sources(self):
         """So that a checkout stays importable after ``pip install .``, which builds here and installs elsewhere."""
         for ext in self.extensions:
-            built = Path(self.get_ext_fullpath(ext.name))
-            beside = ROOT / "iopf" / built.name
-            if built.resolve() == beside.resolve() or not os.access(beside.parent, os.W_OK):
-                continue
-            shutil.copyfile(built, beside.with_suffix(".tmp"))
-            os.replace(beside.with_suffix(".tmp"), beside)
+            built = Path(self.build_lib) / self.get_ext_filename(ext.name)
+            for file in (built, Path(f"{built}.lines")):
+                beside = ROOT / "iopf" / file.name
+                if not file.exists() or file.resolve() == beside.resolve() or not os.access(beside.parent, os.W_OK):
+                    continue
+                new = beside.with_name(f"{beside.name}.new")
+                shutil.copyfile(file, new)
+                os.replace(new, beside)
 
 
 free_threaded = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
@@ -79,7 +88,7 @@ free_threaded = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 setup(
     packages=[*find_packages(include=["iopf", "iopf.*"]), "iopf._csrc"],
     package_dir={"iopf": "iopf", "iopf._csrc": "csrc"},
-    package_data={"iopf": ["py.typed"], "iopf._csrc": ["**/*.c", "**/*.h", "**/*.S", "**/*.md"]},
+    package_data={"iopf": ["py.typed", "samples/*"], "iopf._csrc": ["**/*.c", "**/*.h", "**/*.S", "**/*.md"]},
     cffi_modules=[f"csrc/build.py:ffi_{flavour.name}" for flavour in units.flavours()],
     cmdclass={"build_ext": BuildUnits},
     options={} if free_threaded else {"bdist_wheel": {"py_limited_api": "cp310"}},

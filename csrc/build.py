@@ -57,6 +57,7 @@ class Flavour:
     callbacks: str = ""
     libraries: tuple[str, ...] = ("pthread",)
     sanitizable: bool = True
+    line_map: bool = False
     flags: tuple[str, ...] = field(default=())
 
 
@@ -120,7 +121,8 @@ def explore_flavour() -> Flavour:
         *(core_unit(identifier, include, EXPLORED_FLAGS) for identifier in CORES),
         Unit("explore", _sources("explore"), (*include, "core", ".")),
     ]
-    return Flavour("explore", ("explore/explore.h",), tuple(units), EXPLORE_CALLBACKS, sanitizable=False)
+    return Flavour("explore", ("explore/explore.h",), tuple(units), EXPLORE_CALLBACKS, sanitizable=False,
+                   line_map=True)
 
 
 def flavours() -> tuple[Flavour, ...]:
@@ -139,7 +141,7 @@ def sources_hash() -> str:
 
 def dependencies() -> list[Path]:
     """Every file whose change calls for a new build."""
-    return sorted(path for path in CSRC.rglob("*") if path.suffix in {".c", ".h", ".S"} or path.name == "build.py")
+    return sorted(path for path in CSRC.rglob("*") if path.suffix in {".c", ".h", ".S"} or path.name in {"build.py", "lines.py"})
 
 
 _CDEF = re.compile(r"/\* cdef-begin \*/\n(.*?)/\* cdef-end \*/", re.DOTALL)
