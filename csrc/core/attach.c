@@ -18,14 +18,18 @@ static void iommu_domain_put(struct iommu_domain *domain)
 		domain->release(domain);
 }
 
-static inline void iommu_attach_handle_put(struct iommu_attach_handle *handle)
+static noinline void iommu_attach_handle_release(struct iommu_attach_handle *handle)
 {
 	struct iommu_domain *domain = handle->domain;
 
-	if (!refcount_dec_and_test(&handle->users))
-		return;
 	handle->release(handle);
 	iommu_domain_put(domain);
+}
+
+static inline void iommu_attach_handle_put(struct iommu_attach_handle *handle)
+{
+	if (refcount_dec_and_test(&handle->users))
+		iommu_attach_handle_release(handle);
 }
 
 static u64 attach_handle_key(struct hlist_node *node)

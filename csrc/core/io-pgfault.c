@@ -147,15 +147,19 @@ static inline struct iommu_fault_param *iopf_get_dev_fault_param(struct device *
 	return param;
 }
 
-static inline void iopf_put_dev_fault_param(struct iommu_fault_param *param)
+static noinline void iopf_release_fault_param(struct iommu_fault_param *param)
 {
 	struct device *dev = param->dev;
 
-	if (!refcount_dec_and_test(&param->users))
-		return;
 	kfree(keyed_array(&param->partial_index));
 	kfree_rcu(param, rcu);
 	put_device(dev);
+}
+
+static inline void iopf_put_dev_fault_param(struct iommu_fault_param *param)
+{
+	if (refcount_dec_and_test(&param->users))
+		iopf_release_fault_param(param);
 }
 
 static inline bool iopf_is_disassociated(struct iommu_fault_param *param)
@@ -187,6 +191,19 @@ static inline void iopf_answer_pending(struct iopf_group *group, enum iommu_page
 	list_del_init(&group->pending_node);
 }
 
+/* A response that did nothing. Only removal can have answered a group whose owner has not been here before. */
+static noinline void iopf_count_idle_response(struct iopf_group *group)
+{
+	struct device *dev = group->fault_param->dev;
+
+	if (group->responded) {
+		atomic_long_inc(&dev->iommu->repeated_responses);
+		return;
+	}
+	atomic_long_inc(&dev->iommu->dropped_responses);
+	dev_warn_ratelimited(dev, "response after removal dropped, group %u\n", group->last_fault.fault.prm.grpid);
+}
+
 /**
  * iopf_group_response - answer a group
  * @group: the group; its owner calls
@@ -198,26 +215,17 @@ static inline void iopf_answer_pending(struct iopf_group *group, enum iommu_page
 void iopf_group_response(struct iopf_group *group, enum iommu_page_response_code code)
 {
 	struct iommu_fault_param *param = group->fault_param;
-	bool late = false, repeated = false;
+	bool pending;
 
 	mutex_lock(&param->lock);
-	if (!list_empty(&group->pending_node))
+	pending = !list_empty(&group->pending_node);
+	if (pending)
 		iopf_answer_pending(group, code);
-	else if (group->responded)
-		repeated = true;
-	else
-		late = true;
 	mutex_unlock(&param->lock);
 
-	/* The owner's own note: only removal can have answered a group that has been here once. */
-	group->responded = true;
-	if (late) {
-		atomic_long_inc(&param->dev->iommu->dropped_responses);
-		dev_warn_ratelimited(param->dev, "response after removal dropped, group %u\n",
-				     group->last_fault.fault.prm.grpid);
-	} else if (repeated) {
-		atomic_long_inc(&param->dev->iommu->repeated_responses);
-	}
+	if (!pending)
+		iopf_count_idle_response(group);
+	group->responded = true;	/* the owner's own note */
 }
 EXPORT_SYMBOL_GPL(iopf_group_response);
 

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#define _GNU_SOURCE
 /*
  * Unbound workqueues over a pool of threads of their own.
  *
  * Waking a sleeping worker costs 14 to 30 microseconds, whoever wrote the pool, so it is done at most once for a batch:
  * while one wake-up is on its way nobody sends another, and the worker that arrives wakes the next if there is more. An
- * idle worker spins for a moment before it sleeps, unless there are as many threads awake as CPUs.
+ * idle worker spins for a moment before it sleeps, unless there are as many threads awake as CPUs, or it was woken from
+ * the CPU that it runs on: then it would keep waiting the very thread that has work for it.
  *
  * Every item gets a ticket, the how-manieth it is on its queue. Flush takes the newest ticket and waits until neither
  * the pending list nor any worker has one up to it. A worker shows the oldest ticket that it still has, so this works
@@ -17,6 +19,7 @@
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 #include <runtime.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +50,7 @@ struct workqueue_struct {
 	u32 pokes;			/* futex word of sleeping workers */
 	unsigned int nr_workers, nr_started, nr_asleep;
 	bool wake_sent;
+	int waker_cpu;			/* where the last one was who had to wake a worker */
 	bool draining, stopping;
 	u32 flushers, progress;		/* progress is the futex word of flushers */
 	char name[64];
@@ -201,7 +205,8 @@ static bool worker_spin(struct workqueue_struct *wq, u64 seen)
 	do {
 		int i;
 
-		if (__atomic_load_n(&workers_awake, __ATOMIC_RELAXED) >= (int)runtime_cpus)
+		if (__atomic_load_n(&workers_awake, __ATOMIC_RELAXED) >= (int)runtime_cpus ||
+		    __atomic_load_n(&wq->waker_cpu, __ATOMIC_RELAXED) == sched_getcpu())
 			return false;
 		for (i = 0; i < 50; i++) {
 			if (__atomic_load_n(&wq->newest_ticket, __ATOMIC_RELAXED) != seen ||
@@ -321,6 +326,8 @@ bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
 	if (unlikely(wants_worker(wq)))
 		start_worker(wq);
 	wake = should_wake(wq);
+	if (wake)
+		__atomic_store_n(&wq->waker_cpu, sched_getcpu(), __ATOMIC_RELAXED);
 	raw_unlock(&wq->lock);
 	if (wake)
 		futex_wake(&wq->pokes, 1);
@@ -358,6 +365,7 @@ struct workqueue_struct *alloc_workqueue(const char *format, unsigned int flags,
 	INIT_LIST_HEAD(&wq->pending);
 	INIT_LIST_HEAD(&wq->workers);
 	wq->nr_workers = 1;
+	wq->waker_cpu = -1;
 	return wq;
 }
 
