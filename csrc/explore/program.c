@@ -123,7 +123,7 @@ void program_records(const struct section *section, s64 *registers)
 	for (i = section->begin; i < section->end; i++) {
 		const struct record *r = &scenario.records[i];
 
-		if (scenario.dropped[i])
+		if (scenario.dropped[i] || !r->op)
 			continue;
 		t->record = i;
 		if (r->op == XP_REPEAT) {

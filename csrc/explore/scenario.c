@@ -182,6 +182,7 @@ static const char *check(const struct record *r, int i, int first, int behind)
 		if (r->f < 0)
 			break;
 		return NULL;
+	case XP_NOTHING:
 	case XP_WARN:
 		return NULL;
 	default:
@@ -195,6 +196,8 @@ static const char *define(const struct record *r, int i)
 	struct scenario *s = &scenario;
 
 	switch (r->op) {
+	case XP_NOTHING:
+		return NULL;
 	case XP_DEF_QUEUE:
 		if (s->nr_queues == MAX_QUEUES)
 			return wrong("more than %d queues", MAX_QUEUES);
