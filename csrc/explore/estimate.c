@@ -117,7 +117,7 @@ double estimate_classes(double seconds, bool (*collect)(int probe))
 
 	random_forget();
 	strategy_random.begin();
-	while (now_seconds() < end && n + failed < 2000) {
+	while (now_seconds() < end && n + failed < 2000 && !search_interrupted()) {
 		double ways;
 
 		engine.strategy = &strategy_random;

@@ -93,6 +93,17 @@ bool search_must_stop(void)
 	return stop_now;
 }
 
+bool search_interrupted(void)
+{
+	double now = now_seconds();
+
+	if (!interrupted && options.progress && now - last_progress >= progress_interval) {
+		last_progress = now;
+		report_progress(now);
+	}
+	return interrupted;
+}
+
 /* --- executions --- */
 
 static void self_check(const struct strategy *strategy)
@@ -433,11 +444,13 @@ static int enter(const s32 *code, size_t nr_words, const struct xp_options *want
 	runs = 0;
 	path_mass = 0;
 	random_seed(options.seed);
+	crash_guard_begin();
 	return 0;
 }
 
 static void leave(void)
 {
+	crash_guard_end();
 	engine.logging = engine.hashing = false;
 	__atomic_store_n(&busy, 0, __ATOMIC_RELEASE);
 }

@@ -241,11 +241,17 @@ void outcomes_collect_class(void);
 u64 outcomes_nr_classes(void);
 int outcomes_finish(void);
 
+/* --- crash.c: for the length of a search --- */
+void crash_guard_begin(void);
+void crash_guard_end(void);
+
 /* --- search.c --- */
 
 double now_seconds(void);
 /* The callback and the budget: true, stop. */
 bool search_must_stop(void);
+/* The callback alone: true, what is left to do is to be left. */
+bool search_interrupted(void);
 int search_run(const struct strategy *strategy);
 extern struct xp_options options;
 

@@ -104,7 +104,7 @@ static int try_bound(struct found *f, int bound, double deadline, u64 most)
 			adopt(f);
 			return 1;
 		}
-		if (++n == most || ((n % 64 == 0 || engine.depth > 100) && (search_must_stop() || now_seconds() > deadline)))
+		if (++n == most || ((n % 64 == 0 || engine.depth > 100) && (search_interrupted() || now_seconds() > deadline)))
 			return -1;
 	} while (strategy_bound.next());
 	return 0;

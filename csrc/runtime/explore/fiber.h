@@ -5,7 +5,7 @@
 
 #include <linux/compiler.h>
 
-#if !defined(__x86_64__)
+#if !defined(__x86_64__) || defined(IOPF_FIBER_SETJMP)
 #define FIBER_IS_SETJMP 1
 #include <setjmp.h>
 #include <ucontext.h>

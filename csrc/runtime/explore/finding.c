@@ -242,8 +242,9 @@ static void record(enum op_kind kind, enum access_mode mode, u64 addr, const voi
 	if (engine.hashing) {
 		mix((u64)engine.current->id << 16 | (u64)kind << 8 | (u64)mode);
 		mix(address_identity(addr));
+		/* The heap is elsewhere in another process. */
 		if (has)
-			mix((u64)after);
+			mix(heap_has((u64)after) ? address_identity((u64)after) : (u64)after);
 	}
 	if (!engine.logging)
 		return;

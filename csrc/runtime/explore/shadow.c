@@ -45,7 +45,7 @@ static struct shared shared[MAX_SHARED];
 static struct cell splits[MAX_SPLITS][8];
 static unsigned int nr_shared, nr_splits;
 
-static struct { u64 begin, end; bool writable; } segments[MAX_SEGMENTS];
+static struct { u64 begin, end; bool writable, code; } segments[MAX_SEGMENTS];
 static int nr_segments;
 
 int shadow_init(void)
@@ -93,6 +93,7 @@ static int add_segments(struct dl_phdr_info *info, size_t size, void *arg)
 			continue;
 		segments[nr_segments].begin = info->dlpi_addr + h->p_vaddr;
 		segments[nr_segments].end = segments[nr_segments].begin + h->p_memsz;
+		segments[nr_segments].code = h->p_flags & PF_X;
 		segments[nr_segments++].writable = h->p_flags & PF_W;
 	}
 	return 1;
@@ -106,6 +107,16 @@ void shadow_add_image(const void *addr)
 		if ((u64)addr >= segments[i].begin && (u64)addr < segments[i].end)
 			return;
 	dl_iterate_phdr(add_segments, (void *)addr);
+}
+
+bool shadow_is_code(u64 addr)
+{
+	int i;
+
+	for (i = 0; i < nr_segments; i++)
+		if (segments[i].code && addr >= segments[i].begin && addr < segments[i].end)
+			return true;
+	return false;
 }
 
 static void elsewhere(u64 addr, size_t size, bool write, const void *pc)

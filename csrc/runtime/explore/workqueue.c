@@ -134,6 +134,8 @@ static void work_main(void *arg)
 	t->work = item->work;
 	shadow_access(item->work, sizeof(work->pending), MARKED_WRITE, NULL);
 	shadow_access((u64)&work->func, sizeof(work->func), PLAIN_READ, NULL);
+	if (!shadow_is_code((u64)work->func))
+		finding_fatal(XP_K_BAD_ACCESS, item->work, NULL, "the work has no function");
 	/* Before the function, which may queue the item again or free it. */
 	work->pending = 0;
 	item->state = ITEM_RUNNING;
