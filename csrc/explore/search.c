@@ -53,7 +53,7 @@ static void report_progress(double now)
 	};
 	double by_mass = -1, by_estimate = -1;
 
-	if (strategy_now != XP_S_RANDOM && strategy_now != XP_S_ESTIMATE && path_mass > p.mass && strategy_now != XP_S_BOUND)
+	if (strategy_now != XP_S_RANDOM && strategy_now != XP_S_ESTIMATE && strategy_now != XP_S_ORACLE && path_mass > p.mass && strategy_now != XP_S_BOUND)
 		p.mass = path_mass;
 	result.mass = p.mass;
 	if (p.mass > 1e-6)
@@ -254,7 +254,7 @@ static void verdict(bool exhausted)
 		result.verdict = XP_V_BOUNDED;
 		return;
 	}
-	if (strategy_now == XP_S_RANDOM) {
+	if (strategy_now == XP_S_RANDOM || strategy_now == XP_S_ORACLE) {
 		result.verdict = XP_V_SAMPLED;
 		return;
 	}
@@ -271,7 +271,7 @@ const char *xp_verdict_name(int v)
 const char *xp_strategy_name(int s)
 {
 	static const char *const names[XP_STRATEGIES] = {
-		"auto", "dpor", "naive", "sleep", "bound", "random", "estimate",
+		"auto", "dpor", "naive", "sleep", "bound", "random", "estimate", "oracle",
 	};
 
 	return s >= 0 && s < XP_STRATEGIES ? names[s] : "?";
@@ -350,6 +350,13 @@ static bool run_strategy(void)
 		return run(&strategy_sleep, 0);
 	case XP_S_BOUND:
 		return run_bounds(0);
+	case XP_S_ORACLE:
+		random_forget();
+		do {
+			why_not = oracle_run(&result.executions);
+			result.deepest = engine.depth > result.deepest ? engine.depth : result.deepest;
+		} while (!why_not && !search_must_stop() && !enough());
+		return false;
 	case XP_S_RANDOM:
 		random_forget();
 		run(&strategy_random, 0);
@@ -464,7 +471,7 @@ int xp_explore(const int32_t *code, size_t nr_words, const struct xp_options *wa
 	if (ret)
 		return ret;
 	exhausted = run_strategy();
-	if (strategy_now != XP_S_RANDOM && strategy_now != XP_S_ESTIMATE && strategy_now != XP_S_BOUND)
+	if (strategy_now == XP_S_DPOR || strategy_now == XP_S_NAIVE || strategy_now == XP_S_SLEEP)
 		result.mass = exhausted ? 1 : path_mass > 1 ? 1 : path_mass;
 	else if (exhausted)
 		result.mass = 1;

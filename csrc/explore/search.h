@@ -176,6 +176,9 @@ void random_forget(void);
 /* collect is asked behind every walk, and may end it. 0: no estimate. */
 double estimate_classes(double seconds, bool (*collect)(int probe));
 
+/* oracle.c */
+const char *oracle_run(u64 *exchanges);
+
 /* replay.c */
 void replay_runs(const struct xp_run *runs, int nr_runs, struct xp_divergence *divergence);
 struct choice {

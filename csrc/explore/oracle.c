@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The commutation oracle: what is taken for independent has to be.
+ *
+ * All reductions rest on one claim, that two neighbouring steps without an order between them can change places and nothing
+ * is different afterwards. Here random executions are taken, and each such pair in them is really exchanged: the execution
+ * has to be possible, of the same class, with the same outcome and the same findings. A missing conflict shows as a
+ * difference, where a comparison of numbers of classes would need luck.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "search.h"
+
+struct what_came_of_it {
+	int end, depth, nr_findings;
+	u64 class, outcome, findings;
+};
+
+static struct what_came_of_it look(void)
+{
+	struct what_came_of_it w = {
+		.end = engine.end, .depth = engine.depth, .nr_findings = engine.nr_findings, .class = hb_class(),
+		.outcome = engine.end == END_COMPLETE ? monitor_outcome() : 0,
+	};
+	int i;
+
+	for (i = 0; i < engine.nr_findings; i++)
+		w.findings += finding_signature(&engine.findings[i]);
+	return w;
+}
+
+static bool same(const struct what_came_of_it *a, const struct what_came_of_it *b)
+{
+	/* Which of two failures an execution comes to first may depend on the order. */
+	if (a->nr_findings && b->nr_findings)
+		return true;
+	return a->end == b->end && a->depth == b->depth && a->class == b->class && a->outcome == b->outcome &&
+	       a->findings == b->findings;
+}
+
+/* One random execution and all its exchanges. NULL, or what is wrong. */
+const char *oracle_run(u64 *exchanges)
+{
+	struct what_came_of_it before, after;
+	struct choice *choices, swap;
+	const char *why = NULL;
+	u8 *independent;
+	int length, i;
+
+	engine.strategy = &strategy_random;
+	strategy_random.begin();
+	if (engine_run() == END_BLOCKED)
+		return NULL;
+	random_learn();
+	before = look();
+	choices = copy_schedule(&length);
+	independent = calloc((size_t)length + 1, 1);
+	if (!choices || !independent)
+		goto out;
+	for (i = 0; i + 1 < length; i++) {
+		const struct node *a = &engine.nodes[i], *b = &engine.nodes[i + 1];
+
+		independent[i] = a->task != b->task && b->clock.at[a->task] < (s16)a->ordinal;
+	}
+	for (i = 0; i + 1 < length && !why; i++) {
+		/* The last step of an execution that failed was not whole: nobody knows what else it would have done. */
+		if (!independent[i] || (before.end == END_FAILED && i + 2 == length))
+			continue;
+		swap = choices[i];
+		choices[i] = choices[i + 1];
+		choices[i + 1] = swap;
+		failure_reproduces(choices, length, 0);
+		after = look();
+		if (engine.end == END_DIVERGED)
+			why = record_text("%s on %s could not come before %s on %s, which it does not depend on",
+					  op_name(engine.nodes[i + 1].op), record_object(engine.nodes[i + 1].addr),
+					  op_name(engine.nodes[i].op), record_object(engine.nodes[i].addr));
+		else if (!same(&before, &after))
+			why = record_text("%s on %s and %s on %s are said to commute, and do not",
+					  op_name(engine.nodes[i].op), record_object(engine.nodes[i].addr),
+					  op_name(engine.nodes[i + 1].op), record_object(engine.nodes[i + 1].addr));
+		swap = choices[i];
+		choices[i] = choices[i + 1];
+		choices[i + 1] = swap;
+		++*exchanges;
+	}
+out:
+	free(choices);
+	free(independent);
+	return why;
+}
