@@ -39,7 +39,7 @@ static bool same(const struct what_came_of_it *a, const struct what_came_of_it *
 	       a->findings == b->findings;
 }
 
-/* One random execution and all its exchanges. NULL, or what is wrong. */
+/* One random execution and all its exchanges, each counted. NULL, or what is wrong. */
 const char *oracle_run(u64 *exchanges)
 {
 	struct what_came_of_it before, after;
@@ -53,6 +53,7 @@ const char *oracle_run(u64 *exchanges)
 	if (engine_run() == END_BLOCKED)
 		return NULL;
 	random_learn();
+	++*exchanges;
 	before = look();
 	choices = copy_schedule(&length);
 	independent = calloc((size_t)length + 1, 1);

@@ -26,6 +26,7 @@ u64 finding_waits_for(int task);
 extern bool event_point_next;	/* the next event of the history is a scheduling point */
 
 /* hooks.c: what an instrumented core would have done; order: __ATOMIC_*, -1: a plain access */
+void hook_plain(u64 addr, size_t size, bool write);
 s64 hook_value(u64 addr, int bytes);	/* as it is, no access */
 s64 hook_load(u64 addr, int bytes, int order);
 void hook_store(u64 addr, int bytes, int order, s64 value);
