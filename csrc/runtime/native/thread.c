@@ -108,7 +108,9 @@ void thread_after_fork(void)
 			continue;
 		t->rcu_epoch = 0;
 		t->rcu_nesting = 0;
-		slab_thread_exit(t);
+		/* Its lists may have been in the middle of a change: forgotten, not trusted. */
+		memset(t->free, 0, sizeof(t->free));
+		memset(t->nr_free, 0, sizeof(t->nr_free));
 		t->in_use = 0;
 	}
 }
