@@ -35,6 +35,26 @@ unsigned long iopf_prim_this_thread(void)
 	return (unsigned long)pthread_self();
 }
 
+static bool wait_for(int *what, int times, unsigned int timeout_ms)
+{
+	struct timespec end;
+	int ret = 0;
+
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += timeout_ms / 1000;
+	end.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
+	if (end.tv_nsec >= 1000000000) {
+		end.tv_sec++;
+		end.tv_nsec -= 1000000000;
+	}
+	pthread_mutex_lock(&lock);
+	while (*what < times && !ret)
+		ret = pthread_cond_timedwait(&changed, &lock, &end);
+	ret = *what >= times;
+	pthread_mutex_unlock(&lock);
+	return ret;
+}
+
 static void begin(struct iopf_prim_item *item)
 {
 	struct iopf_prim_item_report *report = &item->report;
@@ -80,6 +100,31 @@ static void end(struct iopf_prim_item *item, int requeue_said, int chain_said)
 	pthread_mutex_unlock(&lock);
 }
 
+static void reborn_main(struct work_struct *work)
+{
+	struct iopf_prim_item *item = container_of(work, struct object, work)->item;
+
+	pthread_mutex_lock(&lock);
+	item->report.reborn_ran = 1;
+	pthread_cond_broadcast(&changed);
+	pthread_mutex_unlock(&lock);
+}
+
+static void be_reborn(struct iopf_prim_item *item)
+{
+	pthread_mutex_lock(&lock);
+	item->report.reborn_ran = 0;
+	pthread_mutex_unlock(&lock);
+	kfree(item->object);
+	item->object = kzalloc_obj(*item->object);
+	if (!item->object)
+		return;
+	item->object->item = item;
+	INIT_WORK(&item->object->work, reborn_main);
+	queue_work(item->wq, &item->object->work);
+	wait_for(&item->report.reborn_ran, 1, 5000);
+}
+
 static void item_main(struct work_struct *work)
 {
 	struct object *object = container_of(work, struct object, work);
@@ -87,6 +132,8 @@ static void item_main(struct work_struct *work)
 	int requeue_said = -1, chain_said = -1;
 
 	begin(item);
+	if (item->flags & IOPF_PRIM_ITEM_REBORN)
+		be_reborn(item);
 	if (wants_requeue(item))
 		requeue_said = queue_work(item->wq, work);
 	if (item->next)
@@ -114,7 +161,7 @@ struct iopf_prim_item *iopf_prim_item_new(struct workqueue_struct *wq, int flags
 	item->object->item = item;
 	item->wq = wq;
 	item->flags = flags;
-	item->report.inside_said = item->report.requeue_said = item->report.chain_said = -1;
+	item->report.inside_said = item->report.requeue_said = item->report.chain_said = item->report.reborn_ran = -1;
 	INIT_WORK(&item->object->work, item_main);
 	return item;
 }
@@ -148,26 +195,6 @@ void iopf_prim_item_open(struct iopf_prim_item *item, int times)
 	item->opened += times;
 	pthread_cond_broadcast(&changed);
 	pthread_mutex_unlock(&lock);
-}
-
-static bool wait_for(int *what, int times, unsigned int timeout_ms)
-{
-	struct timespec end;
-	int ret = 0;
-
-	clock_gettime(CLOCK_REALTIME, &end);
-	end.tv_sec += timeout_ms / 1000;
-	end.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
-	if (end.tv_nsec >= 1000000000) {
-		end.tv_sec++;
-		end.tv_nsec -= 1000000000;
-	}
-	pthread_mutex_lock(&lock);
-	while (*what < times && !ret)
-		ret = pthread_cond_timedwait(&changed, &lock, &end);
-	ret = *what >= times;
-	pthread_mutex_unlock(&lock);
-	return ret;
 }
 
 bool iopf_prim_item_wait_started(struct iopf_prim_item *item, int times, unsigned int timeout_ms)

@@ -580,6 +580,7 @@ int iopf_prim_fork(void)
 	struct iopf_prim_item *item = wq ? iopf_prim_item_new(wq, IOPF_PRIM_ITEM_GATED) : NULL;
 	struct fork_test test = { 0 };
 	struct part reader, waiter;
+	struct victim *victim;
 	int status;
 	pid_t child;
 
@@ -589,6 +590,8 @@ int iopf_prim_fork(void)
 	while (!LOAD(&test.in_reader))
 		sleep_us(100);
 	part_start(&waiter, wait_for_reader, NULL, 0);
+	victim = new_victim(1);
+	kfree_rcu(victim, rcu);		/* waits for the reader, too */
 	iopf_prim_item_queue(item);
 	iopf_prim_item_wait_started(item, 1, 10000);
 

@@ -192,6 +192,8 @@ struct iopf_prim_item;
 #define IOPF_PRIM_ITEM_FREES 2
 #define IOPF_PRIM_ITEM_FLUSHES 4
 #define IOPF_PRIM_ITEM_DESTROYS 8
+/* Frees itself first of all, and waits for a new item, with another function, that may have got its memory. */
+#define IOPF_PRIM_ITEM_REBORN 16
 
 struct iopf_prim_item_report {
 	int started;
@@ -201,6 +203,7 @@ struct iopf_prim_item_report {
 	int inside_said;	/* current_work_on() its queue, in the function: 0, 1; -1: it did not run */
 	int requeue_said;	/* what queue_work() said of itself, the last time; -1: not tried */
 	int chain_said;
+	int reborn_ran;		/* while the old function waited: 0, 1; -1: not tried */
 	unsigned long thread;	/* where it ran last */
 };
 

@@ -147,16 +147,23 @@ def test_a_grace_period_waits_for_a_reader_that_was_there(runtime, other):
 
 
 @pytest.mark.threads
-def test_a_grace_period_waits_for_no_reader_that_came_later(runtime, other):
-    """Reader A, then synchronize_rcu(), then reader B: when A leaves it is over, though B stays."""
-    later = runtime.thread()
-    other.call(runtime.rcu_read_lock)
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_a_grace_period_waits_for_no_reader_that_came_later(runtime, which):
+    """Reader A, then synchronize_rcu(), then readers B and C: when A leaves it is over, though the others stay."""
+    later = [runtime.thread() for _ in range(3)]
+    for thread in later:  # so that each is known, in some order, before it matters
+        thread.call(runtime.rcu_read_lock)
+        thread.call(runtime.rcu_read_unlock)
+    first = later.pop(which)
+    first.call(runtime.rcu_read_lock)
     synchronizing = runtime.thread().start(runtime.synchronize_rcu)
-    time.sleep(0.2)  # for the call to begin
-    later.call(runtime.rcu_read_lock)
-    other.call(runtime.rcu_read_unlock)
+    time.sleep(0.1)  # for the call to begin
+    for thread in later:
+        thread.call(runtime.rcu_read_lock)
+    first.call(runtime.rcu_read_unlock)
     synchronizing.result(20)
-    later.call(runtime.rcu_read_unlock)
+    for thread in later:
+        thread.call(runtime.rcu_read_unlock)
 
 
 @pytest.mark.threads

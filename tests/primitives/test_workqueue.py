@@ -233,6 +233,17 @@ def test_an_item_may_free_itself(runtime, queue, workers):
 
 
 @pytest.mark.threads
+def test_an_item_that_got_the_memory_of_a_running_one_is_another_item(queue):
+    """X frees itself, allocates Y, which may lie where X was, and waits for it: Y runs on another worker meanwhile."""
+    q = queue(2)
+    item = q.item("REBORN")
+    item.queue()
+    item.finished()
+    assert 1 == item.report.reborn_ran
+    q.flush()
+
+
+@pytest.mark.threads
 def test_several_workers_run_several_items(queue):
     """Three items that wait run at the same time on three workers; a fourth has to wait."""
     q = queue(3)

@@ -33,8 +33,7 @@ static bool take(struct runner *self, u64 upto)
 		if (is_running(work, wq))
 			continue;
 		list_del_init(&work->entry);
-		if (--wq->nr_pending && wq->nr_idle)
-			pthread_cond_signal(&wq->more);
+		wq->nr_pending--;
 		self->work = work;
 		self->func = work->func;
 		self->ticket = work->ticket;
