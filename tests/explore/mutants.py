@@ -8,6 +8,7 @@ more than one where a bug shows in several ways and the search decides which it 
 Mutants are compiled as a user's core is: csrc/core/unit.c for the explorer's runtime, linked against the extension.
 """
 
+import functools
 import importlib.util
 import shutil
 import subprocess
@@ -70,13 +71,13 @@ REMOVE_ANSWERS = """	rcu_assign_pointer(param->queue, NULL);
 	mutex_unlock(&param->lock);
 """
 RESPONSE = """	mutex_lock(&param->lock);
-	if (!list_empty(&group->pending_node))
+	pending = !list_empty(&group->pending_node);
+	if (pending)
 		iopf_answer_pending(group, code);
-	else if (group->responded)
-		repeated = true;
-	else
-		late = true;
 	mutex_unlock(&param->lock);
+
+	if (!pending)
+		iopf_count_idle_response(group);
 """
 ANSWER = """	iopf_respond(group->fault_param->dev, &group->last_fault, code);
 	list_del_init(&group->pending_node);
@@ -193,8 +194,7 @@ MUTANTS = (
 
     # --- locks ---
     mutant("response-without-lock", FAULT, sc.work_against_removal, MEMORY | {"double-response", "data-race"},
-           without(RESPONSE, "	mutex_unlock(&param->lock);\n"), ("	bool late = false, repeated = false;\n\n	mutex_lock(&param->lock);\n",
-                                                              "	bool late = false, repeated = false;\n\n")),
+           (RESPONSE, RESPONSE.replace("	mutex_lock(&param->lock);\n", "").replace("	mutex_unlock(&param->lock);\n", ""))),
     mutant("removal-without-lock", FAULT, sc.work_against_removal, MEMORY | {"double-response", "data-race", "leak", "late-response"},
            without(REMOVE_ANSWERS, "	mutex_unlock(&param->lock);\n"),
            ("	mutex_lock(&param->lock);\n	iopf_take_all_partials(param, &dropped);\n	rcu_assign_pointer",
@@ -259,7 +259,7 @@ MUTANTS = (
     mutant("answers-nothing", FAULT, sc.work_against_removal, "lost-response",
            without(ANSWER, "	iopf_respond(group->fault_param->dev, &group->last_fault, code);\n")),
     mutant("response-unconditional", FAULT, sc.work_against_removal, MEMORY | {"double-response", "late-response"},
-           (RESPONSE, "	mutex_lock(&param->lock);\n	iopf_answer_pending(group, code);\n	mutex_unlock(&param->lock);\n")),
+           instead(RESPONSE, "	if (pending)\n		iopf_answer", "	iopf_answer")),
     mutant("removal-answers-nobody", FAULT, sc.held_against_removal, {"late-response", "lost-response"},
            (REMOVE_ANSWERS, "	rcu_assign_pointer(param->queue, NULL);\n	(void)group, (void)next;\n	mutex_unlock(&param->lock);\n")),
     mutant("late-report-unanswered", FAULT, sc.work_against_removal, "lost-response",
@@ -302,13 +302,13 @@ MUTANTS = (
 )
 
 
+@functools.cache
 def build_module():
-    """csrc/build.py."""
+    """csrc/build.py. Loaded before the threads that compile start."""
     name = "build_for_mutants"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, ROOT / "csrc" / "build.py")
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
+    spec = importlib.util.spec_from_file_location(name, ROOT / "csrc" / "build.py")
+    sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[name])
     return sys.modules[name]
 
 
@@ -351,5 +351,6 @@ def compile_all(folder, extension, workers=None):
         except (LookupError, RuntimeError) as error:
             return error
 
+    build_module()
     with ThreadPoolExecutor(workers) as pool:
         return dict(zip([one.id for one in MUTANTS], pool.map(attempt, MUTANTS)))
