@@ -10,8 +10,8 @@
 
 ``explore`` is :func:`iopf.explore.explore` with the defaults of the command line: ``--iopf-core`` (given more than
 once, every test that uses the fixture runs on each), ``--iopf-budget``. When the test fails, the traces of what its
-searches found stand in a section of their own in the report. ``--iopf-replay TOKEN`` runs the one execution of a token in place
-of the search of its scenario, and skips what searches others.
+searches found stand in a section of their own in the report. ``--iopf-replay TOKEN`` runs the one execution of a token
+in place of the search of its scenario, and skips what searches others.
 
 Nothing of the explorer is imported before a test asks for it.
 """
