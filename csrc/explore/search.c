@@ -426,6 +426,8 @@ static int enter(const s32 *code, size_t nr_words, const struct xp_options *want
 		busy = 0;
 		return fail(-EINVAL, "%s", why ? why : core ? "there is no such strategy" : "there is no core");
 	}
+	/* Of the cores that were loaded, the one that runs. */
+	shadow_forget_images();
 	shadow_add_image(core);
 
 	engine_new_scenario();

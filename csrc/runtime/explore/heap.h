@@ -105,6 +105,8 @@ void shadow_check(u64 addr, size_t size, bool write, const void *pc);
 void shadow_freeing(struct object *object, const struct clock *clock, const void *pc);
 /* Memory of shared objects outside of the heap that may be read: the image that addr lies in. */
 void shadow_add_image(const void *addr);
+/* Only the extension's own is left. */
+void shadow_forget_images(void);
 /* Is there code of such an image. */
 bool shadow_is_code(u64 addr);
 

@@ -59,7 +59,7 @@ int shadow_init(void)
 		shadow_cells = NULL;
 		return -ENOMEM;
 	}
-	shadow_add_image(shared);
+	shadow_forget_images();
 	return 0;
 }
 
@@ -107,6 +107,12 @@ void shadow_add_image(const void *addr)
 		if ((u64)addr >= segments[i].begin && (u64)addr < segments[i].end)
 			return;
 	dl_iterate_phdr(add_segments, (void *)addr);
+}
+
+void shadow_forget_images(void)
+{
+	nr_segments = 0;
+	shadow_add_image(shared);
 }
 
 bool shadow_is_code(u64 addr)

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What calls return, and what an execution comes to.
+ *
+ * What a call may return depends on the facts of its core, and on whether the device was changed (added, removed, attached
+ * ...) while it ran: if not, there is exactly one right result.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "monitor.h"
+
+#define MAX_VALUES 256
+
+/* Values that the outcome consists of, beside the answers: results and XP_OUT. */
+static struct { s16 task, nth; s16 record; s64 value; } values[MAX_VALUES];
+static int nr_values;
+static u16 nth_value[MAX_TASKS];
+
+void results_reset(void)
+{
+	nr_values = 0;
+	memset(nth_value, 0, sizeof(nth_value));
+}
+
+static void add_value(int record, s64 value)
+{
+	int task = engine.current->id;
+
+	if (nr_values == MAX_VALUES)
+		return;
+	values[nr_values].task = (s16)task;
+	values[nr_values].nth = (s16)nth_value[task]++;
+	values[nr_values].record = (s16)record;
+	values[nr_values++].value = value;
+}
+
+void monitor_value(s64 value)
+{
+	add_value(engine.current->record, value);
+}
+
+/* --- results --- */
+
+static const char *const unexpected = "the operation returned what it must not return here";
+
+/* What report says where there is no handler, or the device is on no queue. */
+static bool is_bad_setup(const struct device_state *s, const struct token *t, int result)
+{
+	const struct iopf_core_facts *facts = &core->facts;
+
+	if (!facts->report_returns)
+		return !result;
+	if (result == -EINVAL || (result == -ENODEV && facts->returns_refusal))
+		return true;
+	/* Early forms look at the handler when the group is complete, the first one when its work runs. */
+	return !result && s->queue >= 0 && facts->returns_refusal && (!t->last || !facts->group_handlers);
+}
+
+static bool report_may(const struct record *r, int result, int token)
+{
+	struct device_state *s = &device_states[r->a], *a = attachments(r->a);
+	const struct token *t = &tokens[token];
+	int handler = a->attached[attached_index(a, r->c)].handler;
+
+	if (result == -ENOMEM)
+		return scenario.may_fail && (!t->last || core->facts.answers != IOPF_ANSWERS_ALL);
+	if (!monitor_unchanged(r->a, r->c))
+		return !result || is_bad_setup(s, t, result);
+	if (s->queue < 0 || handler < 0)
+		return is_bad_setup(s, t, result);
+	return !result || (result == -EINVAL && handler == XP_H_REFUSE && t->last && core->facts.returns_refusal);
+}
+
+static bool allowed(const struct record *r, int result, int token)
+{
+	struct device_state *s;
+
+	switch (r->op) {
+	case XP_REPORT:
+		return report_may(r, result, token);
+	case XP_ADD:
+		s = &device_states[r->b];
+		if (result == -ENOMEM)
+			return scenario.may_fail;
+		if (s->busy > 1)
+			return result == 0 || result == -EBUSY;
+		return result == (s->queue >= 0 ? -EBUSY : 0);
+	case XP_FLUSH:
+		s = &device_states[r->a];
+		if (!monitor_unchanged(r->a, -1))
+			return result == 0 || result == -ENODEV;
+		return result == (s->queue >= 0 ? 0 : -ENODEV);
+	case XP_DISCARD:
+		return result == 0;
+	case XP_ATTACH:
+		return result == 0 || result == -EBUSY;
+	case XP_REPLACE:
+		return result == 0 || result == -EINVAL;
+	default:
+		return true;
+	}
+}
+
+void monitor_result(const struct record *r, int result, int token)
+{
+	add_value(engine.current->record, result);
+	if (r->g == XP_ANY ? !allowed(r, result, token) : result != r->g) {
+		struct finding *f = finding_add(XP_K_UNEXPECTED_RETURN, 0, NULL, unexpected);
+
+		f->detail = (u64)(s64)result;
+	}
+}
+
+/* --- outcomes --- */
+
+static u64 mix(u64 a, u64 b)
+{
+	a = (a ^ b) * 0x9e3779b97f4a7c15ull;
+	return a ^ a >> 31;
+}
+
+/* The order in which independent things happened is no part of it. */
+u64 monitor_outcome(void)
+{
+	u64 sum = 0;
+	int i;
+
+	for (i = 0; i < nr_tokens; i++) {
+		const struct token *t = &tokens[i];
+
+		if (t->last || t->answers)
+			sum += mix(mix(mix(1, (u64)t->task << 16 | (u64)t->nth), (u64)(t->code + 1)), (u64)t->answers);
+	}
+	for (i = 0; i < nr_values; i++)
+		sum += mix(mix(mix(2, (u64)values[i].task << 16 | (u64)values[i].nth), (u64)values[i].value), 3);
+	for (i = 0; i < nr_warn_hits; i++)
+		sum += mix(mix(4, (u64)warn_hits[i].site), warn_hits[i].hits);
+	return sum;
+}
+
+static const char *const code_names[] = { "success", "invalid", "failure" };
+
+void monitor_outcome_text(char *text, size_t room)
+{
+	size_t used = 0;
+	int i, nth, task;
+
+	text[0] = '\0';
+#define SAY(format...) do {								\
+	if (used < room)								\
+		used += (size_t)snprintf(text + used, room - used, format);		\
+} while (0)
+	for (task = 0; task < MAX_TASKS; task++)
+		for (nth = 0; nth < monitor_nth_report[task]; nth++)
+			for (i = 0; i < nr_tokens; i++) {
+				const struct token *t = &tokens[i];
+
+				if (t->task != task || t->nth != nth || (!t->last && !t->answers))
+					continue;
+				SAY("%s%s: dev%d grpid %u", used ? "; " : "", record_task(task), t->device, t->grpid);
+				if (t->answers)
+					SAY(" %s", t->code >= 0 && t->code < 3 ? code_names[t->code] : "?");
+				else
+					SAY(" unanswered");
+				if (t->answers > 1)
+					SAY(" %d times", t->answers);
+			}
+	for (task = 0; task < MAX_TASKS; task++)
+		for (nth = 0; nth < nth_value[task]; nth++)
+			for (i = 0; i < nr_values; i++)
+				if (values[i].task == task && values[i].nth == nth)
+					SAY("%s%s: record %d gives %lld", used ? "; " : "", record_task(task),
+					    values[i].record, (long long)values[i].value);
+	for (i = 0; i < nr_warn_hits; i++)
+		SAY("%sWARN in %s (%u)", used ? "; " : "", warn_hits[i].site->function, warn_hits[i].hits);
+#undef SAY
+}
