@@ -153,7 +153,7 @@ def _report(options: argparse.Namespace, result: runs.TraceResult, code: int) ->
 
 
 def _nanoseconds(value: int) -> str:
-    for unit, scale in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
+    for unit, scale in (("s", 1e9), ("ms", 1e6), ("us", 1e3)):
         if value >= scale:
             return f"{value / scale:.3g} {unit}"
     return f"{value} ns"

@@ -8,6 +8,7 @@ same in steps, for a caller that has the trace in pieces or wants to look at the
 
 from __future__ import annotations
 
+import atexit
 import errno
 import gzip
 import io
@@ -16,6 +17,7 @@ import os
 import re
 import sys
 import time
+import weakref
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -294,6 +296,7 @@ class TraceRun:
             self._queue.close()
             raise
         self._trace = made[0]
+        _runs.add(self)
 
     def _call(self, function: Callable[..., int], *arguments: Any) -> None:
         if self._generation != _runtime.generation:
@@ -337,12 +340,14 @@ class TraceRun:
         if self._trace is None or self._generation != _runtime.generation:
             return
         begin = time.perf_counter()
-        self._runtime.lib.iopf_trace_end(self._trace)
+        # Collected in a cycle, the queue may have gone first.
+        lib = self._runtime.lib
+        (lib.iopf_trace_orphan if self._queue.closed else lib.iopf_trace_end)(self._trace)
         if not self._complete:
             self._seconds += time.perf_counter() - begin
         self._result = self._read()
         trace, self._trace = self._trace, None
-        self._runtime.lib.iopf_trace_delete(trace)
+        lib.iopf_trace_delete(trace)
         self._queue.close()
         self._runtime.after()
 
@@ -404,6 +409,18 @@ class TraceRun:
     def __del__(self) -> None:
         if getattr(self, "_trace", None) is not None:
             self.stop()
+
+
+#: Those that may still be running: the end of the interpreter stops them, before queues are closed.
+_runs: weakref.WeakSet[TraceRun] = weakref.WeakSet()
+
+
+def _stop_all() -> None:
+    for run in list(_runs):
+        run.stop()
+
+
+atexit.register(_stop_all)
 
 
 def _within(name: str, value: Any, least: int, most: int) -> int:

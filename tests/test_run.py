@@ -592,6 +592,33 @@ def test_a_run_that_is_forgotten_leaves_nothing(runtime):
     del run
 
 
+def test_a_run_that_is_collected_after_its_queue_leaves_nothing(runtime):
+    """In a cycle the order is the collector's: here the queue is closed first."""
+    run = TraceRun(areas_space(), runtime=runtime, group=1, workers=0)
+    run.feed("".join(line("L", page) for page in range(1, 9)).encode())
+    run._queue.close()
+    with pytest.raises(iopf.IopfError):
+        run.feed(b" L 1000,4\n")
+    run.stop()
+    assert 8 == run.result().groups
+    assert adds_up(run.result())
+
+
+def test_a_run_at_the_end_of_the_interpreter_is_stopped():
+    """Nobody finished it, and it is in a cycle: no crash, no complaint."""
+    program = textwrap.dedent("""
+        import iopf
+        from iopf.run import TraceRun
+        space = iopf.AddressSpace()
+        space.map(0x1000, 0x10000, "rw")
+        run = TraceRun(space, group=1)
+        run._queue.run = run
+        run.feed(b" L 1000,4\\n L 2000,4\\n" * 1000)
+    """)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
+
+
 @pytest.mark.threads
 def test_an_interrupt_ends_the_run_within_a_moment(runtime):
     """The loop in C asks every 50 ms. Figures are partial, and add up."""

@@ -107,6 +107,19 @@ void iopf_trace_end(iopf_trace *t)
 	trace_collect(t);
 }
 
+void iopf_trace_orphan(iopf_trace *t)
+{
+	u32 i;
+
+	if (t->ended)
+		return;
+	t->ended = true;
+	for (i = 0; i < t->options.devices; i++)
+		t->devices[i].on_queue = false;
+	trace_devices_remove(t);
+	trace_collect(t);
+}
+
 void iopf_trace_delete(iopf_trace *t)
 {
 	iopf_trace_end(t);

@@ -67,6 +67,8 @@ int iopf_trace_finish(iopf_trace *trace);
  * for answers, but not for ever. A second call does nothing.
  */
 void iopf_trace_end(iopf_trace *trace);
+/* Instead of that when the queue was deleted before the trace: it has removed the devices. */
+void iopf_trace_orphan(iopf_trace *trace);
 void iopf_trace_delete(iopf_trace *trace);
 
 void iopf_trace_count(iopf_trace *trace, struct iopf_trace_counts *counts);
