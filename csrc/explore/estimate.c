@@ -18,6 +18,7 @@
 
 #define TABLE 65536u
 #define MOST_SETS 20000
+#define WARM_UP 50	/* walks in which no task had more steps than was known */
 
 struct cut {
 	u64 key;		/* how many steps of each task are in it, mixed radix */
@@ -113,11 +114,11 @@ static double linear_extensions(void)
 double estimate_classes(double seconds, bool (*collect)(int probe))
 {
 	double end = now_seconds() + seconds, sum = 0;
-	int n = 0, warm_up = 0, failed = 0;
+	int n = 0, quiet = 0, failed = 0, walks = 0;
 
 	random_forget();
 	strategy_random.begin();
-	while (now_seconds() < end && n + failed < 2000 && !search_interrupted()) {
+	while (now_seconds() < end && n + failed < 200000 && !search_interrupted()) {
 		double ways;
 
 		engine.strategy = &strategy_random;
@@ -125,10 +126,12 @@ double estimate_classes(double seconds, bool (*collect)(int probe))
 		hb_footprint_top = 0;
 		if (engine_run() == END_BLOCKED)
 			continue;
-		if (collect && collect(n + failed + warm_up + 1))
+		if (collect && collect(++walks))
 			break;
-		random_learn();
-		if (warm_up++ < 20)
+		/* Until the weights are known: with wrong ones single walks weigh far too much. */
+		if (random_learn())
+			quiet = 0;
+		if (quiet++ < WARM_UP)
 			continue;
 		ways = linear_extensions();
 		if (ways <= 0) {

@@ -14,11 +14,6 @@ static u16 steps[MAX_TASKS];	/* the longest a task had */
 
 double random_probability;
 
-void random_seed(u64 seed)
-{
-	state = seed * 0x9e3779b97f4a7c15ull + 0x6a09e667f3bcc909ull;
-}
-
 /* splitmix64 */
 u64 random_next(void)
 {
@@ -27,6 +22,13 @@ u64 random_next(void)
 	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
 	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
 	return z ^ z >> 31;
+}
+
+/* Seeds that are close to each other must not give one sequence from different places. */
+void random_seed(u64 seed)
+{
+	state = seed * 0xd1342543de82ef95ull;
+	state = random_next() ^ seed;
 }
 
 double random_unit(void)
@@ -39,14 +41,18 @@ void random_forget(void)
 	memset(steps, 0, sizeof(steps));
 }
 
-/* Behind a complete execution: how many steps its tasks had. */
-void random_learn(void)
+/* Behind a complete execution: how many steps its tasks had. True: more than was known. */
+bool random_learn(void)
 {
+	bool more = false;
 	int i;
 
 	for (i = 0; i <= engine.nr_ids; i++)
-		if (engine.used >> i & 1 && engine.tasks[i].ordinal > steps[i])
+		if (engine.used >> i & 1 && engine.tasks[i].ordinal > steps[i]) {
 			steps[i] = engine.tasks[i].ordinal;
+			more = true;
+		}
+	return more;
 }
 
 static void begin(void)

@@ -86,7 +86,7 @@ struct token {
 	s16 task, nth;		/* whose report, and which of its */
 	s16 device;
 	s16 queue, space;	/* the device's when report began; the PASID's address space, -1: it changed */
-	s16 removals;		/* of the device, before it */
+	s16 removals, launched;	/* removals of the device before the report, and before its handler was called */
 	bool last, returned, has_work, flushed;
 	s16 answers;
 	s8 code;		/* of the first answer, -1: none */
@@ -169,7 +169,7 @@ u64 random_next(void);
 double random_unit(void);
 /* Chance of the last walk. */
 extern double random_probability;
-void random_learn(void);
+bool random_learn(void);
 void random_forget(void);
 
 /* estimate.c */
