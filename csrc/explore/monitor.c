@@ -127,7 +127,8 @@ int monitor_report_begin(int device, const struct record *r)
 		.task = (s16)task, .nth = (s16)monitor_nth_report[task]++, .device = (s16)device, .last = r->e & 1,
 		.grpid = (u32)r->b, .pasid = r->c >= 0 ? (u32)r->c : 0, .code = -1,
 		.record = engine.current->record, .begun = ++monitor_date, .queue = (s16)s->queue, .space = -1,
-		.removals = (s16)s->removals, .has_work = r->e & 1 && a->attached[i].handler == XP_H_SVA,
+		.removals = (s16)s->removals, .launched = 0x7fff,
+		.has_work = r->e & 1 && a->attached[i].handler == XP_H_SVA,
 	};
 	for (k = 0; core->facts.response_matches_copies && k < nr_tokens; k++)
 		if (tokens[k].last && !tokens[k].answers && same_key(&tokens[k], t) && tokens[k].removals == t->removals)
@@ -175,6 +176,8 @@ void monitor_work_of(u64 work, u64 token)
 	if (i == MAX_TOKENS)
 		return;
 	nr_works = i == nr_works ? i + 1 : nr_works;
+	if (token && token <= (u64)nr_tokens)
+		tokens[token - 1].launched = (s16)device_states[tokens[token - 1].device].removals;
 	works[i].work = work;
 	works[i].token = token;
 }
@@ -276,7 +279,7 @@ void monitor_response(int device, u64 number, u64 magic, const struct iommu_page
 		finding_add(XP_K_WRONG_RESPONSE, 0, pc, "a request that was not the last of its group was answered");
 	else if (msg->code > IOMMU_PAGE_RESP_FAILURE)
 		finding_add(XP_K_WRONG_RESPONSE, 0, pc, "the answer's code means nothing");
-	else if (expected && expected <= (u64)nr_tokens && tokens[expected - 1].removals != t->removals)
+	else if (expected && expected <= (u64)nr_tokens && tokens[expected - 1].launched < t->removals)
 		finding_add(XP_K_WRONG_RESPONSE, 0, pc, "the answer of a group from before removal went to a request from after it");
 	else if (expected && expected != number)
 		finding_add(XP_K_WRONG_RESPONSE, 0, pc, "the answer is to another request than the group's owner gave it for");
