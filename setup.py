@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Builds the extensions: cffi's modules over the units that csrc/build.py lists."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -52,23 +53,28 @@ class BuildUnits(build_ext):
                 self.warn(f"traces of the explorer will show addresses and no lines: {error}")
 
     def _compile(self, flavour, unit):
-        """The objects of a unit; compiled again when a file that the build depends on is newer."""
+        """The objects of a unit; compiled again when anything that the build depends on has changed."""
         flags = [*units.CFLAGS, *flavour.flags, *(units.sanitizers() if flavour.sanitizable else []), *unit.flags]
         key = re.sub(r"\W+", "-", os.environ.get("IOPF_SANITIZE", "") or "release")
         output = Path(self.build_temp) / f"{flavour.name}-{key}" / unit.name
         csrc = os.path.relpath(units.CSRC)
-        newest = max(path.stat().st_mtime for path in [*units.dependencies(), ROOT / "setup.py"])
         sources = [os.path.join(csrc, source) for source in unit.sources]
         objects = self.compiler.object_filenames(sources, output_dir=str(output))
-        if not self.force and all(os.path.exists(obj) and os.path.getmtime(obj) > newest for obj in objects):
+        # By content: files from an archive or another branch may be older than the objects of what they replace.
+        made_from = f"{units.sources_hash()} {hashlib.sha256((ROOT / 'setup.py').read_bytes()).hexdigest()} {flags}"
+        stamp = output / "made-from"
+        if not self.force and all(map(os.path.exists, [stamp, *objects])) and stamp.read_text() == made_from:
             return objects
-        return self.compiler.compile(
+        stamp.unlink(missing_ok=True)
+        objects = self.compiler.compile(
             sources,
             output_dir=str(output),
             include_dirs=[os.path.join(csrc, folder) for folder in unit.include],
             macros=list(unit.macros),
             extra_postargs=flags,
         )
+        stamp.write_text(made_from)
+        return objects
 
     def _copy_beside_the_sources(self):
         """So that a checkout stays importable after ``pip install .``, which builds here and installs elsewhere."""
