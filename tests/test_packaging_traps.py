@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Each trap that the build has met, armed again in a copy of the tree: what it does about it now.
+
+Those that build for a while are marked ``long``; those that need a network or a clean environment are in ``.ci/run``.
+"""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import iopf
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = Path(iopf.__file__).resolve().parent
+
+pytestmark = pytest.mark.skipif(not (ROOT / "setup.py").exists(), reason="these are tests of a checkout")
+
+
+@pytest.fixture(scope="module")
+def units():
+    """csrc/build.py, the list of units."""
+    spec = importlib.util.spec_from_file_location("iopf_test_build", ROOT / "csrc" / "build.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look there
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules[spec.name]
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A copy of the tree, with the extensions that this run uses."""
+    ignore = shutil.ignore_patterns("__pycache__", "*.so", "*.so.lines", "build")
+    for folder in ("csrc", "iopf"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=ignore)
+    for file in ("setup.py", "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in"):
+        shutil.copy2(ROOT / file, tmp_path / file)
+    for extension in PACKAGE.glob("_*.so"):
+        shutil.copy2(extension, tmp_path / "iopf" / extension.name)
+    return tmp_path
+
+
+def python(tree, *arguments, **environment):
+    """Runs an interpreter in the copy, on the package that is in it."""
+    env = {key: value for key, value in os.environ.items()
+           if key not in ("IOPF_ALLOW_STALE", "IOPF_SANITIZE") and (key != "LD_PRELOAD" or "asan" in value)}
+    env |= {"PYTHONPATH": str(tree), **environment}
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=tree, env=env, capture_output=True, text=True, timeout=600
+    )
+
+
+def build(tree, *commands, **environment):
+    """Runs setup.py in the copy."""
+    pytest.importorskip("setuptools", minversion="77")
+    pytest.importorskip("cffi")
+    return python(tree, "setup.py", *commands, **environment)
+
+
+class TestDeclarations:
+    """Without a pyproject.toml pip installed a wheel with no extension in it, and exited with 0."""
+
+    @pytest.fixture
+    def project(self):
+        tomllib = pytest.importorskip("tomllib")
+        return tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+    def test_the_build_backend_and_what_it_needs_are_declared(self, project):
+        system = project["build-system"]
+        assert "setuptools.build_meta" == system["build-backend"]
+        assert {"setuptools", "cffi"} == {need.split(">")[0] for need in system["requires"]}
+
+    def test_cffi_is_all_that_a_run_needs(self, project):
+        assert ["cffi"] == [need.split(">")[0] for need in project["project"]["dependencies"]]
+
+    def test_setup_py_names_an_extension_for_each_flavour(self, units):
+        names = [flavour.name for flavour in units.flavours()]
+        assert {"native", "plain"} <= set(names)
+        assert len(names) == len(set(names))
+
+    def test_the_versions_agree(self, project):
+        assert project["project"]["version"] == iopf.__version__
+
+    def test_the_sdist_takes_sources_and_tests(self):
+        manifest = (ROOT / "MANIFEST.in").read_text()
+        for line in ("graft csrc", "graft tests"):
+            assert line in manifest.splitlines()
+
+
+class TestUnits:
+    """Objects are named after their source: two units in one directory would link each other's."""
+
+    def test_each_unit_of_a_flavour_has_a_name_of_its_own_and_sources_that_are_there(self, units):
+        for flavour in units.flavours():
+            names = [unit.name for unit in flavour.units]
+            assert len(names) == len(set(names))
+            for unit in flavour.units:
+                assert unit.sources
+                stems = [Path(source).name for source in unit.sources]
+                assert len(stems) == len(set(stems)), unit.name
+                for source in unit.sources:
+                    assert (units.CSRC / source).is_file(), source
+
+    def test_every_c_file_is_a_source_or_included_by_one(self, units):
+        """A file that nobody compiles rots."""
+        sources = {source for flavour in units.flavours() for unit in flavour.units for source in unit.sources}
+        texts = "\n".join(path.read_text() for path in units.dependencies())
+        for path in units.CSRC.rglob("*.c"):
+            name = str(path.relative_to(units.CSRC))
+            assert name in sources or f'{path.name}"' in texts or f'"{path.stem}"' in texts, name
+
+    def test_a_build_depends_on_every_file_under_csrc(self, units):
+        """A header edit was ignored without ``depends=``."""
+        depends = set(units.dependencies())
+        kinds = {".c", ".h", ".S"}
+        assert {path for path in units.CSRC.rglob("*") if path.suffix in kinds} <= depends
+        assert units.CSRC / "build.py" in depends
+
+    def test_the_modules_get_these_dependencies(self, units):
+        pytest.importorskip("cffi")
+        ffi = units.ffi_module(units.flavours()[0])
+        _, _, _, keywords = ffi._assigned_source
+        assert {path.resolve() for path in map(Path, keywords["depends"])} == {p.resolve() for p in units.dependencies()}
+
+    def test_no_shim_takes_the_name_of_a_header_that_glibc_includes(self, units):
+        """``linux/errno.h``, ``linux/types.h`` and ``linux/limits.h`` are not ours to have: glibc includes them."""
+        shims = {path.name for path in (units.CSRC / "include" / "linux").glob("*.h")}
+        assert set() == shims & {"errno.h", "types.h", "limits.h"}
+
+
+class TestAssertions:
+    """Python's own CFLAGS carry -DNDEBUG: the asserts of the C code were gone."""
+
+    def test_pythons_flags_are_what_the_trap_needs(self):
+        flags = sysconfig.get_config_var("CFLAGS") or ""
+        if "-DNDEBUG" not in flags:
+            pytest.skip("this Python was built without -DNDEBUG")
+        assert "-DNDEBUG" in flags
+
+    def test_ours_undo_it(self, units):
+        assert ("-UNDEBUG" in units.CFLAGS, "-UNDEBUG" in iopf.build_info()["flags"].split()) == (True, True)
+
+    def test_the_compiler_sees_ours_last(self, tree):
+        """Dry: a compiler that only notes how it was called."""
+        compiler = tree / "cc"
+        compiler.write_text('#!/bin/sh\necho "$@" >> calls\nexit 1\n')
+        compiler.chmod(0o755)
+        done = build(tree, "-q", "build_ext", CC=str(compiler), CFLAGS="-DNDEBUG")
+        calls = (tree / "calls").read_text().split()
+        assert done.returncode != 0
+        assert calls.index("-UNDEBUG") > max(i for i, flag in enumerate(calls) if flag == "-DNDEBUG")
+
+
+class TestFaces:
+    """A header with ``#define X expression`` is no cdef: the build leaves such values to the compiler."""
+
+    @pytest.fixture
+    def cdef(self, units, tmp_path, monkeypatch):
+        def cdef(text):
+            (tmp_path / "face.h").write_text(text)
+            monkeypatch.setattr(units, "CSRC", tmp_path)
+            return units.face_cdef("face.h")
+
+        return cdef
+
+    @pytest.mark.parametrize(
+        ("define", "expected"),
+        [
+            ("#define A 5", "#define A 5"), ("#define A 0x10", "#define A 0x10"), ("#define A (1 << 4)", "#define A ..."),
+            ("#define A B", "#define A ..."), ("#define A 1u", "#define A ..."), ("#define A 5 /* five */", "#define A 5"),
+        ],
+    )
+    def test_numbers_stay_and_expressions_are_asked_of_the_compiler(self, cdef, define, expected):
+        found = cdef(f"int hidden;\n/* cdef-begin */\n{define}\nint shown;\n/* cdef-end */\nint hidden_too;\n")
+        assert [expected, "int shown;"] == [line.rstrip() for line in found.splitlines() if line.strip()]
+
+    def test_a_face_without_its_markers_is_an_error(self, cdef):
+        with pytest.raises(ValueError, match="cdef-begin"):
+            cdef("int shown;\n")
+
+    def test_constants_have_the_compilers_values(self):
+        """A wrong number in a cdef is noticed when the constant is read: read them all."""
+        from iopf import _runtime
+
+        lib = _runtime.get("native").lib
+        assert all(isinstance(getattr(lib, name), int) for name in dir(lib) if name.isupper())
+
+
+class TestErrors:
+    """No compiler, another platform, a stale or missing extension: an error that says what to do."""
+
+    IMPORT = "import iopf"
+
+    def test_a_copy_of_the_tree_works(self, tree):
+        """The control: what the tests below break is whole before."""
+        done = python(tree, "-c", self.IMPORT + "; print(iopf.__file__)")
+        assert (0, f"{tree}/iopf/__init__.py\n", "") == (done.returncode, done.stdout, done.stderr)
+
+    @pytest.mark.parametrize("file", ["csrc/core/io-pgfault.c", "csrc/include/linux/iommu.h", "csrc/build.py"])
+    def test_a_stale_extension_says_so_and_what_to_do(self, tree, file):
+        with (tree / file).open("a") as source:
+            source.write("# edited\n" if file.endswith(".py") else "/* edited */\n")
+        done = python(tree, "-c", self.IMPORT)
+        assert 1 == done.returncode
+        last = done.stderr.splitlines()[-1]
+        assert last.startswith("iopf._runtime.MissingExtension: the extension iopf._native was built from other sources")
+        assert "pip install ." in last
+        assert 0 == python(tree, "-c", self.IMPORT, IOPF_ALLOW_STALE="1").returncode
+
+    @pytest.mark.parametrize("broken", [False, True], ids=["missing", "broken"])
+    def test_a_missing_or_broken_extension_says_what_to_do(self, tree, broken):
+        for extension in (tree / "iopf").glob("_*.so"):
+            if broken:
+                extension.write_bytes(b"no module")
+            else:
+                extension.unlink()
+        done = python(tree, "-c", self.IMPORT)
+        last = done.stderr.splitlines()[-1]
+        assert (1, True) == (done.returncode, last.startswith("iopf._runtime.MissingExtension: the extension iopf._native"))
+        assert "can't be loaded" in last and "pip install ." in last and "gcc" in last
+
+    def test_another_platform_says_so_on_import(self, tree):
+        done = python(tree, "-c", "import sys; sys.platform = 'darwin'; " + self.IMPORT)
+        assert "iopf._runtime.MissingExtension: iopf runs on Linux only, this is darwin" == done.stderr.splitlines()[-1]
+
+    def test_another_platform_says_so_when_built(self, tree):
+        pytest.importorskip("setuptools", minversion="77")
+        program = (
+            "import sys, runpy, setuptools\nfrom setuptools.command import build_ext\n"
+            "sys.argv = ['setup.py', '-q', 'build_ext']\nsys.platform = 'darwin'\n"
+            "runpy.run_path('setup.py', run_name='__main__')"
+        )
+        done = python(tree, "-c", program)
+        assert (True, True) == (done.returncode != 0, "this is darwin: iopf uses futexes" in done.stderr)
+
+    def test_no_compiler_says_what_to_install(self, tree):
+        done = build(tree, "-q", "build_ext", CC="no-such-compiler")
+        assert 0 != done.returncode
+        assert "apt install gcc" in done.stderr and "dnf install gcc" in done.stderr
+
+    @pytest.mark.parametrize("value", ["nonsense", "address,thread", "memory"])
+    def test_sanitizers_that_there_are_not_are_named(self, tree, value):
+        done = build(tree, "-q", "build_ext", IOPF_SANITIZE=value)
+        assert (True, True) == (done.returncode != 0, f"IOPF_SANITIZE={value}: takes 'address'" in done.stderr)
+
+
+@pytest.mark.long
+class TestBuilds:
+    """What takes a compiler and a minute."""
+
+    def test_a_header_edit_builds_again(self, tree):
+        """Whatever its date is, one constant reaches every flavour; without an edit nothing is compiled."""
+        for extension in (tree / "iopf").glob("_*.so"):
+            extension.unlink()
+        assert 0 == build(tree, "-q", "build_ext", "--inplace").returncode
+        assert 0 == python(tree, "-c", "import iopf").returncode
+        objects = {path: path.stat().st_mtime_ns for path in (tree / "build").rglob("*.o")}
+        assert len(objects) > 10
+        assert 0 == build(tree, "-q", "build_ext", "--inplace").returncode
+        assert objects == {path: path.stat().st_mtime_ns for path in (tree / "build").rglob("*.o")}
+
+        header = tree / "csrc" / "api" / "run.h"
+        text = header.read_text()
+        assert "#define IOPF_FAILURE 2" in text
+        header.write_text(text.replace("#define IOPF_FAILURE 2", "#define IOPF_FAILURE 9"))
+        os.utime(header, (1_000_000_000, 1_000_000_000))  # as from an archive: older than every object
+        assert 1 == python(tree, "-c", "import iopf").returncode
+        assert 0 == build(tree, "-q", "build_ext", "--inplace").returncode
+        done = python(tree, "-c", "import iopf; print(int(iopf.ResponseCode.FAILURE))")
+        assert ("9\n", "") == (done.stdout, done.stderr)
+
+    def test_a_build_elsewhere_leaves_the_checkout_importable(self, tree):
+        """After ``pip install .`` a run from the checkout imports the source package: the modules lie beside it."""
+        for extension in (tree / "iopf").glob("_*.so"):
+            extension.unlink()
+        assert 0 == build(tree, "-q", "build").returncode
+        assert 0 == python(tree, "-c", "import iopf; iopf.Queue('q').close()").returncode
+
+    def test_the_wheel_is_one_for_all_pythons_and_has_everything(self, tree):
+        assert 0 == build(tree, "-q", "bdist_wheel").returncode
+        (wheel,) = (tree / "dist").glob("*.whl")
+        free_threaded = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+        assert free_threaded or wheel.name.split("-")[2:4] == ["cp310", "abi3"]
+        names = zipfile.ZipFile(wheel).namelist()
+        for name in ("iopf/_native.abi3.so", "iopf/_plain.abi3.so", "iopf/py.typed", "iopf/_csrc/core/io-pgfault.c",
+                     "iopf/_csrc/include/linux/iommu.h", "iopf/_csrc/api/run.h", "iopf/_csrc/build.py"):
+            assert free_threaded or name in names, name
+
+    def test_parallel_builds_link_their_own_objects(self, tree):
+        """``build_ext -j3`` linked objects of another flavour, silently: each module says which runtime it is."""
+        for extension in (tree / "iopf").glob("_*.so"):
+            extension.unlink()
+        assert 0 == build(tree, "-q", "build_ext", "--inplace", "-j3").returncode
+        done = python(tree, "-c", "import iopf; print(*iopf.build_info()['flavours'][:2])")
+        assert ("native plain\n", "") == (done.stdout, done.stderr)
