@@ -12,6 +12,7 @@ import sys
 import time
 from typing import Any, TextIO
 
+from .._source import CoreSourceError
 from .result import Failure, Progress, Result
 
 __all__ = ["register"]
@@ -29,7 +30,9 @@ def register(subparsers: Any) -> None:
     explore.add_argument(
         "scenario", metavar="SCENARIO", help="a name ('iopf scenarios' lists them), file.py:name, file.json"
     )
-    explore.add_argument("--core", default="iopf", metavar="NAME", help="the core to run it on (iopf)")
+    explore.add_argument(
+        "--core", default="iopf", metavar="NAME", help="the core to run it on (iopf), or a kernel file"
+    )
     explore.add_argument("--strategy", default="auto", choices=STRATEGIES, help="how to search (auto)")
     explore.add_argument("--budget", type=_positive, default=60.0, metavar="SECONDS", help="stop after that long (60)")
     explore.add_argument("--max-executions", type=_count, metavar="N", help="stop after so many executions")
@@ -46,7 +49,7 @@ def register(subparsers: Any) -> None:
         " 2: it does not follow the recorded schedule any more.",
     )
     replay.add_argument("token", metavar="TOKEN", help="what a trace ends with")
-    replay.add_argument("--core", metavar="NAME", help="another core than the token's")
+    replay.add_argument("--core", metavar="NAME", help="another core than the token's, or a kernel file")
     replay.add_argument("--every-event", action="store_true", help="the trace with every event, nothing folded")
     replay.add_argument("--json", action="store_true", help="the result as JSON")
     replay.set_defaults(run=run_replay)
@@ -139,6 +142,15 @@ class ProgressLine:
 # --- commands ---
 
 
+def _core(name: str) -> Any:
+    """A core by name; what ends in .c is a kernel file, which is compiled and run."""
+    if not name.endswith(".c"):
+        return name
+    from .._cores import Core
+
+    return Core.from_source(name)
+
+
 def _fail(message: object) -> int:
     print(f"iopf: {message}", file=sys.stderr)
     return UNUSABLE
@@ -163,10 +175,9 @@ def _print_result(result: Result, every_event: bool, all_failures: bool) -> None
     if result.strategy == "estimate" and result.estimate:
         print(f"  about {result.estimate:.2g} classes, likely within a factor of 2")
     if result.executions:
-        print(
-            f"  {large(result.executions_per_second)} executions/s, {result.deepest} points in the longest, "
-            f"{len(result.outcomes)} distinct outcomes"
-        )
+        speed = f"{large(result.executions_per_second)} executions/s, " if result.executions >= 10_000 else ""
+        outcomes = len(result.outcomes)
+        print(f"  {speed}{result.deepest} points in the longest, {outcomes} outcome{'' if outcomes == 1 else 's'}")
     if result.hottest:
         print("  most branches come from " + "; ".join(map(str, result.hottest[:3])))
 
@@ -188,15 +199,15 @@ def run_explore(arguments: argparse.Namespace) -> int:
     try:
         scenario = find_scenario(arguments.scenario)
         result = explore(
-            scenario, core=arguments.core, strategy=arguments.strategy, budget=arguments.budget,
+            scenario, core=_core(arguments.core), strategy=arguments.strategy, budget=arguments.budget,
             max_executions=arguments.max_executions, seed=arguments.seed, bound=arguments.bound,
             all_failures=arguments.all_failures, progress=line,
         )
         code = _exit_code(result)
     except Interrupted as interrupted:
         result, code = interrupted.result, INTERRUPTED
-    except (LookupError, ValueError) as error:
-        return _fail(error.args[0] if error.args else error)
+    except (CoreSourceError, LookupError, ValueError) as error:
+        return _fail(error.args[0] if type(error) is LookupError and error.args else error)
     finally:
         if line is not None:
             line.clear()
@@ -212,7 +223,7 @@ def run_replay(arguments: argparse.Namespace) -> int:
     from .replay import DidNotReproduce, replay
 
     try:
-        result = replay(arguments.token, core=arguments.core)
+        result = replay(arguments.token, core=_core(arguments.core) if arguments.core else None)
     except DidNotReproduce as error:
         failed = error.result is not None and error.result.failure is not None
         if arguments.json:
@@ -225,7 +236,7 @@ def run_replay(arguments: argparse.Namespace) -> int:
             if error.result is not None and error.result.failure is not None:
                 _print_failure(error.result.failure, arguments.every_event)
         return FOUND if failed else FINE if error.step is None else UNUSABLE
-    except ValueError as error:
+    except (CoreSourceError, ValueError) as error:
         return _fail(error)
     if arguments.json:
         print(json.dumps({"reproduced": True, "result": result.to_dict()}, indent=1))

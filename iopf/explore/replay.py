@@ -8,6 +8,7 @@ that is followed half and guessed half shows nothing.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from . import _engine
@@ -84,7 +85,7 @@ def replay(token: str, *, core: Any = None, scenario: BaseScenario | None = None
         engine.check(status, f"replaying {subject.name!r}")
         copier = Copier(engine, subject, whole, text(ffi, lib.xp_core_name(table)) or "?", recorded.flags,
                         recorded.max_steps)
-        result = copier.result(raw, 0)
+        result = dataclasses.replace(copier.result(raw, 0), strategy="replay")
         hashes = [lib.xp_failure(index).hash for index in range(raw.nr_failures)]
         if divergence.happened:
             _raise_divergence(copier, divergence, recorded.runs, result)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import core_scenarios as sc
 import pytest
@@ -80,6 +81,17 @@ def test_replay_runs_a_token(run):
     assert 2 == code and "damaged" in err
     code, _, err = run("replay", "iopf9.nonsense")
     assert 2 == code and "format" in err
+
+
+def test_a_kernel_file_is_a_core(run, saved):
+    """By its path: compiled, explored, and its lines in the trace."""
+    file = str(Path(__file__).resolve().parents[1] / "kernel_files" / "form-h.c")
+    code, out, _ = run("explore", saved, "--core", file)
+    assert 1 == code and "form-h.c:" in out
+    token = next(line for line in out.splitlines() if "iopf replay iopf1." in line).split()[-1]
+    assert 1 == run("replay", token, "--core", file)[0]
+    code, _, err = run("explore", saved, "--core", "/no/such.c")
+    assert 2 == code and "/no/such.c" in err
 
 
 def test_scenarios_are_listed_and_shown(run):
