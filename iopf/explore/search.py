@@ -62,7 +62,7 @@ def find_core(core: Any) -> Any:
         known = [
             text(engine.ffi, engine.lib.xp_core_name(engine.lib.xp_core(i))) for i in range(engine.lib.xp_nr_cores())
         ]
-        file = "; a file's core is known by its path: Core.from_source(path), --core FILE" if name.endswith(".c") else ""
+        file = "; a file is one by its path: Core.from_source(path), --core FILE" if name.endswith(".c") else ""
         raise ValueError(f"no core {name!r}: there are {', '.join(map(str, known))}{file}")
     return found
 
