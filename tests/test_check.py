@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""``iopf check``: the table, its exit codes, and a user's own file as a column of it."""
+
+import importlib.util
+import json
+import multiprocessing
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from iopf import Core, scenarios
+from iopf import check as checking
+
+ROOT = Path(__file__).resolve().parent.parent
+FILES = Path(__file__).resolve().parent / "kernel_files"
+OURS = ROOT / "csrc" / "core" / "io-pgfault.c"
+QUICK = ("remove-queued-work", "remove-held-group", "refusal", "partial", "free-queue-pending", "partial-two-pasids")
+
+
+def beside(name):
+    spec = importlib.util.spec_from_file_location(f"kernel_files_{name}", FILES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+CHANGES = beside("changes")
+
+#: A form of the files, and the revision in the history that does the same.
+SAME_AS = {
+    "form-a": "refcount", "form-b": "remove-void", "form-c": "track-group", "form-d": "void-response",
+    "form-e-lost-return": "v6.9", "form-g": "v6.12", "form-h": "v6.14", "form-i": "v6.14", "form-j": "v7.2",
+    "form-j-backport": "v7.2",
+}
+
+#: change: a scenario that shows it, and code on a line that its trace has to name
+SHOWN = {
+    "a stored partial keeps the reference": ("partial", "kzalloc"),
+    "a response leaves the group pending": ("flush-then-remove", "kfree(group)"),
+    "removal poisons instead of initialising": ("remove-held-group", "mutex_lock(&fp->lock)"),
+    "a response keeps the lock": ("flush-then-remove", "mutex_lock(&fp->lock)"),
+    "the param does not wait for readers": ("remove-late-report", "kfree(fp)"),
+    "the lookup revives a param without references": ("remove-late-report", "refcount_inc(&fp->users)"),
+    "an aborted group is not answered": ("refusal", "kfree("),
+    "removal leaves the pointer": ("remove-late-report", "mutex_unlock("),
+    "removal keeps the base reference": ("partial", "kzalloc"),
+    "a freed group keeps its reference": ("partial", "kzalloc"),
+    "partials of a group stay stored": ("partial", "list_for_each_entry"),
+    "discarding does not lock": ("discard-report", "list_for_each_entry"),
+    "a response does not ask whether the group is pending": ("remove-held-group", "mutex_lock("),
+}
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def check(cache):
+    """Runs ``iopf check``: a function of its arguments that gives the finished process."""
+
+    def check(*arguments, **environment):
+        env = {**os.environ, "XDG_CACHE_HOME": str(cache), "PYTHONPATH": str(ROOT), "COLUMNS": "200", **environment}
+        return subprocess.run([sys.executable, "-m", "iopf", "check", *map(str, arguments)], capture_output=True,
+                              text=True, env=env, timeout=60, check=False)
+
+    return check
+
+
+def only(*names):
+    return [argument for name in names for argument in ("--scenario", name)]
+
+
+def kinds(data, core):
+    """Kinds and contracts of the findings of a core, by scenario."""
+    return {
+        cell["scenario"]: {(finding["kind"], finding["contract"]) for finding in cell["findings"]}
+        for cell in data["cells"] if cell["core"] == core
+    }
+
+
+# --- the table ---
+
+
+def test_the_whole_table_takes_less_than_a_minute_and_ours_passes_everywhere(check):
+    """Exit code 0: what fails is history. No colours where there is no terminal."""
+    begin = time.monotonic()
+    done = check()
+    assert 0 == done.returncode, done.stdout + done.stderr
+    assert time.monotonic() - begin < 60
+    assert "\033" not in done.stdout
+    rows = {line.split()[0]: line for line in done.stdout.splitlines() if line[:1].isalpha()}
+    for name in scenarios.names():
+        assert re.match(rf"{name} +✓ \d", rows[name]), rows[name]
+    assert "deadlock" in rows["flush-pending-work"] or "deadlk" in rows["flush-pending-work"]
+
+
+def test_json_has_every_cell_with_clauses_and_tokens(check):
+    """The same as data: a failure names what the driver broke, and how to run it again."""
+    done = check("--json", "--core", "v6.14", "--core", "iopf", *only("remove-queued-work", "free-queue-pending"))
+    data = json.loads(done.stdout)
+    assert 0 == done.returncode
+    assert [("v6.14", False), ("iopf", True)] == [(core["name"], core["claims_correct"]) for core in data["cores"]]
+    assert 4 == len(data["cells"]) and data["complete"] and [] == data["bugs"]
+    found = kinds(data, "v6.14")
+    assert {("use-after-free", "broken")} == found["remove-queued-work"]
+    assert {("use-after-free", "kept")} == found["free-queue-pending"]
+    broken = next(cell for cell in data["cells"] if cell["core"] == "v6.14" and cell["scenario"] == "remove-queued-work")
+    assert "flush" in broken["findings"][0]["clauses"][0]
+    assert broken["findings"][0]["token"].startswith("iopf")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--core", "v9.99"), "no core 'v9.99'"),
+        (("--scenario", "nothing"), "no scenario 'nothing'"),
+        (("--budget", "0"), "--budget"),
+        (("--facet", "removal=frees"), "there is none"),
+        (("no-such-file.c",), "No such file"),
+        ((FILES / "form-g.c", "--facet", "removal=maybe"), "removal is one of"),
+        ((FILES / "form-g.c", "--facet", "removal"), "NAME=VALUE"),
+        ((FILES / "changes.py",), "Supported"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_checked_is_said_in_a_line(check, arguments, says):
+    """Exit code 2, a message, never a traceback."""
+    done = check(*arguments)
+    assert 2 == done.returncode
+    assert says in done.stderr and "Traceback" not in done.stderr and "" == done.stdout
+
+
+def test_a_missing_compiler_and_a_compile_error_are_said(check, tmp_path):
+    """With the compiler's first error, by the file's own path."""
+    done = check(FILES / "form-g.c", CC="no-such-compiler")
+    assert 2 == done.returncode and "no-such-compiler" in done.stderr and "Traceback" not in done.stderr
+    bad = tmp_path / "io-pgfault.c"
+    bad.write_text((FILES / "form-g.c").read_text() + "\nint broken(void) { return missing; }\n")
+    done = check(bad)
+    assert 2 == done.returncode
+    assert "missing" in done.stderr and str(bad) in done.stderr and "Traceback" not in done.stderr
+
+
+def test_ctrl_c_prints_what_is_done_and_exits_with_130(cache):
+    """The table of the cells that were finished."""
+    env = {**os.environ, "XDG_CACHE_HOME": str(cache), "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+    process = subprocess.Popen([sys.executable, "-m", "iopf", "check"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               text=True, env=env)
+    time.sleep(4)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (130, True) == (process.returncode, "scenario" in out), err
+    assert "Traceback" not in err
+
+
+# --- a user's file ---
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory, cache):
+    """Every kernel-style file, each in a kernel tree of its own with an iommu-priv.h that is an #error; and ours."""
+    home = tmp_path_factory.mktemp("trees")
+    base = (FILES / f"{CHANGES.BASE}.c").read_text()
+    jobs = [(file.stem, file.read_text(), QUICK) for file in sorted(FILES.glob("*.c"))]
+    jobs += [("ours", OURS.read_text(), QUICK)]
+    jobs += [(change.name, change.apply(base), SHOWN[change.name][:1]) for change in CHANGES.CHANGES]
+    done = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(cache))
+        with ProcessPoolExecutor(os.cpu_count() or 1, multiprocessing.get_context("spawn")) as pool:
+            for name, text, rows in jobs:
+                folder = home / name / "drivers" / "iommu"
+                folder.mkdir(parents=True)
+                (folder / "iommu-priv.h").write_text('#error "a header of the kernel tree"\n')
+                file = folder / "io-pgfault.c"
+                file.write_text(text)
+                begin = time.monotonic()
+                table = checking.check([Core.from_source(file)], rows, executor=pool)
+                done[name] = table.exit_code, table.to_dict(), time.monotonic() - begin, file
+            done["history"] = checking.check(sorted(set(SAME_AS.values())), QUICK, executor=pool).to_dict()
+    return done
+
+
+@pytest.mark.parametrize("form", SAME_AS)
+def test_a_form_fails_where_its_revision_does(form, tables):
+    """A file that is none of ours gets the verdicts of the revision whose facets it has, in less than 20 s."""
+    code, data, seconds, _ = tables[form]
+    expected = kinds(tables["history"], SAME_AS[form])
+    assert expected == kinds(data, "io-pgfault.c")
+    assert int(any(contract == "kept" for row in expected.values() for _, contract in row)) == code
+    assert seconds < 20
+
+
+def test_the_fixed_form_of_the_lost_return_is_clean_where_that_was_not(tables):
+    """6.10.y: one line less, and the partial is none any more."""
+    assert set() == kinds(tables["form-e"][1], "io-pgfault.c")["partial"]
+    assert ("use-after-free", "kept") in kinds(tables["form-e-lost-return"][1], "io-pgfault.c")["partial"]
+
+
+def test_our_own_file_is_clean_as_a_users_file(tables):
+    """The same way, the same verdict as built in."""
+    code, data, _, _ = tables["ours"]
+    assert 0 == code and [] == data["bugs"]
+    assert {name: set() for name in QUICK} == kinds(data, "io-pgfault.c")
+    assert {"pass"} == {cell["verdict"] for cell in data["cells"]}
+
+
+@pytest.mark.parametrize("change", CHANGES.CHANGES, ids=[change.name for change in CHANGES.CHANGES])
+def test_a_one_line_bug_turns_its_row_red(change, tables):
+    """The expected kind, which the unchanged file does not have there; the trace names lines of that very file."""
+    _, data, _, path = tables[change.name]
+    scenario, code = SHOWN[change.name]
+    (cell,) = data["cells"]
+    assert ("fail", scenario) == (cell["verdict"], cell["scenario"])
+    findings = [finding for finding in cell["findings"] if finding["kind"] in change.kinds]
+    assert findings, [(finding["kind"], finding["message"]) for finding in cell["findings"]]
+    text = path.read_text().split("\n")
+    trace = "\n".join(finding["trace"] for finding in findings)
+    lines = {int(number) for number in re.findall(r"io-pgfault\.c:(\d+)", trace)}
+    assert lines and max(lines) <= len(text)
+    assert any(code in text[number - 1] for number in lines), sorted((n, text[n - 1].strip()) for n in lines)
+    # Columns have the file's name alone, places the path; what the device got, and a poisoned pointer, have no place.
+    assert str(path) in trace or {finding["kind"] for finding in findings} <= {"double-response", "bad-access"}
+
+
+def test_the_base_of_the_changes_is_clean_in_their_rows(check):
+    """So that what a changed file shows is the change."""
+    rows = sorted({scenario for scenario, _ in SHOWN.values()})
+    data = json.loads(check("--json", FILES / f"{CHANGES.BASE}.c", *only(*rows)).stdout)
+    assert {name: set() for name in rows} == kinds(data, f"{CHANGES.BASE}.c")
+
+
+def test_facets_can_be_overridden_and_are_shown(check, tmp_path):
+    """What the text shows, what the user says instead."""
+    file = tmp_path / "mine.c"
+    shutil.copy(FILES / "form-g.c", file)
+    done = check(file, "--facet", "answers_partials=false", *only("partial"))
+    assert 0 == done.returncode, done.stderr
+    first, second = done.stdout.split("\n")[:2]
+    assert f"{file}: v6.12 and v6.13, attach handles" == first
+    assert "lookup=handle" in second and "answers_partials" not in second
