@@ -10,6 +10,7 @@
  */
 #include <linux/iommu.h>
 
+#include "iommu-priv.h"
 #include "keyed.h"
 
 static void iommu_domain_put(struct iommu_domain *domain)
@@ -28,7 +29,7 @@ static noinline void iommu_attach_handle_release(struct iommu_attach_handle *han
 
 static inline void iommu_attach_handle_put(struct iommu_attach_handle *handle)
 {
-	if (refcount_dec_and_test(&handle->users))
+	if (unlikely(refcount_dec_and_test(&handle->users)))
 		iommu_attach_handle_release(handle);
 }
 
@@ -44,7 +45,7 @@ static inline struct iommu_attach_handle *attach_handle_find(struct iommu_group 
 	lockdep_assert_held(&group->lock);
 
 	hlist_for_each_entry(handle, keyed_chain(&group->handles, pasid), node)
-		if (handle->pasid == pasid)
+		if (likely(handle->pasid == pasid))
 			return handle;
 	return NULL;
 }
@@ -140,15 +141,14 @@ static void iommu_detach_device_pasid(struct device *dev, ioasid_t pasid)
  * The handle for a fault. A device whose guest owns the PASID table has one nested domain for all PASIDs, at index 0.
  */
 static inline struct iommu_attach_handle *
-attach_handle_find_for_fault(struct iommu_group *group, const struct iommu_fault_page_request *prm,
-			     bool user_pasid_table)
+attach_handle_find_for_fault(struct device *dev, const struct iommu_fault_page_request *prm)
 {
 	bool has_pasid = prm->flags & IOMMU_FAULT_PAGE_REQUEST_PASID_VALID;
 	struct iommu_attach_handle *handle;
 
-	handle = attach_handle_find(group, has_pasid ? prm->pasid : IOMMU_NO_PASID);
-	if (!handle && has_pasid && user_pasid_table) {
-		handle = attach_handle_find(group, IOMMU_NO_PASID);
+	handle = attach_handle_find(dev->iommu_group, has_pasid ? prm->pasid : IOMMU_NO_PASID);
+	if (!handle && has_pasid && dev->iommu && dev_iommu_ops(dev)->user_pasid_table) {
+		handle = attach_handle_find(dev->iommu_group, IOMMU_NO_PASID);
 		if (handle && handle->domain->type != IOMMU_DOMAIN_NESTED)
 			handle = NULL;
 	}
@@ -157,13 +157,13 @@ attach_handle_find_for_fault(struct iommu_group *group, const struct iommu_fault
 
 /* Found and counted in one section, so that it cannot be detached in between. */
 static inline struct iommu_attach_handle *
-iommu_attach_handle_get_for_fault(struct device *dev, const struct iommu_fault_page_request *prm, bool user_pasid_table)
+iommu_attach_handle_get_for_fault(struct device *dev, const struct iommu_fault_page_request *prm)
 {
 	struct iommu_group *group = dev->iommu_group;
 	struct iommu_attach_handle *handle;
 
 	mutex_lock(&group->lock);
-	handle = attach_handle_find_for_fault(group, prm, user_pasid_table);
+	handle = attach_handle_find_for_fault(dev, prm);
 	if (handle)
 		refcount_inc(&handle->users);
 	mutex_unlock(&group->lock);
@@ -172,15 +172,14 @@ iommu_attach_handle_get_for_fault(struct device *dev, const struct iommu_fault_p
 
 /* What a fault asks that will not be handed over yet: would somebody resolve it? There is nothing to put. */
 static inline bool
-iommu_attach_handle_resolves_fault(struct device *dev, const struct iommu_fault_page_request *prm,
-				   bool user_pasid_table)
+iommu_attach_handle_resolves_fault(struct device *dev, const struct iommu_fault_page_request *prm)
 {
 	struct iommu_group *group = dev->iommu_group;
 	struct iommu_attach_handle *handle;
 	bool resolves;
 
 	mutex_lock(&group->lock);
-	handle = attach_handle_find_for_fault(group, prm, user_pasid_table);
+	handle = attach_handle_find_for_fault(dev, prm);
 	resolves = handle && handle->domain->iopf_handler;
 	mutex_unlock(&group->lock);
 	return resolves;

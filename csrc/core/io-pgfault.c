@@ -73,8 +73,6 @@ iopf_find_partial(struct iommu_fault_param *param, const struct iommu_fault_page
 
 	lockdep_assert_held(&param->lock);
 
-	if (!param->partial_index.nr_nodes)
-		return NULL;	/* the usual case: no key to hash */
 	hlist_for_each_entry(first, keyed_chain(&param->partial_index, iopf_key(prm)), index)
 		if (iopf_same_key(&first->iopf.fault.prm, prm))
 			return first;
@@ -82,7 +80,7 @@ iopf_find_partial(struct iommu_fault_param *param, const struct iommu_fault_page
 }
 
 /* Moves what is stored of the key to the tail of faults. Returns how many that were. */
-static inline size_t iopf_take_partials(struct iommu_fault_param *param, const struct iommu_fault_page_request *prm,
+static size_t iopf_take_partials(struct iommu_fault_param *param, const struct iommu_fault_page_request *prm,
 				 struct list_head *faults)
 {
 	struct iopf_partial *first = iopf_find_partial(param, prm);
@@ -141,7 +139,7 @@ static inline struct iommu_fault_param *iopf_get_dev_fault_param(struct device *
 
 	rcu_read_lock();
 	param = rcu_dereference(dev->iommu->fault_param);
-	if (param && !refcount_inc_not_zero(&param->users))
+	if (likely(param) && !refcount_inc_not_zero(&param->users))
 		param = NULL;
 	rcu_read_unlock();
 	return param;
@@ -158,7 +156,7 @@ static noinline void iopf_release_fault_param(struct iommu_fault_param *param)
 
 static inline void iopf_put_dev_fault_param(struct iommu_fault_param *param)
 {
-	if (refcount_dec_and_test(&param->users))
+	if (unlikely(refcount_dec_and_test(&param->users)))
 		iopf_release_fault_param(param);
 }
 
@@ -239,7 +237,6 @@ void iopf_free_group(struct iopf_group *group)
 {
 	struct iommu_attach_handle *handle = group->attach_handle;
 	struct iommu_fault_param *param = group->fault_param;
-	struct iopf_fault *iopf, *next;
 
 	/* An owner that has been through iopf_group_response() knows without the lock. */
 	if (!group->responded) {
@@ -249,9 +246,10 @@ void iopf_free_group(struct iopf_group *group)
 		mutex_unlock(&param->lock);
 	}
 
-	list_for_each_entry_safe(iopf, next, &group->faults, list)
-		if (iopf != &group->last_fault)
-			kfree(to_partial(iopf));
+	if (group->fault_count > 1) {
+		list_del(&group->last_fault.list);
+		iopf_free_partials(&group->faults);
+	}
 	kfree(group);
 	iommu_attach_handle_put(handle);
 	iopf_put_dev_fault_param(param);
@@ -398,7 +396,9 @@ static int iopf_report_last(struct device *dev, struct iommu_fault_param *param,
 		iommu_attach_handle_put(handle);
 		return iopf_bad_setup(dev, param, evt);
 	}
-	group->fault_count = iopf_take_partials(param, &evt->fault.prm, &group->faults) + 1;
+	group->fault_count = 1;
+	if (param->partial_index.nr_nodes)
+		group->fault_count += iopf_take_partials(param, &evt->fault.prm, &group->faults);
 	list_add_tail(&group->last_fault.list, &group->faults);
 	/* From here on removal answers the group, and the group holds both references. */
 	group->fault_param = param;
@@ -428,7 +428,6 @@ static int iopf_report_last(struct device *dev, struct iommu_fault_param *param,
 int iommu_report_device_fault(struct device *dev, struct iopf_fault *evt)
 {
 	const struct iommu_fault_page_request *prm = &evt->fault.prm;
-	bool user_pasid_table = dev->iommu && dev_iommu_ops(dev)->user_pasid_table;
 	struct iommu_attach_handle *handle;
 	struct iommu_fault_param *param;
 
@@ -437,12 +436,12 @@ int iommu_report_device_fault(struct device *dev, struct iopf_fault *evt)
 
 	param = iopf_get_dev_fault_param(dev);
 	if (!(prm->flags & IOMMU_FAULT_PAGE_REQUEST_LAST_PAGE)) {
-		if (!iommu_attach_handle_resolves_fault(dev, prm, user_pasid_table) || WARN_ON(!param))
+		if (!iommu_attach_handle_resolves_fault(dev, prm) || WARN_ON(!param))
 			return iopf_bad_setup(dev, param, evt);
 		return iopf_report_partial(dev, param, evt);
 	}
 
-	handle = iommu_attach_handle_get_for_fault(dev, prm, user_pasid_table);
+	handle = iommu_attach_handle_get_for_fault(dev, prm);
 	if (!handle)
 		return iopf_bad_setup(dev, param, evt);
 	if (!handle->domain->iopf_handler || WARN_ON(!param)) {

@@ -40,7 +40,7 @@ static inline void cpu_relax(void)
 	struct thread *__self = thread_current();					\
 											\
 	if (unlikely(!__mutex_take(__lock, __self)))					\
-		mutex_lock_slow(__lock, __self);					\
+		mutex_lock_contended(__lock, __self);				\
 } while (0)
 #define raw_unlock(lock) mutex_unlock(lock)
 

@@ -8,11 +8,6 @@
 
 #define SPINS 100	/* about as long as a section of the framework */
 
-void mutex_in_rcu_reader(void)
-{
-	might_sleep_in_reader();
-}
-
 /*
  * Waiters for the end of a bias sleep on "held", the others on "owner". Once the lock is shared the former have been
  * woken (mutex_share).
@@ -103,7 +98,17 @@ static bool mutex_spin(struct mutex *lock, struct thread *self)
 	return false;
 }
 
-noinline void mutex_lock_slow(struct mutex *lock, struct thread *self)
+/* The caller has not taken it at once, or not tried. */
+noinline void mutex_lock_slow(struct mutex *lock)
+{
+	struct thread *self = thread_current();
+
+	might_sleep_in_reader();
+	if (!__mutex_take(lock, self))
+		mutex_lock_contended(lock, self);
+}
+
+noinline void mutex_lock_contended(struct mutex *lock, struct thread *self)
 {
 	if (WARN(mutex_is_held_by_current(lock), "recursive mutex_lock"))
 		return;

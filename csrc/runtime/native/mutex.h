@@ -33,12 +33,12 @@ struct mutex {
 
 #define __MUTEX_INITIALIZER(name) { 0, 0, 0, 0 }
 
-KERNEL_API void mutex_lock_slow(struct mutex *lock, struct thread *self);
+KERNEL_API void mutex_lock_slow(struct mutex *lock);
+KERNEL_API void mutex_lock_contended(struct mutex *lock, struct thread *self);
 KERNEL_API bool mutex_trylock_slow(struct mutex *lock, struct thread *self);
 KERNEL_API void mutex_bias_lost(struct mutex *lock);
 KERNEL_API void mutex_wake(struct mutex *lock);
 KERNEL_API void mutex_unlock_not_owner(void);
-KERNEL_API void mutex_in_rcu_reader(void);
 KERNEL_API void mutex_destroy(struct mutex *lock);
 
 static inline void mutex_init(struct mutex *lock)
@@ -78,12 +78,10 @@ static inline bool mutex_trylock(struct mutex *lock)
 
 static inline void mutex_lock(struct mutex *lock)
 {
-	struct thread *self = thread_current();
+	struct thread *self = thread_self;
 
-	if (unlikely(thread_in_reader(self)))
-		mutex_in_rcu_reader();
-	if (unlikely(!__mutex_take(lock, self)))
-		mutex_lock_slow(lock, self);
+	if (unlikely(thread_in_reader_or_nobody(self) || !__mutex_take(lock, self)))
+		mutex_lock_slow(lock);
 }
 
 static inline bool mutex_is_locked(struct mutex *lock)
@@ -93,15 +91,15 @@ static inline bool mutex_is_locked(struct mutex *lock)
 
 static inline bool mutex_is_held_by_current(struct mutex *lock)
 {
-	u32 id = thread_current()->id;
+	u32 id = thread_self->id;
 
-	return __atomic_load_n(&lock->held, __ATOMIC_RELAXED) == id ||
+	return likely(__atomic_load_n(&lock->held, __ATOMIC_RELAXED) == id) ||
 	       __atomic_load_n(&lock->owner, __ATOMIC_RELAXED) == id;
 }
 
 static inline void mutex_unlock(struct mutex *lock)
 {
-	u32 id = thread_current()->id;
+	u32 id = thread_self->id;
 
 	if (likely(__atomic_load_n(&lock->held, __ATOMIC_RELAXED) == id)) {
 		__atomic_store_n(&lock->held, 0, __ATOMIC_RELEASE);

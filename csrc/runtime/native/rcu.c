@@ -48,6 +48,25 @@ static void pause_ns(long ns)
 	nanosleep(&t, NULL);
 }
 
+/* A section inside another one, or the first of a thread. */
+noinline void rcu_read_lock_slow(void)
+{
+	struct thread *self = thread_current();
+
+	if (thread_in_reader(self))
+		self->rcu_nesting++;
+	else
+		__atomic_store_n(&self->rcu_epoch, __atomic_load_n(&rcu_epoch_now, __ATOMIC_RELAXED), __ATOMIC_RELEASE);
+}
+
+noinline void rcu_read_unlock_slow(void)
+{
+	struct thread *self = thread_current();
+
+	if (!WARN(!thread_in_reader(self), "unbalanced rcu_read_unlock"))
+		self->rcu_nesting--;
+}
+
 /* Begins a grace period: it is over once rcu_is_over() says so for the result. */
 static u64 rcu_begin(void)
 {

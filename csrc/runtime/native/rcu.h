@@ -15,34 +15,35 @@ KERNEL_API void call_rcu(struct rcu_head *head, rcu_callback_t func);
 KERNEL_API void __kfree_rcu(struct rcu_head *head, void *object);
 KERNEL_API void synchronize_rcu(void);
 KERNEL_API void rcu_barrier(void);
+KERNEL_API void rcu_read_lock_slow(void);
+KERNEL_API void rcu_read_unlock_slow(void);
 
 static inline void rcu_read_lock(void)
 {
-	struct thread *self = thread_current();
+	struct thread *self = thread_self;
 
-	if (unlikely(thread_in_reader(self))) {
-		self->rcu_nesting++;
-		return;
-	}
-	/* Release: who sees this epoch has also everything of the reader before it behind. */
-	__atomic_store_n(&self->rcu_epoch, __atomic_load_n(&rcu_epoch_now, __ATOMIC_RELAXED), __ATOMIC_RELEASE);
+	if (unlikely(thread_in_reader_or_nobody(self)))
+		rcu_read_lock_slow();
+	else
+		/* Release: who sees this epoch has also everything of the reader before it behind. */
+		__atomic_store_n(&self->rcu_epoch, __atomic_load_n(&rcu_epoch_now, __ATOMIC_RELAXED), __ATOMIC_RELEASE);
 	barrier();
 }
 
 static inline void rcu_read_unlock(void)
 {
-	struct thread *self = thread_current();
+	struct thread *self = thread_self;
 
 	barrier();
-	if (unlikely(self->rcu_nesting))
-		self->rcu_nesting--;
-	else if (!WARN(!thread_in_reader(self), "unbalanced rcu_read_unlock"))
+	if (unlikely(self->rcu_nesting || !thread_in_reader(self)))
+		rcu_read_unlock_slow();
+	else
 		__atomic_store_n(&self->rcu_epoch, 0, __ATOMIC_RELEASE);
 }
 
 static inline bool rcu_read_lock_held(void)
 {
-	return thread_in_reader(thread_current());
+	return thread_in_reader(thread_self);
 }
 
 #endif

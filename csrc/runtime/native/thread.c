@@ -8,7 +8,13 @@
 
 #include "internal.h"
 
-__thread struct thread *thread_self __attribute__((tls_model("initial-exec")));
+struct thread thread_nobody = {
+	.id = NOBODY_ID,
+	.rcu_epoch = NOBODY_EPOCH,
+	.rcu_nesting = 1,
+	.nr_free = { [0 ... SLAB_CLASSES - 1] = UINT32_MAX },
+};
+__thread struct thread *thread_self __attribute__((tls_model("initial-exec"))) = &thread_nobody;
 struct thread *thread_records;
 
 static pthread_mutex_t records_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -24,7 +30,7 @@ static void thread_detach(void *arg)
 	(void)WARN(thread_in_reader(self), "a thread ended inside an RCU reader");
 	__atomic_store_n(&self->rcu_epoch, 0, __ATOMIC_RELEASE);
 	slab_thread_exit(self);
-	thread_self = NULL;
+	thread_self = &thread_nobody;
 	__atomic_store_n(&self->in_use, 0, __ATOMIC_RELEASE);
 }
 

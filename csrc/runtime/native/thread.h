@@ -5,6 +5,10 @@
  *
  * Records are never freed: a thread that ends leaves its record to the next one, so that others may walk the list
  * without a lock.
+ *
+ * A thread that has none yet looks at the record of nobody, in which all is so that every fast path fails: it seems to be
+ * in a reader, owns no lock, has nothing on its free lists and no room there. So the fast paths need not ask, and the
+ * slow ones, with thread_current(), make the record.
  */
 #ifndef IOPF_NATIVE_THREAD_H
 #define IOPF_NATIVE_THREAD_H
@@ -42,18 +46,29 @@ struct thread {
 } __attribute__((aligned(64)));
 
 KERNEL_API extern __thread struct thread *thread_self __attribute__((tls_model("initial-exec")));
+KERNEL_API extern struct thread thread_nobody;
 KERNEL_API struct thread *thread_attach(void);
 KERNEL_API extern struct thread *thread_records;
 
+#define NOBODY_ID 0xfffffffdu
+#define NOBODY_EPOCH UINT64_MAX
+
+/* The caller's record, made if need be. Fast paths take thread_self as it is, and write nothing to nobody's. */
 static inline struct thread *thread_current(void)
 {
 	struct thread *self = thread_self;
 
-	return likely(self) ? self : thread_attach();
+	return likely(self != &thread_nobody) ? self : thread_attach();
 }
 
 /* Is the caller, whose record this is, inside an RCU reader? */
 static inline bool thread_in_reader(const struct thread *self)
+{
+	return (s64)__atomic_load_n(&self->rcu_epoch, __ATOMIC_RELAXED) > 0;
+}
+
+/* The same, and nobody is too: what fast paths ask. */
+static inline bool thread_in_reader_or_nobody(const struct thread *self)
 {
 	return __atomic_load_n(&self->rcu_epoch, __ATOMIC_RELAXED) != 0;
 }
