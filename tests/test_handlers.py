@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Handlers that raise, block, answer late, twice, never, from another thread; and what on_response may do."""
 
+import concurrent.futures
 import errno
 import gc
 import sys
@@ -292,7 +293,7 @@ class TestLateTwiceNever:
         dev.report(addr=0)
         assert entered.wait(PATIENCE)
         future = start(dev.flush)
-        with pytest.raises(TimeoutError):
+        with pytest.raises(concurrent.futures.TimeoutError):  # TimeoutError itself from 3.11 on
             future.result(0.12)
         gate.set()
         future.result(PATIENCE)

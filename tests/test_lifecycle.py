@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Close in any order, from any thread, in __del__, at exit, after fork: never a crash, a hang or a leak."""
 
+import concurrent.futures
 import errno
 import gc
 import itertools
@@ -118,7 +119,7 @@ class TestClose:
         dev.report(addr=0)
         assert entered.wait(PATIENCE)
         future = start(queue.close)
-        with pytest.raises(TimeoutError):
+        with pytest.raises(concurrent.futures.TimeoutError):  # TimeoutError itself from 3.11 on
             future.result(0.12)
         assert (False, [(0, INVALID)]) == (queue.closed, answers(dev))
         with pytest.raises(iopf.Closed):
