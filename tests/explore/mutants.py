@@ -49,10 +49,7 @@ def mutant(name, file, scenario, kinds, *edits):
     return Mutant(name, file, tuple(edits), frozenset(kinds), scenario)
 
 
-FREE_TAIL = """	list_for_each_entry_safe(iopf, next, &group->faults, list)
-		if (iopf != &group->last_fault)
-			kfree(to_partial(iopf));
-	kfree(group);
+FREE_TAIL = """	kfree(group);
 	iommu_attach_handle_put(handle);
 	iopf_put_dev_fault_param(param);
 }
@@ -82,11 +79,7 @@ RESPONSE = """	mutex_lock(&param->lock);
 ANSWER = """	iopf_respond(group->fault_param->dev, &group->last_fault, code);
 	list_del_init(&group->pending_node);
 """
-LOOKUP = """	if (param && !refcount_inc_not_zero(&param->users))
-		param = NULL;
-	rcu_read_unlock();
-	return param;
-"""
+LOOKUP = "!refcount_inc_not_zero(&param->users)"
 LAST_GONE = """	if (iopf_is_disassociated(param)) {
 		mutex_unlock(&param->lock);
 		kfree(group);
@@ -157,22 +150,22 @@ MUTANTS = (
            ("	/* An owner that has been through iopf_group_response() knows without the lock. */\n	if (!group->responded) {",
             "	iopf_put_dev_fault_param(param);\n	{\n		group->responded = false;")),
     mutant("free-puts-before-use", FAULT, sc.work_against_removal, "use-after-free",
-           instead(FREE_TAIL, "	list_for_each", "	kfree(group);\n	list_for_each"),
-           ("			kfree(to_partial(iopf));\n	kfree(group);\n", "			kfree(to_partial(iopf));\n")),
+           ("		iopf_free_partials(&group->faults);\n	}\n	kfree(group);\n",
+            "	}\n	kfree(group);\n	iopf_free_partials(&group->faults);\n")),
     mutant("free-frees-twice", FAULT, sc.work_against_removal, "double-free",
            instead(FREE_TAIL, "	kfree(group);\n", "	kfree(group);\n	kfree(group);\n")),
     mutant("free-forgets-partials", FAULT, sc.partial_and_last, "leak",
-           instead(FREE_TAIL, "			kfree(to_partial(iopf));\n", "			(void)next;\n")),
+           ("		iopf_free_partials(&group->faults);\n", "")),
     mutant("free-forgets-group", FAULT, sc.work_against_removal, "leak", without(FREE_TAIL, "	kfree(group);\n")),
     mutant("kfree-for-kfree-rcu", FAULT, sc.work_against_removal, "use-after-free",
            ("	kfree_rcu(param, rcu);\n", "	kfree(param);\n")),
     mutant("lookup-outside-rcu", FAULT, sc.work_against_removal, MEMORY | {"rcu"},
-           (LOOKUP, "	rcu_read_unlock();\n	if (param && !refcount_inc_not_zero(&param->users))\n		param = NULL;\n"
-                    "	return param;\n")),
+           ("	param = rcu_dereference(dev->iommu->fault_param);\n",
+            "	param = rcu_dereference(dev->iommu->fault_param);\n	rcu_read_unlock();\n"),
+           ("		param = NULL;\n	rcu_read_unlock();\n", "		param = NULL;\n")),
     mutant("inc-for-inc-not-zero", FAULT, sc.work_against_removal, {"refcount", "use-after-free"},
-           (LOOKUP, "	if (param)\n		refcount_inc(&param->users);\n	rcu_read_unlock();\n	return param;\n")),
-    mutant("lookup-without-reference", FAULT, sc.work_against_removal, MEMORY | {"refcount"},
-           (LOOKUP, "	rcu_read_unlock();\n	return param;\n")),
+           (LOOKUP, "(refcount_inc(&param->users), false)")),
+    mutant("lookup-without-reference", FAULT, sc.work_against_removal, MEMORY | {"refcount"}, (LOOKUP, "false")),
     mutant("late-report-keeps-handle", FAULT, sc.work_against_removal, "leak",
            without(LAST_GONE, "		iommu_attach_handle_put(handle);\n")),
     mutant("late-report-keeps-group", FAULT, sc.work_against_removal, "leak",
