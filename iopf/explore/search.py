@@ -26,6 +26,9 @@ __all__ = ["STRATEGIES", "Interrupted", "explore", "find_core"]
 
 STRATEGIES = ("auto", "dpor", "naive", "sleep", "bound", "random", "estimate")
 POINTS = {"unlock": "XP_O_POINTS_UNLOCK", "free": "XP_O_POINTS_FREE", "plain": "XP_O_POINTS_PLAIN"}
+DEFAULT_BUDGET = 60.0
+#: What "estimate" takes when nothing is said.
+ESTIMATE_SECONDS = 0.5
 #: A failure is looked for that is graver than the first one, for so many executions more.
 AFTER_FAILURE = 1000
 PROGRESS_SECONDS = 0.05
@@ -72,7 +75,7 @@ def explore(
     *,
     core: Any = "iopf",
     strategy: str = "auto",
-    budget: float | None = 60.0,
+    budget: float | None = DEFAULT_BUDGET,
     max_executions: int | None = None,
     seed: int = 0,
     all_failures: bool = False,
@@ -98,7 +101,7 @@ def explore(
         interleaving; ``"sleep"`` sleep sets alone, complete, lists every failure; ``"bound"`` every schedule with at
         most 0, 1, 2 ... preemptions; ``"random"`` a uniform random walk; ``"estimate"`` only says how large the search
         would be; ``"auto"`` estimates, tries a few at random, then chooses
-    :param budget: seconds, None: no limit
+    :param budget: seconds, None: no limit. "estimate" takes half a second of the default
     :param max_executions: None: no limit
     :param seed: of what is random: equal seeds give equal searches
     :param all_failures: search on after the first failure and keep one of each signature
@@ -155,7 +158,7 @@ def explore(
         options.strategy = STRATEGIES.index(strategy)
         options.bound = -1 if bound is None else bound
         options.flags = flags
-        options.budget = budget or 0.0
+        options.budget = ESTIMATE_SECONDS if (strategy, budget) == ("estimate", DEFAULT_BUDGET) else budget or 0.0
         options.max_executions = max_executions or 0
         options.seed = seed
         options.after_failure = after_failure

@@ -226,8 +226,8 @@ def test_memory_that_a_search_takes_is_given_back():
         "import resource\nfrom iopf.explore import explore\nfrom iopf.explore.programs import rcget\n"
         "def rss():\n"
         "    return int(open('/proc/self/statm').read().split()[1]) * resource.getpagesize()\n"
-        "for _ in range(20): explore(rcget(3), strategy='dpor')\nbefore = rss()\n"
-        "for _ in range(300): explore(rcget(3), strategy='dpor')\nprint(rss() - before)\n"
+        "def search(): explore(rcget(3), strategy='dpor', estimate=False)\n"
+        "for _ in range(20): search()\nbefore = rss()\nfor _ in range(300): search()\nprint(rss() - before)\n"
     )
     grown = int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
     assert grown < 8 << 20, grown
