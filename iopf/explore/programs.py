@@ -431,6 +431,8 @@ def rcget(n: int, *, symmetric: bool = False, bug: bool = False) -> Program:
     :param symmetric: the readers are identical tasks: n! times fewer classes
     :param bug: the readers drop the mutex before they take the reference, so that the object may be gone by then
 
+    With ``explore(..., commute=False)``, which tells the order of increments and of decrements apart:
+
     ====  ============================================  =======
     n     interleavings of lock, get, unlock and put    classes
     ====  ============================================  =======
