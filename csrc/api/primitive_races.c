@@ -1,83 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Programs with threads of their own: each returns how often a rule was broken. */
-#define _GNU_SOURCE
 #include <linux/iommu.h>
-#include <pthread.h>
 #include <runtime.h>
 #include <sched.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
+#include "primitive_threads.h"
 #include "primitives.h"
-
-#define MAX_THREADS 16
-
-#define LOAD(p) __atomic_load_n((p), __ATOMIC_RELAXED)
-#define STORE(p, value) __atomic_store_n((p), (value), __ATOMIC_RELAXED)
-#define ADD(p, n) __atomic_add_fetch((p), (n), __ATOMIC_RELAXED)
-
-struct part {
-	void (*main)(void *race, unsigned int index);
-	void *race;
-	unsigned int index;
-	pthread_t thread;
-};
-
-static void *part_main(void *arg)
-{
-	struct part *part = arg;
-
-	part->main(part->race, part->index);
-	return NULL;
-}
-
-static void part_start(struct part *part, void (*main)(void *race, unsigned int index), void *race, unsigned int index)
-{
-	*part = (struct part){ .main = main, .race = race, .index = index };
-	if (pthread_create(&part->thread, NULL, part_main, part))
-		abort();	/* a race without its threads would prove nothing */
-}
-
-static void run_parts(unsigned int n, void (*main)(void *race, unsigned int index), void *race)
-{
-	struct part parts[MAX_THREADS];
-	unsigned int i;
-
-	if (n > MAX_THREADS)
-		n = MAX_THREADS;
-	for (i = 0; i < n; i++)
-		part_start(&parts[i], main, race, i);
-	for (i = 0; i < n; i++)
-		pthread_join(parts[i].thread, NULL);
-}
-
-/* xorshift: every thread its own sequence, the same in every run. */
-static u32 next_random(u32 *state)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 17;
-	*state ^= *state << 5;
-	return *state;
-}
-
-static void sleep_us(long us)
-{
-	struct timespec t = { .tv_nsec = us * 1000 };
-
-	nanosleep(&t, NULL);
-}
-
-static u64 now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (u64)t.tv_sec * 1000 + (u64)t.tv_nsec / 1000000;
-}
 
 /* --- warnings --- */
 
@@ -197,166 +126,98 @@ unsigned long iopf_prim_mutex_race(unsigned int nr_threads, unsigned int rounds,
 	return race.sum;
 }
 
-/* --- RCU --- */
-
-struct victim {
-	unsigned long version;
-	unsigned int age;
-	struct rcu_head rcu;
-};
-
-struct torture {
-	unsigned int how, ms, nr_readers;
-	unsigned long updates;
-	struct victim __rcu *victim;
+/*
+ * The first thread to use a mutex may be treated better than others, until the others come: once in the life of a
+ * mutex, so it takes many.
+ */
+struct newcomers {
+	struct mutex *locks;
+	unsigned int nr_newcomers, nr_locks;
+	u64 end;
+	unsigned int current;		/* the lock that is in use, counted from 1 */
+	unsigned int through;		/* how many newcomers have had it */
 	bool stop;
-	struct iopf_prim_torture *result;
+	unsigned int inside;		/* who has it */
+	unsigned long broken;
 };
 
-struct look {
-	unsigned long version;
-	unsigned int age;
-};
-
-static void look(struct victim *victim, struct look *look)
-{
-	look->version = LOAD(&victim->version);
-	look->age = LOAD(&victim->age);
-}
-
-/* The control reads what was freed, on purpose. */
-static noinline __attribute__((no_sanitize("address", "thread"))) void
-look_at_freed(struct victim *victim, struct look *look)
-{
-	look->version = READ_ONCE(victim->version);
-	look->age = READ_ONCE(victim->age);
-}
-
-/* A reader is preempted now and then, for longer than a grace period would be without it. */
-static void hold(u32 random)
+static void be_alone(struct newcomers *race, unsigned int lock, unsigned int me, unsigned int spins)
 {
 	volatile unsigned int i;
 
-	if (random % 4096 == 0)
-		sleep_us(100);
-	else if (random % 64 == 0)
-		sched_yield();
-	for (i = 0; i < random % 128; i++)
+	mutex_lock(&race->locks[lock]);
+	STORE(&race->inside, me);
+	for (i = 0; i < spins; i++)
 		;
+	if (LOAD(&race->inside) != me)
+		ADD(&race->broken, 1);
+	mutex_unlock(&race->locks[lock]);
 }
 
-static void torture_read(struct torture *torture, u32 random, unsigned long *ages)
+static void old_owner(struct newcomers *race)
 {
-	void (*see)(struct victim *victim, struct look *look) =
-		torture->how == IOPF_PRIM_FREE_AT_ONCE ? look_at_freed : look;
-	struct look first, last;
-	struct victim *victim;
-
-	rcu_read_lock();
-	victim = rcu_dereference(torture->victim);
-	see(victim, &first);
-	if (random & 1) {
-		rcu_read_lock();
-		hold(random >> 1);
-		rcu_read_unlock();
-	} else {
-		hold(random >> 1);
-	}
-	see(victim, &last);
-	rcu_read_unlock();
-
-	if (last.version != first.version || last.age >= IOPF_PRIM_AGES)
-		last.age = IOPF_PRIM_AGES - 1;
-	ages[last.age]++;
-}
-
-static void reader_main(void *arg, unsigned int index)
-{
-	struct torture *torture = arg;
-	unsigned long ages[IOPF_PRIM_AGES] = { 0 }, reads = 0;
-	u32 random = 2463534242u + index;
-	unsigned int age;
-
-	while (!LOAD(&torture->stop)) {
-		torture_read(torture, next_random(&random), ages);
-		reads++;
-	}
-	ADD(&torture->result->reads, reads);
-	for (age = 0; age < IOPF_PRIM_AGES; age++)
-		ADD(&torture->result->ages[age], ages[age]);
-}
-
-static void free_victim(struct rcu_head *head)
-{
-	struct victim *victim = container_of(head, struct victim, rcu);
-
-	STORE(&victim->age, 2);
-	kfree(victim);
-}
-
-static void free_somehow(struct victim *victim, unsigned int how)
-{
-	STORE(&victim->age, 1);
-	switch (how) {
-	case IOPF_PRIM_FREE_KFREE_RCU:
-		kfree_rcu(victim, rcu);
-		break;
-	case IOPF_PRIM_FREE_CALL_RCU:
-		call_rcu(&victim->rcu, free_victim);
-		break;
-	case IOPF_PRIM_FREE_SYNCHRONIZE:
-		synchronize_rcu();
-		free_victim(&victim->rcu);
-		break;
-	default:
-		free_victim(&victim->rcu);
-		break;
-	}
-}
-
-static struct victim *new_victim(unsigned long version)
-{
-	struct victim *victim = kzalloc_obj(*victim);
-
-	if (!victim)
-		abort();
-	STORE(&victim->version, version);
-	return victim;
-}
-
-void iopf_prim_rcu_torture(unsigned int how, unsigned int nr_readers, unsigned int ms, unsigned long updates,
-			   struct iopf_prim_torture *result)
-{
-	struct torture torture = { .how = how, .result = result };
-	struct part readers[MAX_THREADS];
-	unsigned long n = 0;
-	u64 end = now_ms() + ms;
+	u32 random = 362436069u;
 	unsigned int i;
 
-	if (nr_readers > MAX_THREADS)
-		nr_readers = MAX_THREADS;
-	memset(result, 0, sizeof(*result));
-	rcu_assign_pointer(torture.victim, new_victim(++n));
-	for (i = 0; i < nr_readers; i++)
-		part_start(&readers[i], reader_main, &torture, i);
+	for (i = 0; i < race->nr_locks && now_ms() < race->end; i++) {
+		/* Now and then long enough for the newcomers to go to sleep. */
+		unsigned int long_section = next_random(&random) % 64 ? 0 : 50000;
 
-	while (n <= updates || now_ms() < end) {
-		for (i = 0; i < 64; i++) {
-			struct victim *victim = new_victim(++n), *before = rcu_access_pointer(torture.victim);
-
-			rcu_assign_pointer(torture.victim, victim);
-			free_somehow(before, how);
-		}
-		/* Otherwise what is deferred could outgrow the memory, where freeing is slower than this. */
-		if (n % 65536 < 64)
-			rcu_barrier();
+		be_alone(race, i, 1, 0);
+		STORE(&race->through, 0);
+		__atomic_store_n(&race->current, i + 1, __ATOMIC_RELEASE);
+		do {
+			be_alone(race, i, 1, long_section ? long_section : next_random(&random) % 16);
+			long_section = 0;
+		} while (__atomic_load_n(&race->through, __ATOMIC_ACQUIRE) < race->nr_newcomers);
 	}
-	STORE(&torture.stop, true);
-	for (i = 0; i < nr_readers; i++)
-		pthread_join(readers[i].thread, NULL);
-	kfree(torture.victim);
-	rcu_barrier();
-	result->updates = n - 1;
+	STORE(&race->stop, true);
+}
+
+static void newcomer(struct newcomers *race, unsigned int index)
+{
+	u32 random = 362436069u + index;
+	unsigned int i, spins;
+
+	for (i = 0; !LOAD(&race->stop); i++) {
+		volatile unsigned int delay;
+
+		for (spins = 1; __atomic_load_n(&race->current, __ATOMIC_ACQUIRE) <= i; spins++) {
+			if (LOAD(&race->stop))
+				return;
+			if (spins % 1024 == 0)
+				sched_yield();
+		}
+		for (delay = next_random(&random) % (200 * index); delay; delay--)
+			;
+		be_alone(race, i, 1 + index, 16);
+		__atomic_add_fetch(&race->through, 1, __ATOMIC_RELEASE);
+	}
+}
+
+static void newcomers_main(void *race, unsigned int index)
+{
+	if (index)
+		newcomer(race, index);
+	else
+		old_owner(race);
+}
+
+unsigned long iopf_prim_mutex_newcomers(unsigned int nr_newcomers, unsigned int nr_mutexes, unsigned int ms)
+{
+	struct newcomers race = { .nr_newcomers = nr_newcomers, .nr_locks = nr_mutexes, .end = now_ms() + ms };
+	unsigned int i;
+
+	race.locks = calloc(nr_mutexes, sizeof(*race.locks));
+	if (!race.locks)
+		abort();
+	for (i = 0; i < nr_mutexes; i++)
+		mutex_init(&race.locks[i]);
+	run_parts(nr_newcomers + 1, newcomers_main, &race);
+	for (i = 0; i < nr_mutexes; i++)
+		mutex_destroy(&race.locks[i]);
+	free(race.locks);
+	return race.broken;
 }
 
 /* --- workqueues --- */
@@ -492,119 +353,4 @@ unsigned long iopf_prim_slab_race(unsigned int nr_threads, unsigned int rounds)
 	for (i = 0; i < SLOTS; i++)
 		kfree(race.slots[i]);
 	return race.spoiled;
-}
-
-/* --- fork --- */
-
-struct fork_test {
-	int in_reader;
-	bool leave;
-};
-
-static void stay_in_reader(void *arg, unsigned int index)
-{
-	struct fork_test *test = arg;
-
-	(void)index;
-	rcu_read_lock();
-	ADD(&test->in_reader, 1);
-	while (!LOAD(&test->leave))
-		sleep_us(100);
-	rcu_read_unlock();
-}
-
-static void wait_for_reader(void *arg, unsigned int index)
-{
-	(void)arg;
-	(void)index;
-	synchronize_rcu();
-}
-
-static void set_flag(struct rcu_head *head)
-{
-	head->object = head;
-}
-
-/* Returns the number of the step that failed. */
-static int use_everything(void)
-{
-	struct iopf_prim_item_report report;
-	struct workqueue_struct *wq;
-	struct iopf_prim_item *item;
-	struct rcu_head head = { .object = NULL };
-	struct victim *victim;
-	struct mutex lock;
-
-	runtime_after_fork();
-	mutex_init(&lock);
-	mutex_lock(&lock);
-	if (!lockdep_is_held(&lock))
-		return 1;
-	mutex_unlock(&lock);
-	victim = kzalloc_obj(*victim);
-	if (!victim)
-		return 2;
-	synchronize_rcu();
-	call_rcu(&head, set_flag);
-	kfree_rcu(victim, rcu);
-	rcu_barrier();
-	if (head.object != &head)
-		return 3;
-	wq = iopf_prim_wq_new("child", 2);
-	item = wq ? iopf_prim_item_new(wq, 0) : NULL;
-	if (!item || !iopf_prim_item_queue(item))
-		return 4;
-	flush_workqueue(wq);
-	iopf_prim_item_report(item, &report);
-	if (report.finished != 1)
-		return 5;
-	destroy_workqueue(wq);
-	iopf_prim_item_free(item);
-	return 0;
-}
-
-static void child_main(void)
-{
-	sigset_t all;
-
-	signal(SIGALRM, SIG_DFL);
-	sigfillset(&all);
-	sigprocmask(SIG_UNBLOCK, &all, NULL);
-	alarm(10);
-	_exit(use_everything());
-}
-
-int iopf_prim_fork(void)
-{
-	struct workqueue_struct *wq = iopf_prim_wq_new("parent", 1);
-	struct iopf_prim_item *item = wq ? iopf_prim_item_new(wq, IOPF_PRIM_ITEM_GATED) : NULL;
-	struct fork_test test = { 0 };
-	struct part reader, waiter;
-	struct victim *victim;
-	int status;
-	pid_t child;
-
-	if (!item)
-		return 101;
-	part_start(&reader, stay_in_reader, &test, 0);
-	while (!LOAD(&test.in_reader))
-		sleep_us(100);
-	part_start(&waiter, wait_for_reader, NULL, 0);
-	victim = new_victim(1);
-	kfree_rcu(victim, rcu);		/* waits for the reader, too */
-	iopf_prim_item_queue(item);
-	iopf_prim_item_wait_started(item, 1, 10000);
-
-	child = fork();
-	if (!child)
-		child_main();
-	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-		;
-	STORE(&test.leave, true);
-	pthread_join(reader.thread, NULL);
-	pthread_join(waiter.thread, NULL);
-	iopf_prim_item_open(item, 1);
-	destroy_workqueue(wq);
-	iopf_prim_item_free(item);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 100;
 }

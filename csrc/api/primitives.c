@@ -414,6 +414,36 @@ void iopf_prim_call_rcu(int number, int again)
 	call_rcu(&logger->rcu, log_number);
 }
 
+struct counter {
+	struct rcu_head rcu;
+};
+
+static __thread bool in_call_rcu;
+static __thread unsigned int calls_inside;
+
+static void count_inside(struct rcu_head *head)
+{
+	calls_inside += in_call_rcu;
+	kfree(container_of(head, struct counter, rcu));
+}
+
+unsigned int iopf_prim_call_rcu_calls(unsigned int n)
+{
+	unsigned int i;
+
+	calls_inside = 0;
+	for (i = 0; i < n; i++) {
+		struct counter *called = kzalloc_obj(*called), *freed = kzalloc_obj(*freed);
+
+		in_call_rcu = true;
+		if (called)
+			call_rcu(&called->rcu, count_inside);
+		kfree_rcu(freed, rcu);
+		in_call_rcu = false;
+	}
+	return calls_inside;
+}
+
 size_t iopf_prim_rcu_log(int *numbers, size_t max)
 {
 	size_t n;

@@ -84,6 +84,12 @@ struct iopf_prim_mutex *iopf_prim_mutex_static(void);
 /* Each thread adds 1 per round, not atomically, and sleeps inside in every sleep_every-th round. Returns the sum. */
 unsigned long iopf_prim_mutex_race(unsigned int nr_threads, unsigned int rounds, unsigned int sleep_every);
 
+/*
+ * For each of many new mutexes: one thread locks and unlocks it all the time, newcomers come when they like. How often
+ * one of them was not alone inside. Ends after so many mutexes or ms.
+ */
+unsigned long iopf_prim_mutex_newcomers(unsigned int nr_newcomers, unsigned int nr_mutexes, unsigned int ms);
+
 /* --- RCU --- */
 
 void iopf_prim_rcu_read_lock(void);
@@ -93,6 +99,8 @@ void iopf_prim_synchronize_rcu(void);
 void iopf_prim_rcu_barrier(void);
 /* The callback writes number into a log. again: it calls call_rcu() itself so many times, with number + 1 and so on. */
 void iopf_prim_call_rcu(int number, int again);
+/* Calls call_rcu() n times, with kfree_rcu() in between. How many functions ran inside the calls: none may. */
+unsigned int iopf_prim_call_rcu_calls(unsigned int n);
 /* The log so far, emptied. Returns how many. */
 size_t iopf_prim_rcu_log(int *numbers, size_t max);
 
@@ -123,7 +131,7 @@ struct iopf_prim_torture {
 	unsigned long ages[IOPF_PRIM_AGES];
 };
 
-/* Updaters replace objects, readers hold them. Ends after so many ms and updates, both. */
+/* An object is replaced, readers hold it; a single one is never preempted. Ends after so many ms and updates, both. */
 void iopf_prim_rcu_torture(unsigned int how, unsigned int nr_readers, unsigned int ms, unsigned long updates,
 			   struct iopf_prim_torture *result);
 

@@ -173,3 +173,21 @@ def test_destroying_a_held_mutex_warns(runtime, mutex, other):
 def test_no_two_threads_are_inside_at_once(runtime, threads, rounds, sleep_every):
     """A sum that no atomic protects is right: with short sections, and with sections that sleep."""
     assert threads * rounds == runtime.mutex_race(threads, rounds, sleep_every)
+
+
+@pytest.mark.threads
+@pytest.mark.parametrize("newcomers", [1, 2])
+def test_newcomers_share_a_mutex_that_one_thread_was_used_to(runtime, newcomers):
+    """
+    One thread locks a mutex over and over, then others want it, too, and may have to sleep; with thousands of mutexes,
+    or as many as it takes a moment. A mutex may serve its first thread faster until then: each is alone all the same.
+    """
+    assert 0 == runtime.mutex_newcomers(newcomers, 20_000, 300)
+
+
+@pytest.mark.long
+@pytest.mark.threads
+@pytest.mark.parametrize("newcomers", [1, 2])
+def test_newcomers_share_many_mutexes(runtime, newcomers):
+    """The same for ten seconds."""
+    assert 0 == runtime.mutex_newcomers(newcomers, 1_000_000, 10_000)

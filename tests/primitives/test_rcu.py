@@ -209,6 +209,11 @@ def test_call_rcu_calls_after_the_readers(runtime, other):
     assert list(range(100)) == log(runtime)
 
 
+def test_call_rcu_calls_nothing_itself(runtime):
+    """The caller may hold the locks that the function takes: it runs elsewhere, however many are deferred."""
+    assert 0 == runtime.call_rcu_calls(500)
+
+
 def test_call_rcu_in_a_callback_is_a_new_call(runtime):
     """A barrier covers what was deferred before it, and what that defers is for the next one."""
     runtime.call_rcu(0, 3)
@@ -331,6 +336,14 @@ def test_no_reader_meets_what_was_freed(runtime, how):
     """A while of replacing an object under two readers, who are preempted while they hold it."""
     updates, reads, ages = torture(runtime, how, readers=2, ms=300, updates=0)
     assert (True, True, True) == (updates > 0, reads > 0, ages[1] > 0)
+    assert [0, 0] == ages[2:]
+
+
+@pytest.mark.threads
+def test_no_reader_begins_unseen(runtime):
+    """Short readers and as many grace periods as possible: a reader is seen before it looks, or sees the new object."""
+    updates, reads, ages = torture(runtime, "FREE_SYNCHRONIZE", readers=1, ms=300, updates=0)
+    assert (True, True) == (updates > 0, reads > 0)
     assert [0, 0] == ages[2:]
 
 

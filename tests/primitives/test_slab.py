@@ -159,6 +159,18 @@ def test_an_object_is_counted_wherever_it_is_freed(runtime, kernel, other):
     assert 0 == runtime.slab_live() - before
 
 
+def test_freeing_may_be_the_first_thing_that_a_thread_does(runtime, kernel):
+    """Small objects and large ones, and it may be a mistake."""
+    before = runtime.slab_live()
+    for size in (8, 5000):
+        memory = runtime.kmalloc(size, kernel)
+        runtime.thread().call(runtime.kfree, memory)
+    runtime.thread().call(runtime.kfree, runtime.ffi.NULL)
+    assert (0, {}) == (runtime.slab_live() - before, runtime.warned())
+    runtime.thread().call(runtime.kfree_foreign)
+    assert {NOT_LIVE: 1} == runtime.warned()
+
+
 @pytest.mark.parametrize("nth", [1, 2, 5])
 def test_the_nth_request_fails(runtime, kernel, nth):
     """That one alone, whatever its size, and it is not counted."""

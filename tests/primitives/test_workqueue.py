@@ -276,6 +276,23 @@ def test_items_that_are_queued_at_once_get_workers_at_once(queue):
         b.open()
 
 
+@pytest.mark.threads
+def test_every_sleeping_worker_wakes_for_an_item(queue):
+    """Two workers sleep, two items come in a row, of which the first waits for the second: both workers wake."""
+    for _ in range(30):
+        q = queue(2)
+        pair = q.item("GATED"), q.item("GATED")
+        for times in (1, 2):
+            for item in pair:
+                item.queue()
+            for item in pair:
+                item.started(times)
+            for item in pair:
+                item.open()
+            q.flush()
+            time.sleep(0.002)  # for both to go to sleep
+
+
 def test_the_number_of_workers_is_set_before_the_first_item(runtime, queue):
     """Afterwards it is too late: a warning, and the number stays."""
     q = queue(0)
@@ -358,6 +375,33 @@ def test_a_flush_covers_the_second_run_of_an_item_that_runs(runtime, queue):
     item.open()
     flushing.result(20)
     assert 2 == item.runs
+
+
+@pytest.mark.threads
+@pytest.mark.parametrize("batch", [False, True])
+def test_a_flush_is_woken_when_its_last_item_is_through(runtime, queue, batch):
+    """Whether the worker is idle then, or goes on with a later item: mostly it does not wait for the next slice."""
+    took = []
+    for _ in range(10):
+        q = queue(1)
+        item, later = q.item("GATED"), q.item("GATED")
+        blocker = q.item("GATED")
+        blocker.queue()
+        blocker.started()
+        item.queue()
+        flushing = runtime.thread().start(q.flush)
+        time.sleep(0.01)  # for the flush to begin
+        if batch:
+            later.queue()
+        blocker.open()
+        item.started()
+        time.sleep(0.001)
+        begin = time.monotonic()
+        item.open()
+        flushing.result(20)
+        took.append(time.monotonic() - begin)
+        later.open()
+    assert sorted(took)[len(took) // 2] < 0.02
 
 
 def test_flushing_one_queue_does_not_wait_for_another(queue):
