@@ -91,10 +91,19 @@ class BuildUnits(build_ext):
 
 free_threaded = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
+#: The C sources ship, as package data: a core can be compiled later. Every folder of data has to be named.
+csrc = ["iopf._csrc", *(f"iopf._csrc.{'.'.join(folder.relative_to(units.CSRC).parts)}"
+                        for folder in sorted(units.CSRC.rglob("*")) if folder.is_dir() and folder.name != "__pycache__")]
+
 setup(
-    packages=[*find_packages(include=["iopf", "iopf.*"]), "iopf._csrc"],
+    packages=[*find_packages(include=["iopf", "iopf.*"]), "iopf.samples", *csrc],
     package_dir={"iopf": "iopf", "iopf._csrc": "csrc"},
-    package_data={"iopf": ["py.typed", "samples/*"], "iopf._csrc": ["**/*.c", "**/*.h", "**/*.S", "**/*.md"]},
+    package_data={
+        "iopf": ["py.typed"],
+        "iopf.explore": ["*.md"],
+        "iopf.samples": ["*"],
+        **{package: ["*.c", "*.h", "*.S", "*.md"] for package in csrc},
+    },
     cffi_modules=[f"csrc/build.py:ffi_{flavour.name}" for flavour in units.flavours()],
     cmdclass={"build_ext": BuildUnits},
     options={} if free_threaded else {"bdist_wheel": {"py_limited_api": "cp310"}},

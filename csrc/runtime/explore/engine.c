@@ -339,10 +339,16 @@ static struct task *pick(void)
 
 static struct task *pick_alone(void)
 {
+	bool gated = false;
 	u64 enabled;
 
 	if (op_enabled(&engine.tasks[0]))
 		return &engine.tasks[0];
+	if (!enabled_tasks(&gated) && engine.quiet) {
+		engine.quiet();
+		if (op_enabled(&engine.tasks[0]))
+			return &engine.tasks[0];
+	}
 	enabled = enabled_or_end();
 	return &engine.tasks[__builtin_ctzll(enabled)];
 }
