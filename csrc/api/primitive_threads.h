@@ -29,7 +29,8 @@ static inline void *part_main(void *arg)
 	return NULL;
 }
 
-static inline void part_start(struct part *part, void (*main)(void *race, unsigned int index), void *race, unsigned int index)
+static inline void part_start(struct part *part, void (*main)(void *race, unsigned int index), void *race,
+			      unsigned int index)
 {
 	*part = (struct part){ .main = main, .race = race, .index = index };
 	if (pthread_create(&part->thread, NULL, part_main, part))

@@ -128,7 +128,7 @@ class Runtime:
 
 @pytest.fixture(autouse=True)
 def _clean():
-    """In place of the accounting around every other test, which asks the whole package: ``runtime`` asks one runtime."""
+    """In place of the accounting around every other test: here ``runtime`` does it, for one runtime."""
 
 
 @pytest.fixture(scope="module", params=["native", "plain"])

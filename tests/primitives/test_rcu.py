@@ -361,7 +361,9 @@ def test_the_torture_notices_a_missing_grace_period(runtime):
 
 @pytest.mark.long
 @pytest.mark.threads
-@pytest.mark.parametrize(("how", "updates"), [("FREE_KFREE_RCU", 10**6), ("FREE_CALL_RCU", 10**6), ("FREE_SYNCHRONIZE", 0)])
+@pytest.mark.parametrize(
+    ("how", "updates"), [("FREE_KFREE_RCU", 10**6), ("FREE_CALL_RCU", 10**6), ("FREE_SYNCHRONIZE", 0)]
+)
 def test_no_reader_meets_what_was_freed_in_a_million_updates(runtime, how, updates):
     """Ten seconds at least, and a million updates where an update does not wait."""
     did, _reads, ages = torture(runtime, how, readers=3, ms=10_000, updates=updates)
