@@ -23,9 +23,11 @@ struct slab_site {
 	struct slab_site *next;
 };
 
-KERNEL_API void *slab_alloc(struct slab_site *site, size_t size, gfp_t gfp);
-/* NULL is fine. Anything else that is not a live object is a WARN and stays as it is. */
-KERNEL_API void kfree(const void *object);
+/*
+ * The runtime defines slab_alloc(site, size, gfp), and kfree(object): NULL is fine, anything else that is not a live object
+ * is a WARN and stays as it is.
+ */
+#include <slab.h>
 
 #define __slab_alloc(size, gfp) ({							\
 	static struct slab_site __slab_site = {						\

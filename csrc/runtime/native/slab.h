@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The fast half of slab.c: from and to the thread's free list. Inline, so that what the compiler knows of a request, its
+ * size, whether it is cleared, is not asked when the request is made.
+ *
+ * A header of 16 bytes says what an object is: its class, and one word, the tag, for both whether it is live, so that a
+ * double kfree() is a WARN and not a corrupted list, and which place allocated it, for the live counts.
+ *
+ * Under a sanitizer every object is malloc's own, so that it can be poisoned.
+ */
+#ifndef IOPF_NATIVE_SLAB_H
+#define IOPF_NATIVE_SLAB_H
+
+#include "thread.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SLAB_IS_MALLOC 1
+#else
+#define SLAB_IS_MALLOC 0
+#endif
+
+#define SLAB_MAGAZINE 32
+#define SLAB_FREE_MAX (2 * SLAB_MAGAZINE - 1)	/* on a thread's list */
+
+/* With the header objects are whole lines, so that those of different classes never share one. */
+#define SLAB_LINE 64
+#define SLAB_LARGEST 4096
+#define SLAB_CLASS_HUGE SLAB_CLASSES	/* straight from malloc */
+
+#define SLAB_TAG_LIVE 0x6c697600u	/* and the number of the place */
+#define SLAB_TAG_FREE 0x66726565u
+
+struct free_object {
+	u32 tag;
+	u32 class;
+	u64 unused;			/* objects are aligned as malloc's are */
+	struct free_object *next;	/* the object begins here */
+};
+
+#define SLAB_HEADER_BYTES offsetof(struct free_object, next)
+
+/* The rest: a place's first time, an empty list, a full one, a thread without a record, requests that fail, mistakes. */
+KERNEL_API void *slab_alloc_slow(struct slab_site *site, size_t size, gfp_t gfp);
+KERNEL_API void kfree_slow(const void *pointer);
+
+/* Of an object with its header; the sizes are those of slab_class_bytes[]. */
+static inline unsigned int slab_class(size_t bytes)
+{
+	if (bytes <= 384)
+		return (unsigned int)((bytes + SLAB_LINE - 1) / SLAB_LINE) - 1;
+	return bytes <= 512 ? 6 : bytes <= 1024 ? 7 : bytes <= 2048 ? 8 : bytes <= SLAB_LARGEST ? 9 : SLAB_CLASS_HUGE;
+}
+
+static inline void slab_count_live(struct thread *self, u32 site, long n)
+{
+	__atomic_store_n(&self->live[site], __atomic_load_n(&self->live[site], __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);
+}
+
+/* Which place has it; SLAB_SITES or more: it is no live object. */
+static inline u32 slab_site_of(const struct free_object *object)
+{
+	return object->tag - SLAB_TAG_LIVE;
+}
+
+/*
+ * Clears a pooled object: what the header left of its line, and the lines behind. In 16-byte stores: gcc turns a memset
+ * of this size into "rep stos", which costs 12 ns to start.
+ */
+static inline void slab_clear(struct free_object *object, size_t bytes)
+{
+	typedef long v2 __attribute__((vector_size(16), may_alias));
+	const v2 zero = { 0, 0 };
+	v2 *p = (v2 *)object + 1, *end = (v2 *)((char *)object + ((bytes + 15) & ~(size_t)15));
+
+#pragma GCC unroll 16
+	for (; p < end; p++) {
+		*p = zero;
+		barrier();
+	}
+}
+
+static inline void slab_push(struct thread *self, struct free_object *object, u32 class)
+{
+	object->next = self->free[class];
+	self->free[class] = object;
+	self->nr_free[class]++;
+}
+
+static inline void *slab_pop(struct thread *self, struct free_object *object, u32 class, int site, size_t bytes,
+			     gfp_t gfp)
+{
+	self->free[class] = object->next;
+	self->nr_free[class]--;
+	object->tag = SLAB_TAG_LIVE + (u32)site;
+	slab_count_live(self, (u32)site, 1);
+	if (gfp & __GFP_ZERO)
+		slab_clear(object, bytes);
+	return &object->next;
+}
+
+static inline __attribute__((always_inline)) void *slab_alloc(struct slab_site *site, size_t size, gfp_t gfp)
+{
+	int id = __atomic_load_n(&site->id, __ATOMIC_ACQUIRE);
+	size_t bytes = size + SLAB_HEADER_BYTES;
+	struct thread *self = thread_self;
+	struct free_object *object;
+	unsigned int class;
+
+	/* A size that is no constant is not worth inlining. */
+	if (SLAB_IS_MALLOC || !__builtin_constant_p(size) || size > SLAB_LARGEST / 8 ||
+	    unlikely(!id || self->fail_nth || thread_in_reader_or_nobody(self)))
+		return slab_alloc_slow(site, size, gfp);
+	class = slab_class(bytes);
+	object = self->free[class];
+	if (unlikely(!object))
+		return slab_alloc_slow(site, size, gfp);
+	return slab_pop(self, object, class, id, bytes, gfp);
+}
+
+static inline void kfree(const void *pointer)
+{
+	struct free_object *object = (struct free_object *)((uintptr_t)pointer - SLAB_HEADER_BYTES);
+	struct thread *self = thread_self;
+	u32 site;
+
+	if (!pointer)
+		return;
+	site = slab_site_of(object);
+	if (SLAB_IS_MALLOC || unlikely(site >= SLAB_SITES || object->class == SLAB_CLASS_HUGE ||
+				       self->nr_free[object->class] >= SLAB_FREE_MAX)) {
+		kfree_slow(pointer);
+		return;
+	}
+	object->tag = SLAB_TAG_FREE;
+	slab_count_live(self, site, -1);
+	slab_push(self, object, object->class);
+}
+
+#endif
