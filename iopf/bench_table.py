@@ -61,6 +61,20 @@ def _rows(experiment: _bench.Experiment, core: str, comparison: _bench.Compariso
     ]
 
 
+def _why_not(experiment: _bench.Experiment, core: str, rows: list[dict[str, Any]]) -> str:
+    """Why an experiment is left out, or nothing."""
+    if experiment.threads > _bench.cpus():
+        return f"needs {experiment.threads} CPUs"
+    if experiment.partials and core in _bench.BROKEN_BY_PARTIALS:
+        return "in this form a partial fault frees memory twice"
+    if experiment.state.get("pending", 0) > 256:
+        few = {row["case"]: row["ns"] for row in rows if row["item"] == "E"}
+        slower = few["beside 256 pending"] / few["beside 0 pending"]
+        if slower > 3:  # it grows with what is pending, and so does making them so many: minutes
+            return f"beside 256 a group takes {slower:.0f} times as long already"
+    return ""
+
+
 def _line(rows: list[dict[str, Any]]) -> tuple[str, ...]:
     by_baseline = {row["baseline"]: row for row in rows}
     cells = [rows[0]["item"], rows[0]["case"], f"{rows[0]['ns']:.1f}"]
@@ -91,8 +105,9 @@ def main(args: argparse.Namespace) -> int:
         with Progress("bench") as progress:
             for number, experiment in enumerate(experiments):
                 progress.show(f"{experiment.item} {experiment.case}", number / len(experiments))
-                if experiment.threads > _bench.cpus():
-                    skipped.append(f"{experiment.item} {experiment.case}: needs {experiment.threads} CPUs")
+                reason = _why_not(experiment, args.core, rows)
+                if reason:
+                    skipped.append(f"{experiment.item} {experiment.case}: {reason}")
                     continue
                 new = _rows(experiment, args.core, experiment.run(args.core, quick=args.quick))
                 if new:
