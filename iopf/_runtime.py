@@ -9,14 +9,15 @@ when the call that caused it is back; one from a work item is kept with its queu
 from __future__ import annotations
 
 import errno
+import functools
 import importlib
-import importlib.util
 import logging
 import os
 import sys
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from ._csrc_tools import CHECKOUT, csrc, tool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,16 +54,12 @@ pending = _Pending()
 detached: dict[int, Any] = {}
 
 
+@functools.cache
 def _checkout_hash() -> str | None:
     """The hash of the sources, when the package is used from a checkout."""
-    path = Path(__file__).resolve().parent.parent / "csrc" / "build.py"
-    if not path.exists() or os.environ.get("IOPF_ALLOW_STALE"):
+    if csrc() != CHECKOUT or os.environ.get("IOPF_ALLOW_STALE"):
         return None
-    spec = importlib.util.spec_from_file_location("iopf._csrc_build", path)
-    assert spec is not None and spec.loader is not None
-    build = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(build)
-    return build.sources_hash()
+    return tool("build").sources_hash()
 
 
 def load_extension(name: str) -> Any:

@@ -27,13 +27,13 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ._csrc_tools import csrc, tool
 from ._facets import SUPPORTED, CoreSourceError, Facets, detect
 
 if TYPE_CHECKING:
@@ -65,25 +65,18 @@ class CompiledCore:
     cached: bool
 
 
-@functools.cache
 def _csrc() -> Path:
-    """Where the C sources are: beside the package in a checkout, else inside it."""
-    package = Path(__file__).resolve().parent
-    for csrc in (package.parent / "csrc", package / "_csrc"):
-        if (csrc / "build.py").exists() and (csrc / "core" / "unit.c").exists():
-            return csrc
-    raise CoreSourceError("The C sources of iopf are missing from this installation: install it again with pip.")
+    """Where the C sources are."""
+    found = csrc()
+    if found is None:
+        raise CoreSourceError("The C sources of iopf are missing from this installation: install it again with pip.")
+    return found
 
 
-@functools.cache
 def _tool(name: str) -> Any:
-    """A module of csrc: build (flags and include paths of a core unit), lines (line maps)."""
-    spec = importlib.util.spec_from_file_location(f"iopf._csrc_{name}", _csrc() / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    """A module of the sources: build (flags and include paths of a core unit), lines (line maps)."""
+    _csrc()
+    return tool(name)
 
 
 def _extension(runtime: str) -> Path:

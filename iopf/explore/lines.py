@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import bisect
 import functools
-import importlib.util
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-__all__ = ["LineMap", "Place", "build_module", "find", "map_path"]
+from .._csrc_tools import tool
+
+__all__ = ["LineMap", "Place", "find", "map_path"]
 
 HEADER = "iopf-lines 1"
 
@@ -85,26 +85,13 @@ def map_path(so_path: str | os.PathLike[str]) -> Path:
     return Path(f"{os.fspath(so_path)}.lines")
 
 
-def build_module() -> Any:
-    """csrc/lines.py, in a checkout beside the package, else inside it; None when it is not there."""
-    package = Path(__file__).resolve().parent.parent
-    for path in (package.parent / "csrc" / "lines.py", package / "_csrc" / "lines.py"):
-        if path.exists():
-            spec = importlib.util.spec_from_file_location("iopf._csrc_lines", path)
-            assert spec is not None and spec.loader is not None
-            module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
-            return module
-    return None
-
-
 @functools.lru_cache(maxsize=64)
 def _load(so_path: str, _stamp: tuple[int, int]) -> LineMap | None:
     try:
         return LineMap(map_path(so_path).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         pass
-    module = build_module()
+    module = tool("lines")
     try:
         return LineMap(module.line_map(so_path)) if module is not None else None
     except (OSError, ValueError, RuntimeError):

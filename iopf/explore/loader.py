@@ -11,8 +11,9 @@ import ctypes
 import os
 from typing import Any
 
+from .._csrc_tools import tool
 from . import _engine
-from .lines import build_module, map_path
+from .lines import map_path
 
 __all__ = ["load", "write_map"]
 
@@ -24,7 +25,7 @@ def write_map(library: str | os.PathLike[str]) -> bool:
     """Makes sure that a shared object has a line map beside it; False: there is none, traces show offsets."""
     if map_path(library).exists():
         return True
-    module = build_module()
+    module = tool("lines")
     if module is None:
         return False
     with contextlib.suppress(OSError, module.NoLines):
