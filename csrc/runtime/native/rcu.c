@@ -17,7 +17,7 @@
  * seen by the scan; one whose store comes after it also loads after it, and finds the new pointer. A reader that read
  * "now" long ago and stores it late looks older than it is: then the scan waits for nothing worse than its end.
  *
- * Deferred frees stay with the thread that deferred them, which tries to do them itself every 32nd time: one membarrier
+ * Deferred frees stay with the thread that deferred them, which tries to do them itself every 64th time: one membarrier
  * for the batch, and the memory returns to the list that it came from. A background thread looks after what a thread
  * leaves lying, every 10 ms while there is something. It alone (and rcu_barrier) runs the functions of call_rcu(): in
  * the thread that deferred, they would meet its locks. No caller of kfree_rcu() or call_rcu() ever waits.
@@ -30,7 +30,7 @@
 
 #include "internal.h"
 
-#define BATCH 32
+#define BATCH 64
 #define TICK_NS 10000000u
 
 u64 rcu_epoch_now = 1;
