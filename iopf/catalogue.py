@@ -65,6 +65,10 @@ CATALOGUE: tuple[Defect, ...] = (
     Defect("v5.14: two locks for one list", "v5.14", "discard-report", UAF, "fault#", KEPT,
            "cc7338e9d807 (the rework of the locks; not described as a fix)",
            "Discarding holds the queue's lock, storing and collecting the device's: freed under each other.", "locking"),
+    *_each("report, response and flush in a circle", ("v5.14", "locking"), "driver-lock-flush", "deadlock", "", KEPT,
+           "6ef0505158f7 (in the driver: VT-d's drain)",
+           "Report takes the param's lock under the device's, a response the driver's under the param's, and flush the"
+           " device's: a driver that flushes under its own closes the circle.", fixed_by="lkml-v8"),
     Defect("v5.14: another address space", "v5.14", "pasid-rebound", WRONG, "address space", BROKEN,
            "the driver's duty by its documentation",
            "The work looks its PASID up when it runs: rebound by then, it faults pages into a space that the request"
@@ -76,6 +80,12 @@ CATALOGUE: tuple[Defect, ...] = (
     Defect("locking: answered inside report", "locking", "answer-in-handler", "deadlock", "", KEPT, DERIVED,
            "Report calls the handler with the device's lock held: a handler that answers at once waits for itself.",
            "lkml-v8"),
+    # removal before there was a count
+    *_each("param read before the lock", ("locking", "lkml-v8"), "remove-twice", UAF, "param#1.queue", BROKEN,
+           "review of v8", "Removal reads the pointer and then takes the lock: by then another has freed the param.",
+           fixed_by="refcount"),
+    *_each("device gone under a work", ("locking", "lkml-v8", "refcount"), "remove-device-gone", UAF, "device#1", BROKEN,
+           DERIVED, "Removal says -EBUSY and nobody listens; the work finds its way by a device that nothing pins."),
     # what removal refuses
     *_each("freed although it refused", ("locking", "lkml-v8", "refcount"), "free-queue-held", "unexpected-return", "-16",
            KEPT, "review of v8 (\"remove must not fail\")",
@@ -115,8 +125,8 @@ CATALOGUE: tuple[Defect, ...] = (
            "another index or PASID", KEPT, DERIVED,
            "A response is matched by its index: with the same on two PASIDs the older request gets it.",
            fixed_by="track-group"),
-    *_each("a page of another PASID", ("track-group", "v6.12", "v6.14", "v7.2"), "partial-two-pasids", WRONG,
-           "another index or PASID", KEPT, DERIVED, "Partial requests are collected by index alone."),
+    *_each("a page of another PASID", ("v5.14", "locking", "lkml-v8", "refcount", "remove-void", "track-group",
+           "void-response", "v6.12", "v6.14", "v7.2"), "partial-two-pasids", WRONG, "a group of another index or PASID", KEPT, DERIVED, "Partial requests are collected by index alone."),
     # stale partials
     *_each("stale partials", ("remove-void", "track-group", "void-response", "v6.9", "v6.12", "v6.14", "v7.2"),
            "remove-late-partials", UAF, "fault#", BROKEN, DERIVED,
@@ -137,6 +147,11 @@ CATALOGUE: tuple[Defect, ...] = (
     *_each("handle freed under report", ("v6.12", "v6.14", "v7.2"), "detach-report", UAF, "handle#", BROKEN,
            "derived; 8c07df7cdfcf is the same theme in the mock driver",
            "A handle that was found is not counted: only a driver that blocks and drains before it detaches is safe."),
+    *_each("domain freed under report", ("v5.14", "locking", "lkml-v8", "refcount", "remove-void", "track-group",
+           "void-response", "v6.9"), "detach-report", UAF, "domain#", BROKEN, DERIVED,
+           "Before there were handles: the domain that was found is not counted."),
+    *_each("domain freed under a work", ("locking", "lkml-v8", "refcount", "remove-void", "track-group", "void-response",
+           "v6.9"), "pasid-rebound", UAF, "domain#", BROKEN, DERIVED, "Nor is the one that the group was launched for."),
     *_each("handle freed under a work", ("v6.12", "v6.14", "v7.2"), "pasid-rebound", UAF, "handle#", BROKEN, DERIVED,
            "The group's handle is not counted either, and the work resolves by it."),
     *_each("partials answered", ("v6.12", "v6.14", "v7.2"), "bad-setup-partial", WRONG, "not the last", KEPT, DERIVED,
@@ -162,6 +177,9 @@ CATALOGUE: tuple[Defect, ...] = (
     # v7.2
     Defect("v7.2: answered after removal", "v7.2", "remove-held-group", "late-response", "", KEPT, DERIVED,
            "A group that its handler took is nothing that removal answers, and a response does not ask any more."),
+    Defect("v7.2: answered twice", "v7.2", "answered-twice", "double-response", "", BROKEN, DERIVED,
+           "A response does not look whether the group is pending: what two owners say goes to the device twice. Up to"
+           " v6.14 the second one did nothing."),
     # the queue
     *_each("queue gone under report", ("lkml-v8", "refcount", "remove-void", "track-group", "void-response", "v6.9", "v6.12",
            "v6.14", "v7.2"), "free-queue-report", UAF, "queue#1", BROKEN, "review of v8 12/12 for that form; derived",
@@ -182,9 +200,16 @@ CONTRADICTIONS: tuple[tuple[str, str], ...] = (
     ("v6.9: double free of the group",
      "Freeing the embedded last fault frees the group; the walk over its list reads it before it is freed again:"
      " use-after-free."),
-    ("v7.2: the second response of a queued work",
+    ("v7.2: the second response of a work, or behind a late handler",
      "Removal frees the group in the same section in which it answers: the worker meets freed memory before it could"
-     " answer a second time. Double answers are left to owners that answer twice."),
+     " answer a second time, and a group that its handler has dequeued is not answered by removal. What answers twice is"
+     " an owner that does (answered-twice)."),
+    ("v5.14: the device gone under a work",
+     "Not reachable by removing and letting go of it: until a group is answered its copy keeps the handler registered,"
+     " which pins the device; and behind the answer the work touches the param alone (unregistered under a response)."
+     " What the facts describe is what the next three forms do."),
+    ("A param leaked on the path of the abort group (a note of a static analysis)",
+     "Not so: freeing what the group holds puts the reference, and remove-oom-group leaks nothing on any form."),
     ("CVE-2025-21770: the leak",
      "Nothing leaks on v6.12 in any scenario in which owners free their groups, removal or not."),
     ("Groups linked behind removal (track-group to v6.12)",
@@ -194,9 +219,12 @@ CONTRADICTIONS: tuple[tuple[str, str], ...] = (
 
 #: Defects of the history that these scenarios can't show.
 NOT_EXPRESSED: tuple[tuple[str, str], ...] = (
-    ("6ef0505158f7, the lock cycle of VT-d's drain",
-     "a driver that flushes with the lock held that its page_response takes; that deadlocks on every form, ours too"),
-    ("locking: removal reads the pointer before its lock", "two removals of a device at the same time, which no driver does"),
+    ("6ef0505158f7 with a work outstanding",
+     "a driver that flushes with the lock held that the work's page_response takes waits for itself on every form, ours"
+     " too; what the forms differ in is the circle without one, driver-lock-flush"),
+    ("lkml-v8: flush after removal gives -ENODEV and no WARN", "a WARN that does not come is no failure"),
+    ("v7 12/12, iopf_queue_discard_dev_pasid()", "a patch that was dropped, and is no core here"),
+    ("remove-void: VT-d's teardown against the documented order, PRI off before removal", "VT-d's own code"),
     ("void-response: a driver of the revision before answers again", "the driver of a scenario is its core's"),
     ("fb21b1568ada to ba5c0f28a26e, the new hwpt instead of the old one", "needs the fault file"),
     ("738e6f32e61d, a read from the fault file beside removal", "needs the fault file; the held group above is its core"),

@@ -28,6 +28,9 @@ KEPT = "kept"
 NO_FLUSH = "broken for the kernel's forms: no flush before remove"
 RECEPTION = "broken for the kernel's forms: reception goes on while remove runs"
 NOT_DRAINED = "broken for the kernel's forms: detached with faults in flight"
+DEVICE_GONE = "broken for the kernel's forms: the device goes while its works run"
+TWICE_REMOVED = "broken: the device is removed by two at once"
+TWICE_ANSWERED = "broken for forms that do not look whether a group is pending: its owner answers it twice"
 
 
 @dataclass(frozen=True)
@@ -215,6 +218,36 @@ def _(s: Scenario) -> None:
 
 
 @_entry(
+    "remove-twice",
+    "two remove one device at the same time",
+    "unbind and unplug both decide that the device has to leave its queue",
+    "one of them removes it",
+    "the other finds nothing to remove: a WARN, and nothing is touched",
+    contract=TWICE_REMOVED,
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="sva", pasid=1)
+    s.task("unbind").remove(queue, dev)
+    s.task("unplug").remove(queue, dev)
+
+
+@_entry(
+    "remove-device-gone",
+    "the device is removed and let go of while a work of its runs",
+    "report has queued the group's work and returned",
+    "the driver removes the device, does not look at what comes back, and drops its reference to the device",
+    "the work resolves the group, and answers it",
+    contract=DEVICE_GONE,
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="sva", pasid=1)
+    s.setup.report(dev, grpid=1, pasid=1)
+    s.task("driver").remove(queue, dev).close(dev)
+
+
+@_entry(
     "flush-then-remove",
     "the order that the contract asks for",
     "reception is stopped: every report has returned",
@@ -313,6 +346,22 @@ def _(s: Scenario) -> None:
 
 
 @_entry(
+    "answered-twice",
+    "two of a group's owners answer it",
+    "the handler keeps the group, as a fault file does",
+    "under the file's lock the reader answers the group, and leaves it where it is",
+    "under the same lock the detach path, which answers what is left, answers it once more, and frees it",
+    contract=TWICE_ANSWERED,
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="held", pasid=1)
+    s.setup.report(dev, grpid=1, pasid=1)
+    s.task("reader").lock("file").respond(dev, grpid=1, pasid=1, free=False).unlock("file")
+    s.task("detach").lock("file").respond(dev, grpid=1, pasid=1, code="invalid").unlock("file")
+
+
+@_entry(
     "free-queue-pending",
     "the queue is freed with a work pending",
     "report has queued the group's work and returned",
@@ -369,6 +418,23 @@ def _(s: Scenario) -> None:
     dev = s.device(queue, handler="sva", pasid=1, response_lock="driver")
     s.setup.report(dev, grpid=1, pasid=1)
     s.task("driver").lock("driver").unlock("driver").flush(dev).remove(queue, dev)
+
+
+@_entry(
+    "driver-lock-flush",
+    "the driver flushes under the lock that it takes inside page_response",
+    "no work is outstanding: the handler keeps its groups",
+    "an owner answers: under the fault param's lock the driver takes its own",
+    "a report takes what locks it takes",
+    "the driver flushes with that lock of its own held: flush must not wait for what report holds",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="held", pasid=1, response_lock="driver")
+    s.setup.report(dev, grpid=1, pasid=1)
+    s.task("owner").respond(dev, grpid=1, pasid=1)
+    s.task("irq").report(dev, grpid=2, pasid=1)
+    s.task("driver").lock("driver").flush(dev).unlock("driver")
 
 
 @_entry(

@@ -65,7 +65,7 @@ def test_what_the_catalogue_has_to_have_is_there():
         ("locking", "deadlock"), ("lkml-v8", "wrong-response"), ("lkml-v8", "lost-response"),
         ("lkml-v8", "unexpected-return"), ("refcount", "use-after-free"), ("remove-void", "use-after-free"),
         ("v6.9", "use-after-free"), ("v6.14", "use-after-free"), ("v6.14", "invalid-free"), ("v7.2", "use-after-free"),
-        ("v7.2", "late-response"),
+        ("v7.2", "late-response"), ("v7.2", "double-response"), ("v5.14", "deadlock"),
     }
     stale = {defect.core for defect in CATALOGUE if defect.id.endswith("stale partials")}
     assert {"remove-void", "track-group", "void-response", "v6.9", "v6.12", "v6.14", "v7.2"} == stale

@@ -98,14 +98,35 @@ void monitor_change_begin(int op, int device, int queue)
 		q->calls++;
 	}
 	if (op == XP_REMOVE) {
-		if (s->queue != queue)
+		if (s->queue != queue || s->removing)
 			monitor_clauses |= XP_C_NOT_ON_QUEUE;
 		demand_of_remove(device);
 		s->removing++;
 		s->remove_began = monitor_date;
+	} else if (op == XP_ADD) {
+		s->adding++;
+		for (i = 0; i < nr_tokens; i++)
+			if (tokens[i].device == device && !tokens[i].returned)
+				tokens[i].readded = true;
 	} else if (op == XP_CLOSE) {
 		demand_of_close(device);
 	}
+}
+
+/* What was reported before now belongs to a removal that is over. */
+static void removed(int device)
+{
+	struct device_state *s = &device_states[device];
+	int i;
+
+	s->queue = -1;
+	s->removed = stamp();
+	s->removals++;
+	for (i = 0; i < nr_tokens; i++)
+		if (tokens[i].device == device && !tokens[i].removal_ended) {
+			tokens[i].removal_began = s->remove_began;
+			tokens[i].removal_ended = monitor_date;
+		}
 }
 
 void monitor_change_end(int op, int device, int queue, int result)
@@ -123,12 +144,9 @@ void monitor_change_end(int op, int device, int queue, int result)
 			s = &device_states[i];
 			if (s->queue != queue)
 				continue;
-			s->queue = -1;
 			s->busy--;
 			s->removing--;
-			s->remove_ended = monitor_date;
-			s->removed = stamp();
-			s->removals++;
+			removed(i);
 		}
 		return;
 	}
@@ -138,20 +156,15 @@ void monitor_change_end(int op, int device, int queue, int result)
 		queue_states[queue].calls--;
 	switch (op) {
 	case XP_ADD:
-		if (!result) {
+		s->adding--;
+		if (!result)
 			s->queue = queue;
-			s->remove_ended = -1;
-		}
 		return;
 	case XP_REMOVE:
 		s->removing--;
 		/* Early forms of the kernel refuse while requests are out. */
-		if (s->queue == queue && !result) {
-			s->queue = -1;
-			s->remove_ended = monitor_date;
-			s->removed = stamp();
-			s->removals++;
-		}
+		if (s->queue == queue && !result)
+			removed(device);
 		return;
 	case XP_CLOSE:
 		s->closed = true;

@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "search.h"
+#include "monitor.h"
 
 #define TOKEN_MAGIC 0x70726771746f6b65ull
 #define MAX_HELD_GROUPS 256
@@ -29,8 +29,10 @@ struct held {
 	int device;
 	u32 grpid;
 	int pasid;		/* -1: none */
-	struct iopf_group *group;
+	struct iopf_group *group;	/* NULL: no longer */
 	u64 token;
+	int answers, running;	/* that began, that run */
+	u32 answered_at;	/* stamp of the last one's end */
 };
 
 static struct driver_device *devices[MAX_DEVICES];
@@ -286,37 +288,55 @@ u64 driver_held_addr(int device, u32 grpid, int pasid)
 	return 0x100 + (((u64)grpid * 31 + (u64)(pasid + 1) * 7 + (u64)device) % 0xe00);
 }
 
-bool driver_is_held(int device, u32 grpid, int pasid)
+static struct held *find_held(int device, u32 grpid, int pasid)
 {
 	int i;
 
 	for (i = 0; i < nr_held; i++)
 		if (held[i].group && held[i].device == device && held[i].grpid == grpid && held[i].pasid == pasid)
-			return true;
-	return false;
+			return &held[i];
+	return NULL;
+}
+
+bool driver_is_held(int device, u32 grpid, int pasid)
+{
+	return find_held(device, grpid, pasid);
+}
+
+/*
+ * An owner answers a group once, and not beside another of its own. A second answer that is certain to be behind the
+ * first is left to the cores that see for themselves that the group is not pending any more.
+ */
+static void answer_held(struct held *h, struct iopf_group *group, enum iommu_page_response_code code)
+{
+	bool core_sees = core->facts.response_checks_pending && !core->facts.response_matches_copies;
+
+	if (h->running || (h->answers && (!core_sees || !is_before(h->answered_at))))
+		monitor_clauses |= XP_C_ANSWER;
+	h->answers++;
+	h->running++;
+	answer(group, h->token, code);
+	h->running--;
+	h->answered_at = stamp();
 }
 
 int driver_respond(const struct record *r, bool gives_up)
 {
-	struct iopf_group *group = NULL;
-	u64 token = 0, addr = driver_held_addr(r->a, (u32)r->b, r->c);
-	int i;
+	u64 addr = driver_held_addr(r->a, (u32)r->b, r->c);
+	struct iopf_group *group;
+	struct held *h;
 
 	commit(OP_RESPOND, MODE_WRITE, addr, NULL);
 	if (gives_up)
 		return -ENOENT;
-	for (i = 0; i < nr_held && !group; i++) {
-		struct held *h = &held[i];
-
-		if (h->group && h->device == r->a && h->grpid == (u32)r->b && h->pasid == r->c) {
-			group = h->group;
-			token = h->token;
-			h->group = NULL;
-		}
-	}
+	h = find_held(r->a, (u32)r->b, r->c);
+	group = h->group;
+	if (r->e)
+		h->group = NULL;
 	sync_acquire(addr);
-	answer(group, token, (enum iommu_page_response_code)r->d);
-	core->free_group(group);
+	answer_held(h, group, (enum iommu_page_response_code)r->d);
+	if (r->e)
+		core->free_group(group);
 	return 0;
 }
 
@@ -330,7 +350,8 @@ void driver_answer_held(void)
 		if (!group)
 			continue;
 		held[i].group = NULL;
-		answer(group, held[i].token, IOMMU_PAGE_RESP_INVALID);
+		if (!held[i].answers)
+			answer_held(&held[i], group, IOMMU_PAGE_RESP_INVALID);
 		core->free_group(group);
 	}
 }

@@ -55,8 +55,9 @@
  */
 #define XP_REPORT 20		/* (r) a: device, b: grpid, c: pasid or -1, d: IOMMU_FAULT_PERM_* bits, e: 1 the last page,
 				   f: address */
-#define XP_RESPOND 21		/* answers and frees a held group, waits for it: a: device, b: grpid, c: pasid or -1,
-				   d: code 0 success 1 invalid 2 failure. Nobody brings one any more: gives up */
+#define XP_RESPOND 21		/* answers a held group, waits for it: a: device, b: grpid, c: pasid or -1, d: code 0
+				   success 1 invalid 2 failure, e: 1 frees it, 0 it stays held. Nobody brings one any
+				   more: gives up */
 #define XP_REMOVE 22		/* a: queue, b: device */
 #define XP_ADD 23		/* (r) a: queue, b: device */
 #define XP_FLUSH 24		/* (r) a: device */
@@ -74,7 +75,7 @@
 #define XP_H_SVA 0		/* a work resolves the group; any address resolves */
 #define XP_H_INLINE 1		/* answers SUCCESS inside the handler, and frees */
 #define XP_H_REFUSE 2		/* returns -EINVAL */
-#define XP_H_HELD 3		/* kept until XP_RESPOND, or the end */
+#define XP_H_HELD 3		/* kept until an XP_RESPOND frees it, or the end */
 #define XP_H_DROP 4		/* frees it unanswered */
 
 #define XP_ANY (-2147483647 - 1)
@@ -197,7 +198,7 @@ int xp_kind_rank(int kind);
 #define XP_C_FREE_BESIDE 4	/* the queue was freed beside another call on it */
 #define XP_C_ANSWER 8		/* the handler did not answer, or answered twice */
 #define XP_C_FLUSH_AFTER_REMOVE 16
-#define XP_C_NOT_ON_QUEUE 32	/* remove of a device that was not on that queue */
+#define XP_C_NOT_ON_QUEUE 32	/* remove of a device that was not on that queue, or is being removed */
 #define XP_C_DETACH_NOTHING 64
 #define XP_C_DEVICE_GONE 128	/* the device was dropped beside a call on it */
 #define XP_C_DETACH 256		/* detach with faults in flight (forms of the kernel; ours counts its handles) */

@@ -50,7 +50,7 @@ static const char *const clauses[XP_CLAUSES] = {
 	"the queue was freed beside another call on it",
 	"the handler freed a group unanswered, or answered it twice",
 	"the driver flushed a device that was not on a queue",
-	"the driver removed a device that was not on that queue",
+	"the driver removed a device that was not on that queue, or was being removed",
 	"the driver detached what was not attached",
 	"the driver dropped the device beside a call on it",
 	"the driver detached, or replaced, what faults in flight still used",

@@ -30,7 +30,7 @@ void monitor_reset(void)
 	monitor_clauses = 0;
 	monitor_date = 0;
 	for (i = 0; i < scenario.nr_devices; i++) {
-		device_states[i] = (struct device_state){ .queue = -1, .remove_began = -1, .remove_ended = -1 };
+		device_states[i] = (struct device_state){ .queue = -1, .remove_began = -1 };
 	}
 	for (i = 0; i < scenario.nr_queues; i++)
 		queue_states[i] = (struct queue_state){ 0 };
@@ -127,7 +127,7 @@ int monitor_report_begin(int device, const struct record *r)
 		.task = (s16)task, .nth = (s16)monitor_nth_report[task]++, .device = (s16)device, .last = r->e & 1,
 		.grpid = (u32)r->b, .pasid = r->c >= 0 ? (u32)r->c : 0, .code = -1,
 		.record = engine.current->record, .begun = ++monitor_date, .queue = (s16)s->queue, .space = -1,
-		.removals = (s16)s->removals, .launched = 0x7fff,
+		.removals = (s16)s->removals, .launched = 0x7fff, .readded = s->adding,
 		.has_work = r->e & 1 && a->attached[i].handler == XP_H_SVA,
 	};
 	for (k = 0; core->facts.response_matches_copies && k < nr_tokens; k++)
@@ -209,17 +209,18 @@ static u64 expected_token(void)
 	return 0;
 }
 
-/* The answer comes when removal is over, for a request that was before it. */
+/* The answer comes when the removal that followed its request is over, whatever became of the device since. */
 static bool is_late(const struct token *t)
 {
-	const struct device_state *s = &device_states[t->device];
-
-	if (s->remove_ended < 0 || !t->returned || t->begun > s->remove_ended)
+	if (!t->removal_ended || !t->returned)
 		return false;
-	if (t->ended < s->remove_began)
+	if (t->ended < t->removal_began)
 		return true;
-	/* Where late reports are bad setup, one that ran beside removal is no exception once it is over. */
-	return core->facts.rejects_late_reports;
+	/*
+	 * Where late reports are bad setup, one that ran beside removal is no exception once it is over; but if the
+	 * device was added again meanwhile, the request may be of after that.
+	 */
+	return core->facts.rejects_late_reports && !t->readded;
 }
 
 /* A request is part of the group whose last one has the number. */

@@ -13,7 +13,7 @@ struct device_state {
 	int changes;		/* that began; with busy: whether anything overlapped */
 	int busy;		/* changes that run */
 	int reports;		/* that run */
-	int remove_began, remove_ended, removing;	/* dates; removing: how many run */
+	int remove_began, removing, adding;	/* the last one's date; how many run */
 	u32 removed;		/* stamp of the last removal's end */
 	int removals;		/* so far */
 	struct {

@@ -56,7 +56,7 @@ static const char *check(const struct record *r, int i, int first, int behind)
 			break;
 		return NULL;
 	case XP_RESPOND:
-		if (!in(r->a, 0, s->nr_devices) || r->c < -1 || !in(r->d, 0, 3))
+		if (!in(r->a, 0, s->nr_devices) || r->c < -1 || !in(r->d, 0, 3) || !in(r->e, 0, 2))
 			break;
 		return NULL;
 	case XP_REMOVE:

@@ -87,12 +87,13 @@ struct token {
 	s16 device;
 	s16 queue, space;	/* the device's when report began; the PASID's address space, -1: it changed */
 	s16 removals, launched;	/* removals of the device before the report, and before its handler was called */
-	bool last, returned, has_work, flushed;
+	bool last, returned, has_work, flushed, readded;	/* readded: the device was, while report ran */
 	s16 answers;
 	s8 code;		/* of the first answer, -1: none */
 	u32 grpid, pasid;
 	int record;
 	int begun, ended;	/* dates of the call */
+	int removal_began, removal_ended;	/* dates of the first removal that ended behind it, 0: none yet */
 	u32 returned_at, answered_at;	/* stamps */
 	s32 result;
 };

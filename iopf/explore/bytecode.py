@@ -38,7 +38,9 @@ FRAMEWORK: dict[str, tuple[str, tuple[tuple[str, str, Callable[[Any], int]], ...
         ("a", "device", int), ("b", "grpid", int), ("c", "pasid", _none), ("d", "perm", parse_perm), ("e", "last", int),
         ("f", "addr", int), ("g", "returns", _none),
     )),
-    "respond": ("XP_RESPOND", (("a", "device", int), ("b", "grpid", int), ("c", "pasid", _none), ("d", "code", _code))),
+    "respond": ("XP_RESPOND", (
+        ("a", "device", int), ("b", "grpid", int), ("c", "pasid", _none), ("d", "code", _code), ("e", "free", int),
+    )),
     "remove": ("XP_REMOVE", (("a", "queue", int), ("b", "device", int))),
     "add": ("XP_ADD", (("a", "queue", int), ("b", "device", int), ("g", "returns", _none))),
     "flush": ("XP_FLUSH", (("a", "device", int), ("g", "returns", _none))),

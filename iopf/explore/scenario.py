@@ -143,6 +143,7 @@ _NO_DEFAULT = object()
 #: Values that need not be shown.
 DEFAULTS = {
     ("report", "addr"): 0x1000, ("report", "perm"): "r", ("report", "last"): True, ("respond", "code"): "success",
+    ("respond", "free"): True,
     ("fail_next_alloc", "n"): 1, ("repeat", "operations"): 1,
 }
 
@@ -224,14 +225,19 @@ class Task(Section):
         """A page request that does not complete its group."""
         return self.report(dev, grpid=grpid, pasid=pasid, addr=addr, perm=perm, last=False, returns=returns)
 
-    def respond(self, dev: Device, *, grpid: int, pasid: int | None = None, code: str = "success") -> Task:
+    def respond(
+        self, dev: Device, *, grpid: int, pasid: int | None = None, code: str = "success", free: bool = True
+    ) -> Task:
         """Waits for a group that a ``"held"`` handler keeps, answers and frees it.
 
         When nobody can bring such a group any more, it gives up without a failure.
+
+        :param free: False: the group is answered and stays held, for another ``respond`` that answers it again; if
+            none comes, the end frees it. Two that may run at the same time need a lock of the driver around them
         """
         return self._add(
             "respond", device=self._device(dev), grpid=integer("grpid", grpid, 0, MAX_INT), pasid=_pasid(pasid),
-            code=one_of("code", str(code).lower(), CODES),
+            code=one_of("code", str(code).lower(), CODES), free=bool(free),
         )
 
     def remove(self, queue: Queue, dev: Device) -> Task:
