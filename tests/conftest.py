@@ -8,12 +8,14 @@ passes.
 
 import concurrent.futures
 import gc
+import importlib.util
 import logging
 import os
 import random
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -67,6 +69,16 @@ def seed(request):
 def long_mode(request):
     """Is it the long mode?"""
     return request.config.getoption("--long")
+
+
+@pytest.fixture(scope="session")
+def kernel_trees(tmp_path_factory):
+    """Every kernel-style file in a kernel tree of its own, compiled once: see kernel_files/trees.py."""
+    path = Path(__file__).resolve().parent / "kernel_files" / "trees.py"
+    spec = importlib.util.spec_from_file_location("kernel_files_trees", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.Trees(tmp_path_factory.mktemp("trees"))
 
 
 @pytest.fixture(params=_runtime.RUNTIMES)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """``iopf check``: the table, its exit codes, and a user's own file as a column of it."""
 
+import contextlib
 import importlib.util
 import json
 import multiprocessing
@@ -21,7 +22,6 @@ from iopf import check as checking
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = Path(__file__).resolve().parent / "kernel_files"
-OURS = ROOT / "csrc" / "core" / "io-pgfault.c"
 QUICK = ("remove-queued-work", "remove-held-group", "refusal", "partial", "free-queue-pending", "partial-two-pasids")
 
 
@@ -60,9 +60,9 @@ SHOWN = {
 }
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
+@pytest.fixture
+def cache(kernel_trees):
+    return kernel_trees.cache
 
 
 @pytest.fixture
@@ -153,41 +153,43 @@ def test_a_missing_compiler_and_a_compile_error_are_said(check, tmp_path):
 
 
 def test_ctrl_c_prints_what_is_done_and_exits_with_130(cache):
-    """The table of the cells that were finished."""
+    """The table of the cells that were finished: it comes when a terminal shows that some are."""
     env = {**os.environ, "XDG_CACHE_HOME": str(cache), "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
-    process = subprocess.Popen([sys.executable, "-m", "iopf", "check"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               text=True, env=env)
-    time.sleep(4)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
-    assert (130, True) == (process.returncode, "scenario" in out), err
-    assert "Traceback" not in err
+    terminal, stderr = os.openpty()
+    with os.fdopen(terminal, "rb", buffering=0) as shown:
+        process = subprocess.Popen([sys.executable, "-m", "iopf", "check"], stdout=subprocess.PIPE, stderr=stderr,
+                                   text=True, env=env)
+        os.close(stderr)
+        progress = b""
+        while not re.search(rb"\d of \d+ cells", progress):
+            assert (more := shown.read(4096)), progress
+            progress += more
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=30)
+        with contextlib.suppress(OSError):  # how a terminal ends
+            progress += shown.read(1 << 16)
+    assert (130, True) == (process.returncode, "scenario" in out), progress
+    assert re.search(r"^[1-9]\d* cells, ", out, re.M), out
+    assert b"Traceback" not in progress
 
 
 # --- a user's file ---
 
 
 @pytest.fixture(scope="module")
-def tables(tmp_path_factory, cache):
+def tables(kernel_trees):
     """Every kernel-style file, each in a kernel tree of its own with an iommu-priv.h that is an #error; and ours."""
-    home = tmp_path_factory.mktemp("trees")
-    base = (FILES / f"{CHANGES.BASE}.c").read_text()
-    jobs = [(file.stem, file.read_text(), QUICK) for file in sorted(FILES.glob("*.c"))]
-    jobs += [("ours", OURS.read_text(), QUICK)]
-    jobs += [(change.name, change.apply(base), SHOWN[change.name][:1]) for change in CHANGES.CHANGES]
+    jobs = {**dict.fromkeys([*SAME_AS, "form-e", "ours"], QUICK), **{name: shown[:1] for name, shown in SHOWN.items()}}
+    kernel_trees.compile([(name, runtime) for name in jobs for runtime in ("native", "explore")])
     done = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(cache))
+        patch.setenv("XDG_CACHE_HOME", str(kernel_trees.cache))
         with ProcessPoolExecutor(os.cpu_count() or 1, multiprocessing.get_context("spawn")) as pool:
-            for name, text, rows in jobs:
-                folder = home / name / "drivers" / "iommu"
-                folder.mkdir(parents=True)
-                (folder / "iommu-priv.h").write_text('#error "a header of the kernel tree"\n')
-                file = folder / "io-pgfault.c"
-                file.write_text(text)
+            for name, rows in jobs.items():
                 begin = time.monotonic()
-                table = checking.check([Core.from_source(file)], rows, executor=pool)
-                done[name] = table.exit_code, table.to_dict(), time.monotonic() - begin, file
+                table = checking.check([Core.from_source(kernel_trees.paths[name])], rows, executor=pool)
+                seconds = time.monotonic() - begin + kernel_trees.seconds(name)
+                done[name] = table.exit_code, table.to_dict(), seconds, kernel_trees.paths[name]
             done["history"] = checking.check(sorted(set(SAME_AS.values())), QUICK, executor=pool).to_dict()
     return done
 
@@ -234,11 +236,11 @@ def test_a_one_line_bug_turns_its_row_red(change, tables):
     assert str(path) in trace or {finding["kind"] for finding in findings} <= {"double-response", "bad-access"}
 
 
-def test_the_base_of_the_changes_is_clean_in_their_rows(check):
+def test_the_base_of_the_changes_is_clean_in_their_rows(check, kernel_trees):
     """So that what a changed file shows is the change."""
     rows = sorted({scenario for scenario, _ in SHOWN.values()})
-    data = json.loads(check("--json", FILES / f"{CHANGES.BASE}.c", *only(*rows)).stdout)
-    assert {name: set() for name in rows} == kinds(data, f"{CHANGES.BASE}.c")
+    data = json.loads(check("--json", kernel_trees.paths[CHANGES.BASE], *only(*rows)).stdout)
+    assert {name: set() for name in rows} == kinds(data, "io-pgfault.c")
 
 
 def test_facets_can_be_overridden_and_are_shown(check, tmp_path):
