@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import _callbacks, _types
+from . import _callbacks, _runtime, _types
 from ._runtime import MissingExtension
 from ._types import PAGE_REQUEST_FORMAT, PageRequest, PageResponse, Perm, RequestFlags, ResponseCode
 from ._cores import Core, CoreSourceError, Facets, cores
@@ -19,6 +19,8 @@ from .exceptions import (
     HandlerError,
     IopfError,
     NotOnQueue,
+    UnsafeCore,
+    UnsafeCoreWarning,
     WouldDeadlock,
 )
 from .group import Group
@@ -30,15 +32,18 @@ from .space import AddressSpace, Area
 __version__ = "0.1.0"
 
 __all__ = [
-    "PAGE_REQUEST_FORMAT", "SVA", "AddressSpace", "AlreadyAnswered", "AlreadyOnQueue", "Area", "BadSetup", "Closed",
-    "Core", "CoreSourceError", "Device", "DeviceStatistics", "Facets", "ForkedError", "Group", "HandlerError", "Inline", "IopfError",
-    "MissingExtension", "NotOnQueue", "PageRequest", "PageResponse", "Perm", "Queue", "QueueStatistics", "Refuse",
-    "RequestFlags", "ResponseCode", "Site", "Work", "WouldDeadlock", "build_info", "clear_warnings", "cores",
-    "live_objects", "page_request_dtype", "warnings",
+    "HAZARDS", "PAGE_REQUEST_FORMAT", "SVA", "AddressSpace", "AlreadyAnswered", "AlreadyOnQueue", "Area",
+    "BadSetup", "Closed", "Core", "CoreSourceError", "Device", "DeviceStatistics", "Facets", "ForkedError", "Group",
+    "HandlerError", "Inline", "IopfError", "MissingExtension", "NotOnQueue", "PageRequest", "PageResponse", "Perm",
+    "Queue", "QueueStatistics", "Refuse", "RequestFlags", "ResponseCode", "Site", "UnsafeCore", "UnsafeCoreWarning",
+    "Work", "WouldDeadlock", "build_info", "clear_warnings", "cores", "live_objects", "page_request_dtype",
+    "warnings",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "HAZARDS":  # what can break a core on a queue, by name: what happens
+        return dict(_runtime.get("native").hazards)
     if name == "page_request_dtype":
         return _types.page_request_dtype
     raise AttributeError(f"module 'iopf' has no attribute {name!r}")

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import _runtime
+from ._cores import resolve
 
 #: What an engineer would do today: the newest kernel form over the textbook runtime.
 STOCK_CORE = "v7.2"
@@ -25,14 +26,12 @@ STOCK_RUNTIME = "plain"
 class Stand:
     """One core on one runtime: a queue with bare devices, and what waits there while something else is measured."""
 
-    def __init__(self, core: str = "iopf", runtime: str = "native", *, devices: int = 2, workers: int = 1,
+    def __init__(self, core: Any = "iopf", runtime: str = "native", *, devices: int = 2, workers: int = 1,
                  pending: int = 0, partials: int = 0):
         self.runtime = _runtime.get(runtime)
         self.core = core
         self._bench: Any = None
-        if core not in self.runtime.cores:
-            raise ValueError(f"no core {core!r}: there are {', '.join(self.runtime.cores)}")
-        self._bench = self.runtime.lib.iopf_bench_new(self.runtime.cores[core], devices, workers)
+        self._bench = self.runtime.lib.iopf_bench_new(self.runtime.cores[resolve(core, self.runtime)], devices, workers)
         if not self._bench:
             raise MemoryError("no memory for a stand")
         if self.runtime.lib.iopf_bench_hold(self._bench, pending, partials):
@@ -98,9 +97,6 @@ class Stand:
         return self._run("flush", n) / n
 
 
-#: Forms that a partial fault breaks: they free memory twice, and what comes after that is no measurement.
-BROKEN_BY_PARTIALS = frozenset({"v6.9"})
-
 #: A round takes no longer than about that.
 ROUND_NS = 20e6
 
@@ -112,7 +108,8 @@ class Side:
     """One side of a comparison: a core on a runtime, in some state."""
 
     label: str
-    core: str = "iopf"
+    #: a core, or the name of one
+    core: Any = "iopf"
     runtime: str = "native"
     pending: int = 0
     partials: int = 0
@@ -196,7 +193,7 @@ class Turns:
         return statistics.fmean(self.comparison.samples[self.sides[0].label][-2:])
 
 
-def against(core: str = "iopf", **state: int) -> list[Side]:
+def against(core: Any = "iopf", **state: int) -> list[Side]:
     """A core on the native runtime, the same on plain, and stock, all in one state."""
     sides = [Side("native", core, "native", **state), Side("plain", core, "plain", **state)]
     if core != STOCK_CORE:
@@ -221,7 +218,7 @@ class Experiment:
     #: whether their medians count, see Comparison
     medians: bool = False
 
-    def turns(self, core: str = "iopf", *, quick: bool = False) -> Turns:
+    def turns(self, core: Any = "iopf", *, quick: bool = False) -> Turns:
         """The core on native against what there is to compare it with, still to be run."""
         sizes: dict[Stand, int] = {}
 
@@ -234,7 +231,7 @@ class Experiment:
 
         return Turns(against(core, **self.state), measure, medians=self.medians)
 
-    def run(self, core: str = "iopf", *, quick: bool = False) -> Comparison:
+    def run(self, core: Any = "iopf", *, quick: bool = False) -> Comparison:
         """All rounds."""
         with self.turns(core, quick=quick) as turns:
             for _ in range(self.rounds[quick]):

@@ -19,7 +19,12 @@ __all__ = ["Core", "CoreSourceError", "Facets", "cores"]
 
 @dataclass(frozen=True)
 class Core:
-    """One implementation of the framework: what ``Queue(core=)`` and ``explore(core=)`` take, as well as its name."""
+    """One implementation of the framework: what ``Queue(core=)`` and ``explore(core=)`` take, as well as its name.
+
+    A core is native code and runs in this process. Ours is safe in any use; the kernel's forms trust their driver, and
+    have the bugs of their time: what :attr:`hazards` names corrupts memory or hangs when it happens on a queue. In
+    :mod:`iopf.explore` everything is safe: it runs the same code in a memory of its own.
+    """
 
     name: str
     title: str
@@ -35,6 +40,15 @@ class Core:
     #: how that file's form differs
     facets: Facets | None = field(default=None, repr=False)
     compiler: str | None = field(default=None, repr=False)
+
+    @property
+    def hazards(self) -> tuple[str, ...]:
+        """What breaks it on a queue, by name, gravest first; ours: nothing. ``iopf.HAZARDS`` says what each one is.
+
+        For a file it is what its form is known for; nobody knows its own bugs.
+        """
+        runtime = _runtime.get("native")
+        return runtime.hazards_of(resolve(self, runtime))
 
     @classmethod
     def from_source(
@@ -71,8 +85,13 @@ class Core:
         return self.name
 
 
+def named(text: str) -> Any:
+    """What a command line's --core means: a name, or a Core of the file that it names by ending in .c."""
+    return Core.from_source(text) if text.endswith(".c") else text
+
+
 def cores() -> dict[str, Core]:
-    """The cores of this build by name, ours first."""
+    """The cores of this build by name, ours first. All but ours can break the process: see :attr:`Core.hazards`."""
     return {name: Core(**info) for name, info in _runtime.get("native").core_info.items()}
 
 

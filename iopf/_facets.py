@@ -84,7 +84,7 @@ class Facets:
     answers_partials: bool
     #: kzalloc_obj() is used; a note, nothing depends on it
     kzalloc_obj: bool = False
-    #: report goes on after storing a partial fault, as v6.9 did; a note, nothing depends on it
+    #: report goes on after storing a partial fault, as v6.9 did
     lost_return: bool = False
 
     def __post_init__(self) -> None:
@@ -139,6 +139,7 @@ class Facets:
             "FACET_REMOVE": f"FACET_REMOVE_{self.removal.upper()}",
             "FACET_RESPONSE_UNCONDITIONAL": str(int(self.response_unconditional)),
             "FACET_ANSWERS_PARTIALS": str(int(self.answers_partials)),
+            "FACET_LOST_RETURN": str(int(self.lost_return)),
         }
 
     def __str__(self) -> str:

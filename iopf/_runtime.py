@@ -90,6 +90,8 @@ class Runtime:
         self.lib = module.lib
         self.cores: dict[str, Any] = {}
         self.core_info: dict[str, dict[str, Any]] = {}
+        #: what can break a core, by name: in the order of their bits
+        self.hazards = self._read_hazards()
         self._read_cores()
         # The functions are the module's for good; it is one object for the life of the process.
         self.ffi.def_extern(name="iopf_on_handle", error=-errno.EINVAL)(self._on_handle)
@@ -100,6 +102,19 @@ class Runtime:
         self._callbacks.response = self.lib.iopf_on_response
         self._callbacks.poll = self.lib.iopf_on_poll
         self.lib.iopf_set_callbacks(self._callbacks)
+
+    def _read_hazards(self) -> dict[str, str]:
+        hazards: dict[str, str] = {}
+        while name := self.lib.iopf_hazard_name(len(hazards)):
+            text = self.lib.iopf_hazard_text(len(hazards))
+            hazards[self.ffi.string(name).decode()] = self.ffi.string(text).decode()
+        return hazards
+
+    def hazards_of(self, core: str) -> tuple[str, ...]:
+        """The names of what breaks a core, by the name under which it is loaded here."""
+        info = self.ffi.new("struct iopf_core_info *")
+        self.lib.iopf_core_describe(self.cores[core], info)
+        return tuple(name for bit, name in enumerate(self.hazards) if info.hazards >> bit & 1)
 
     def _read_cores(self) -> None:
         info = self.ffi.new("struct iopf_core_info *")

@@ -11,6 +11,7 @@ import sys
 from typing import Any
 
 from . import _bench, _runtime
+from ._cores import CoreSourceError, named, resolve
 from ._progress import Progress
 
 HEADER = ("item", "case", "native ns", "plain ns", "plain : native", "stock ns", "stock : native")
@@ -18,7 +19,8 @@ HEADER = ("item", "case", "native ns", "plain ns", "plain : native", "stock ns",
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of ``bench``."""
-    parser.add_argument("--core", default="iopf", metavar="NAME", help="the core to time (default: iopf)")
+    parser.add_argument("--core", default="iopf", metavar="NAME", help="the core to time, or your io-pgfault.c, which is"
+                        " compiled and run (default: iopf)")
     parser.add_argument("--quick", action="store_true", help="few and short rounds: a look, not a measurement")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -41,13 +43,13 @@ def machine() -> dict[str, Any]:
     }
 
 
-def _rows(experiment: _bench.Experiment, core: str, comparison: _bench.Comparison) -> list[dict[str, Any]]:
+def _rows(experiment: _bench.Experiment, core: Any, comparison: _bench.Comparison) -> list[dict[str, Any]]:
     first, *baselines = comparison.samples
     return [
         {
             "item": experiment.item,
             "case": experiment.case,
-            "core": core,
+            "core": str(core),
             "runtime": first,
             "baseline": baseline,
             "ns": round(comparison.ns(first), 2),
@@ -61,11 +63,11 @@ def _rows(experiment: _bench.Experiment, core: str, comparison: _bench.Compariso
     ]
 
 
-def _why_not(experiment: _bench.Experiment, core: str, rows: list[dict[str, Any]]) -> str:
+def _why_not(experiment: _bench.Experiment, hazards: tuple[str, ...], rows: list[dict[str, Any]]) -> str:
     """Why an experiment is left out, or nothing."""
     if experiment.threads > _bench.cpus():
         return f"needs {experiment.threads} CPUs"
-    if experiment.partials and core in _bench.BROKEN_BY_PARTIALS:
+    if experiment.partials and "partials" in hazards:  # what comes after that is no measurement
         return "in this form a partial fault frees memory twice"
     if experiment.state.get("pending", 0) > 256:
         few = {row["case"]: row["ns"] for row in rows if row["item"] == "E"}
@@ -93,9 +95,13 @@ def _print_table(lines: list[tuple[str, ...]]) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Runs the experiments and prints them; 0, 2 for a core that does not exist, 130 when interrupted."""
-    if args.core not in _runtime.get("native").cores:
-        print(f"iopf bench: no core {args.core!r}: there are {', '.join(_runtime.get('native').cores)}", file=sys.stderr)
+    """Runs the experiments and prints them; 0, 2 for a core that does not exist or compile, 130 when interrupted."""
+    try:
+        core = named(args.core)
+        native = _runtime.get("native")
+        hazards = native.hazards_of(resolve(core, native))
+    except (CoreSourceError, ValueError) as error:
+        print(f"iopf bench: {error}", file=sys.stderr)
         return 2
     experiments = list(_bench.experiments())
     rows: list[dict[str, Any]] = []
@@ -105,17 +111,17 @@ def main(args: argparse.Namespace) -> int:
         with Progress("bench") as progress:
             for number, experiment in enumerate(experiments):
                 progress.show(f"{experiment.item} {experiment.case}", number / len(experiments))
-                reason = _why_not(experiment, args.core, rows)
+                reason = _why_not(experiment, hazards, rows)
                 if reason:
                     skipped.append(f"{experiment.item} {experiment.case}: {reason}")
                     continue
-                new = _rows(experiment, args.core, experiment.run(args.core, quick=args.quick))
+                new = _rows(experiment, core, experiment.run(core, quick=args.quick))
                 if new:
                     lines.append(_line(new))
                 else:
                     skipped.append(f"{experiment.item} {experiment.case}: this core refuses to do it")
                 rows += new
-        with _bench.Stand(args.core) as stand:
+        with _bench.Stand(core) as stand:
             floor = min(stand.driver(20000) for _ in range(10))
     except KeyboardInterrupt:
         status, floor = 130, math.nan
@@ -126,7 +132,7 @@ def main(args: argparse.Namespace) -> int:
         print(json.dumps({"machine": about, "rows": rows, "floor_ns": floor_ns, "skipped": skipped}, indent=2))
         return status
     print(", ".join(f"{key} {value}" for key, value in about.items()))
-    print(f"{args.core} on native; plain: {args.core} on the textbook runtime; stock: {_bench.STOCK_CORE} on the same."
+    print(f"{core} on native; plain: {core} on the textbook runtime; stock: {_bench.STOCK_CORE} on the same."
           " Sides in turn; fastest rounds, but medians where threads meet.\n")
     _print_table(lines)
     if not math.isnan(floor):

@@ -25,6 +25,8 @@ from typing import Any
 import iopf
 
 from . import run as runs
+from ._cores import CoreSourceError, named
+from .exceptions import UnsafeCore
 from ._progress import Progress
 from ._runtime import RUNTIMES
 from .record import RecordError, record
@@ -84,7 +86,8 @@ def _add_run(subparsers: Any) -> None:
                         help="threads that resolve; 0: the reporting one (%(default)s)")
     parser.add_argument("--resident", type=int, metavar="PAGES",
                         help="present pages at most: the least recently used ones are dropped (no limit)")
-    parser.add_argument("--core", default="iopf", metavar="NAME", help="see iopf cores (%(default)s)")
+    parser.add_argument("--core", default="iopf", metavar="NAME", help="see iopf cores, or your"
+                        " io-pgfault.c, which is compiled and run (%(default)s)")
     parser.add_argument("--runtime", default=RUNTIMES[0], choices=RUNTIMES, help="(%(default)s)")
 
 
@@ -111,7 +114,7 @@ def _run(options: argparse.Namespace) -> int:
         space = runs.read_maps(options.maps)
         run = runs.TraceRun(
             space, group=options.group, outstanding=options.outstanding, devices=options.devices,
-            workers=options.workers, resident=options.resident, core=options.core, runtime=options.runtime,
+            workers=options.workers, resident=options.resident, core=named(options.core), runtime=options.runtime,
         )
         _perform(run, options.trace)
     except runs.LostAnswers as error:
@@ -121,6 +124,10 @@ def _run(options: argparse.Namespace) -> int:
         if run is None:
             raise
         code = INTERRUPTED
+    except CoreSourceError as error:
+        raise Unusable(error) from error
+    except UnsafeCore as error:
+        raise Unusable(error.strerror) from error
     except ValueError as error:
         raise Unusable(error) from error
     finally:
@@ -220,13 +227,14 @@ def _cores(options: argparse.Namespace) -> int:
     if options.json:
         print_json([
             {"name": core.name, "title": core.title, "commit": core.commit, "summary": core.summary,
-             "claims_correct": core.claims_correct}
+             "claims_correct": core.claims_correct, "hazards": list(core.hazards)}
             for core in cores.values()
         ])
         return FINE
     width = max(map(len, cores))
     for core in cores.values():
-        print(f"{core.name:{width}}  {core.title}" + (f" ({core.commit})" if core.commit else ""))
+        breaks = f"; on a queue it breaks by: {', '.join(core.hazards)}" if core.hazards else ""
+        print(f"{core.name:{width}}  {core.title}" + (f" ({core.commit})" if core.commit else "") + breaks)
     return FINE
 
 

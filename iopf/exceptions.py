@@ -8,7 +8,7 @@ import os
 
 __all__ = [
     "AlreadyAnswered", "AlreadyOnQueue", "BadSetup", "Closed", "ForkedError", "HandlerError", "IopfError",
-    "NotOnQueue", "WouldDeadlock",
+    "NotOnQueue", "UnsafeCore", "UnsafeCoreWarning", "WouldDeadlock",
 ]
 
 
@@ -57,6 +57,14 @@ class AlreadyAnswered(IopfError):
 
 class HandlerError(IopfError):
     """EIO: a handler raised on a worker (``__cause__``); the device got FAILURE."""
+
+
+class UnsafeCore(IopfError, ValueError):
+    """EOPNOTSUPP: what was asked for would corrupt this process's memory with that core; the message says what to do."""
+
+
+class UnsafeCoreWarning(RuntimeWarning):
+    """A core can corrupt this process's memory, or hang, in uses that ours takes: :attr:`iopf.Core.hazards`."""
 
 
 _CLASSES = {errno.EINVAL: BadSetup, errno.ENODEV: NotOnQueue, errno.EBUSY: AlreadyOnQueue, errno.EDEADLK: WouldDeadlock}

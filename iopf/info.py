@@ -29,7 +29,7 @@ def build_info() -> dict[str, Any]:
     first = runtimes[0]
     return {
         "flavours": [text[r.name](r.lib.iopf_runtime_name()).decode() for r in runtimes],
-        "cores": list(first.cores),
+        "cores": list(first.core_info),
         "compiler": first.ffi.string(first.lib.iopf_compiler()).decode(),
         "flags": first.ffi.string(first.lib.iopf_build_flags).decode(),
         "sources": first.ffi.string(first.lib.iopf_sources_hash).decode(),

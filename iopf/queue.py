@@ -9,6 +9,7 @@ import errno
 import sys
 import threading
 import time
+import warnings
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from . import _runtime
 from ._types import check_name, check_range
 from ._cores import resolve
 from .device import Device, DeviceStatistics
-from .exceptions import Closed, ForkedError, HandlerError, IopfError, WouldDeadlock, error_for
+from .exceptions import Closed, ForkedError, HandlerError, IopfError, UnsafeCoreWarning, WouldDeadlock, error_for
 
 SLICE_NS = 50_000_000
 SLICE_SECONDS = 0.05
@@ -43,7 +44,8 @@ class Queue:
     """An I/O page fault queue: one for each IOMMU, as a driver has.
 
     :param name: of the workqueue, in messages
-    :param core: which implementation, see :func:`iopf.cores`
+    :param core: which implementation, see :func:`iopf.cores`. All but ours can corrupt this process's memory, or hang, in
+        uses that ours takes: an :class:`iopf.UnsafeCoreWarning` names them (``Core.hazards``)
     :param runtime: ``"native"``, or ``"plain"``, the baseline
     :param workers: threads that run works, 0 to 256. With 0 the reporting thread runs them after report, or flush(),
         or close().
@@ -52,12 +54,17 @@ class Queue:
     outstanding, and waits for works that run.
     """
 
+    #: whether a core's hazards are warned of
+    _warns = True
+
     def __init__(self, name: str, *, core: Any = "iopf", runtime: str = "native", workers: int = 1):
         self.name = check_name("a queue", name)
         self.workers = check_range("workers", workers, MAX_WORKERS + 1)
         self._runtime = _runtime.get(runtime)
         self.core = resolve(core, self._runtime)
         self._core = self._runtime.cores[self.core]
+        if self._warns:
+            self._warn_of_hazards()
         self._generation = _runtime.generation
         self._state = threading.Condition()
         self._calls = 0
@@ -70,6 +77,16 @@ class Queue:
             raise IopfError(errno.ENOMEM, "no memory for a queue")
         self._pointer = pointer
         queues[self._runtime.lib.iopf_queue_identity(pointer)] = self
+
+    def _warn_of_hazards(self) -> None:
+        hazards = self._runtime.hazards_of(self.core)
+        if hazards:
+            warnings.warn(
+                f"core {self.core} can corrupt this process's memory, or hang: "
+                + "; ".join(self._runtime.hazards[hazard] for hazard in hazards)
+                + ". iopf explore and iopf check run it safely.",
+                UnsafeCoreWarning, stacklevel=3,
+            )
 
     # --- calls on the C queue: it is not freed beside one ---
 

@@ -26,7 +26,7 @@ from typing import IO, Any, Union
 from . import _runtime
 from ._types import check_range
 from .device import _address
-from .exceptions import Closed, ForkedError, IopfError
+from .exceptions import Closed, ForkedError, IopfError, UnsafeCore
 from .queue import MAX_WORKERS, Queue
 from .space import PAGE_SIZE, AddressSpace
 
@@ -233,6 +233,12 @@ class TraceResult:
         }
 
 
+class _TraceQueue(Queue):
+    """Nothing to warn of: a run meets one hazard, and refuses to; its end waits for every answer."""
+
+    _warns = False
+
+
 class TraceRun:
     """A device that performs accesses, in steps: :meth:`feed` the trace, :meth:`finish`, read :meth:`result`.
 
@@ -251,6 +257,8 @@ class TraceRun:
     :param resident: present pages at most; None: any number
     :param core: which implementation, see :func:`iopf.cores`
     :param runtime: ``"native"``, or ``"plain"``, the baseline
+
+    :raises UnsafeCore: the core frees memory twice at the first group of several pages, as v6.9 does
 
     One thread at a time uses it. Ctrl-C in a call raises KeyboardInterrupt; :meth:`stop` and :meth:`result` then give
     the figures so far.
@@ -281,10 +289,18 @@ class TraceRun:
         options.workers = _within("workers", workers, 0, MAX_WORKERS)
         options.resident = 0 if resident is None else _within("resident", resident, 1, (1 << 32) - 2)
         self._space = space
-        self._queue = Queue("trace", core=core, runtime=runtime, workers=workers)
+        self._queue = _TraceQueue("trace", core=core, runtime=runtime, workers=workers)
         self._seconds = 0.0
         self._complete = False
         self._result: TraceResult | None = None
+        if options.group > 1 and "partials" in self._runtime.hazards_of(self._queue.core):
+            self._queue.close()
+            raise UnsafeCore(
+                errno.EOPNOTSUPP,
+                f"core {self._queue.core} can't run groups of several pages: {self._runtime.hazards['partials']}, in this"
+                " process. Take group=1 (--group 1), or look at it safely: iopf explore partial --core"
+                f" {core if isinstance(core, str) else getattr(core, 'source', None) or core}",
+            )
         made = ffi.new("iopf_trace **")
         raw_space = ffi.cast("iopf_space *", _address(space))
         try:
@@ -448,6 +464,7 @@ def run_trace(
     :param maps: a copy of the process's /proc/PID/maps, as a path or a text file, or an address space
     :raises TraceError: one of the two can't be read, or no line of the trace is an access
     :raises LostAnswers: the core answered more, or less, than it was asked
+    :raises UnsafeCore: as :class:`TraceRun`
     """
     space = maps if isinstance(maps, AddressSpace) else read_maps(maps)
     with TraceRun(

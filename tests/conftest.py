@@ -36,6 +36,8 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    # The kernel's forms run in many tests, each with what they can take; tests/test_hazards.py is about the warning.
+    config.addinivalue_line("filterwarnings", "ignore::iopf.UnsafeCoreWarning")
     if config.getoption("--seed") is None:
         config.option.seed = random.SystemRandom().randrange(1 << 32)
 

@@ -340,7 +340,7 @@ def test_cores_lists_every_core(cli):
     cores = iopf.cores()
     assert list(cores) == [core["name"] for core in json.loads(output)]
     for core in json.loads(output):
-        assert {name: getattr(cores[core["name"]], name) for name in core} == core
+        assert json.loads(json.dumps({name: getattr(cores[core["name"]], name) for name in core})) == core
 
 
 def test_info_says_how_the_build_was_made(cli):

@@ -29,6 +29,27 @@ void iopf_core_describe(const iopf_core *core, struct iopf_core_info *info)
 	info->releases = core->releases;
 	info->summary = core->summary;
 	info->claims_correct = core->claims_correct;
+	info->hazards = core->facts.hazards;
+}
+
+/* By the bits of core.h. */
+static const struct { const char *name, *text; } hazards[] = {
+	{ "partials", "a partial request goes on as a group of its own: it is freed twice" },
+	{ "refusal", "a handler that refuses, or raises: the fault param is freed while it is in use" },
+	{ "lock", "flush with works pending, or an answer inside the handler: it never returns" },
+	{ "removal", "removing a device, or closing its queue, with groups out: what their owners use is freed" },
+	{ "queue", "closing a queue while a handler keeps a group: the device stays on a queue that is gone" },
+	{ "beside", "a report beside removal, or a detach with faults in flight: what they use is freed" },
+};
+
+const char *iopf_hazard_name(int bit)
+{
+	return bit >= 0 && (size_t)bit < sizeof(hazards) / sizeof(*hazards) ? hazards[bit].name : NULL;
+}
+
+const char *iopf_hazard_text(int bit)
+{
+	return iopf_hazard_name(bit) ? hazards[bit].text : NULL;
 }
 
 void iopf_set_callbacks(struct iopf_callbacks *callbacks)

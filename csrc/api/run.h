@@ -62,10 +62,14 @@ void iopf_after_fork(void);
 struct iopf_core_info {
 	const char *name, *title, *commit, *releases, *summary;
 	int claims_correct;
+	unsigned int hazards;	/* what breaks it, a bit for each */
 };
 /* The index-th core of this extension, or NULL. */
 const iopf_core *iopf_core_at(int index);
 void iopf_core_describe(const iopf_core *core, struct iopf_core_info *info);
+/* A word for a hazard, and what it is; NULL: there is no such bit. */
+const char *iopf_hazard_name(int bit);
+const char *iopf_hazard_text(int bit);
 
 /* --- queues --- */
 /* NULL: no memory. workers 0: works wait for iopf_queue_run(), a flush, or the end. */

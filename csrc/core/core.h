@@ -42,11 +42,23 @@ enum iopf_core_removal {
 #define IOPF_DEMANDS_DEQUEUE (1u << 4)	/* a handler that keeps a group calls dequeue_group first */
 #define IOPF_DEMANDS_DEVICE (1u << 5)	/* the device outlives the works and groups of its faults */
 
+/*
+ * What breaks this form where there is nothing round it but threads: memory is corrupted, or a call never returns. Ours
+ * has none. The explorer runs such a thing safely, a native runtime does not.
+ */
+#define IOPF_HAZARD_PARTIALS (1u << 0)	/* a partial request: it is freed twice */
+#define IOPF_HAZARD_REFUSAL (1u << 1)	/* a handler that refuses: the fault param is put twice */
+#define IOPF_HAZARD_LOCK (1u << 2)	/* flush with works pending, an answer inside the handler: they never return */
+#define IOPF_HAZARD_REMOVAL (1u << 3)	/* removal with groups out: it frees what their owners still use */
+#define IOPF_HAZARD_QUEUE (1u << 4)	/* a queue freed while a handler keeps a group: its device stays on it */
+#define IOPF_HAZARD_BESIDE (1u << 5)	/* a report beside removal, a detach with faults in flight */
+
 /* Facts that judge an execution: what is this form's way, and not a failure of the scenario. */
 struct iopf_core_facts {
 	enum iopf_core_answers answers;
 	enum iopf_core_removal removal;
 	unsigned int demands;		/* IOPF_DEMANDS_ bits */
+	unsigned int hazards;		/* IOPF_HAZARD_ bits */
 	bool report_returns;		/* false: it is void, and the table's gives 0 */
 	bool returns_refusal;		/* the error of a handler is what report returns; elsewhere report gives 0 */
 	bool answers_partials;		/* bad setup answers each request, also those that are not the last of a group */

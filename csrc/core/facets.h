@@ -94,6 +94,11 @@
 #define FACET_ANSWERS_PARTIALS 0
 #endif
 
+/* 1: a partial fault is stored, and then goes on as if it were the last of its group. */
+#ifndef FACET_LOST_RETURN
+#define FACET_LOST_RETURN 0
+#endif
+
 /* 1: flush waits for the works with the device's lock held. */
 #ifndef FACET_FLUSH_HOLDS_LOCK
 #define FACET_FLUSH_HOLDS_LOCK 0

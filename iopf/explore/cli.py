@@ -12,6 +12,7 @@ import sys
 import time
 from typing import Any, TextIO
 
+from .._cores import named
 from .._source import CoreSourceError
 from .result import Failure, Progress, Result
 
@@ -142,15 +143,6 @@ class ProgressLine:
 # --- commands ---
 
 
-def _core(name: str) -> Any:
-    """A core by name; what ends in .c is a kernel file, which is compiled and run."""
-    if not name.endswith(".c"):
-        return name
-    from .._cores import Core
-
-    return Core.from_source(name)
-
-
 def _fail(message: object) -> int:
     print(f"iopf: {message}", file=sys.stderr)
     return UNUSABLE
@@ -199,7 +191,7 @@ def run_explore(arguments: argparse.Namespace) -> int:
     try:
         scenario = find_scenario(arguments.scenario)
         result = explore(
-            scenario, core=_core(arguments.core), strategy=arguments.strategy, budget=arguments.budget,
+            scenario, core=named(arguments.core), strategy=arguments.strategy, budget=arguments.budget,
             max_executions=arguments.max_executions, seed=arguments.seed, bound=arguments.bound,
             all_failures=arguments.all_failures, progress=line,
         )
@@ -223,7 +215,7 @@ def run_replay(arguments: argparse.Namespace) -> int:
     from .replay import DidNotReproduce, replay
 
     try:
-        result = replay(arguments.token, core=_core(arguments.core) if arguments.core else None)
+        result = replay(arguments.token, core=named(arguments.core) if arguments.core else None)
     except DidNotReproduce as error:
         failed = error.result is not None and error.result.failure is not None
         if arguments.json:
