@@ -145,9 +145,10 @@ int path_pick(u64 enabled, int previous)
 	u64 candidates;
 
 	if (depth < replay_length) {
+		/* The node where this execution leaves the one before. */
 		if (!(enabled >> node->task & 1))
 			finding_fatal(XP_K_EXPLORER, 0, NULL, "an execution did not repeat itself");
-		if (depth == replay_length - 1 && !node->alternatives)
+		if (!node->alternatives)
 			return begin_child(node);
 		engine.alternative = node->alternative;
 		return node->task;

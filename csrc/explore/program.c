@@ -204,6 +204,7 @@ static void start_tasks(void)
 		if (section->twins >= 0 && section->twins < MAX_SECTIONS) {
 			t->twin = last_of_class[section->twins];
 			last_of_class[section->twins] = t->id;
+			engine.twins |= t->twin >= 0 ? 1ull << t->id : 0;
 		}
 		task_run_up(t);
 	}

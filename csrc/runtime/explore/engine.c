@@ -55,6 +55,18 @@ void engine_new_scenario(void)
 
 /* --- tasks --- */
 
+#define KIND(kind) (1ull << (kind))
+#define WAITING_KINDS (KIND(OP_LOCK) | KIND(OP_RCU_WAIT) | KIND(OP_RCU_BARRIER) | KIND(OP_RCU_CALLBACK) | KIND(OP_WORK) |	\
+		       KIND(OP_FLUSH_WAIT) | KIND(OP_DRAIN_WAIT) | KIND(OP_AWAIT) | KIND(OP_RESPOND) | KIND(OP_JOIN))
+
+static inline void announce(struct task *t, struct op op)
+{
+	u64 bit = 1ull << t->id;
+
+	t->pending = op;
+	engine.waiting = (engine.waiting & ~bit) | (WAITING_KINDS >> op.kind & 1 ? bit : 0);
+}
+
 static void task_begin(struct task *t, void (*main)(void *arg), void *arg)
 {
 	t->state = TASK_LIVE;
@@ -105,7 +117,7 @@ struct task *task_create(void (*main)(void *arg), void *arg, enum op_kind first,
 	task_begin(t, main, arg);
 	t->parent = parent->id;
 	t->nth = parent->nr_children++;
-	t->pending = (struct op){ .kind = (u8)first, .addr = addr, .index = index };
+	announce(t, (struct op){ .kind = (u8)first, .addr = addr, .index = index });
 	t->record = parent->record;
 	t->user = parent->user;
 	t->last_node = engine.parallel ? parent->last_node : NO_NODE;
@@ -198,10 +210,6 @@ static bool op_enabled(struct task *t)
 	}
 }
 
-#define KIND(kind) (1ull << (kind))
-#define WAITING_KINDS (KIND(OP_LOCK) | KIND(OP_RCU_WAIT) | KIND(OP_RCU_BARRIER) | KIND(OP_RCU_CALLBACK) | KIND(OP_WORK) |	\
-		       KIND(OP_FLUSH_WAIT) | KIND(OP_DRAIN_WAIT) | KIND(OP_AWAIT) | KIND(OP_RESPOND) | KIND(OP_JOIN))
-
 /* Operations that identical tasks do to the same things: the first of them is done in the order of the tasks. */
 static bool op_is_gate(enum op_kind kind)
 {
@@ -227,7 +235,7 @@ static bool is_gated(const struct task *t)
 {
 	const struct task *twin;
 
-	if (t->twin < 0 || t->gate_done || !op_is_gate(t->pending.kind))
+	if (t->gate_done || !op_is_gate(t->pending.kind))
 		return false;
 	twin = &engine.tasks[t->twin];
 	return !twin->gate_done && twin->state != TASK_FINISHED;
@@ -235,19 +243,16 @@ static bool is_gated(const struct task *t)
 
 static u64 enabled_tasks(bool *gated)
 {
-	u64 left = engine.live, enabled = 0;
+	u64 enabled = engine.live, left;
 
-	while (left) {
-		struct task *t = &engine.tasks[__builtin_ctzll(left)];
-
-		left &= left - 1;
-		if ((WAITING_KINDS >> t->pending.kind & 1) && !op_enabled(t))
-			continue;
-		if (engine.symmetry && t->twin >= 0 && is_gated(t))
+	for (left = enabled & engine.waiting; left; left &= left - 1)
+		if (!op_enabled(&engine.tasks[__builtin_ctzll(left)]))
+			enabled &= ~(left & -left);
+	for (left = engine.symmetry ? enabled & engine.twins : 0; left; left &= left - 1)
+		if (is_gated(&engine.tasks[__builtin_ctzll(left)])) {
+			enabled &= ~(left & -left);
 			*gated = true;
-		else
-			enabled |= 1ull << t->id;
-	}
+		}
 	return enabled;
 }
 
@@ -281,28 +286,29 @@ static void step_end(void)
 	hb_step_done();
 }
 
-static void step_begin(struct task *t, int previous)
+/* A new node: who does what, and what came before it by what is known now. */
+static void node_begin(struct node *node, struct task *t, int previous)
 {
-	struct node *node = &engine.nodes[engine.depth];
-
 	if (t->last_node >= 0)
 		clock_copy(&node->clock, &engine.nodes[t->last_node].clock);
 	else
 		clock_zero(&node->clock);
-	node->ordinal = ++t->ordinal;
+	node->ordinal = t->ordinal + 1;
 	node->clock.at[t->id] = (s16)node->ordinal;
 	node->task = (u8)t->id;
 	node->previous = (s8)previous;
-	if (previous >= 0 && previous != t->id)
-		engine.preemptions++;
-	node->preemptions = (u16)engine.preemptions;
+	node->preemptions = (u16)(engine.preemptions + (previous >= 0 && previous != t->id));
 	node->op = t->pending.kind;
 	node->addr = t->pending.addr;
-	if (engine.depth >= engine.fresh_from) {
-		node->fp_off = hb_footprint_top;
-		node->fp_len = 0;
-		node->bloom = 0;
-	}
+	node->fp_off = hb_footprint_top;
+	node->fp_len = 0;
+	node->bloom = 0;
+}
+
+static void step_begin(struct task *t, const struct node *node)
+{
+	t->ordinal = node->ordinal;
+	engine.preemptions = node->preemptions;
 	t->last_node = engine.depth++;
 	t->accesses = 0;
 	step_open = true;
@@ -310,20 +316,37 @@ static void step_begin(struct task *t, int previous)
 
 	if (!t->gate_done && op_is_gate(t->pending.kind)) {
 		t->gate_done = true;
+		engine.twins &= ~(1ull << t->id);
 		t->gate_node = t->last_node;
 		if (engine.symmetry && t->twin >= 0 && engine.tasks[t->twin].gate_node >= 0)
 			hb_after(engine.tasks[t->twin].gate_node);
 	}
 }
 
+/* The node says who goes on. The others are looked at only if that one seems unable to: they may be about to give up. */
+static struct task *pick_again(const struct node *node)
+{
+	struct task *t = &engine.tasks[node->task];
+
+	if (!(engine.live >> node->task & 1) || t->pending.kind != node->op || t->pending.addr != node->addr ||
+	    (engine.waiting >> t->id & 1 && !op_enabled(t) && !(enabled_or_end() >> t->id & 1)))
+		finding_fatal(XP_K_EXPLORER, 0, NULL, "an execution did not repeat itself");
+	engine.alternative = node->alternative;
+	step_begin(t, node);
+	return t;
+}
+
 static struct task *pick(void)
 {
 	struct task *t = engine.current;
+	struct node *node = &engine.nodes[engine.depth];
 	u64 enabled;
 	int previous, picked;
 
 	if (!engine.live)
 		return &engine.tasks[0];
+	if (engine.depth < engine.fresh_from)
+		return pick_again(node);
 	enabled = enabled_or_end();
 	if (engine.depth >= engine.max_steps)
 		finding_fatal(XP_K_LIVELOCK, 0, NULL, "the execution does not end");
@@ -333,7 +356,8 @@ static struct task *pick(void)
 	if (picked < 0)
 		engine_stop(picked == -2 ? END_DIVERGED : END_BLOCKED);
 	t = &engine.tasks[picked];
-	step_begin(t, previous);
+	node_begin(node, t, previous);
+	step_begin(t, node);
 	return t;
 }
 
@@ -383,7 +407,7 @@ void wait_op_index(enum op_kind kind, u64 addr, u16 index, const void *pc)
 
 	if (kind != OP_LOAD)
 		t->spin_count = 0;
-	t->pending = (struct op){ .kind = (u8)kind, .addr = addr, .index = index, .pc = pc };
+	announce(t, (struct op){ .kind = (u8)kind, .addr = addr, .index = index, .pc = pc });
 	wait_turn(t);
 }
 
@@ -398,7 +422,7 @@ int wait_choice(int n, u64 addr, const void *pc)
 
 	if (!engine.parallel && !engine.running_up)
 		return 0;
-	t->pending = (struct op){ .kind = OP_CHOICE, .alternatives = (u8)n, .addr = addr, .pc = pc };
+	announce(t, (struct op){ .kind = OP_CHOICE, .alternatives = (u8)n, .addr = addr, .pc = pc });
 	wait_turn(t);
 	return engine.alternative;
 }
@@ -412,9 +436,9 @@ void wait_await(u64 addr, int bytes, s64 expected, const void *pc)
 {
 	struct task *t = engine.current;
 
-	t->pending = (struct op){
+	announce(t, (struct op){
 		.kind = OP_AWAIT, .addr = addr, .index = (u16)bytes, .expected = expected, .pc = pc,
-	};
+	});
 	wait_turn(t);
 }
 
@@ -423,7 +447,7 @@ void engine_concurrent(void)
 	struct task *t = engine.current;
 
 	engine.parallel = true;
-	t->pending = (struct op){ .kind = OP_JOIN };
+	announce(t, (struct op){ .kind = OP_JOIN });
 	schedule();
 	step_end();
 	engine.parallel = false;
@@ -434,7 +458,7 @@ void engine_join(void)
 {
 	struct task *t = engine.current;
 
-	t->pending = (struct op){ .kind = OP_JOIN };
+	announce(t, (struct op){ .kind = OP_JOIN });
 	wait_turn(t);
 	clock_join(&t->race, &finished);
 }
@@ -467,6 +491,8 @@ static void begin_anew(void)
 		engine.execution = 1;
 	}
 	engine.live = 0;
+	engine.waiting = 0;
+	engine.twins = 0;
 	engine.used = 0;
 	engine.depth = 0;
 	engine.preemptions = 0;

@@ -141,6 +141,7 @@ struct node {
 	u64 alternatives_done;	/* of the task that was chosen last */
 	u64 asleep;		/* tasks all of whose alternatives sleep here */
 	double left, share;	/* of the tree: not begun yet, the current child's; the root has 1 */
+	u64 class_sum;		/* hb_class() of the path up to here */
 };
 
 /* --- what can be wrong --- */
@@ -203,8 +204,10 @@ struct engine {
 	bool logging, hashing, classes;
 	bool points_unlock, points_free, points_plain, symmetry, commute, alloc_may_fail;
 	u64 live;		/* unfinished tasks but for task 0 */
+	u64 waiting;		/* tasks whose pending operation is one that may have to wait */
+	u64 twins;		/* tasks with a twin before them that have not met its things */
 	int depth;		/* steps so far */
-	int fresh_from;		/* nodes before it are a repetition */
+	int fresh_from;		/* nodes before it are a repetition: the strategy is not asked, and they stay as they are */
 	int max_steps;
 	int alternative;	/* of the last OP_CHOICE */
 	int preemptions;

@@ -45,6 +45,7 @@ struct var {
 
 static struct var vars[MAX_VARS];
 static unsigned int nr_vars;
+static struct var *recent;	/* the last one asked for: one operation asks several times */
 static struct { u64 addr; u32 execution; u32 var; } buckets[BUCKETS];
 
 static struct footprint footprints[FOOTPRINTS];
@@ -53,10 +54,15 @@ u32 hb_footprint_top;
 static u16 races[MAX_RACES];
 static unsigned int nr_races;
 
+static int nr_summed;	/* nodes whose class_sum is that of the path as it is */
+
 void hb_reset(void)
 {
 	nr_vars = 0;
+	recent = NULL;
 	nr_races = 0;
+	if (nr_summed > engine.fresh_from)
+		nr_summed = engine.fresh_from;
 }
 
 void hb_forget_all(void)
@@ -69,7 +75,7 @@ struct footprint *hb_footprints(void)
 	return footprints;
 }
 
-static struct var *var_of(u64 addr)
+static noinline struct var *var_find(u64 addr)
 {
 	u32 i = (u32)((addr * 0x9e3779b97f4a7c15ull) >> 50);
 	struct var *v;
@@ -92,6 +98,13 @@ static struct var *var_of(u64 addr)
 	v->last_lock = v->last_unlock = NO_NODE;
 	v->groups[0].tasks = v->groups[1].tasks = 0;
 	return v;
+}
+
+static inline struct var *var_of(u64 addr)
+{
+	if (!recent || recent->addr != addr)
+		recent = var_find(addr);
+	return recent;
 }
 
 /* --- the race order's clocks --- */
@@ -184,75 +197,80 @@ static void group_set(struct group *g, int task, int node)
 	g->node[task] = (u16)node;
 }
 
-static void access_memory(struct var *v, enum access_mode mode, struct clock *clock, int task, int node, bool fresh)
+/* The access is the newest of its object. Returns the group that it comes after. */
+static inline const struct group *remember_memory(struct var *v, enum access_mode mode, int task, int node)
 {
-	struct group *current = &v->groups[v->which], *before = &v->groups[!v->which];
+	struct group *current = &v->groups[v->which];
 
 	if (mode != v->current_mode || mode == MODE_WRITE) {
-		if (!current->tasks) {
-			/* Nobody yet: a group that replaces an empty one keeps the one before. */
-			current->tasks = 0;
-		} else {
+		/* A group that replaces an empty one keeps the one before. */
+		if (current->tasks) {
 			v->which = !v->which;
-			before = current;
 			current = &v->groups[v->which];
 			current->tasks = 0;
 		}
 		v->current_mode = (u8)mode;
 	}
-	if (fresh)
-		group_races(before, clock, task);
-	group_join(before, clock, task);
 	group_set(current, task, node);
+	return &v->groups[!v->which];
 }
 
 /* The readers are those since the lock or unlock before; groups[0] has them. */
-static void access_lock(struct var *v, enum access_mode mode, struct clock *clock, int task, int node, bool fresh)
+static inline void remember_lock(struct var *v, enum access_mode mode, int task, int node)
 {
-	struct group *readers = &v->groups[0];
-
 	switch (mode) {
 	case MODE_READ:
-		if (fresh) {
-			if (v->last_lock >= 0 && !is_before(&engine.nodes[v->last_lock], clock))
-				race_with(v->last_lock);
-			if (v->last_unlock >= 0 && !is_before(&engine.nodes[v->last_unlock], clock))
-				race_with(v->last_unlock);
-		}
-		if (v->last_lock >= 0)
-			clock_join(clock, &engine.nodes[v->last_lock].clock);
-		if (v->last_unlock >= 0)
-			clock_join(clock, &engine.nodes[v->last_unlock].clock);
-		group_set(readers, task, node);
+		group_set(&v->groups[0], task, node);
 		return;
 	case MODE_TRYLOCK:
-		if (fresh && v->last_unlock >= 0 && !is_before(&engine.nodes[v->last_unlock], clock))
-			race_with(v->last_unlock);
-		__attribute__((fallthrough));
 	case MODE_LOCK:
-		if (fresh) {
-			if (v->last_lock >= 0 && !is_before(&engine.nodes[v->last_lock], clock))
-				race_with(v->last_lock);
-			group_races(readers, clock, task);
-		}
+		v->last_lock = node;
+		break;
+	default:
+		v->last_unlock = node;
+		break;
+	}
+	v->groups[0].tasks = 0;
+}
+
+static void step_races(int node, const struct clock *clock)
+{
+	if (node >= 0 && !is_before(&engine.nodes[node], clock))
+		race_with(node);
+}
+
+static void lock_races(const struct var *v, enum access_mode mode, const struct clock *clock, int task)
+{
+	if (mode != MODE_UNLOCK)
+		step_races(v->last_lock, clock);
+	if (mode == MODE_READ || mode == MODE_TRYLOCK)
+		step_races(v->last_unlock, clock);
+	if (mode != MODE_READ)
+		group_races(&v->groups[0], clock, task);
+}
+
+static void lock_join(const struct var *v, enum access_mode mode, struct clock *clock, int task)
+{
+	if (mode != MODE_UNLOCK) {
 		if (v->last_lock >= 0)
 			clock_join(clock, &engine.nodes[v->last_lock].clock);
 		if (v->last_unlock >= 0)
 			clock_join(clock, &engine.nodes[v->last_unlock].clock);
-		group_join(readers, clock, task);
-		readers->tasks = 0;
-		v->last_lock = node;
-		return;
-	default:
-		if (fresh)
-			group_races(readers, clock, task);
-		group_join(readers, clock, task);
-		readers->tasks = 0;
-		v->last_unlock = node;
-		return;
 	}
+	if (mode != MODE_READ)
+		group_join(&v->groups[0], clock, task);
 }
 
+static void add_footprint(struct node *node, enum access_mode mode, u64 addr)
+{
+	if (hb_footprint_top == FOOTPRINTS)
+		finding_fatal(XP_K_EXPLORER, 0, NULL, "the footprints of one path do not fit");
+	footprints[hb_footprint_top++] = (struct footprint){ .addr = addr, .mode = mode == MODE_DEC_TO_1 ? MODE_WRITE : (u8)mode };
+	node->fp_len++;
+	node->bloom |= footprint_bit(addr);
+}
+
+/* In the repeated part of the path the clocks are there already, and its races were reported. */
 void hb_commit(enum access_mode mode, u64 addr)
 {
 	int n = engine.depth - 1, task = engine.current->id;
@@ -264,27 +282,33 @@ void hb_commit(enum access_mode mode, u64 addr)
 		return;
 	if ((mode == MODE_INC || mode == MODE_DEC || mode == MODE_DEC_TO_1) && !engine.commute)
 		mode = MODE_WRITE;
-	if (fresh && engine.strategy->wants_footprints) {
-		if (hb_footprint_top == FOOTPRINTS)
-			finding_fatal(XP_K_EXPLORER, 0, NULL, "the footprints of one path do not fit");
-		footprints[hb_footprint_top++] = (struct footprint){ .addr = addr, .mode = mode == MODE_DEC_TO_1 ? MODE_WRITE : (u8)mode };
-		node->fp_len++;
-		node->bloom |= footprint_bit(addr);
-	}
+	if (fresh && engine.strategy->wants_footprints)
+		add_footprint(node, mode, addr);
 	if (mode == MODE_DEC_TO_1)
 		mode = MODE_DEC;
 	v = var_of(addr);
-	fresh = fresh && engine.strategy->race;
-	if (addr & ADDR_LOCK_BIT)
-		access_lock(v, mode, &node->clock, task, n, fresh);
-	else
-		access_memory(v, mode, &node->clock, task, n, fresh);
+	if (addr & ADDR_LOCK_BIT) {
+		if (fresh) {
+			if (engine.strategy->race)
+				lock_races(v, mode, &node->clock, task);
+			lock_join(v, mode, &node->clock, task);
+		}
+		remember_lock(v, mode, task, n);
+	} else {
+		const struct group *before = remember_memory(v, mode, task, n);
+
+		if (fresh) {
+			if (engine.strategy->race)
+				group_races(before, &node->clock, task);
+			group_join(before, &node->clock, task);
+		}
+	}
 }
 
 void hb_after(int node)
 {
 	/* Task 0, alone, comes after everything anyway. */
-	if (engine.parallel && engine.depth)
+	if (engine.parallel && engine.depth > engine.fresh_from)
 		clock_join(&engine.nodes[engine.depth - 1].clock, &engine.nodes[node].clock);
 }
 
@@ -292,6 +316,8 @@ void hb_step_done(void)
 {
 	unsigned int i;
 
+	if (likely(!nr_races))
+		return;
 	for (i = 0; i < nr_races; i++)
 		engine.strategy->race(races[i]);
 	nr_races = 0;
@@ -413,27 +439,36 @@ bool footprints_conflict(const struct footprint *a, unsigned int na, const struc
 
 /* --- classes --- */
 
+static u64 node_hash(const struct node *node)
+{
+	u64 h = 0x9e3779b97f4a7c15ull * (u64)(node->task + 1) + node->ordinal;
+	int t;
+
+	h = (h ^ node->op) * 0xbf58476d1ce4e5b9ull;
+	h = (h ^ address_identity(node->addr) ^ (u64)node->alternative << 56) * 0x94d049bb133111ebull;
+	for (t = 0; t <= engine.nr_ids; t++) {
+		/* Tasks that this step has not seen do not count: there may be more of them in a later execution. */
+		if (!node->clock.at[t])
+			continue;
+		h ^= h >> 31;
+		h = (h ^ (u64)t << 16 ^ (u64)(u16)node->clock.at[t]) * 0xbf58476d1ce4e5b9ull;
+	}
+	h ^= h >> 29;
+	return h * 0x94d049bb133111ebull;
+}
+
 u64 hb_class(void)
 {
-	u64 sum = 0;
-	int i;
+	u64 sum;
 
-	for (i = 0; i < engine.depth; i++) {
-		const struct node *node = &engine.nodes[i];
-		u64 h = 0x9e3779b97f4a7c15ull * (u64)(node->task + 1) + node->ordinal;
-		int t;
+	if (nr_summed > engine.depth)
+		nr_summed = engine.depth;
+	sum = nr_summed ? engine.nodes[nr_summed - 1].class_sum : 0;
+	for (; nr_summed < engine.depth; nr_summed++) {
+		struct node *node = &engine.nodes[nr_summed];
 
-		h = (h ^ node->op) * 0xbf58476d1ce4e5b9ull;
-		h = (h ^ address_identity(node->addr) ^ (u64)node->alternative << 56) * 0x94d049bb133111ebull;
-		for (t = 0; t <= engine.nr_ids; t++) {
-			/* Tasks that this step has not seen do not count: there may be more of them in a later execution. */
-			if (!node->clock.at[t])
-				continue;
-			h ^= h >> 31;
-			h = (h ^ (u64)t << 16 ^ (u64)(u16)node->clock.at[t]) * 0xbf58476d1ce4e5b9ull;
-		}
-		h ^= h >> 29;
-		sum += h * 0x94d049bb133111ebull;
+		sum += node_hash(node);
+		node->class_sum = sum;
 	}
 	return sum;
 }

@@ -3,13 +3,15 @@
 #ifndef IOPF_EXPLORE_INTERNAL_H
 #define IOPF_EXPLORE_INTERNAL_H
 
+#include <linux/mutex.h>
+
 #include "engine.h"
 
-struct lock_class;
-struct mutex;
-
 /* mutex.c: the task that has it, or -1 */
-int mutex_owner(const struct mutex *lock);
+static inline int mutex_owner(const struct mutex *lock)
+{
+	return lock->owner >> 32 == engine.execution ? (int)(u32)lock->owner - 1 : -1;
+}
 
 /* engine.c */
 bool await_done(const struct op *op);

@@ -19,11 +19,6 @@ static u64 owner_word(const struct task *t)
 	return (u64)engine.execution << 32 | (u64)(t->id + 1);
 }
 
-int mutex_owner(const struct mutex *lock)
-{
-	return lock->owner >> 32 == engine.execution ? (int)(u32)lock->owner - 1 : -1;
-}
-
 void __mutex_init(struct mutex *lock, const struct lock_class *class)
 {
 	shadow_access((u64)lock, sizeof(*lock), PLAIN_WRITE, caller_pc());
@@ -34,7 +29,7 @@ void __mutex_init(struct mutex *lock, const struct lock_class *class)
 static void hold(struct task *t, struct mutex *lock, const void *pc)
 {
 	lock->owner = owner_word(t);
-	sync_acquire((u64)lock);
+	sync_acquire((u64)lock | ADDR_LOCK_BIT);
 	if (engine.lock_order)
 		engine.lock_order(t, lock->class, (u64)lock, pc);
 	if (t->nr_held < MAX_HELD) {
@@ -109,7 +104,7 @@ void mutex_unlock(struct mutex *lock)
 		return;
 	let_go(t, lock);
 	commit(OP_UNLOCK, MODE_UNLOCK, (u64)lock | ADDR_LOCK_BIT, pc);
-	sync_release((u64)lock);
+	sync_release((u64)lock | ADDR_LOCK_BIT);
 	/* The tail. */
 	shadow_access((u64)lock, sizeof(lock->owner), MARKED_WRITE, pc);
 }
