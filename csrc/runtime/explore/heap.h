@@ -67,7 +67,10 @@ struct cell {
 	u8 owner;		/* the only task that touched it, or SEVERAL */
 	u32 date[SHADOW_CLASSES];	/* task << 16 | clock, 0: none */
 	u64 pc[SHADOW_CLASSES];
-	u16 shared[SHADOW_CLASSES];	/* dates of several tasks, 0: one. Of a split cell the first is where its parts are */
+	union {
+		u16 shared[SHADOW_CLASSES];	/* dates of several tasks, 0: one. Of a split cell the first is where its parts are */
+		u64 any_shared;
+	};
 };
 
 extern struct cell *shadow_cells;
@@ -100,7 +103,22 @@ static inline bool shadow_fast(struct task *t, u64 addr, unsigned int size, enum
 }
 
 /* Only whether it may happen. */
-void shadow_check(u64 addr, size_t size, bool write, const void *pc);
+void shadow_check_any(u64 addr, size_t size, bool write, const void *pc);
+
+static inline bool slot_allows(const struct slot *slot, u64 offset, size_t size)
+{
+	return likely(slot->execution == engine.execution && slot->state != OBJECT_FREED &&
+		      offset - slot->base < slot->size && size <= slot->size - (offset - slot->base));
+}
+
+static inline void shadow_check(u64 addr, size_t size, bool write, const void *pc)
+{
+	u64 offset = addr - (u64)heap_base;
+
+	if (unlikely(offset >= HEAP_BYTES || !slot_allows(&heap_slots[offset / SLOT_BYTES], offset, size)))
+		shadow_check_any(addr, size, write, pc);
+}
+
 /* Every recorded access to the object comes before the clock; else the first that does not, in a finding. */
 void shadow_freeing(struct object *object, const struct clock *clock, const void *pc);
 /* Memory of shared objects outside of the heap that may be read: the image that addr lies in. */

@@ -163,13 +163,12 @@ static inline const struct slot *slot_for(u64 addr, u64 offset, size_t size, con
 {
 	const struct slot *slot = &heap_slots[offset / SLOT_BYTES];
 
-	if (unlikely(slot->execution != engine.execution || slot->state == OBJECT_FREED ||
-		     offset - slot->base >= slot->size || size > slot->size - (offset - slot->base)))
+	if (unlikely(!slot_allows(slot, offset, size)))
 		bad(slot, addr, pc);
 	return slot;
 }
 
-void shadow_check(u64 addr, size_t size, bool write, const void *pc)
+void shadow_check_any(u64 addr, size_t size, bool write, const void *pc)
 {
 	u64 offset = addr - (u64)heap_base;
 
@@ -258,22 +257,44 @@ static noinline void make_shared(struct cell *c, int class, struct task *t, cons
 	s->pc[t->id] = (u64)pc;
 }
 
-static void touch(struct cell *c, u64 addr, int class, struct task *t, const void *pc)
+/* Whether any of the accesses that an access of this class races with is not behind the clock; of no shared dates. */
+static inline bool races_unshared(const struct cell *c, int class, const struct clock *clock)
+{
+	switch (class) {
+	case PLAIN_READ:
+		return !is_ordered(clock, c->date[PLAIN_WRITE]) || !is_ordered(clock, c->date[MARKED_WRITE]);
+	case PLAIN_WRITE:
+		return !is_ordered(clock, c->date[PLAIN_READ]) || !is_ordered(clock, c->date[PLAIN_WRITE]) ||
+		       !is_ordered(clock, c->date[MARKED_READ]) || !is_ordered(clock, c->date[MARKED_WRITE]);
+	case MARKED_READ:
+		return !is_ordered(clock, c->date[PLAIN_WRITE]);
+	default:
+		return !is_ordered(clock, c->date[PLAIN_READ]) || !is_ordered(clock, c->date[PLAIN_WRITE]);
+	}
+}
+
+static noinline void find_races(const struct cell *c, u64 addr, int class, const struct task *t, const void *pc)
+{
+	int i, task;
+	u64 other_pc;
+
+	for (i = 0; i < CLASSES; i++)
+		if (races[class][i] && c->date[i] && find_unordered(c, i, &t->race, t->id, &task, &other_pc))
+			report_race(addr, class, i, task, other_pc, pc);
+}
+
+/* No date, which is task 0's date 0, is behind every clock, and so are the task's own. */
+static inline void touch(struct cell *c, u64 addr, int class, struct task *t, const void *pc)
 {
 	u32 date = (u32)t->id << 16 | (u16)t->race.at[t->id];
-	int i;
 
 	if (c->date[class] == date && !c->shared[class])
 		return;
 	/* In the repeated part of the path all of this was looked at when it was new. */
-	for (i = engine.depth > engine.fresh_from || !engine.parallel ? 0 : CLASSES; i < CLASSES; i++) {
-		int task;
-		u64 other_pc;
-
-		if (races[class][i] && c->date[i] && find_unordered(c, i, &t->race, t->id, &task, &other_pc))
-			report_race(addr, class, i, task, other_pc, pc);
-	}
-	if (c->shared[class]) {
+	if ((engine.depth > engine.fresh_from || !engine.parallel) &&
+	    (unlikely(c->any_shared) || unlikely(races_unshared(c, class, &t->race))))
+		find_races(c, addr, class, t, pc);
+	if (unlikely(c->shared[class])) {
 		struct shared *s = &shared[c->shared[class]];
 
 		s->tasks |= 1ull << t->id;
@@ -281,8 +302,7 @@ static void touch(struct cell *c, u64 addr, int class, struct task *t, const voi
 		s->pc[t->id] = (u64)pc;
 		return;
 	}
-	if (class != PLAIN_WRITE && c->date[class] && (int)(c->date[class] >> 16) != t->id &&
-	    !is_ordered(&t->race, c->date[class])) {
+	if (unlikely(class != PLAIN_WRITE && !is_ordered(&t->race, c->date[class]))) {
 		make_shared(c, class, t, pc);
 		return;
 	}
@@ -290,13 +310,13 @@ static void touch(struct cell *c, u64 addr, int class, struct task *t, const voi
 	c->pc[class] = (u64)pc;
 }
 
-static void begin_cell(struct cell *c, u32 serial, u8 mask)
+static inline void begin_cell(struct cell *c, u32 serial, u8 mask)
 {
 	c->serial = serial;
 	c->mask = mask;
 	c->unit = 0;
 	memset(c->date, 0, sizeof(c->date));
-	memset(c->shared, 0, sizeof(c->shared));
+	c->any_shared = 0;
 }
 
 static noinline void split_cell(struct cell *c, u8 mask)
@@ -320,7 +340,7 @@ static noinline void split_cell(struct cell *c, u8 mask)
 			parts[i].owner = SEVERAL;
 		}
 		c->owner = SEVERAL;
-		memset(c->shared, 0, sizeof(c->shared));
+		c->any_shared = 0;
 		c->shared[0] = (u16)split;
 	} else {
 		/* From halves to bytes: a byte begins with what is known of its half. */
@@ -348,49 +368,59 @@ static noinline void access_parts(struct cell *c, u8 mask, u64 addr, int class, 
 			touch(&parts[i], (addr & ~7ull) + (u64)i, class, t, pc);
 }
 
+static inline void access_cell(struct cell *c, u32 serial, u8 mask, u64 addr, int class, struct task *t, const void *pc)
+{
+	if (c->serial != serial) {
+		begin_cell(c, serial, mask);
+		c->owner = (u8)t->id;
+	} else if (unlikely(c->unit || c->mask != mask)) {
+		access_parts(c, mask, addr, class, t, pc);
+		return;
+	} else if (c->owner != t->id) {
+		c->owner = SEVERAL;
+		touch(c, addr, class, t, pc);
+		return;
+	}
+	c->date[class] = (u32)t->id << 16 | (u16)t->race.at[t->id];
+	c->pc[class] = (u64)pc;
+}
+
+static noinline void access_range(u64 offset, size_t size, u32 serial, int class, struct task *t, const void *pc)
+{
+	u64 end = offset + size;
+
+	for (; offset < end; offset = (offset | 7) + 1) {
+		unsigned int first = offset & 7, n = end - offset < 8 - first ? (unsigned int)(end - offset) : 8 - first;
+
+		access_cell(&shadow_cells[offset >> 3], serial, (u8)(((1u << n) - 1) << first), (u64)heap_base + offset,
+			    class, t, pc);
+	}
+}
+
 void shadow_access(u64 addr, size_t size, enum access_class class, const void *pc)
 {
 	struct task *t = engine.current;
-	u64 offset = addr - (u64)heap_base, end;
+	u64 offset = addr - (u64)heap_base;
 	const struct slot *o;
-	u32 date;
 
 	if (unlikely(!t))
 		return;
 	pc = place_of(t, pc);
 	if (unlikely(++t->accesses > MOST_ACCESSES))
 		finding_fatal(XP_K_LIVELOCK, addr, pc, "a loop that never comes to a scheduling point");
-	if (offset >= HEAP_BYTES) {
+	if (unlikely(offset >= HEAP_BYTES)) {
 		elsewhere(addr, size, class == PLAIN_WRITE || class == MARKED_WRITE, pc);
 		return;
 	}
 	o = slot_for(addr, offset, size, pc);
-	date = (u32)t->id << 16 | (u16)t->race.at[t->id];
 	if (unlikely(o->task != t->id && o->clock > t->race.at[o->task])) {
 		report_race(addr, class, PLAIN_WRITE, o->task, (u64)heap_objects[o->object].pc, pc);
 		return;
 	}
-	for (end = offset + size; offset < end; offset = (offset | 7) + 1) {
-		struct cell *c = &shadow_cells[offset >> 3];
-		unsigned int first = offset & 7, n = end - offset < 8 - first ? (unsigned int)(end - offset) : 8 - first;
-		u8 mask = (u8)(((1u << n) - 1) << first);
-
-		if (c->serial != o->serial) {
-			begin_cell(c, o->serial, mask);
-			c->owner = (u8)t->id;
-		}
-		if (likely(c->owner == t->id && c->mask == mask)) {
-			c->date[class] = date;
-			c->pc[class] = (u64)pc;
-			continue;
-		}
-		if (!c->unit && c->mask == mask)
-			c->owner = SEVERAL;
-		if (unlikely(c->unit || c->mask != mask))
-			access_parts(c, mask, (u64)heap_base + offset, class, t, pc);
-		else
-			touch(c, (u64)heap_base + offset, class, t, pc);
-	}
+	if (likely((offset & 7) + size <= 8))
+		access_cell(&shadow_cells[offset >> 3], o->serial, (u8)(((1u << size) - 1) << (offset & 7)), addr, class, t, pc);
+	else
+		access_range(offset, size, o->serial, class, t, pc);
 	if (unlikely(engine.logging))
 		note(class == PLAIN_READ ? OP_READ : class == PLAIN_WRITE ? OP_WRITE : OP_NOTE, addr, pc, NULL, size);
 }
@@ -399,6 +429,9 @@ static bool unordered_cell(const struct cell *c, const struct clock *clock, int 
 {
 	int class;
 
+	/* A plain write races with all. */
+	if (likely(!c->any_shared && !races_unshared(c, PLAIN_WRITE, clock)))
+		return false;
 	for (class = 0; class < CLASSES; class++)
 		if (c->date[class] && find_unordered(c, class, clock, -1, task, pc))
 			return true;
