@@ -11,6 +11,8 @@
 #include "../runtime/explore/internal.h"
 #include "explore.h"
 
+#pragma GCC visibility push(hidden)
+
 #define MAX_DEVICES 16
 #define MAX_QUEUES 8
 #define MAX_LOCKS 16
@@ -258,5 +260,7 @@ bool search_must_stop(void);
 bool search_interrupted(void);
 int search_run(const struct strategy *strategy);
 extern struct xp_options options;
+
+#pragma GCC visibility pop
 
 #endif

@@ -11,6 +11,8 @@
 
 #include <linux/compiler.h>
 
+#pragma GCC visibility push(hidden)
+
 typedef int8_t s8;
 typedef int16_t s16;
 
@@ -60,5 +62,7 @@ static inline void clock_zero(struct clock *a)
 	for (i = 0; i < clock_lanes; i++)
 		a->lane[i] = (clock_lane){ 0 };
 }
+
+#pragma GCC visibility pop
 
 #endif

@@ -509,6 +509,7 @@ static void begin_anew(void)
 	heap_reset();
 	shadow_reset();
 	hb_reset();
+	class_reset();
 	rcu_reset();
 	workqueue_reset();
 	warn_reset();

@@ -18,6 +18,9 @@
 #include "clock.h"
 #include "fiber.h"
 
+/* All of it is inside one extension: said here, the compiler needs no table to find it by. */
+#pragma GCC visibility push(hidden)
+
 #define MAX_FINDINGS 16
 #define MAX_HELD 24
 #define MAX_OBJECTS 8192
@@ -250,12 +253,6 @@ void wait_op_index(enum op_kind kind, u64 addr, u16 index, const void *pc);
 int wait_choice(int n, u64 addr, const void *pc);
 /* Waits for the value at addr to differ from expected. */
 void wait_await(u64 addr, int bytes, s64 expected, const void *pc);
-/* Records what the current task did. */
-void commit(enum op_kind kind, enum access_mode mode, u64 addr, const void *pc);
-/* With the object's value before and after; for the history. */
-void commit_values(enum op_kind kind, enum access_mode mode, u64 addr, const void *pc, s64 before, s64 after);
-/* An event without an effect on other tasks. */
-void note(enum op_kind kind, u64 addr, const void *pc, const char *text, u64 detail);
 
 /* A task for what the current one started; runs nothing yet. */
 struct task *task_create(void (*main)(void *arg), void *arg, enum op_kind first, u64 addr, u16 index);
@@ -274,17 +271,16 @@ void __attribute__((noreturn)) finding_fatal(int kind, u64 addr, const void *pc,
 /* The execution is over, whatever the tasks are doing. */
 void __attribute__((noreturn)) engine_stop(int end);
 
-/* --- happens-before (hb.c) --- */
+/* --- happens-before (hb.c; what is done at every operation is in hb.h) --- */
 
 void hb_reset(void);
-/* Conflicts of the current step's access, and their order. */
-void hb_commit(enum access_mode mode, u64 addr);
 /* The current step comes after that one, and could not have come before it. */
 void hb_after(int node);
 /* The step is complete: its races go to the strategy. */
 void hb_step_done(void);
 /* As if the pending operations of all tasks ran now: for an execution that ends with some. */
 void hb_pending_races(void);
+/* class.c */
 bool footprints_conflict(const struct footprint *a, unsigned int na, const struct footprint *b, unsigned int nb);
 struct footprint *hb_footprints(void);	/* the pool that nodes and sleepers index */
 extern u32 hb_footprint_top;
@@ -295,14 +291,6 @@ static inline u64 footprint_bit(u64 addr)
 {
 	return 1ull << ((addr * 0x9e3779b97f4a7c15ull) >> 58);
 }
-
-/* --- variables: the clock that a release leaves and an acquire takes (hb.c) --- */
-
-struct clock *sync_clock(u64 addr);
-void sync_acquire(u64 addr);
-void sync_release(u64 addr);		/* a store: what was there is gone */
-void sync_release_join(u64 addr);	/* a read-modify-write: the release sequence goes on */
-void sync_forget(u64 addr);		/* a relaxed store */
 
 /* What the task did so far is behind it: later accesses have another date. */
 static inline void race_tick(struct task *t)
@@ -324,5 +312,7 @@ static inline const void *place_of(const struct task *t, const void *pc)
 {
 	return t->depth ? pc : (const void *)(u64)(t->record + 1);
 }
+
+#pragma GCC visibility pop
 
 #endif

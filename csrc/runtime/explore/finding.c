@@ -235,7 +235,7 @@ static inline void mix(u64 value)
 	engine.hash ^= engine.hash >> 29;
 }
 
-static void record(enum op_kind kind, enum access_mode mode, u64 addr, const void *pc, bool has, s64 before, s64 after)
+void commit_record(enum op_kind kind, enum access_mode mode, u64 addr, const void *pc, bool has, s64 before, s64 after)
 {
 	struct event *e;
 
@@ -256,29 +256,11 @@ static void record(enum op_kind kind, enum access_mode mode, u64 addr, const voi
 	e->after = after;
 }
 
-void commit(enum op_kind kind, enum access_mode mode, u64 addr, const void *pc)
-{
-	if (engine.parallel)
-		hb_commit(mode, addr);
-	if (unlikely(engine.logging || engine.hashing))
-		record(kind, mode, addr, pc, false, 0, 0);
-}
-
-void commit_values(enum op_kind kind, enum access_mode mode, u64 addr, const void *pc, s64 before, s64 after)
-{
-	if (engine.parallel)
-		hb_commit(mode, addr);
-	if (unlikely(engine.logging || engine.hashing))
-		record(kind, mode, addr, pc, true, before, after);
-}
-
-void note(enum op_kind kind, u64 addr, const void *pc, const char *text, u64 detail)
+void note_record(enum op_kind kind, u64 addr, const void *pc, const char *text, u64 detail)
 {
 	struct event *e;
 	bool point = event_point_next;
 
-	if (!engine.logging)
-		return;
 	/* A remark takes no point away from what it is about. */
 	if (kind == OP_NOTE)
 		event_point_next = false;

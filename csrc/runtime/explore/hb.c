@@ -21,31 +21,15 @@
 #include <string.h>
 
 #include "engine.h"
-#include "heap.h"
 #include "internal.h"
 
 #define BUCKETS 16384u
 #define FOOTPRINTS (1u << 20)
 #define MAX_RACES 256
 
-struct group {
-	u64 tasks;
-	u16 node[MAX_TASKS];
-};
-
-struct var {
-	u64 addr;
-	u8 current_mode;
-	u8 which;		/* of groups: the current one */
-	bool has_sync;
-	int last_lock, last_unlock;
-	struct group groups[2];
-	struct clock sync;
-};
-
 static struct var vars[MAX_VARS];
 static unsigned int nr_vars;
-static struct var *recent;	/* the last one asked for: one operation asks several times */
+struct var *hb_recent;
 static struct { u64 addr; u32 execution; u32 var; } buckets[BUCKETS];
 
 static struct footprint footprints[FOOTPRINTS];
@@ -54,15 +38,11 @@ u32 hb_footprint_top;
 static u16 races[MAX_RACES];
 static unsigned int nr_races;
 
-static int nr_summed;	/* nodes whose class_sum is that of the path as it is */
-
 void hb_reset(void)
 {
 	nr_vars = 0;
-	recent = NULL;
+	hb_recent = NULL;
 	nr_races = 0;
-	if (nr_summed > engine.fresh_from)
-		nr_summed = engine.fresh_from;
 }
 
 void hb_forget_all(void)
@@ -75,7 +55,7 @@ struct footprint *hb_footprints(void)
 	return footprints;
 }
 
-static noinline struct var *var_find(u64 addr)
+struct var *hb_find(u64 addr)
 {
 	u32 i = (u32)((addr * 0x9e3779b97f4a7c15ull) >> 50);
 	struct var *v;
@@ -98,54 +78,6 @@ static noinline struct var *var_find(u64 addr)
 	v->last_lock = v->last_unlock = NO_NODE;
 	v->groups[0].tasks = v->groups[1].tasks = 0;
 	return v;
-}
-
-static inline struct var *var_of(u64 addr)
-{
-	if (!recent || recent->addr != addr)
-		recent = var_find(addr);
-	return recent;
-}
-
-/* --- the race order's clocks --- */
-
-struct clock *sync_clock(u64 addr)
-{
-	struct var *v = var_of(addr);
-
-	if (!v->has_sync) {
-		v->has_sync = true;
-		clock_zero(&v->sync);
-	}
-	return &v->sync;
-}
-
-void sync_acquire(u64 addr)
-{
-	struct var *v = var_of(addr);
-
-	if (v->has_sync)
-		clock_join(&engine.current->race, &v->sync);
-}
-
-void sync_release(u64 addr)
-{
-	struct var *v = var_of(addr);
-
-	v->has_sync = true;
-	clock_copy(&v->sync, &engine.current->race);
-	race_tick(engine.current);
-}
-
-void sync_release_join(u64 addr)
-{
-	clock_join(sync_clock(addr), &engine.current->race);
-	race_tick(engine.current);
-}
-
-void sync_forget(u64 addr)
-{
-	var_of(addr)->has_sync = false;
 }
 
 /* --- the step order --- */
@@ -191,48 +123,6 @@ static void group_join(const struct group *g, struct clock *clock, int task)
 	}
 }
 
-static void group_set(struct group *g, int task, int node)
-{
-	g->tasks |= 1ull << task;
-	g->node[task] = (u16)node;
-}
-
-/* The access is the newest of its object. Returns the group that it comes after. */
-static inline const struct group *remember_memory(struct var *v, enum access_mode mode, int task, int node)
-{
-	struct group *current = &v->groups[v->which];
-
-	if (mode != v->current_mode || mode == MODE_WRITE) {
-		/* A group that replaces an empty one keeps the one before. */
-		if (current->tasks) {
-			v->which = !v->which;
-			current = &v->groups[v->which];
-			current->tasks = 0;
-		}
-		v->current_mode = (u8)mode;
-	}
-	group_set(current, task, node);
-	return &v->groups[!v->which];
-}
-
-/* The readers are those since the lock or unlock before; groups[0] has them. */
-static inline void remember_lock(struct var *v, enum access_mode mode, int task, int node)
-{
-	switch (mode) {
-	case MODE_READ:
-		group_set(&v->groups[0], task, node);
-		return;
-	case MODE_TRYLOCK:
-	case MODE_LOCK:
-		v->last_lock = node;
-		break;
-	default:
-		v->last_unlock = node;
-		break;
-	}
-	v->groups[0].tasks = 0;
-}
-
 static void step_races(int node, const struct clock *clock)
 {
 	if (node >= 0 && !is_before(&engine.nodes[node], clock))
@@ -270,38 +160,31 @@ static void add_footprint(struct node *node, enum access_mode mode, u64 addr)
 	node->bloom |= footprint_bit(addr);
 }
 
-/* In the repeated part of the path the clocks are there already, and its races were reported. */
-void hb_commit(enum access_mode mode, u64 addr)
+void hb_commit_fresh(enum access_mode mode, u64 addr)
 {
 	int n = engine.depth - 1, task = engine.current->id;
 	struct node *node = &engine.nodes[n];
-	bool fresh = n >= engine.fresh_from;
+	bool races = engine.strategy->race;
 	struct var *v;
 
-	if (n < 0)
-		return;
 	if ((mode == MODE_INC || mode == MODE_DEC || mode == MODE_DEC_TO_1) && !engine.commute)
 		mode = MODE_WRITE;
-	if (fresh && engine.strategy->wants_footprints)
+	if (engine.strategy->wants_footprints)
 		add_footprint(node, mode, addr);
 	if (mode == MODE_DEC_TO_1)
 		mode = MODE_DEC;
 	v = var_of(addr);
 	if (addr & ADDR_LOCK_BIT) {
-		if (fresh) {
-			if (engine.strategy->race)
-				lock_races(v, mode, &node->clock, task);
-			lock_join(v, mode, &node->clock, task);
-		}
+		if (races)
+			lock_races(v, mode, &node->clock, task);
+		lock_join(v, mode, &node->clock, task);
 		remember_lock(v, mode, task, n);
 	} else {
 		const struct group *before = remember_memory(v, mode, task, n);
 
-		if (fresh) {
-			if (engine.strategy->race)
-				group_races(before, &node->clock, task);
-			group_join(before, &node->clock, task);
-		}
+		if (races)
+			group_races(before, &node->clock, task);
+		group_join(before, &node->clock, task);
 	}
 }
 
@@ -415,60 +298,4 @@ void hb_pending_races(void)
 		hb_step_done();
 		engine.depth = depth;
 	}
-}
-
-/* --- conflicts of steps that have not met --- */
-
-static bool modes_conflict(u8 a, u8 b)
-{
-	if (a != b)
-		return true;
-	return a == MODE_WRITE || a >= MODE_LOCK;
-}
-
-bool footprints_conflict(const struct footprint *a, unsigned int na, const struct footprint *b, unsigned int nb)
-{
-	unsigned int i, j;
-
-	for (i = 0; i < na; i++)
-		for (j = 0; j < nb; j++)
-			if (a[i].addr == b[j].addr && modes_conflict(a[i].mode, b[j].mode))
-				return true;
-	return false;
-}
-
-/* --- classes --- */
-
-static u64 node_hash(const struct node *node)
-{
-	u64 h = 0x9e3779b97f4a7c15ull * (u64)(node->task + 1) + node->ordinal;
-	int t;
-
-	h = (h ^ node->op) * 0xbf58476d1ce4e5b9ull;
-	h = (h ^ address_identity(node->addr) ^ (u64)node->alternative << 56) * 0x94d049bb133111ebull;
-	for (t = 0; t <= engine.nr_ids; t++) {
-		/* Tasks that this step has not seen do not count: there may be more of them in a later execution. */
-		if (!node->clock.at[t])
-			continue;
-		h ^= h >> 31;
-		h = (h ^ (u64)t << 16 ^ (u64)(u16)node->clock.at[t]) * 0xbf58476d1ce4e5b9ull;
-	}
-	h ^= h >> 29;
-	return h * 0x94d049bb133111ebull;
-}
-
-u64 hb_class(void)
-{
-	u64 sum;
-
-	if (nr_summed > engine.depth)
-		nr_summed = engine.depth;
-	sum = nr_summed ? engine.nodes[nr_summed - 1].class_sum : 0;
-	for (; nr_summed < engine.depth; nr_summed++) {
-		struct node *node = &engine.nodes[nr_summed];
-
-		sum += node_hash(node);
-		node->class_sum = sum;
-	}
-	return sum;
 }

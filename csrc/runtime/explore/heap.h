@@ -7,6 +7,8 @@
 
 #include "engine.h"
 
+#pragma GCC visibility push(hidden)
+
 #define SLOT_BYTES 256u
 #define TASK_HEAP_BYTES (1u << 18)
 #define HEAP_BYTES ((size_t)TASK_HEAP_BYTES * MAX_TASKS)
@@ -127,5 +129,7 @@ void shadow_add_image(const void *addr);
 void shadow_forget_images(void);
 /* Is there code of such an image. */
 bool shadow_is_code(u64 addr);
+
+#pragma GCC visibility pop
 
 #endif

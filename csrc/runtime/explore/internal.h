@@ -6,6 +6,9 @@
 #include <linux/mutex.h>
 
 #include "engine.h"
+#include "hb.h"
+
+#pragma GCC visibility push(hidden)
 
 /* mutex.c: the task that has it, or -1 */
 static inline int mutex_owner(const struct mutex *lock)
@@ -46,6 +49,9 @@ void refcount_freeing(u64 addr, u32 size, const void *pc);
 /* hb.c */
 void hb_forget_all(void);
 
+/* class.c: nodes that are no repetition have another hash than they had */
+void class_reset(void);
+
 /* rcu.c */
 void rcu_reset(void);
 bool rcu_barrier_done(u16 index);
@@ -80,5 +86,7 @@ extern int nr_warn_hits;
 void warn_reset(void);
 /* One of the WARNs that blame the caller, which fail no run. */
 bool warn_is_callers(const struct warn_site *site);
+
+#pragma GCC visibility pop
 
 #endif

@@ -2,7 +2,7 @@
 /* Kernel messages are for people; a search has millions of executions. They go nowhere. */
 #include <linux/dev_printk.h>
 
-#include "engine.h"
+#include "internal.h"
 
 const char runtime_name[] = "explore";
 

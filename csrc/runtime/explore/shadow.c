@@ -180,6 +180,11 @@ void shadow_check_any(u64 addr, size_t size, bool write, const void *pc)
 		slot_for(addr, offset, size, pc);
 }
 
+static inline u32 date_of(const struct task *t)
+{
+	return (u32)t->id << 16 | (u16)t->race.at[t->id];
+}
+
 static inline bool is_ordered(const struct clock *clock, u32 date)
 {
 	return (s16)(date & 0xffff) <= clock->at[date >> 16];
@@ -283,18 +288,17 @@ static noinline void find_races(const struct cell *c, u64 addr, int class, const
 			report_race(addr, class, i, task, other_pc, pc);
 }
 
-/* No date, which is task 0's date 0, is behind every clock, and so are the task's own. */
-static inline void touch(struct cell *c, u64 addr, int class, struct task *t, const void *pc)
+/* In the repeated part of the path all of this was looked at when it was new. */
+static inline bool is_repeated(void)
 {
-	u32 date = (u32)t->id << 16 | (u16)t->race.at[t->id];
+	return engine.parallel && engine.depth <= engine.fresh_from;
+}
 
-	if (c->date[class] == date && !c->shared[class])
-		return;
-	/* In the repeated part of the path all of this was looked at when it was new. */
-	if ((engine.depth > engine.fresh_from || !engine.parallel) &&
-	    (unlikely(c->any_shared) || unlikely(races_unshared(c, class, &t->race))))
+static noinline void touch_shared(struct cell *c, u64 addr, int class, struct task *t, const void *pc)
+{
+	if (!is_repeated())
 		find_races(c, addr, class, t, pc);
-	if (unlikely(c->shared[class])) {
+	if (c->shared[class]) {
 		struct shared *s = &shared[c->shared[class]];
 
 		s->tasks |= 1ull << t->id;
@@ -302,8 +306,24 @@ static inline void touch(struct cell *c, u64 addr, int class, struct task *t, co
 		s->pc[t->id] = (u64)pc;
 		return;
 	}
-	if (unlikely(class != PLAIN_WRITE && !is_ordered(&t->race, c->date[class]))) {
+	if (class != PLAIN_WRITE && !is_ordered(&t->race, c->date[class])) {
 		make_shared(c, class, t, pc);
+		return;
+	}
+	c->date[class] = date_of(t);
+	c->pc[class] = (u64)pc;
+}
+
+/* No date, which is task 0's date 0, is behind every clock, and so are the task's own. */
+static inline void touch(struct cell *c, u64 addr, int class, struct task *t, const void *pc)
+{
+	u32 date = date_of(t);
+
+	if (c->date[class] == date && !c->shared[class])
+		return;
+	if (unlikely(c->any_shared || (class != PLAIN_WRITE && !is_ordered(&t->race, c->date[class])) ||
+		     (!is_repeated() && races_unshared(c, class, &t->race)))) {
+		touch_shared(c, addr, class, t, pc);
 		return;
 	}
 	c->date[class] = date;
@@ -381,7 +401,7 @@ static inline void access_cell(struct cell *c, u32 serial, u8 mask, u64 addr, in
 		touch(c, addr, class, t, pc);
 		return;
 	}
-	c->date[class] = (u32)t->id << 16 | (u16)t->race.at[t->id];
+	c->date[class] = date_of(t);
 	c->pc[class] = (u64)pc;
 }
 
@@ -397,32 +417,51 @@ static noinline void access_range(u64 offset, size_t size, u32 serial, int class
 	}
 }
 
-void shadow_access(u64 addr, size_t size, enum access_class class, const void *pc)
+/* Of memory whose allocation nothing orders before the access. */
+static inline bool is_unpublished(const struct slot *o, const struct task *t)
+{
+	return o->task != t->id && o->clock > t->race.at[o->task];
+}
+
+/* Whatever the access is of; the history gets it, too. */
+static noinline void access_any(u64 addr, size_t size, enum access_class class, const void *pc)
 {
 	struct task *t = engine.current;
 	u64 offset = addr - (u64)heap_base;
 	const struct slot *o;
 
-	if (unlikely(!t))
+	if (!t)
 		return;
 	pc = place_of(t, pc);
-	if (unlikely(++t->accesses > MOST_ACCESSES))
+	if (t->accesses > MOST_ACCESSES)
 		finding_fatal(XP_K_LIVELOCK, addr, pc, "a loop that never comes to a scheduling point");
-	if (unlikely(offset >= HEAP_BYTES)) {
+	if (offset >= HEAP_BYTES) {
 		elsewhere(addr, size, class == PLAIN_WRITE || class == MARKED_WRITE, pc);
 		return;
 	}
 	o = slot_for(addr, offset, size, pc);
-	if (unlikely(o->task != t->id && o->clock > t->race.at[o->task])) {
+	if (is_unpublished(o, t)) {
 		report_race(addr, class, PLAIN_WRITE, o->task, (u64)heap_objects[o->object].pc, pc);
 		return;
 	}
-	if (likely((offset & 7) + size <= 8))
-		access_cell(&shadow_cells[offset >> 3], o->serial, (u8)(((1u << size) - 1) << (offset & 7)), addr, class, t, pc);
-	else
-		access_range(offset, size, o->serial, class, t, pc);
-	if (unlikely(engine.logging))
+	access_range(offset, size, o->serial, class, t, pc);
+	if (engine.logging)
 		note(class == PLAIN_READ ? OP_READ : class == PLAIN_WRITE ? OP_WRITE : OP_NOTE, addr, pc, NULL, size);
+}
+
+void shadow_access(u64 addr, size_t size, enum access_class class, const void *pc)
+{
+	struct task *t = engine.current;
+	u64 offset = addr - (u64)heap_base;
+	const struct slot *o = &heap_slots[offset / SLOT_BYTES];
+
+	if (unlikely(!t || ++t->accesses > MOST_ACCESSES || engine.logging || offset >= HEAP_BYTES ||
+		     (offset & 7) + size > 8 || !slot_allows(o, offset, size) || is_unpublished(o, t))) {
+		access_any(addr, size, class, pc);
+		return;
+	}
+	access_cell(&shadow_cells[offset >> 3], o->serial, (u8)(((1u << size) - 1) << (offset & 7)), addr, class, t,
+		    place_of(t, pc));
 }
 
 static bool unordered_cell(const struct cell *c, const struct clock *clock, int *task, u64 *pc)

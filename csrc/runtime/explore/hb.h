@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What is remembered of each object that steps depend on (hb.c says why), and the two things done with it at every
+ * operation: recording the access, and handing on the clocks of the race order. In line, since this is what an
+ * exhaustive search does most: in the repeated part of a path an access is only remembered.
+ */
+#ifndef IOPF_EXPLORE_HB_H
+#define IOPF_EXPLORE_HB_H
+
+#include "engine.h"
+
+#pragma GCC visibility push(hidden)
+
+/* Accesses that commute with each other: of each task its last step with one. */
+struct group {
+	u64 tasks;
+	u16 node[MAX_TASKS];
+};
+
+struct var {
+	u64 addr;
+	u8 current_mode;
+	u8 which;		/* of groups: the current one */
+	bool has_sync;
+	int last_lock, last_unlock;
+	struct group groups[2];
+	struct clock sync;
+};
+
+extern struct var *hb_recent;	/* the one asked for last: an operation asks several times */
+
+struct var *hb_find(u64 addr);
+
+static inline struct var *var_of(u64 addr)
+{
+	if (!hb_recent || hb_recent->addr != addr)
+		hb_recent = hb_find(addr);
+	return hb_recent;
+}
+
+/* --- the race order: the clock that a release leaves and an acquire takes --- */
+
+static inline void sync_acquire(u64 addr)
+{
+	const struct var *v = var_of(addr);
+
+	if (v->has_sync)
+		clock_join(&engine.current->race, &v->sync);
+}
+
+/* A store: what was there is gone. */
+static inline void sync_release(u64 addr)
+{
+	struct var *v = var_of(addr);
+
+	v->has_sync = true;
+	clock_copy(&v->sync, &engine.current->race);
+	race_tick(engine.current);
+}
+
+/* A read-modify-write: the release sequence goes on. */
+static inline void sync_release_join(u64 addr)
+{
+	struct var *v = var_of(addr);
+
+	if (!v->has_sync)
+		clock_zero(&v->sync);
+	v->has_sync = true;
+	clock_join(&v->sync, &engine.current->race);
+	race_tick(engine.current);
+}
+
+/* A relaxed store. */
+static inline void sync_forget(u64 addr)
+{
+	var_of(addr)->has_sync = false;
+}
+
+/* --- the step order --- */
+
+static inline void group_set(struct group *g, int task, int node)
+{
+	g->tasks |= 1ull << task;
+	g->node[task] = (u16)node;
+}
+
+/* The access is the newest of its object. Returns the group that it comes after. */
+static inline const struct group *remember_memory(struct var *v, enum access_mode mode, int task, int node)
+{
+	struct group *current = &v->groups[v->which];
+
+	if (mode != v->current_mode || mode == MODE_WRITE) {
+		/* A group that replaces an empty one keeps the one before. */
+		if (current->tasks) {
+			v->which = !v->which;
+			current = &v->groups[v->which];
+			current->tasks = 0;
+		}
+		v->current_mode = (u8)mode;
+	}
+	group_set(current, task, node);
+	return &v->groups[!v->which];
+}
+
+/* The readers are those since the lock or unlock before; groups[0] has them. */
+static inline void remember_lock(struct var *v, enum access_mode mode, int task, int node)
+{
+	switch (mode) {
+	case MODE_READ:
+		group_set(&v->groups[0], task, node);
+		return;
+	case MODE_TRYLOCK:
+	case MODE_LOCK:
+		v->last_lock = node;
+		break;
+	default:
+		v->last_unlock = node;
+		break;
+	}
+	v->groups[0].tasks = 0;
+}
+
+/* Conflicts of the current step's access, and their order: of a step that is no repetition. */
+void hb_commit_fresh(enum access_mode mode, u64 addr);
+
+/* In the repeated part of the path the step clocks are there already, and its races were reported. */
+static inline void hb_commit(enum access_mode mode, u64 addr)
+{
+	int n = engine.depth - 1, task = engine.current->id;
+
+	if (n >= engine.fresh_from) {
+		hb_commit_fresh(mode, addr);
+		return;
+	}
+	if (n < 0)
+		return;
+	if ((mode == MODE_INC || mode == MODE_DEC || mode == MODE_DEC_TO_1) && !engine.commute)
+		mode = MODE_WRITE;
+	if (mode == MODE_DEC_TO_1)
+		mode = MODE_DEC;
+	if (addr & ADDR_LOCK_BIT)
+		remember_lock(var_of(addr), mode, task, n);
+	else
+		remember_memory(var_of(addr), mode, task, n);
+}
+
+/* --- for primitives --- */
+
+/* For the history, and for the hash of the events (finding.c). */
+void commit_record(enum op_kind kind, enum access_mode mode, u64 addr, const void *pc, bool has, s64 before, s64 after);
+void note_record(enum op_kind kind, u64 addr, const void *pc, const char *text, u64 detail);
+
+/* Records what the current task did, with the object's value before and after; for the history. */
+static inline void commit_values(enum op_kind kind, enum access_mode mode, u64 addr, const void *pc, s64 before, s64 after)
+{
+	if (engine.parallel)
+		hb_commit(mode, addr);
+	if (unlikely(engine.logging || engine.hashing))
+		commit_record(kind, mode, addr, pc, true, before, after);
+}
+
+static inline void commit(enum op_kind kind, enum access_mode mode, u64 addr, const void *pc)
+{
+	if (engine.parallel)
+		hb_commit(mode, addr);
+	if (unlikely(engine.logging || engine.hashing))
+		commit_record(kind, mode, addr, pc, false, 0, 0);
+}
+
+/* An event without an effect on other tasks. */
+static inline void note(enum op_kind kind, u64 addr, const void *pc, const char *text, u64 detail)
+{
+	if (unlikely(engine.logging))
+		note_record(kind, addr, pc, text, detail);
+}
+
+#pragma GCC visibility pop
+
+#endif
