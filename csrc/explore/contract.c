@@ -19,7 +19,7 @@ static void demand_of_remove(int device)
 			continue;
 		if (demands(IOPF_DEMANDS_QUIET) && !is_over(t))
 			monitor_clauses |= XP_C_RECEPTION;
-		if (demands(IOPF_DEMANDS_FLUSH) && t->has_work && t->returned && !is_answered(t))
+		if (demands(IOPF_DEMANDS_FLUSH) && t->may_have_work && t->returned && !is_answered(t))
 			monitor_clauses |= XP_C_FLUSH;
 		if (demands(IOPF_DEMANDS_IDLE) && t->last && !t->answers)
 			monitor_clauses |= XP_C_IDLE;
@@ -34,20 +34,19 @@ static void demand_of_free(int queue)
 	if (queue_states[queue].calls || queue_states[queue].freed || queue_states[queue].freeing)
 		monitor_clauses |= XP_C_FREE_BESIDE;
 	for (i = 0; demands(IOPF_DEMANDS_QUIET) && i < nr_tokens; i++)
-		if (tokens[i].queue == queue && !is_over(&tokens[i]))
+		if ((tokens[i].queues & 2u << queue) && !is_over(&tokens[i]))
 			monitor_clauses |= XP_C_RECEPTION;
 }
 
 /* Of one that takes away what a PASID is attached to. */
-static void demand_of_detach(const struct device_state *a, int pasid)
+static void demand_of_detach(const struct attachment *a)
 {
 	int i;
 
 	for (i = 0; demands(IOPF_DEMANDS_DRAINED) && i < nr_tokens; i++) {
 		const struct token *t = &tokens[i];
 
-		if (attachments(t->device) == a && t->pasid == (pasid >= 0 ? (u32)pasid : 0) &&
-		    (!is_over(t) || !is_answered(t)))
+		if (attachment(t->device, scenario.records[t->record].c) == a && (!is_over(t) || !is_answered(t)))
 			monitor_clauses |= XP_C_DETACH;
 	}
 }
@@ -57,11 +56,54 @@ static void demand_of_close(int device)
 	const struct device_state *s = &device_states[device];
 	int i;
 
-	if (s->reports || s->busy > 1)
+	if (s->reports || s->queue.running || s->closing > 1)
 		monitor_clauses |= XP_C_DEVICE_GONE;
 	for (i = 0; demands(IOPF_DEMANDS_DEVICE) && i < nr_tokens; i++)
 		if (tokens[i].device == device && (!is_over(&tokens[i]) || !is_answered(&tokens[i])))
 			monitor_clauses |= XP_C_DEVICE_GONE;
+}
+
+/* The change that each task is in: its number in each device's variable, and when it began. */
+static struct { u8 number[MAX_DEVICES]; int began; } changing[MAX_TASKS];
+
+static void device_change_begin(int device, enum change_kind kind, int queue)
+{
+	struct device_state *s = &device_states[device];
+	int task = engine.current->id;
+
+	changing[task].number[device] = (u8)variable_begin(&s->queue, kind, queue);
+	changing[task].began = monitor_date;
+	monitor_show_queue(s);
+}
+
+/*
+ * A removal is over. If it may have been one, a driver has to have ordered what comes next behind it. If it is certain to
+ * have been one, what was reported before now belongs to it.
+ */
+static void removed(int device, const struct effect *effect)
+{
+	struct device_state *s = &device_states[device];
+	int i;
+
+	if (effect->possible)
+		s->removed = stamp();
+	if (!effect->certain)
+		return;
+	s->removals++;
+	for (i = 0; i < nr_tokens; i++)
+		if (tokens[i].device == device && (!tokens[i].removal_ended || tokens[i].removal_began <= tokens[i].ended)) {
+			tokens[i].removal_began = changing[engine.current->id].began;
+			tokens[i].removal_ended = monitor_date;
+			tokens[i].readded |= effect->beside;
+		}
+}
+
+static bool add_end(struct device_state *s, int change, int result)
+{
+	struct effect effect = variable_end(&s->queue, change, !result ? HAD_EFFECT : result == -EBUSY ? HAD_NONE : WAS_REFUSED);
+
+	s->adding--;
+	return effect.explained && (!result || result == -EBUSY || (result == -ENOMEM && scenario.may_fail));
 }
 
 void monitor_change_begin(int op, int device, int queue)
@@ -76,20 +118,11 @@ void monitor_change_begin(int op, int device, int queue)
 	if (op == XP_FREE_QUEUE) {
 		demand_of_free(queue);
 		q->freeing++;
-		for (i = 0; i < scenario.nr_devices; i++) {
-			s = &device_states[i];
-			if (s->queue != queue)
-				continue;
-			s->changes++;
-			s->busy++;
-			s->removing++;
-			s->remove_began = monitor_date;
-		}
+		for (i = 0; i < scenario.nr_devices; i++)
+			device_change_begin(i, CHANGE_SWEEP, queue);
 		return;
 	}
 	s = &device_states[device];
-	s->changes++;
-	s->busy++;
 	if (s->closed)
 		monitor_clauses |= XP_C_DEVICE_GONE;
 	if (q) {
@@ -97,41 +130,32 @@ void monitor_change_begin(int op, int device, int queue)
 			monitor_clauses |= XP_C_FREE_BESIDE;
 		q->calls++;
 	}
-	if (op == XP_REMOVE) {
-		if (s->queue != queue || s->removing)
-			monitor_clauses |= XP_C_NOT_ON_QUEUE;
-		demand_of_remove(device);
-		s->removing++;
-		s->remove_began = monitor_date;
-	} else if (op == XP_ADD) {
+	switch (op) {
+	case XP_ADD:
 		s->adding++;
 		for (i = 0; i < nr_tokens; i++)
 			if (tokens[i].device == device && !tokens[i].returned)
 				tokens[i].readded = true;
-	} else if (op == XP_CLOSE) {
+		device_change_begin(device, CHANGE_STORE, queue);
+		return;
+	case XP_REMOVE:
+		if (variable_may_differ(&s->queue, queue))
+			monitor_clauses |= XP_C_NOT_ON_QUEUE;
+		demand_of_remove(device);
+		device_change_begin(device, CHANGE_CLEAR, queue);
+		return;
+	case XP_CLOSE:
+		s->closing++;
 		demand_of_close(device);
+		return;
 	}
 }
 
-/* What was reported before now belongs to a removal that is over. */
-static void removed(int device)
+bool monitor_change_end(int op, int device, int queue, int result)
 {
-	struct device_state *s = &device_states[device];
-	int i;
-
-	s->queue = -1;
-	s->removed = stamp();
-	s->removals++;
-	for (i = 0; i < nr_tokens; i++)
-		if (tokens[i].device == device && !tokens[i].removal_ended) {
-			tokens[i].removal_began = s->remove_began;
-			tokens[i].removal_ended = monitor_date;
-		}
-}
-
-void monitor_change_end(int op, int device, int queue, int result)
-{
+	u8 *number = changing[engine.current->id].number;
 	struct device_state *s;
+	struct effect effect;
 	int i;
 
 	note(OP_NOTE, 0, NULL, op == XP_REMOVE ? "remove returns" : op == XP_ADD ? "add returns" :
@@ -141,34 +165,28 @@ void monitor_change_end(int op, int device, int queue, int result)
 		queue_states[queue].freed = true;
 		queue_states[queue].freeing--;
 		for (i = 0; i < scenario.nr_devices; i++) {
-			s = &device_states[i];
-			if (s->queue != queue)
-				continue;
-			s->busy--;
-			s->removing--;
-			removed(i);
+			effect = variable_end(&device_states[i].queue, number[i], HAD_EITHER);
+			removed(i, &effect);
 		}
-		return;
+		return true;
 	}
 	s = &device_states[device];
-	s->busy--;
 	if (queue >= 0)
 		queue_states[queue].calls--;
 	switch (op) {
 	case XP_ADD:
-		s->adding--;
-		if (!result)
-			s->queue = queue;
-		return;
+		return add_end(s, number[device], result);
 	case XP_REMOVE:
-		s->removing--;
 		/* Early forms of the kernel refuse while requests are out. */
-		if (s->queue == queue && !result)
-			removed(device);
-		return;
-	case XP_CLOSE:
+		effect = variable_end(&s->queue, number[device], result ? WAS_REFUSED : HAD_EITHER);
+		if (!result && !effect.certain)
+			monitor_clauses |= XP_C_NOT_ON_QUEUE;
+		removed(device, &effect);
+		return true;
+	default:
+		s->closing--;
 		s->closed = true;
-		return;
+		return true;
 	}
 }
 
@@ -189,61 +207,58 @@ void monitor_flush_begin(int device)
 	struct device_state *s = &device_states[device];
 
 	note(OP_NOTE, 0, NULL, "flush begins", 0);
-	if (s->queue < 0 || s->removing)
+	if (variable_may_be(&s->queue, NOTHING))
 		monitor_clauses |= XP_C_FLUSH_AFTER_REMOVE;
 	if (s->closed)
 		monitor_clauses |= XP_C_DEVICE_GONE;
 	monitor_see(device, -1);
 }
 
-void monitor_flush_end(int device, int result)
+bool monitor_flush_end(int device, int result)
 {
-	int i;
+	u32 queues = monitor_seen()->queues;
+	int queue = variable_value(&device_states[device].queue, NOTHING), i;
 
 	/* The queue is flushed, not the device. */
-	for (i = 0; !result && i < nr_tokens; i++)
-		if (tokens[i].has_work && tokens[i].queue >= 0 && tokens[i].queue == device_states[device].queue &&
-		    is_over(&tokens[i]))
+	for (i = 0; !result && queue >= 0 && i < nr_tokens; i++)
+		if (tokens[i].has_work && tokens[i].queues == 2u << queue && is_over(&tokens[i]))
 			tokens[i].flushed = true;
 	note(OP_NOTE, 0, NULL, "flush returns", (u64)(s64)result);
+	return (!result && queues & ~1u) || (result == -ENODEV && queues & 1);
 }
 
-void monitor_attach_begin(int op, int device, int pasid)
-{
-	struct device_state *s = attachments(device);
-	int i = attached_index(s, pasid);
+/* --- attachments --- */
 
-	monitor_see(device, pasid);
-	s->attached[i].changes++;
-	s->attached[i].busy++;
-	if (op == XP_ATTACH)
-		return;
-	demand_of_detach(s, pasid);
-	s->attached[i].leaving++;
+static u8 attaching[MAX_TASKS];
+
+int monitor_attach_begin(int op, int device, int pasid, int handler)
+{
+	struct attachment *a = attachment(device, pasid);
+	int space = op == XP_DETACH ? NOTHING : monitor_new_space(handler);
+
+	if (op != XP_ATTACH) {
+		demand_of_detach(a);
+		a->leaving++;
+	}
+	attaching[engine.current->id] =
+		(u8)variable_begin(&a->domain, op == XP_ATTACH ? CHANGE_STORE : op == XP_REPLACE ? CHANGE_EXCHANGE :
+				   CHANGE_CLEAR_ANY, space);
+	monitor_show_domain(a);
+	return space;
 }
 
-/* The address space of the domain that is being attached. */
-void monitor_attach_space(int device, int pasid, int space)
+bool monitor_attach_end(int op, int device, int pasid, int result)
 {
-	struct device_state *s = attachments(device);
+	struct attachment *a = attachment(device, pasid);
+	int in_the_way = op == XP_ATTACH ? -EBUSY : -EINVAL;
+	struct effect effect = variable_end(&a->domain, attaching[engine.current->id], op == XP_DETACH ? HAD_EITHER :
+					    !result ? HAD_EFFECT : result == in_the_way ? HAD_NONE : WAS_REFUSED);
 
-	s->attached[attached_index(s, pasid)].next_space = space;
-}
-
-void monitor_attach_end(int op, int device, int pasid, int handler, int result)
-{
-	struct device_state *s = attachments(device);
-	int i = attached_index(s, pasid);
-
-	s->attached[i].busy--;
-	if (op == XP_DETACH && s->attached[i].handler < 0)
+	if (op == XP_DETACH && !effect.certain)
 		monitor_clauses |= XP_C_DETACH_NOTHING;
 	if (op != XP_ATTACH) {
-		s->attached[i].leaving--;
-		s->attached[i].left = stamp();
+		a->leaving--;
+		a->left = stamp();
 	}
-	if (!result) {
-		s->attached[i].handler = handler;
-		s->attached[i].space = op == XP_DETACH ? -1 : s->attached[i].next_space;
-	}
+	return effect.explained && (!result || result == in_the_way);
 }

@@ -43,8 +43,7 @@ static struct lock_class lock_classes[MAX_LOCKS];
 static char lock_names[MAX_LOCKS][16];
 
 /* Only addresses, one for each domain: nobody looks inside (csrc/runtime/explore/mm.c). */
-static char address_spaces[4096];
-static int nr_address_spaces;
+static char address_spaces[MAX_SPACES];
 
 static void resolve(struct mm_struct *mm)
 {
@@ -74,7 +73,7 @@ void driver_reset(void)
 {
 	int i;
 
-	nr_held = nr_address_spaces = 0;
+	nr_held = 0;
 	mm_resolves = resolve;
 	for (i = 0; i < scenario.nr_locks; i++) {
 		snprintf(lock_names[i], sizeof(lock_names[i]), "lock %d", i);
@@ -373,19 +372,17 @@ static ioasid_t pasid_of(int pasid)
 	return pasid < 0 ? IOMMU_NO_PASID : (ioasid_t)pasid;
 }
 
-int driver_attach(int device, int handler, int pasid, bool replace)
+int driver_attach(int device, int handler, int pasid, bool replace, int space)
 {
 	struct iommu_domain *domain = DRIVER_ALLOC(struct iommu_domain, "domain");
 	struct iommu_attach_handle *handle = DRIVER_ALLOC(struct iommu_attach_handle, "handle");
 	struct device *dev = driver_device(device);
-	int ret, space;
+	int ret;
 
 	domain->type = handler == XP_H_SVA ? IOMMU_DOMAIN_SVA : IOMMU_DOMAIN_UNMANAGED;
 	/* Where domains have no handlers of their own, the core's one is a mark and never called. */
 	domain->iopf_handler = handler == XP_H_SVA && !core->facts.group_handlers ? core->sva_handler : handlers[handler];
-	space = nr_address_spaces++ % (int)sizeof(address_spaces);
 	domain->mm = (struct mm_struct *)&address_spaces[space];
-	monitor_attach_space(device, pasid, space);
 	domain->release = domain_release;
 	refcount_set(&domain->users, 1);
 	handle->release = handle_release;
@@ -422,7 +419,6 @@ int driver_report(const struct record *r)
 	evt.fault.prm.private_data[0] = (u64)token + 1;
 	evt.fault.prm.private_data[1] = TOKEN_MAGIC;
 	ret = core->report(driver_device(r->a), &evt);
-	monitor_report_end(token, ret);
-	monitor_result(r, ret, token);
+	monitor_result(r, ret, monitor_report_end(token, ret));
 	return ret;
 }

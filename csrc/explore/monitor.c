@@ -29,8 +29,15 @@ void monitor_reset(void)
 	results_reset();
 	monitor_clauses = 0;
 	monitor_date = 0;
+	sight_reset();
 	for (i = 0; i < scenario.nr_devices; i++) {
-		device_states[i] = (struct device_state){ .queue = -1, .remove_began = -1 };
+		struct device_state *s = &device_states[i];
+
+		variable_reset(&s->queue);
+		s->readers = 0;
+		s->closed = false;
+		s->closing = s->adding = s->reports = s->removals = s->nr_attached = 0;
+		s->removed = 0;
 	}
 	for (i = 0; i < scenario.nr_queues; i++)
 		queue_states[i] = (struct queue_state){ 0 };
@@ -40,7 +47,8 @@ void monitor_reset(void)
 
 bool monitor_is_added(int device, int *queue)
 {
-	*queue = device_states[device].queue;
+	/* If nobody knows, freeing the queue removes it. */
+	*queue = variable_value(&device_states[device].queue, NOTHING);
 	return *queue >= 0 && !device_states[device].closed && !queue_states[*queue].freed;
 }
 
@@ -56,110 +64,59 @@ bool monitor_is_closed(int device)
 
 /* --- reports and their answers --- */
 
-int attached_index(struct device_state *s, int pasid)
-{
-	int i;
-
-	for (i = 0; i < s->nr_attached; i++)
-		if (s->attached[i].pasid == pasid)
-			return i;
-	if (s->nr_attached == MAX_PASIDS)
-		finding_fatal(XP_K_EXPLORER, 0, NULL, "more than 16 PASIDs of one device");
-	s->attached[s->nr_attached].pasid = pasid;
-	s->attached[s->nr_attached].handler = -1;
-	s->attached[s->nr_attached].changes = 0;
-	s->attached[s->nr_attached].busy = 0;
-	s->attached[s->nr_attached].space = -1;
-	s->attached[s->nr_attached].leaving = 0;
-	s->attached[s->nr_attached].left = 0;
-	return s->nr_attached++;
-}
-
-/* Devices that share an iommu group share its attachments; the state is kept with the first of them. */
-struct device_state *attachments(int device)
-{
-	const struct record *r = &scenario.records[scenario.devices[device]];
-
-	while (r->f >= 0) {
-		device = r->f;
-		r = &scenario.records[scenario.devices[device]];
-	}
-	return &device_states[device];
-}
-
-/* What was so when a call began, to see at its end whether it still is. */
-static struct { int changes, attach_changes; bool stable; } seen[MAX_TASKS];
-
-void monitor_see(int device, int pasid)
-{
-	struct device_state *s = &device_states[device], *a = attachments(device);
-	int task = engine.current->id, i = attached_index(a, pasid);
-
-	seen[task].changes = s->changes;
-	seen[task].attach_changes = a->attached[i].changes;
-	seen[task].stable = !s->busy && !a->attached[i].busy;
-}
-
 static bool same_key(const struct token *a, const struct token *b)
 {
 	return a->device == b->device && a->grpid == b->grpid && a->pasid == b->pasid;
 }
 
-bool monitor_unchanged(int device, int pasid)
-{
-	struct device_state *s = &device_states[device], *a = attachments(device);
-	int task = engine.current->id, i = attached_index(a, pasid);
-
-	return seen[task].stable && seen[task].changes == s->changes &&
-	       seen[task].attach_changes == a->attached[i].changes;
-}
-
 int monitor_report_begin(int device, const struct record *r)
 {
-	struct device_state *s = &device_states[device], *a = attachments(device);
-	int task = engine.current->id, i = attached_index(a, r->c), k;
+	struct device_state *s = &device_states[device];
+	struct attachment *a = attachment(device, r->c);
+	const struct sight *seen;
+	int task = engine.current->id, k;
 	struct token *t;
 
 	if (nr_tokens == MAX_TOKENS)
 		finding_fatal(XP_K_EXPLORER, 0, NULL, "too many requests in one execution");
 	t = &tokens[nr_tokens];
+	seen = monitor_see(device, r->c);
 	*t = (struct token){
 		.task = (s16)task, .nth = (s16)monitor_nth_report[task]++, .device = (s16)device, .last = r->e & 1,
 		.grpid = (u32)r->b, .pasid = r->c >= 0 ? (u32)r->c : 0, .code = -1,
-		.record = engine.current->record, .begun = ++monitor_date, .queue = (s16)s->queue, .space = -1,
+		.record = engine.current->record, .begun = ++monitor_date, .space = -1,
 		.removals = (s16)s->removals, .launched = 0x7fff, .readded = s->adding,
-		.has_work = r->e & 1 && a->attached[i].handler == XP_H_SVA,
+		.queues = (u16)seen->queues,
+		.has_work = r->e & 1 && seen->handlers == 2u << XP_H_SVA,
+		.may_have_work = r->e & 1 && seen->handlers & 2u << XP_H_SVA,
 	};
 	for (k = 0; core->facts.response_matches_copies && k < nr_tokens; k++)
 		if (tokens[k].last && !tokens[k].answers && same_key(&tokens[k], t) && tokens[k].removals == t->removals)
 			monitor_clauses |= XP_C_INDEX;
 	note(OP_NOTE, 0, NULL, "report begins", (u64)nr_tokens + 1);
 	s->reports++;
-	if (demands(IOPF_DEMANDS_QUIET) && (s->queue < 0 || s->removing || !is_before(s->removed)))
+	if (demands(IOPF_DEMANDS_QUIET) && (variable_may_be(&s->queue, NOTHING) || !is_before(s->removed)))
 		monitor_clauses |= XP_C_RECEPTION;
-	if (demands(IOPF_DEMANDS_DRAINED) && (a->attached[i].leaving || !is_before(a->attached[i].left)))
+	if (demands(IOPF_DEMANDS_DRAINED) && (a->leaving || !is_before(a->left)))
 		monitor_clauses |= XP_C_DETACH;
 	if (s->closed)
 		monitor_clauses |= XP_C_DEVICE_GONE;
-	monitor_see(device, r->c);
-	if (seen[task].stable)
-		t->space = (s16)a->attached[i].space;
 	return nr_tokens++;
 }
 
-void monitor_report_end(int token, int result)
+bool monitor_report_end(int token, int result)
 {
 	struct token *t = &tokens[token];
-	struct device_state *s = &device_states[t->device];
+	const struct sight *seen = monitor_seen();
 
 	t->returned = true;
 	t->returned_at = stamp();
 	t->ended = ++monitor_date;
 	t->result = result;
-	s->reports--;
-	if (!monitor_unchanged(t->device, scenario.records[t->record].c))
-		t->space = -1;
+	device_states[t->device].reports--;
+	t->space = (s16)seen->space;
 	note(OP_NOTE, 0, NULL, "report returns", (u64)(s64)result);
+	return report_may(t, seen, result);
 }
 
 void monitor_answering(u64 token)
@@ -212,15 +169,18 @@ static u64 expected_token(void)
 /* The answer comes when the removal that followed its request is over, whatever became of the device since. */
 static bool is_late(const struct token *t)
 {
+	const struct variable *queue = &device_states[t->device].queue;
+
 	if (!t->removal_ended || !t->returned)
 		return false;
 	if (t->ended < t->removal_began)
 		return true;
 	/*
 	 * Where late reports are bad setup, one that ran beside removal is no exception once it is over; but if the
-	 * device was added again meanwhile, the request may be of after that.
+	 * device was added again meanwhile, the request may be of after that, until it is on no queue for certain.
 	 */
-	return core->facts.rejects_late_reports && !t->readded;
+	return core->facts.rejects_late_reports &&
+	       (!t->readded || (!queue->running && !variable_may_differ(queue, NOTHING)));
 }
 
 /* A request is part of the group whose last one has the number. */

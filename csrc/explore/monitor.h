@@ -1,27 +1,35 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the monitors know: monitor.c (answers), contract.c (what a driver may do), results.c (returns, outcomes). */
+/*
+ * What the monitors know: monitor.c (answers), contract.c (what a driver may do), results.c (returns, outcomes), over
+ * variable.c (a thing that several tasks change) and sight.c (what calls may have met).
+ */
 #ifndef IOPF_EXPLORE_MONITOR_H
 #define IOPF_EXPLORE_MONITOR_H
 
 #include "search.h"
+#include "variable.h"
 
 #define MAX_PASIDS 16
 
+/* Of one PASID of an iommu group. */
+struct attachment {
+	int pasid;
+	struct variable domain;	/* by the number of its address space */
+	u64 readers;		/* tasks whose report is under way */
+	int leaving;		/* detach and replace that run */
+	u32 left;		/* stamp of the last one's end */
+};
+
 struct device_state {
-	int queue;		/* -1: on none */
+	struct variable queue;
+	u64 readers;		/* tasks whose report or flush is under way */
 	bool closed;
-	int changes;		/* that began; with busy: whether anything overlapped */
-	int busy;		/* changes that run */
+	int closing;
 	int reports;		/* that run */
-	int remove_began, removing, adding;	/* the last one's date; how many run */
-	u32 removed;		/* stamp of the last removal's end */
-	int removals;		/* so far */
-	struct {
-		int pasid, handler, changes, busy;
-		int space, next_space;	/* the address space of the domain, and of one that is being attached */
-		int leaving;		/* detach and replace that run */
-		u32 left;		/* stamp of the last one's end */
-	} attached[MAX_PASIDS];
+	int adding;		/* adds that run */
+	u32 removed;		/* stamp of the end of the last removal that may have been one */
+	int removals;		/* so far, that are certain to have been ones */
+	struct attachment attached[MAX_PASIDS];
 	int nr_attached;
 };
 
@@ -35,13 +43,28 @@ extern struct queue_state queue_states[MAX_QUEUES];
 extern int monitor_date;
 extern u16 monitor_nth_report[MAX_TASKS];
 
-int attached_index(struct device_state *s, int pasid);
 /* Devices that share an iommu group share its attachments; the state is kept with the first of them. */
-struct device_state *attachments(int device);
-/* What is so when a call of the current task begins; is it still, and was nothing else going on. */
-void monitor_see(int device, int pasid);
-bool monitor_unchanged(int device, int pasid);
+struct attachment *attachment(int device, int pasid);
+int monitor_new_space(int handler);
+
+/* Everything that was so at some time of a call: what it may have met. */
+struct sight {
+	int device;
+	struct attachment *attachment;
+	u32 queues, handlers;	/* as bits, NOTHING is bit 0 */
+	int space;		/* the only one, NOTHING: none or several */
+	bool any_space;
+};
+
+/* A call of the current task that looks at these begins, and ends. */
+const struct sight *monitor_see(int device, int pasid);
+const struct sight *monitor_seen(void);
+/* A change of it began. */
+void monitor_show_queue(const struct device_state *s);
+void monitor_show_domain(const struct attachment *a);
+void sight_reset(void);
 void results_reset(void);
+bool report_may(const struct token *t, const struct sight *seen, int result);
 
 /* --- what came before what --- */
 

@@ -49,7 +49,7 @@ static int respond(const struct record *r)
 
 static void run(const struct record *r)
 {
-	int result = 0;
+	int result = 0, space;
 
 	switch (r->op) {
 	case XP_REPORT:
@@ -66,20 +66,18 @@ static void run(const struct record *r)
 	case XP_ADD:
 		monitor_change_begin(r->op, r->b, r->a);
 		result = core->add_device(queues[r->a], driver_device(r->b));
-		monitor_result(r, result, -1);
-		monitor_change_end(r->op, r->b, r->a, result);
+		monitor_result(r, result, monitor_change_end(r->op, r->b, r->a, result));
 		return;
 	case XP_FLUSH:
 		monitor_flush_begin(r->a);
 		result = core->flush_dev(driver_device(r->a));
-		monitor_result(r, result, -1);
-		monitor_flush_end(r->a, result);
+		monitor_result(r, result, monitor_flush_end(r->a, result));
 		return;
 	case XP_DISCARD:
 		monitor_call_begin(r->a);
 		result = core->discard_partial(queues[r->a]);
 		monitor_call_end(r->a);
-		monitor_result(r, result, -1);
+		monitor_result(r, result, !result);
 		return;
 	case XP_FREE_QUEUE:
 		monitor_change_begin(r->op, -1, r->a);
@@ -93,15 +91,14 @@ static void run(const struct record *r)
 		return;
 	case XP_ATTACH:
 	case XP_REPLACE:
-		monitor_attach_begin(r->op, r->a, r->c);
-		result = driver_attach(r->a, r->b, r->c, r->op == XP_REPLACE);
-		monitor_result(r, result, -1);
-		monitor_attach_end(r->op, r->a, r->c, r->b, result);
+		space = monitor_attach_begin(r->op, r->a, r->c, r->b);
+		result = driver_attach(r->a, r->b, r->c, r->op == XP_REPLACE, space);
+		monitor_result(r, result, monitor_attach_end(r->op, r->a, r->c, result));
 		return;
 	case XP_DETACH:
-		monitor_attach_begin(r->op, r->a, r->c);
+		monitor_attach_begin(r->op, r->a, r->c, -1);
 		driver_detach(r->a, r->c);
-		monitor_attach_end(r->op, r->a, r->c, -1, 0);
+		monitor_attach_end(r->op, r->a, r->c, 0);
 		return;
 	case XP_FAIL_ALLOC:
 		engine.current->fail_nth = (unsigned long)r->a;
@@ -182,8 +179,9 @@ static void set_up(void)
 			monitor_change_end(XP_ADD, i, r->a, core->add_device(queues[r->a], driver_device(i)));
 		}
 		if (r->b >= 0) {
-			monitor_attach_begin(XP_ATTACH, i, r->c);
-			monitor_attach_end(XP_ATTACH, i, r->c, r->b, driver_attach(i, r->b, r->c, false));
+			int space = monitor_attach_begin(XP_ATTACH, i, r->c, r->b);
+
+			monitor_attach_end(XP_ATTACH, i, r->c, driver_attach(i, r->b, r->c, false, space));
 		}
 	}
 	lowlevel_begin();

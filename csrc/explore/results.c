@@ -2,8 +2,8 @@
 /*
  * What calls return, and what an execution comes to.
  *
- * What a call may return depends on the facts of its core, and on whether the device was changed (added, removed, attached
- * ...) while it ran: if not, there is exactly one right result.
+ * What a call may return depends on the facts of its core, and on what the device was while it ran: on which queue, with
+ * which handler. Unless a change of that overlapped it, there is exactly one right result.
  */
 #include <stdio.h>
 #include <string.h>
@@ -45,7 +45,7 @@ void monitor_value(s64 value)
 static const char *const unexpected = "the operation returned what it must not return here";
 
 /* What report says where there is no handler, or the device is on no queue. */
-static bool is_bad_setup(const struct device_state *s, const struct token *t, int result)
+static bool is_bad_setup(int queue, const struct token *t, int result)
 {
 	const struct iopf_core_facts *facts = &core->facts;
 
@@ -54,58 +54,34 @@ static bool is_bad_setup(const struct device_state *s, const struct token *t, in
 	if (result == -EINVAL || (result == -ENODEV && facts->returns_refusal))
 		return true;
 	/* Early forms look at the handler when the group is complete, the first one when its work runs. */
-	return !result && s->queue >= 0 && facts->returns_refusal && (!t->last || !facts->group_handlers);
+	return !result && queue >= 0 && facts->returns_refusal && (!t->last || !facts->group_handlers);
 }
 
-static bool report_may(const struct record *r, int result, int token)
+/* With that queue and handler. */
+static bool report_may_with(const struct token *t, int queue, int handler, int result)
 {
-	struct device_state *s = &device_states[r->a], *a = attachments(r->a);
-	const struct token *t = &tokens[token];
-	int handler = a->attached[attached_index(a, r->c)].handler;
-
-	if (result == -ENOMEM)
-		return scenario.may_fail && (!t->last || core->facts.answers != IOPF_ANSWERS_ALL);
-	if (!monitor_unchanged(r->a, r->c))
-		return !result || is_bad_setup(s, t, result);
-	if (s->queue < 0 || handler < 0)
-		return is_bad_setup(s, t, result);
+	if (queue < 0 || handler < 0)
+		return is_bad_setup(queue, t, result);
 	return !result || (result == -EINVAL && handler == XP_H_REFUSE && t->last && core->facts.returns_refusal);
 }
 
-static bool allowed(const struct record *r, int result, int token)
+bool report_may(const struct token *t, const struct sight *seen, int result)
 {
-	struct device_state *s;
+	u32 queues, handlers;
 
-	switch (r->op) {
-	case XP_REPORT:
-		return report_may(r, result, token);
-	case XP_ADD:
-		s = &device_states[r->b];
-		if (result == -ENOMEM)
-			return scenario.may_fail;
-		if (s->busy > 1)
-			return result == 0 || result == -EBUSY;
-		return result == (s->queue >= 0 ? -EBUSY : 0);
-	case XP_FLUSH:
-		s = &device_states[r->a];
-		if (!monitor_unchanged(r->a, -1))
-			return result == 0 || result == -ENODEV;
-		return result == (s->queue >= 0 ? 0 : -ENODEV);
-	case XP_DISCARD:
-		return result == 0;
-	case XP_ATTACH:
-		return result == 0 || result == -EBUSY;
-	case XP_REPLACE:
-		return result == 0 || result == -EINVAL;
-	default:
-		return true;
-	}
+	if (result == -ENOMEM)
+		return scenario.may_fail && (!t->last || core->facts.answers != IOPF_ANSWERS_ALL);
+	for (queues = seen->queues; queues; queues &= queues - 1)
+		for (handlers = seen->handlers; handlers; handlers &= handlers - 1)
+			if (report_may_with(t, __builtin_ctz(queues) - 1, __builtin_ctz(handlers) - 1, result))
+				return true;
+	return false;
 }
 
-void monitor_result(const struct record *r, int result, int token)
+void monitor_result(const struct record *r, int result, bool allowed)
 {
 	add_value(engine.current->record, result);
-	if (r->g == XP_ANY ? !allowed(r, result, token) : result != r->g) {
+	if (r->g == XP_ANY ? !allowed : result != r->g) {
 		struct finding *f = finding_add(XP_K_UNEXPECTED_RETURN, 0, NULL, unexpected);
 
 		f->detail = (u64)(s64)result;

@@ -68,7 +68,7 @@ void program_records(const struct section *section, s64 *registers);
 struct device *driver_device_new(int index, const struct record *definition);
 struct device *driver_device(int index);
 void driver_reset(void);
-int driver_attach(int device, int handler, int pasid, bool replace);
+int driver_attach(int device, int handler, int pasid, bool replace, int space);
 void driver_detach(int device, int pasid);
 int driver_report(const struct record *r);
 int driver_respond(const struct record *r, bool gives_up);
@@ -84,18 +84,21 @@ void driver_name_lock(const struct lock_class *class, char *text, size_t room);
 /* --- monitor.c: responses, returns, the driver's contract --- */
 
 #define MAX_TOKENS 512
+#define MAX_SPACES 4096
 struct token {
 	s16 task, nth;		/* whose report, and which of its */
 	s16 device;
-	s16 queue, space;	/* the device's when report began; the PASID's address space, -1: it changed */
+	u16 queues;		/* that the device may have been on when report began, as bits */
+	s16 space;		/* the PASID's address space, -1: it changed */
 	s16 removals, launched;	/* removals of the device before the report, and before its handler was called */
-	bool last, returned, has_work, flushed, readded;	/* readded: the device was, while report ran */
+	bool last, returned, flushed, readded;	/* readded: perhaps, beside report or that removal */
+	bool has_work, may_have_work;	/* by the handler that it met: for certain, or not */
 	s16 answers;
 	s8 code;		/* of the first answer, -1: none */
 	u32 grpid, pasid;
 	int record;
 	int begun, ended;	/* dates of the call */
-	int removal_began, removal_ended;	/* dates of the first removal that ended behind it, 0: none yet */
+	int removal_began, removal_ended;	/* dates of the removal that it belongs to, 0: none yet */
 	u32 returned_at, answered_at;	/* stamps */
 	s32 result;
 };
@@ -106,20 +109,20 @@ extern unsigned int monitor_clauses;	/* broken so far */
 
 void monitor_reset(void);
 int monitor_report_begin(int device, const struct record *r);
-void monitor_report_end(int token, int result);
+bool monitor_report_end(int token, int result);
 void monitor_response(int device, u64 private_0, u64 private_1, const struct iommu_page_response *msg);
-/* Calls that change what a device is: begin, end. queue may be -1. */
+/* Calls that change what a device is: begin, end. queue may be -1. What ends says whether that result is allowed. */
 void monitor_change_begin(int op, int device, int queue);
-void monitor_change_end(int op, int device, int queue, int result);
+bool monitor_change_end(int op, int device, int queue, int result);
 void monitor_flush_begin(int device);
-void monitor_flush_end(int device, int result);
-void monitor_attach_begin(int op, int device, int pasid);
-void monitor_attach_space(int device, int pasid, int space);
-void monitor_attach_end(int op, int device, int pasid, int handler, int result);
+bool monitor_flush_end(int device, int result);
+/* Returns the number of the address space of the domain that is attached. */
+int monitor_attach_begin(int op, int device, int pasid, int handler);
+bool monitor_attach_end(int op, int device, int pasid, int result);
 void monitor_call_begin(int queue);
 void monitor_call_end(int queue);
 /* The result of an operation: demanded, or what the contract allows. */
-void monitor_result(const struct record *r, int result, int token);
+void monitor_result(const struct record *r, int result, bool allowed);
 void monitor_end(void);
 bool monitor_is_added(int device, int *queue);
 bool monitor_is_closed(int device);

@@ -194,3 +194,55 @@ def second_removal():
     s.task("one").remove(queue, dev)
     s.task("two").discard_partial(queue).remove(queue, other)
     return s
+
+
+def add_beside_removal_then_flush():
+    """The flush sees what removal left, or what an add made of it that overlapped: either may have come last."""
+    s, queue, dev = _device("an add beside a removal, then a flush")
+    s.task("driver").remove(queue, dev).flush(dev)
+    s.task("probe").add(queue, dev)
+    return s
+
+
+def add_beside_removal_then_report():
+    """Nobody knows whether the device is on its queue when both are over; a partial request tells."""
+    s, queue, dev = _device("an add beside a removal, then a partial request")
+    s.task("probe").add(queue, dev)
+    s.task("driver").remove(queue, dev).report_partial(dev, grpid=1, pasid=1)
+    return s
+
+
+def add_and_removal_beside_report():
+    """The report belongs to the device's old life, or to its new one, where its answer is not late."""
+    s, queue, dev = _device("an add and a removal beside a report")
+    s.task("irq").report(dev, grpid=1, pasid=1)
+    s.task("probe").add(queue, dev)
+    s.task("driver").remove(queue, dev)
+    return s
+
+
+def readding_and_report_beside_removal():
+    """The add comes while the removal runs, and the report right behind it: its answer is the new life's, not late."""
+    s, queue, dev = _device("add and report beside a removal", handler="held")
+    s.task("probe").add(queue, dev).report(dev, grpid=1, pasid=1)
+    s.task("driver").remove(queue, dev)
+    return s
+
+
+def two_adds_beside_a_removal():
+    """Whichever order they come in, the device is on the queue when one of the adds came last."""
+    s, queue, dev = _device("two adds beside a removal, then a report")
+    s.task("probe 1").add(queue, dev)
+    s.task("probe 2").add(queue, dev)
+    s.task("driver").remove(queue, dev)
+    s.teardown.report(dev, grpid=1, pasid=1)
+    return s
+
+
+def attach_beside_detach():
+    """What the report in the end finds attached depends on which of the two came last."""
+    s, queue, dev = _device("attach beside detach, then a report")
+    s.task("old").detach(dev, pasid=1)
+    s.task("new").attach(dev, handler="sva", pasid=1)
+    s.teardown.report(dev, grpid=1, pasid=1)
+    return s

@@ -268,6 +268,23 @@ MUTANTS = (
     mutant("answers-wrong-group", FAULT, sc.work_against_removal, "wrong-response",
            ("		.grpid = last->fault.prm.grpid,\n		.code = code,\n", "		.grpid = last->fault.prm.grpid + 1,\n		.code = code,\n")),
 
+    # --- calls whose result no order of the changes that overlap gives ---
+    mutant("flush-of-no-queue-succeeds", FAULT, sc.add_beside_removal_then_flush, "unexpected-return",
+           ("	if (WARN_ON(!queue))\n		return -ENODEV;\n", "	if (WARN_ON(!queue))\n		return 0;\n")),
+    mutant("partial-before-any-queue-succeeds", FAULT, sc.add_beside_removal_then_report, "unexpected-return",
+           ("		if (!iommu_attach_handle_resolves_fault(dev, prm) || WARN_ON(!param))\n",
+            "		if (!param)\n			return 0;\n		if (!iommu_attach_handle_resolves_fault(dev, prm))\n")),
+    mutant("removal-answers-nobody-of-three", FAULT, sc.add_and_removal_beside_report, {"late-response", "lost-response"},
+           (REMOVE_ANSWERS, "	rcu_assign_pointer(param->queue, NULL);\n	(void)group, (void)next;\n	mutex_unlock(&param->lock);\n")),
+    mutant("removal-answers-nobody-of-the-readded", FAULT, sc.readding_and_report_beside_removal, {"late-response", "lost-response"},
+           (REMOVE_ANSWERS, "	rcu_assign_pointer(param->queue, NULL);\n	(void)group, (void)next;\n	mutex_unlock(&param->lock);\n")),
+    mutant("second-add-succeeds", FAULT, sc.two_adds_beside_a_removal, "unexpected-return",
+           ("		ret = -EBUSY;\n", "		ret = 0;\n")),
+    mutant("second-attach-succeeds", ATTACH, sc.attach_beside_detach, MEMORY | {"unexpected-return", "leak"},
+           ("	int ret = -EBUSY;\n", "	int ret = 0;\n")),
+    mutant("attach-beside-detach-refused", ATTACH, sc.attach_beside_detach, MEMORY | {"unexpected-return", "leak"},
+           ("		attach_handle_store(group, handle);\n		ret = 0;\n", "		attach_handle_store(group, handle);\n")),
+
     # --- ownership ---
     mutant("group-touched-after-hand-over", FAULT, sc.work_against_removal, "use-after-free",
            (HAND_OVER, "	if (handle->domain->iopf_handler(group))\n		iopf_abort_group(group);\n	else\n"

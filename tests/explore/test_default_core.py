@@ -12,6 +12,8 @@ CLEAN = (
     sc.no_memory_against_removal, sc.refusal_against_removal, sc.detach_against_report, sc.add_against_report,
     sc.add_against_removal, sc.inline_against_removal, sc.held_against_removal, sc.removal_then_report,
     sc.partial_and_last, sc.partial_without_memory, sc.refusal_alone, sc.last_device_reference, sc.second_removal,
+    sc.add_beside_removal_then_flush, sc.add_beside_removal_then_report, sc.add_and_removal_beside_report,
+    sc.readding_and_report_beside_removal, sc.two_adds_beside_a_removal, sc.attach_beside_detach,
 )
 
 

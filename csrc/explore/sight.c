@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a call may have met that looks at a device: all that the device was, for all that is known, at some time between
+ * the call's begin and its end. Who begins a change shows it to those that are looking.
+ */
+#include "monitor.h"
+
+/* Of the domain with that address space. Spaces are numbered in the order in which domains are attached. */
+static s8 handler_of[MAX_SPACES];
+static int nr_spaces;
+
+static struct sight sights[MAX_TASKS];
+
+void sight_reset(void)
+{
+	nr_spaces = 0;
+}
+
+struct attachment *attachment(int device, int pasid)
+{
+	const struct record *r = &scenario.records[scenario.devices[device]];
+	struct device_state *s;
+	struct attachment *a;
+	int i;
+
+	while (r->f >= 0) {
+		device = r->f;
+		r = &scenario.records[scenario.devices[device]];
+	}
+	s = &device_states[device];
+	for (i = 0; i < s->nr_attached; i++)
+		if (s->attached[i].pasid == pasid)
+			return &s->attached[i];
+	if (s->nr_attached == MAX_PASIDS)
+		finding_fatal(XP_K_EXPLORER, 0, NULL, "more than 16 PASIDs of one device");
+	a = &s->attached[s->nr_attached++];
+	a->pasid = pasid;
+	variable_reset(&a->domain);
+	a->readers = 0;
+	a->leaving = 0;
+	a->left = 0;
+	return a;
+}
+
+int monitor_new_space(int handler)
+{
+	int space = nr_spaces++ % MAX_SPACES;
+
+	handler_of[space] = (s8)handler;
+	return space;
+}
+
+static void see_queue(struct sight *sight, const struct variable *queue)
+{
+	int i;
+
+	for (i = 0; i < queue->nr_histories; i++)
+		sight->queues |= 1u << (queue->histories[i].value + 1);
+}
+
+static void see_domain(struct sight *sight, const struct variable *domain)
+{
+	int i;
+
+	for (i = 0; i < domain->nr_histories; i++) {
+		int space = domain->histories[i].value;
+
+		sight->handlers |= 1u << (space == NOTHING ? 0 : handler_of[space] + 1);
+		sight->any_space |= space != sight->space;
+	}
+}
+
+const struct sight *monitor_see(int device, int pasid)
+{
+	struct sight *sight = &sights[engine.current->id];
+	struct attachment *a = attachment(device, pasid);
+
+	*sight = (struct sight){ .device = device, .attachment = a, .space = a->domain.histories[0].value };
+	see_queue(sight, &device_states[device].queue);
+	see_domain(sight, &a->domain);
+	device_states[device].readers |= 1ull << engine.current->id;
+	a->readers |= 1ull << engine.current->id;
+	return sight;
+}
+
+const struct sight *monitor_seen(void)
+{
+	struct sight *sight = &sights[engine.current->id];
+
+	device_states[sight->device].readers &= ~(1ull << engine.current->id);
+	sight->attachment->readers &= ~(1ull << engine.current->id);
+	if (sight->any_space)
+		sight->space = NOTHING;
+	return sight;
+}
+
+void monitor_show_queue(const struct device_state *s)
+{
+	u64 left;
+
+	for (left = s->readers; left; left &= left - 1)
+		see_queue(&sights[__builtin_ctzll(left)], &s->queue);
+}
+
+void monitor_show_domain(const struct attachment *a)
+{
+	u64 left;
+
+	for (left = a->readers; left; left &= left - 1)
+		see_domain(&sights[__builtin_ctzll(left)], &a->domain);
+}
