@@ -26,6 +26,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -88,8 +89,11 @@ def _extension(runtime: str) -> Path:
 
 def _compiler(cc: str | None) -> list[str]:
     wanted = cc or os.environ.get("CC")
-    if wanted:
-        command = shlex.split(wanted)
+    if wanted and wanted.strip():
+        try:
+            command = shlex.split(wanted)
+        except ValueError as error:
+            raise CoreSourceError(f"CC {wanted!r} is no command: {error}.") from error
         if command and shutil.which(command[0]):
             return command
         raise CoreSourceError(f"The compiler {wanted!r} can't be found. Name another one with CC.", number=errno.ENOENT)
@@ -110,21 +114,40 @@ def _version(command: tuple[str, ...]) -> str:
 
 
 def _run(command: list[str], cwd: Path | None) -> subprocess.CompletedProcess[str]:
+    """The compiler, with what it writes. An interrupt ends it at once, with the processes that it started."""
     env = {**os.environ, "LC_ALL": "C"}
-    try:
-        return subprocess.run(
-            command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
-            check=False,
-        )
-    except OSError as error:
-        raise CoreSourceError(
-            f"The compiler {command[0]!r} can't be run: {error.strerror}", number=errno.ENOENT
-        ) from error
+    if cwd is not None:
+        env["TMPDIR"] = str(cwd)  # what is killed leaves its files where they are removed
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        try:
+            process = subprocess.Popen(
+                command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
+            )
+        except OSError as error:
+            raise CoreSourceError(
+                f"The compiler {command[0]!r} can't be run: {error.strerror}", number=errno.ENOENT
+            ) from error
+        try:
+            while process.poll() is None:  # wait() would give it a quarter of a second more
+                time.sleep(0.005)
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                for _ in range(10):  # those that it started: somebody else takes their exit status
+                    os.killpg(process.pid, 0)
+                    time.sleep(0.001)
+            raise
+        texts = []
+        for file in (out, err):
+            file.seek(0)
+            texts.append(file.read().decode(errors="replace"))
+    return subprocess.CompletedProcess(command, process.returncode, *texts)
 
 
 def _c_string(text: str) -> str:
     quoted = "".join(
-        f"\\{char}" if char in '"\\' else char if " " <= char <= "~" else "".join(f"\\{b:03o}" for b in char.encode())
+        f"\\{char}" if char in '"\\' else char if " " <= char <= "~" else "".join(f"\\{b:03o}" for b in os.fsencode(char))
         for char in text
     )
     return f'"{quoted}"'
@@ -152,8 +175,14 @@ def _cache_root() -> Path:
             return root
     except OSError:
         pass
-    root = Path(tempfile.gettempdir()) / f"iopf-cores-{os.getuid()}"
-    root.mkdir(exist_ok=True, mode=0o700)
+    try:
+        root = Path(tempfile.gettempdir()) / f"iopf-cores-{os.getuid()}"
+        root.mkdir(exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise CoreSourceError(
+            f"No place for compiled cores: neither {root} nor a temporary directory can be written. Set XDG_CACHE_HOME.",
+            number=error.errno or errno.EACCES,
+        ) from error
     if root.is_symlink() or root.stat().st_uid != os.getuid():
         raise CoreSourceError(f"No place for compiled cores: {root} is somebody else's. Set XDG_CACHE_HOME.",
                               number=errno.EACCES)
@@ -161,12 +190,25 @@ def _cache_root() -> Path:
 
 
 def _forget_old(root: Path) -> None:
-    """Removes what nobody has used for a month, and what a killed compile left. A loaded library stays loaded."""
-    oldest = time.time() - 30 * 24 * 3600
+    """Removes what nobody has used for a month, and what a compile left that was killed an hour ago. A loaded library
+    stays loaded."""
+    now = time.time()
     for entry in root.iterdir():
         with contextlib.suppress(OSError):
-            if entry.lstat().st_mtime < oldest:
+            if entry.lstat().st_mtime < now - (3600 if entry.name.startswith(".compiling-") else 30 * 24 * 3600):
                 shutil.rmtree(entry, ignore_errors=True)
+
+
+def _hash_of(library: Path) -> str:
+    return hashlib.sha256(library.read_bytes()).hexdigest()
+
+
+def _is_whole(home: Path) -> bool:
+    """Is this what a compile left there? What a full disk or a cleaner damaged is compiled again."""
+    try:
+        return (home / "warnings.txt").exists() and _hash_of(home / "core.so") == (home / "core.so.sha256").read_text()
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 _ERROR = re.compile(r"^.*?(?:error: |undefined reference|undefined symbol).*$", re.M)
@@ -225,7 +267,7 @@ def compile_core(
         found = facets if isinstance(facets, Facets) else detect(text).override(**dict(facets or {}))
     except CoreSourceError as error:
         raise CoreSourceError(f"{source}: {error}", number=error.errno or errno.EINVAL) from error
-    shown = name or source.name
+    shown = os.fsencode(name or source.name).decode(errors="replace")  # a name that can be printed
     header = _facets_header(found, shown, source)
 
     sanitizers = build.sanitizers() if flavour.sanitizable else []
@@ -239,7 +281,7 @@ def compile_core(
         str(source), header, runtime, build.sources_hash(), _version(tuple(command)), *command, *compile_flags,
         str(extension), str(stat.st_size), str(stat.st_mtime_ns),
     ]
-    digest = hashlib.sha256(content + b"\0" + "\0".join(parts).encode()).hexdigest()[:32]
+    digest = hashlib.sha256(content + b"\0" + os.fsencode("\0".join(parts))).hexdigest()[:32]
     root = _cache_root()
     home = root / digest
 
@@ -248,35 +290,47 @@ def compile_core(
         return CompiledCore(source, home / "core.so", SYMBOL, shown, found, runtime, _version(tuple(command)), warnings,
                             cached)
 
-    if (home / "core.so").exists():
+    if _is_whole(home):
         with contextlib.suppress(OSError):
             os.utime(home)
         return result(True)
 
-    _forget_old(root)
-    with tempfile.TemporaryDirectory(prefix=".compiling-", dir=root) as made:
-        scratch = Path(made).resolve()
-        (scratch / "source").mkdir()
-        linked = source.name if re.fullmatch(r"[\w.+-]+", source.name) else "core.c"
-        (scratch / "source" / linked).symlink_to(source)
-        (scratch / "facets-of-core.h").write_text(header)
-        _compile(command, compile_flags, scratch, linked, source, csrc, found)
-        _link(command, sanitizers, scratch, extension, source)
-        if source.read_bytes() != content:
-            raise CoreSourceError(f"{source} was changed while it was being compiled: try again.", number=errno.EAGAIN)
-        lines = _tool("lines")
-        with contextlib.suppress(lines.NoLines):  # places are shown as offsets then
-            lines.write_line_map(scratch / "core.so", scratch / "core.so.lines")
-        finished = scratch / "finished"
-        finished.mkdir()
-        for kept in ("core.so", "core.so.lines", "warnings.txt"):
-            with contextlib.suppress(FileNotFoundError):
-                (scratch / kept).rename(finished / kept)
-        try:
-            finished.rename(home)
-        except OSError:  # another process was faster
-            if not (home / "core.so").exists():
-                raise
+    try:
+        _forget_old(root)
+        shutil.rmtree(home, ignore_errors=True)
+        with tempfile.TemporaryDirectory(
+            prefix=".compiling-", dir=root, ignore_cleanup_errors=True
+        ) as made:
+            scratch = Path(made).resolve()
+            (scratch / "source").mkdir()
+            linked = source.name if re.fullmatch(r"[\w.+-]+", source.name) else "core.c"
+            (scratch / "source" / linked).symlink_to(source)
+            (scratch / "facets-of-core.h").write_text(header)
+            _compile(command, compile_flags, scratch, linked, source, csrc, found)
+            _link(command, sanitizers, scratch, extension, source)
+            if source.read_bytes() != content:
+                raise CoreSourceError(f"{source} was changed while it was being compiled: try again.", number=errno.EAGAIN)
+            lines = _tool("lines")
+            with contextlib.suppress(lines.NoLines):  # places are shown as offsets then
+                lines.write_line_map(scratch / "core.so", scratch / "core.so.lines")
+            finished = scratch / "finished"
+            finished.mkdir()
+            for kept in ("core.so", "core.so.lines", "warnings.txt"):
+                with contextlib.suppress(FileNotFoundError):
+                    (scratch / kept).rename(finished / kept)
+            (finished / "core.so.sha256").write_text(_hash_of(finished / "core.so"))
+            try:
+                finished.rename(home)
+            except OSError:  # another process was faster
+                if not _is_whole(home):
+                    raise
+    except CoreSourceError:
+        raise
+    except OSError as error:  # the disk is full, the file has gone meanwhile ...
+        raise CoreSourceError(
+            f"{source} can't be compiled in {root}: {error.strerror or error}. XDG_CACHE_HOME names another place.",
+            number=error.errno or errno.EIO,
+        ) from error
     return result(False)
 
 
@@ -305,12 +359,14 @@ def _compile(
             f" there. {SUPPORTED}",
             output=notes,
         )
+    if run.returncode == 0 and not (scratch / "core.o").exists():
+        raise CoreSourceError(f"{command[0]!r} compiled nothing and said nothing: is it a C compiler? Name one with CC.")
     if run.returncode:
         first = _ERROR.search(notes)
         first_error = first.group().strip() if first else (notes.partition("\n")[0] or f"exit {run.returncode}")
         raise CoreSourceError(
             f"{source} does not compile as a core ({facets.form}):\n  {first_error}\nFacets: {facets}\n{SUPPORTED}\nIf"
-            " the facets are wrong, override them. If the file uses a part of the kernel that is named in the error, it"
+            " the facets are wrong, override them (--facet NAME=VALUE, facets=). If the file uses a part of the kernel that is named in the error, it"
             " is a form that iopf does not know yet.",
             first_error=first_error,
             output=notes,

@@ -16,10 +16,12 @@ import json
 import multiprocessing
 import os
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Executor, ProcessPoolExecutor, as_completed, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from typing import Any, TextIO
 
@@ -30,6 +32,13 @@ __all__ = ["Cell", "Table", "check"]
 FINE, FOUND, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 #: Seconds for one cell.
 BUDGET = 20.0
+
+#: Seconds beyond twice its budget after which a cell does not come back: it has ends of its own long before.
+PATIENCE = 30.0
+
+ENDED = "the process that explored it ended: the core called something that it must not"
+HUNG = "it never came back: the core loops without touching memory"
+LEFT_OUT = "left out: this core did not come back before"
 
 #: What fits into a column.
 SHORT = {
@@ -77,12 +86,19 @@ class Cell:
         kept = [finding for finding in self.findings if finding.contract == "kept"]
         return (kept or list(self.findings) or [None])[0]
 
+    @property
+    def gone(self) -> bool:
+        """Did the core take the process with it that explored it?"""
+        return self.why in (ENDED, HUNG)
+
     def text(self, short: bool) -> str:
-        """``✓ 22``, ``UAF``, ``(UAF)`` with the contract broken, ``? bounded``."""
+        """``✓ 22``, ``UAF``, ``(UAF)`` with the contract broken, ``? bounded``, ``gone`` with the process."""
         finding = self.finding
         if finding is not None:
             kind = SHORT.get(finding.kind, finding.kind) if short else finding.kind
             return kind if finding.contract == "kept" else f"({kind})"
+        if self.gone:
+            return "gone"
         if self.verdict == "pass":
             return f"✓ {_large(self.classes or 0) if short else format(self.classes or 0, ',')}"
         return "?" if short else f"? {self.verdict}"
@@ -98,6 +114,8 @@ class Table:
     cells: tuple[Cell, ...]
     seconds: float
     complete: bool
+    #: the file of each core, and how it was read; None: a core of the build
+    sources: tuple[dict[str, Any] | None, ...]
 
     def cell(self, scenario: str, core: str) -> Cell | None:
         """One cell; None: it was not reached."""
@@ -117,14 +135,16 @@ class Table:
 
     @property
     def exit_code(self) -> int:
-        """1: there are bugs; 0: there are none."""
-        return FOUND if self.bugs else FINE
+        """1: there are bugs, or a core that claims to be correct ended its process or never came back; 0: neither."""
+        claiming = {core for core, claims in zip(self.cores, self.claims_correct) if claims}
+        return FOUND if self.bugs or any(cell.gone and cell.core in claiming for cell in self.cells) else FINE
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able data."""
         return {
             "cores": [
-                {"name": core, "claims_correct": claims} for core, claims in zip(self.cores, self.claims_correct)
+                {"name": core, "claims_correct": claims, **({"source": source} if source else {})}
+                for core, claims, source in zip(self.cores, self.claims_correct, self.sources)
             ],
             "scenarios": list(self.scenarios),
             "cells": [asdict(cell) for cell in self.cells],
@@ -132,6 +152,12 @@ class Table:
             "complete": self.complete,
             "bugs": [[cell.scenario, cell.core] for cell in self.bugs],
         }
+
+
+def _source_of(core: Core | str) -> dict[str, Any] | None:
+    if not isinstance(core, Core) or core.source is None or core.facets is None:
+        return None
+    return {"path": str(core.source), "form": core.facets.form, "facets": asdict(core.facets)}
 
 
 def _large(number: int) -> str:
@@ -144,24 +170,32 @@ def _large(number: int) -> str:
 # --- one cell, in a process of the pool ---
 
 
-def _cell(scenario: str, core: Core | str, name: str, budget: float) -> Cell:
+@dataclass(frozen=True)
+class _Job:
+    """What becomes a cell: the core, and the name of its column."""
+
+    scenario: str
+    core: Core | str
+    name: str
+    budget: float
+
+
+def _cell(job: _Job) -> Cell:
     from .explore import explore
     from .scenarios import build
 
-    result = explore(build(scenario), core=resolve_for_explorer(core), budget=budget)
+    result = explore(build(job.scenario), core=resolve_for_explorer(job.core), budget=job.budget)
     findings = tuple(
         Finding(failure.kind, failure.contract, failure.clauses, failure.message, failure.token, str(failure))
         for failure in result.failures
     )
     return Cell(
-        scenario, name, result.verdict, result.why, result.classes, result.executions, result.seconds, findings
+        job.scenario, job.name, result.verdict, result.why, result.classes, result.executions, result.seconds, findings
     )
 
 
 def _start_worker() -> None:
     """Ctrl-C is the parent's to handle: it ends the pool."""
-    import signal
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
@@ -195,32 +229,90 @@ def check(
     names = tuple(name for _, name in columns)
     begin = time.monotonic()
     done: dict[tuple[str, str], Cell] = {}
+    jobs = [_Job(scenario, core, name, budget) for core, name in columns for scenario in rows]
+
+    def take(cell: Cell) -> None:
+        done[cell.scenario, cell.core] = cell
+        if progress is not None:
+            progress(len(done), len(jobs))
 
     def table(complete: bool) -> Table:
         order = [(scenario, name) for scenario in rows for name in names]
         return Table(rows, names, claims, tuple(done[key] for key in order if key in done),
-                     time.monotonic() - begin, complete)
+                     time.monotonic() - begin, complete, tuple(_source_of(core) for core, _ in columns))
 
-    pool = executor or ProcessPoolExecutor(
-        os.cpu_count() or 1, multiprocessing.get_context("spawn"), initializer=_start_worker
-    )
     try:
-        futures = [
-            pool.submit(_cell, scenario, core, name, budget) for core, name in columns for scenario in rows
-        ]
-        for future in as_completed(futures):
-            cell = future.result()
-            done[cell.scenario, cell.core] = cell
-            if progress is not None:
-                progress(len(done), len(futures))
+        if executor is not None:
+            for future in as_completed([executor.submit(_cell, job) for job in jobs]):
+                take(future.result())
+        else:
+            _explore_all(jobs, take)
     except KeyboardInterrupt:
-        for process in list(getattr(pool, "_processes", {}).values()) if executor is None else ():
-            process.terminate()
         raise KeyboardInterrupt(table(False)) from None
-    finally:
-        if executor is None:
-            pool.shutdown(wait=True, cancel_futures=True)
     return table(True)
+
+
+# --- the pool ---
+
+
+class _Pool:
+    """Processes that explore. One that dies, or that does not come back, takes the others with it."""
+
+    def __init__(self, workers: int):
+        self._pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_start_worker)
+
+    def run(self, jobs: list[_Job], take: Callable[[Cell], object]) -> str | None:
+        """Takes the cells as they come; why it ended before the last one, if it did."""
+        through = False
+        try:
+            # A process that has not come to its first line yet would complain of an interrupt, or of its parent's.
+            masked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            try:
+                waiting = {self._pool.submit(_cell, job) for job in jobs}
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, masked)
+            while waiting:
+                finished, waiting = wait(waiting, 2 * jobs[0].budget + PATIENCE, FIRST_COMPLETED)
+                if not finished:
+                    return HUNG
+                for future in finished:
+                    take(future.result())
+            through = True
+        except BrokenProcessPool:
+            return ENDED
+        finally:
+            if not through:
+                for process in list((self._pool._processes or {}).values()):
+                    process.kill()
+            self._pool.shutdown(wait=True, cancel_futures=True)
+        return None
+
+
+def _explore_all(jobs: list[_Job], take: Callable[[Cell], object]) -> None:
+    """Every job, whatever some core does to its process: the others are done all the same."""
+    workers = os.cpu_count() or 1
+    left = {(job.scenario, job.name): job for job in jobs}
+    hung: set[str] = set()
+
+    def took(cell: Cell) -> None:
+        left.pop((cell.scenario, cell.core), None)
+        take(cell)
+
+    def took_nothing(job: _Job, why: str) -> None:
+        took(Cell(job.scenario, job.name, "inconclusive", why, None, 0, 0.0, ()))
+
+    while left:
+        if _Pool(workers).run(list(left.values()), took) is None:
+            continue
+        # One of those that ran did it, and they are the first that are left. Each gets a process of its own.
+        for job in list(left.values())[:workers]:
+            why = LEFT_OUT if job.name in hung else _Pool(1).run([job], took)
+            if why is not None:
+                took_nothing(job, why)
+            if why == HUNG:
+                hung.add(job.name)
+                for other in [other for other in left.values() if other.name == job.name]:
+                    took_nothing(other, LEFT_OUT)
 
 
 # --- how it is printed ---
@@ -233,6 +325,8 @@ def _color(cell: Cell | None, claims: bool) -> str:
         return DIM
     finding = cell.finding
     if finding is None:
+        if cell.gone and claims:
+            return BOLD + RED
         return GREEN if cell.verdict == "pass" else YELLOW
     if finding.contract == "kept":
         return BOLD + RED if claims else RED
@@ -267,8 +361,10 @@ def render(table: Table, *, width: int, color: bool) -> str:
     used = {cell.finding.kind for cell in table.cells if cell.finding}
     legend = ["✓ n: every interleaving was executed, n classes, and none fails"]
     legend.append("(kind): the driver broke the core's contract in that execution")
-    if any(cell.verdict not in ("pass", "fail") for cell in table.cells):
+    if any(cell.verdict not in ("pass", "fail") and not cell.gone for cell in table.cells):
         legend.append("?: not exhaustive, nothing found")
+    if any(cell.gone for cell in table.cells):
+        legend.append("gone: the core took the process with it that explored it")
     lines += ["", *legend]
     if short and used:
         lines.append(", ".join(f"{SHORT[kind]} {kind}" for kind in sorted(used) if SHORT.get(kind, kind) != kind))
@@ -354,20 +450,29 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         if not arguments.budget > 0:
             raise ValueError(f"--budget {arguments.budget}: takes a number above 0")
-        for name in arguments.core or ():
+        named = list(dict.fromkeys(arguments.core or ()))
+        for name in named:
             if name not in known:
-                raise ValueError(f"no core {name!r}: there are {', '.join(known)}")
+                hint = f"; a file is SOURCE: iopf check {name}" if os.path.exists(name) else ""
+                raise ValueError(f"no core {name!r}: there are {', '.join(known)}{hint}")
         if arguments.source is not None:
-            source = Core.from_source(arguments.source, facets=_facets(arguments.facet))
+            facets = _facets(arguments.facet)
+            file = os.path.basename(arguments.source)
+            source = Core.from_source(
+                arguments.source, facets=facets, name=f"./{file}" if file in known else None
+            )
             if not arguments.json:
-                print(f"{source.source}: {source.title}\n  facets: {source.facets}\n")
+                print(f"{source.source}: {source.title}\n  facets: {source.facets}")
+                if facets:
+                    print(f"  by --facet, whatever the text shows: {', '.join(facets)}")
+                print()
             wanted.append(source)
-            wanted += arguments.core or ["iopf"]
+            wanted += named or ["iopf"]
         elif arguments.facet:
             raise ValueError("--facet is about a SOURCE, and there is none")
         else:
-            wanted += arguments.core or list(known)
-        rows = arguments.scenario or list(scenarios.names())
+            wanted += named or list(known)
+        rows = list(dict.fromkeys(arguments.scenario or scenarios.names()))
         for name in rows:
             scenarios.get(name)
         table = check(wanted, rows, budget=arguments.budget, progress=_progress(sys.stderr))
@@ -383,7 +488,12 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(table.to_dict(), indent=1))
     else:
         color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-        print(render(table, width=shutil.get_terminal_size((160, 24)).columns, color=color))
+        text = render(table, width=shutil.get_terminal_size((160, 24)).columns, color=color)
+        try:
+            text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+        except UnicodeEncodeError:
+            text = text.replace("✓", "+")  # the columns stay where they are
+        print(text)
         bugs = render_bugs(table)
         if bugs:
             print(bugs)

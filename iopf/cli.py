@@ -12,8 +12,10 @@ their parsers. Each sets ``run``, a function of the parsed options that returns 
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import importlib.util
+import io
 import json
 import os
 import platform
@@ -295,10 +297,20 @@ def _exists(module: str) -> bool:
         return False
 
 
+def _open_streams() -> None:
+    """A closed standard stream is as good as /dev/null; what its encoding can't say is written as escapes."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command line and returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     options = argparse.Namespace(command=arguments[0] if arguments else "")
+    _open_streams()
     try:
         options = _parser().parse_args(arguments)
         code: int = options.run(options)
@@ -312,6 +324,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Who reads has had enough. The interpreter would complain when it flushes at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Who reads has had enough.
+        _to_nowhere()
         return FINE
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT) or error.filename is not None:
+            raise
+        _to_nowhere()
+        _complain(options, f"the result can't be written: {error.strerror}")
+        return UNUSABLE
+
+
+def _to_nowhere() -> None:
+    """What is still to be written; the interpreter would complain when it flushes at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
