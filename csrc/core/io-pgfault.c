@@ -181,11 +181,12 @@ static inline void iopf_respond(struct device *dev, struct iopf_fault *last, enu
 }
 
 /* Answers a group that is still pending; afterwards it is not. */
-static inline void iopf_answer_pending(struct iopf_group *group, enum iommu_page_response_code code)
+static inline void iopf_answer_pending(struct iommu_fault_param *param, struct iopf_group *group,
+				       enum iommu_page_response_code code)
 {
-	lockdep_assert_held(&group->fault_param->lock);
+	lockdep_assert_held(&param->lock);
 
-	iopf_respond(group->fault_param->dev, &group->last_fault, code);
+	iopf_respond(param->dev, &group->last_fault, code);
 	list_del_init(&group->pending_node);
 }
 
@@ -218,7 +219,7 @@ void iopf_group_response(struct iopf_group *group, enum iommu_page_response_code
 	mutex_lock(&param->lock);
 	pending = !list_empty(&group->pending_node);
 	if (pending)
-		iopf_answer_pending(group, code);
+		iopf_answer_pending(param, group, code);
 	mutex_unlock(&param->lock);
 
 	if (!pending)
@@ -226,6 +227,23 @@ void iopf_group_response(struct iopf_group *group, enum iommu_page_response_code
 	group->responded = true;	/* the owner's own note */
 }
 EXPORT_SYMBOL_GPL(iopf_group_response);
+
+/* The owner frees a group and has not answered. Removal may have. */
+static noinline void iopf_answer_forgotten(struct iopf_group *group)
+{
+	struct iommu_fault_param *param = group->fault_param;
+
+	mutex_lock(&param->lock);
+	if (WARN_ON(!list_empty(&group->pending_node)))
+		iopf_answer_pending(param, group, IOMMU_PAGE_RESP_INVALID);
+	mutex_unlock(&param->lock);
+}
+
+static noinline void iopf_free_group_partials(struct iopf_group *group)
+{
+	list_del(&group->last_fault.list);
+	iopf_free_partials(&group->faults);
+}
 
 /**
  * iopf_free_group - free a group and put what it holds
@@ -239,17 +257,10 @@ void iopf_free_group(struct iopf_group *group)
 	struct iommu_fault_param *param = group->fault_param;
 
 	/* An owner that has been through iopf_group_response() knows without the lock. */
-	if (!group->responded) {
-		mutex_lock(&param->lock);
-		if (WARN_ON(!list_empty(&group->pending_node)))
-			iopf_answer_pending(group, IOMMU_PAGE_RESP_INVALID);
-		mutex_unlock(&param->lock);
-	}
-
-	if (group->fault_count > 1) {
-		list_del(&group->last_fault.list);
-		iopf_free_partials(&group->faults);
-	}
+	if (unlikely(!group->responded))
+		iopf_answer_forgotten(group);
+	if (group->fault_count > 1)
+		iopf_free_group_partials(group);
 	kfree(group);
 	iommu_attach_handle_put(handle);
 	iopf_put_dev_fault_param(param);
@@ -581,7 +592,7 @@ void iopf_queue_remove_device(struct iopf_queue *queue, struct device *dev)
 	iopf_take_all_partials(param, &dropped);
 	rcu_assign_pointer(param->queue, NULL);
 	list_for_each_entry_safe(group, next, &param->faults, pending_node)
-		iopf_answer_pending(group, IOMMU_PAGE_RESP_INVALID);
+		iopf_answer_pending(param, group, IOMMU_PAGE_RESP_INVALID);
 	mutex_unlock(&param->lock);
 
 	list_del(&param->queue_list);

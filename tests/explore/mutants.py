@@ -64,19 +64,19 @@ REMOVE_TAIL = """	list_del(&param->queue_list);
 }"""
 REMOVE_ANSWERS = """	rcu_assign_pointer(param->queue, NULL);
 	list_for_each_entry_safe(group, next, &param->faults, pending_node)
-		iopf_answer_pending(group, IOMMU_PAGE_RESP_INVALID);
+		iopf_answer_pending(param, group, IOMMU_PAGE_RESP_INVALID);
 	mutex_unlock(&param->lock);
 """
 RESPONSE = """	mutex_lock(&param->lock);
 	pending = !list_empty(&group->pending_node);
 	if (pending)
-		iopf_answer_pending(group, code);
+		iopf_answer_pending(param, group, code);
 	mutex_unlock(&param->lock);
 
 	if (!pending)
 		iopf_count_idle_response(group);
 """
-ANSWER = """	iopf_respond(group->fault_param->dev, &group->last_fault, code);
+ANSWER = """	iopf_respond(param->dev, &group->last_fault, code);
 	list_del_init(&group->pending_node);
 """
 LOOKUP = "!refcount_inc_not_zero(&param->users)"
@@ -147,15 +147,14 @@ MUTANTS = (
            instead(FREE_TAIL, "	iommu_attach_handle_put(handle);\n", "	iommu_attach_handle_put(handle);\n" * 2)),
     mutant("free-puts-param-first", FAULT, sc.work_against_removal, "use-after-free",
            without(FREE_TAIL, "	iopf_put_dev_fault_param(param);\n"),
-           ("	/* An owner that has been through iopf_group_response() knows without the lock. */\n	if (!group->responded) {",
-            "	iopf_put_dev_fault_param(param);\n	{\n		group->responded = false;")),
+           ("	if (unlikely(!group->responded))\n", "	iopf_put_dev_fault_param(param);\n")),
     mutant("free-puts-before-use", FAULT, sc.work_against_removal, "use-after-free",
-           ("		iopf_free_partials(&group->faults);\n	}\n	kfree(group);\n",
-            "	}\n	kfree(group);\n	iopf_free_partials(&group->faults);\n")),
+           ("	if (group->fault_count > 1)\n		iopf_free_group_partials(group);\n	kfree(group);\n",
+            "	kfree(group);\n	if (group->fault_count > 1)\n		iopf_free_group_partials(group);\n")),
     mutant("free-frees-twice", FAULT, sc.work_against_removal, "double-free",
            instead(FREE_TAIL, "	kfree(group);\n", "	kfree(group);\n	kfree(group);\n")),
     mutant("free-forgets-partials", FAULT, sc.partial_and_last, "leak",
-           ("		iopf_free_partials(&group->faults);\n", "")),
+           ("	list_del(&group->last_fault.list);\n	iopf_free_partials(&group->faults);\n", "")),
     mutant("free-forgets-group", FAULT, sc.work_against_removal, "leak", without(FREE_TAIL, "	kfree(group);\n")),
     mutant("kfree-for-kfree-rcu", FAULT, sc.work_against_removal, "use-after-free",
            ("	kfree_rcu(param, rcu);\n", "	kfree(param);\n")),
@@ -247,10 +246,10 @@ MUTANTS = (
     mutant("list-del-for-list-del-init", FAULT, sc.work_against_removal, MEMORY | {"double-response"},
            instead(ANSWER, "list_del_init", "list_del")),
     mutant("answers-twice", FAULT, sc.work_against_removal, "double-response",
-           instead(ANSWER, "	iopf_respond(group->fault_param->dev, &group->last_fault, code);\n",
-                   "	iopf_respond(group->fault_param->dev, &group->last_fault, code);\n" * 2)),
+           instead(ANSWER, "	iopf_respond(param->dev, &group->last_fault, code);\n",
+                   "	iopf_respond(param->dev, &group->last_fault, code);\n" * 2)),
     mutant("answers-nothing", FAULT, sc.work_against_removal, "lost-response",
-           without(ANSWER, "	iopf_respond(group->fault_param->dev, &group->last_fault, code);\n")),
+           without(ANSWER, "	iopf_respond(param->dev, &group->last_fault, code);\n")),
     mutant("response-unconditional", FAULT, sc.work_against_removal, MEMORY | {"double-response", "late-response"},
            instead(RESPONSE, "	if (pending)\n		iopf_answer", "	iopf_answer")),
     mutant("removal-answers-nobody", FAULT, sc.held_against_removal, {"late-response", "lost-response"},
@@ -298,8 +297,8 @@ MUTANTS = (
                        "		iommu_attach_handle_put(handle);\n		iopf_put_dev_fault_param(param);\n	}\n")),
     mutant("removal-frees-groups", FAULT, sc.work_against_removal, MEMORY,
            (REMOVE_ANSWERS, REMOVE_ANSWERS.replace(
-               "next, &param->faults, pending_node)\n		iopf_answer_pending(group, IOMMU_PAGE_RESP_INVALID);\n",
-               "next, &param->faults, pending_node) {\n		iopf_answer_pending(group, IOMMU_PAGE_RESP_INVALID);\n"
+               "next, &param->faults, pending_node)\n		iopf_answer_pending(param, group, IOMMU_PAGE_RESP_INVALID);\n",
+               "next, &param->faults, pending_node) {\n		iopf_answer_pending(param, group, IOMMU_PAGE_RESP_INVALID);\n"
                "		kfree(group);\n	}\n"))),
     mutant("work-frees-first", SVA, sc.work_against_removal, "use-after-free",
            (SVA_TAIL, "	iopf_free_group(group);\n	iopf_group_response(group, code);\n}")),

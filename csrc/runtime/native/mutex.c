@@ -32,7 +32,7 @@ static bool mutex_claim(struct mutex *lock, struct thread *self)
 {
 	u32 nobody = 0;
 
-	return __atomic_compare_exchange_n(&lock->bias, &nobody, self->id, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+	return __atomic_compare_exchange_n(&lock->bias, &nobody, thread_id(self), false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
 /*
@@ -147,9 +147,18 @@ noinline bool mutex_trylock_slow(struct mutex *lock, struct thread *self)
 	return __mutex_take(lock, self);
 }
 
-void mutex_unlock_not_owner(void)
+/* What the caller knew of itself may be older than its record. */
+noinline void mutex_unlock_slow(struct mutex *lock)
 {
-	(void)WARN(true, "mutex_unlock by somebody who does not own it");
+	(void)WARN(!__mutex_release(lock, thread_current()), "mutex_unlock by somebody who does not own it");
+}
+
+noinline bool mutex_is_held_slow(const struct mutex *lock)
+{
+	u32 id = thread_id(thread_current());
+
+	return __atomic_load_n(&lock->held, __ATOMIC_RELAXED) == id ||
+	       __atomic_load_n(&lock->owner, __ATOMIC_RELAXED) == id;
 }
 
 void mutex_destroy(struct mutex *lock)

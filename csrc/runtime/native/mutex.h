@@ -25,9 +25,9 @@
 #define MUTEX_SHARED 0xffffffffu
 
 struct mutex {
-	u32 bias;		/* 0: nobody took it yet; thread.id: belongs to; MUTEX_REVOKED, MUTEX_SHARED */
-	u32 held;		/* thread.id while the one with the bias has it. A futex word, as is owner */
-	u32 owner;		/* thread.id while somebody has it that is shared */
+	u32 bias;		/* 0: nobody took it yet; the thread_id() it belongs to; MUTEX_REVOKED, MUTEX_SHARED */
+	u32 held;		/* thread_id() while the one with the bias has it. A futex word, as is owner */
+	u32 owner;		/* thread_id() while somebody has it that is shared */
 	u32 waiters;
 };
 
@@ -38,7 +38,8 @@ KERNEL_API void mutex_lock_contended(struct mutex *lock, struct thread *self);
 KERNEL_API bool mutex_trylock_slow(struct mutex *lock, struct thread *self);
 KERNEL_API void mutex_bias_lost(struct mutex *lock);
 KERNEL_API void mutex_wake(struct mutex *lock);
-KERNEL_API void mutex_unlock_not_owner(void);
+KERNEL_API void mutex_unlock_slow(struct mutex *lock);
+KERNEL_API bool mutex_is_held_slow(const struct mutex *lock);
 KERNEL_API void mutex_destroy(struct mutex *lock);
 
 static inline void mutex_init(struct mutex *lock)
@@ -53,20 +54,21 @@ static inline void mutex_init(struct mutex *lock)
 static inline bool __mutex_take(struct mutex *lock, struct thread *self)
 {
 	u32 bias = __atomic_load_n(&lock->bias, __ATOMIC_ACQUIRE);
+	u32 id = thread_id(self);
 	u32 unowned = 0;
 
-	if (likely(bias == self->id)) {
+	if (likely(bias == id)) {
 		if (unlikely(__atomic_load_n(&lock->held, __ATOMIC_RELAXED)))
 			return false;
-		__atomic_store_n(&lock->held, self->id, __ATOMIC_RELAXED);
+		__atomic_store_n(&lock->held, id, __ATOMIC_RELAXED);
 		barrier();
-		if (likely(__atomic_load_n(&lock->bias, __ATOMIC_ACQUIRE) == self->id))
+		if (likely(__atomic_load_n(&lock->bias, __ATOMIC_ACQUIRE) == id))
 			return true;
 		mutex_bias_lost(lock);
 		return false;
 	}
 	return bias == MUTEX_SHARED &&
-	       __atomic_compare_exchange_n(&lock->owner, &unowned, self->id, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+	       __atomic_compare_exchange_n(&lock->owner, &unowned, id, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
 static inline bool mutex_trylock(struct mutex *lock)
@@ -78,7 +80,7 @@ static inline bool mutex_trylock(struct mutex *lock)
 
 static inline void mutex_lock(struct mutex *lock)
 {
-	struct thread *self = thread_self;
+	struct thread *self = thread_stable();
 
 	if (unlikely(thread_in_reader_or_nobody(self) || !__mutex_take(lock, self)))
 		mutex_lock_slow(lock);
@@ -91,27 +93,33 @@ static inline bool mutex_is_locked(struct mutex *lock)
 
 static inline bool mutex_is_held_by_current(struct mutex *lock)
 {
-	u32 id = thread_self->id;
+	u32 id = thread_id(thread_stable());
 
 	return likely(__atomic_load_n(&lock->held, __ATOMIC_RELAXED) == id) ||
-	       __atomic_load_n(&lock->owner, __ATOMIC_RELAXED) == id;
+	       likely(__atomic_load_n(&lock->owner, __ATOMIC_RELAXED) == id) || mutex_is_held_slow(lock);
+}
+
+/* False: the caller, whose record this is, does not have it. */
+static inline bool __mutex_release(struct mutex *lock, struct thread *self)
+{
+	u32 id = thread_id(self);
+
+	if (likely(__atomic_load_n(&lock->held, __ATOMIC_RELAXED) == id))
+		__atomic_store_n(&lock->held, 0, __ATOMIC_RELEASE);
+	else if (likely(__atomic_load_n(&lock->owner, __ATOMIC_RELAXED) == id))
+		__atomic_store_n(&lock->owner, 0, __ATOMIC_RELEASE);
+	else
+		return false;
+	barrier();
+	if (unlikely(__atomic_load_n(&lock->waiters, __ATOMIC_RELAXED)))
+		mutex_wake(lock);
+	return true;
 }
 
 static inline void mutex_unlock(struct mutex *lock)
 {
-	u32 id = thread_self->id;
-
-	if (likely(__atomic_load_n(&lock->held, __ATOMIC_RELAXED) == id)) {
-		__atomic_store_n(&lock->held, 0, __ATOMIC_RELEASE);
-	} else if (likely(__atomic_load_n(&lock->owner, __ATOMIC_RELAXED) == id)) {
-		__atomic_store_n(&lock->owner, 0, __ATOMIC_RELEASE);
-	} else {
-		mutex_unlock_not_owner();
-		return;
-	}
-	barrier();
-	if (unlikely(__atomic_load_n(&lock->waiters, __ATOMIC_RELAXED)))
-		mutex_wake(lock);
+	if (unlikely(!__mutex_release(lock, thread_stable())))
+		mutex_unlock_slow(lock);
 }
 
 #endif

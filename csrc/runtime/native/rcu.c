@@ -53,18 +53,24 @@ noinline void rcu_read_lock_slow(void)
 {
 	struct thread *self = thread_current();
 
-	if (thread_in_reader(self))
+	if (thread_in_reader(self)) {
 		self->rcu_nesting++;
-	else
+		__atomic_store_n(&self->rcu_epoch, self->rcu_epoch | RCU_NESTED, __ATOMIC_RELEASE);
+	} else {
 		__atomic_store_n(&self->rcu_epoch, __atomic_load_n(&rcu_epoch_now, __ATOMIC_RELAXED), __ATOMIC_RELEASE);
+	}
 }
 
 noinline void rcu_read_unlock_slow(void)
 {
 	struct thread *self = thread_current();
 
-	if (!WARN(!thread_in_reader(self), "unbalanced rcu_read_unlock"))
-		self->rcu_nesting--;
+	if (WARN(!thread_in_reader(self), "unbalanced rcu_read_unlock"))
+		return;
+	if (!self->rcu_nesting)
+		__atomic_store_n(&self->rcu_epoch, 0, __ATOMIC_RELEASE);
+	else if (!--self->rcu_nesting)
+		__atomic_store_n(&self->rcu_epoch, self->rcu_epoch & ~RCU_NESTED, __ATOMIC_RELEASE);
 }
 
 /* Begins a grace period: it is over once rcu_is_over() says so for the result. */
@@ -79,7 +85,7 @@ static bool rcu_is_over(u64 epoch)
 	struct thread *t;
 
 	for_each_thread_record(t) {
-		u64 began = __atomic_load_n(&t->rcu_epoch, __ATOMIC_ACQUIRE);
+		u64 began = __atomic_load_n(&t->rcu_epoch, __ATOMIC_ACQUIRE) & ~RCU_NESTED;
 
 		if (began && began < epoch)
 			return false;

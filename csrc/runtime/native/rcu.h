@@ -20,7 +20,7 @@ KERNEL_API void rcu_read_unlock_slow(void);
 
 static inline void rcu_read_lock(void)
 {
-	struct thread *self = thread_self;
+	struct thread *self = thread_stable();
 
 	if (unlikely(thread_in_reader_or_nobody(self)))
 		rcu_read_lock_slow();
@@ -32,10 +32,11 @@ static inline void rcu_read_lock(void)
 
 static inline void rcu_read_unlock(void)
 {
-	struct thread *self = thread_self;
+	struct thread *self = thread_stable();
 
 	barrier();
-	if (unlikely(self->rcu_nesting || !thread_in_reader(self)))
+	/* Not in a reader, nested, nobody: all of these are out of the range of an epoch. */
+	if (unlikely(__atomic_load_n(&self->rcu_epoch, __ATOMIC_RELAXED) - 1 >= RCU_NESTED - 1))
 		rcu_read_unlock_slow();
 	else
 		__atomic_store_n(&self->rcu_epoch, 0, __ATOMIC_RELEASE);
@@ -43,7 +44,7 @@ static inline void rcu_read_unlock(void)
 
 static inline bool rcu_read_lock_held(void)
 {
-	return thread_in_reader(thread_self);
+	return likely(thread_in_reader(thread_stable())) || thread_in_reader(thread_self);
 }
 
 #endif

@@ -76,7 +76,8 @@ static struct free_object *slab_carve(unsigned int class)
 	return list;
 }
 
-static noinline struct free_object *slab_refill(struct thread *self, unsigned int class)
+/* False: no memory. */
+static noinline bool slab_refill(struct thread *self, unsigned int class)
 {
 	struct free_object *list;
 
@@ -88,25 +89,23 @@ static noinline struct free_object *slab_refill(struct thread *self, unsigned in
 		list = slab_carve(class);
 	pthread_mutex_unlock(&depot.lock);
 
-	self->free[class] = list;
-	for (self->nr_free[class] = 0; list; list = list->next)
-		self->nr_free[class]++;
-	return self->free[class];
+	for (; list; list = list->next)
+		slab_push(self, list, class);
+	return self->nr_free[class];
 }
 
 /* One magazine from the thread's list to the depot. */
 static noinline void slab_give(struct thread *self, unsigned int class)
 {
-	struct free_object *first = self->free[class], *last = first;
-	u32 n = 1;
+	struct free_object *first = NULL;
+	int n;
 
-	while (n < SLAB_MAGAZINE && last->next) {
-		last = last->next;
-		n++;
+	for (n = 0; n < SLAB_MAGAZINE && self->nr_free[class]; n++) {
+		struct free_object *object = self->free[class][--self->nr_free[class]];
+
+		object->next = first;
+		first = object;
 	}
-	self->free[class] = last->next;
-	self->nr_free[class] -= n;
-	last->next = NULL;
 
 	pthread_mutex_lock(&depot.lock);
 	((struct magazine *)first)->next = depot.magazines[class];
@@ -132,7 +131,6 @@ noinline void *slab_alloc_slow(struct slab_site *site, size_t size, gfp_t gfp)
 {
 	struct thread *self = thread_current();
 	int id = __atomic_load_n(&site->id, __ATOMIC_ACQUIRE);
-	struct free_object *object;
 	unsigned int class;
 
 	if (!id)
@@ -145,8 +143,9 @@ noinline void *slab_alloc_slow(struct slab_site *site, size_t size, gfp_t gfp)
 		return alloc_huge(self, id, size, gfp);
 
 	class = slab_class(size + SLAB_HEADER_BYTES);
-	object = self->free[class] ? self->free[class] : slab_refill(self, class);
-	return object ? slab_pop(self, object, class, id, size + SLAB_HEADER_BYTES, gfp) : NULL;
+	if (!self->nr_free[class] && !slab_refill(self, class))
+		return NULL;
+	return slab_pop(self, class, id, size + SLAB_HEADER_BYTES, gfp);
 }
 
 noinline void kfree_slow(const void *pointer)
@@ -173,7 +172,7 @@ void slab_thread_exit(struct thread *self)
 	unsigned int class;
 
 	for (class = 0; class < SLAB_CLASSES; class++)
-		while (self->free[class])
+		while (self->nr_free[class])
 			slab_give(self, class);
 }
 

@@ -19,9 +19,6 @@
 #define SLAB_IS_MALLOC 0
 #endif
 
-#define SLAB_MAGAZINE 32
-#define SLAB_FREE_MAX (2 * SLAB_MAGAZINE - 1)	/* on a thread's list */
-
 /* With the header objects are whole lines, so that those of different classes never share one. */
 #define SLAB_LINE 64
 #define SLAB_LARGEST 4096
@@ -34,7 +31,7 @@ struct free_object {
 	u32 tag;
 	u32 class;
 	u64 unused;			/* objects are aligned as malloc's are */
-	struct free_object *next;	/* the object begins here */
+	struct free_object *next;	/* in a magazine of the depot. The object begins here */
 };
 
 #define SLAB_HEADER_BYTES offsetof(struct free_object, next)
@@ -81,16 +78,19 @@ static inline void slab_clear(struct free_object *object, size_t bytes)
 
 static inline void slab_push(struct thread *self, struct free_object *object, u32 class)
 {
-	object->next = self->free[class];
-	self->free[class] = object;
-	self->nr_free[class]++;
+	u32 n = self->nr_free[class];
+
+	self->free[class][n] = object;
+	self->nr_free[class] = n + 1;
 }
 
-static inline void *slab_pop(struct thread *self, struct free_object *object, u32 class, int site, size_t bytes,
-			     gfp_t gfp)
+/* There is one. */
+static inline void *slab_pop(struct thread *self, u32 class, int site, size_t bytes, gfp_t gfp)
 {
-	self->free[class] = object->next;
-	self->nr_free[class]--;
+	u32 n = self->nr_free[class] - 1;
+	struct free_object *object = self->free[class][n];
+
+	self->nr_free[class] = n;
 	object->tag = SLAB_TAG_LIVE + (u32)site;
 	slab_count_live(self, (u32)site, 1);
 	if (gfp & __GFP_ZERO)
@@ -102,25 +102,20 @@ static inline __attribute__((always_inline)) void *slab_alloc(struct slab_site *
 {
 	int id = __atomic_load_n(&site->id, __ATOMIC_ACQUIRE);
 	size_t bytes = size + SLAB_HEADER_BYTES;
-	struct thread *self = thread_self;
-	struct free_object *object;
-	unsigned int class;
+	unsigned int class = slab_class(bytes);
+	struct thread *self = thread_stable();
 
 	/* A size that is no constant is not worth inlining. */
 	if (SLAB_IS_MALLOC || !__builtin_constant_p(size) || size > SLAB_LARGEST / 8 ||
-	    unlikely(!id || self->fail_nth || thread_in_reader_or_nobody(self)))
+	    unlikely(!id || self->fail_nth || thread_in_reader_or_nobody(self) || !self->nr_free[class]))
 		return slab_alloc_slow(site, size, gfp);
-	class = slab_class(bytes);
-	object = self->free[class];
-	if (unlikely(!object))
-		return slab_alloc_slow(site, size, gfp);
-	return slab_pop(self, object, class, id, bytes, gfp);
+	return slab_pop(self, class, id, bytes, gfp);
 }
 
 static inline void kfree(const void *pointer)
 {
 	struct free_object *object = (struct free_object *)((uintptr_t)pointer - SLAB_HEADER_BYTES);
-	struct thread *self = thread_self;
+	struct thread *self = thread_stable();
 	u32 site;
 
 	if (!pointer)

@@ -9,9 +9,7 @@
 #include "internal.h"
 
 struct thread thread_nobody = {
-	.id = NOBODY_ID,
 	.rcu_epoch = NOBODY_EPOCH,
-	.rcu_nesting = 1,
 	.nr_free = { [0 ... SLAB_CLASSES - 1] = UINT32_MAX },
 };
 __thread struct thread *thread_self __attribute__((tls_model("initial-exec"))) = &thread_nobody;
@@ -20,7 +18,6 @@ struct thread *thread_records;
 static pthread_mutex_t records_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_key_t detach_key;
 static pthread_once_t detach_once = PTHREAD_ONCE_INIT;
-static u32 nr_ids;
 
 /* The record stays, with what the thread deferred and counted; the next new thread takes it over. */
 static void thread_detach(void *arg)
@@ -53,19 +50,30 @@ static struct thread *thread_reuse(void)
 	return NULL;
 }
 
+/* Under the lock. The special words of a mutex are no addresses of records, which are aligned; but for 0. */
+static bool thread_id_is_good(const struct thread *new)
+{
+	struct thread *t;
+
+	for_each_thread_record(t)
+		if (thread_id(t) == thread_id(new))
+			return false;
+	return thread_id(new) && thread_id(new) != thread_id(&thread_nobody);
+}
+
 static struct thread *thread_new(void)
 {
 	struct thread *t;
 
-	if (posix_memalign((void **)&t, __alignof__(*t), sizeof(*t)))
-		abort();	/* no thread record, no locks */
+	pthread_mutex_lock(&records_lock);
+	do {	/* one that is no good is kept, so that it does not come again */
+		if (posix_memalign((void **)&t, __alignof__(*t), sizeof(*t)))
+			abort();	/* no thread record, no locks */
+	} while (!thread_id_is_good(t));
 	memset(t, 0, sizeof(*t));
 	pthread_mutex_init(&t->deferred_lock, NULL);
 	t->deferred_tail = &t->deferred_first;
 	t->in_use = 1;
-
-	pthread_mutex_lock(&records_lock);
-	t->id = ++nr_ids;
 	t->next = thread_records;
 	__atomic_store_n(&thread_records, t, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&records_lock);
@@ -115,7 +123,6 @@ void thread_after_fork(void)
 		t->rcu_epoch = 0;
 		t->rcu_nesting = 0;
 		/* Its lists may have been in the middle of a change: forgotten, not trusted. */
-		memset(t->free, 0, sizeof(t->free));
 		memset(t->nr_free, 0, sizeof(t->nr_free));
 		t->in_use = 0;
 	}

@@ -18,18 +18,19 @@
 
 #define SLAB_CLASSES 10
 #define SLAB_SITES 512
+#define SLAB_MAGAZINE 32
+#define SLAB_FREE_MAX (2 * SLAB_MAGAZINE)	/* on a thread's list */
 
 struct rcu_head;
 struct free_object;
 
 struct thread {
 	/* mutex.c, rcu.h: the hot line */
-	u32 id;				/* owner word of a mutex, never 0 */
-	u32 rcu_nesting;		/* sections inside the outermost one */
-	u64 rcu_epoch;			/* 0: no reader here */
+	u64 rcu_epoch;			/* 0: no reader here. RCU_NESTED: sections inside the outermost one */
+	u32 rcu_nesting;		/* how many */
 	unsigned long fail_nth;
-	struct free_object *free[SLAB_CLASSES];
 	u32 nr_free[SLAB_CLASSES];
+	struct free_object *free[SLAB_CLASSES][SLAB_FREE_MAX];
 
 	/* rcu.c: what this thread deferred */
 	pthread_mutex_t deferred_lock;
@@ -46,14 +47,35 @@ struct thread {
 } __attribute__((aligned(64)));
 
 KERNEL_API extern __thread struct thread *thread_self __attribute__((tls_model("initial-exec")));
+extern __thread struct thread *const thread_self_const __asm__("thread_self") __attribute__((tls_model("initial-exec")));
 KERNEL_API extern struct thread thread_nobody;
 KERNEL_API struct thread *thread_attach(void);
 KERNEL_API extern struct thread *thread_records;
 
-#define NOBODY_ID 0xfffffffdu
 #define NOBODY_EPOCH UINT64_MAX
+#define RCU_NESTED (1ULL << 62)
 
-/* The caller's record, made if need be. Fast paths take thread_self as it is, and write nothing to nobody's. */
+/*
+ * The word of a mutex that says who has it: the low half of the record's address, which no other record shares and none
+ * of the special words is (thread_new). So nothing needs to be loaded to know it.
+ */
+static inline u32 thread_id(const struct thread *self)
+{
+	return (u32)(uintptr_t)self;
+}
+
+/*
+ * The caller's record, as it was at some moment of the function that asks. The name is a second one of thread_self, and
+ * const: the compiler reads it once for all of a function, where it reads thread_self again behind every barrier (what
+ * the kernel does with const_current_task). So it may still be nobody when the caller has a record by now. Whoever fails
+ * on what this returns asks thread_current().
+ */
+static inline struct thread *thread_stable(void)
+{
+	return thread_self_const;
+}
+
+/* The caller's record, made if need be. Fast paths take it as it is, and write nothing to nobody's. */
 static inline struct thread *thread_current(void)
 {
 	struct thread *self = thread_self;
