@@ -33,14 +33,7 @@ def beside(name):
     return module
 
 
-CHANGES = beside("changes")
-
-#: A form of the files, and the revision in the history that does the same.
-SAME_AS = {
-    "form-a": "refcount", "form-b": "remove-void", "form-c": "track-group", "form-d": "void-response",
-    "form-e-lost-return": "v6.9", "form-g": "v6.12", "form-h": "v6.14", "form-i": "v6.14", "form-j": "v7.2",
-    "form-j-backport": "v7.2",
-}
+CHANGES, SAME_AS = beside("changes"), beside("forms").SAME_AS
 
 #: change: a scenario that shows it, and code on a line that its trace has to name
 SHOWN = {

@@ -503,15 +503,23 @@ class TestExit:
         assert (7, "") == (done.returncode, done.stderr)
 
 
+SANITIZED = "-fsanitize=" in iopf.build_info()["flags"]
+
+
 class TestFork:
     """In the child every object is dead: calls raise ForkedError, destructors do nothing, a new Queue works."""
+
+    #: A sanitizer's allocator has locks that a fork does not look after (gcc 12): a child that was forked while another
+    #: thread was in there hangs in its first allocation. In such a build none is: the one worker has run an item, and
+    #: the thread that ends grace periods has nothing to do. In others a second worker may be about to begin.
+    WORKERS, AT_REST = ("1", "iopf.live_objects()") if SANITIZED else ("2", "pass")
 
     PROGRAM = """
         import gc, os, signal, sys, threading
         signal.alarm(50)
         space = iopf.AddressSpace()
         space.map(0x1000, 0x1000, "r")
-        queue, dev = iopf.Queue("q", runtime=RUNTIME, workers=2), iopf.Device("d")
+        queue, dev = iopf.Queue("q", runtime=RUNTIME, workers={WORKERS}), iopf.Device("d")
         groups = []
         queue.add(dev)
         dev.attach(groups.append)
@@ -561,7 +569,7 @@ class TestFork:
             assert iopf.live_objects() == live, (live, iopf.live_objects(True))
             print("child", flush=True)
 
-        read, write = os.pipe()
+        {AT_REST}
         pid = os.fork()
         if not pid:
             child()
@@ -580,11 +588,12 @@ class TestFork:
 
     @pytest.mark.parametrize("ending", ["os._exit(0)", "sys.exit()", "del queue, dev, group, space; sys.exit()"])
     def test_the_child_has_new_queues_and_the_parent_its_own(self, runtime, ending):
-        assert "child\nparent\n" == run(self.PROGRAM.replace("{ENDING}", ending), runtime=runtime)
+        program = self.PROGRAM
+        for name, text in ("{ENDING}", ending), ("{WORKERS}", self.WORKERS), ("{AT_REST}", self.AT_REST):
+            program = program.replace(name, text)
+        assert "child\nparent\n" == run(program, runtime=runtime)
 
-    @pytest.mark.skipif(
-        "-fsanitize=" in iopf.build_info()["flags"], reason="the sanitizers' own locks don't survive such a fork"
-    )
+    @pytest.mark.skipif(SANITIZED, reason="the sanitizers' own locks don't survive such a fork")
     def test_while_others_run(self, runtime):
         """The child of a fork in the middle of everything works, whatever the other threads held."""
         out = run("""
