@@ -45,9 +45,9 @@ static char lock_names[MAX_LOCKS][16];
 /* Only addresses, one for each domain: nobody looks inside (csrc/runtime/explore/mm.c). */
 static char address_spaces[MAX_SPACES];
 
-static void resolve(struct mm_struct *mm)
+static void resolve(struct mm_struct *mm, const void *pc)
 {
-	monitor_resolve((int)((char *)mm - address_spaces));
+	monitor_resolve((int)((char *)mm - address_spaces), pc);
 }
 
 static void *driver_alloc(struct slab_site *site, size_t size)
@@ -122,7 +122,7 @@ static int page_response(struct device *dev, struct iopf_fault *evt, struct iomm
 	copy = *msg;
 	if (d->response_lock >= 0)
 		mutex_lock(locks[d->response_lock]);
-	monitor_response((int)d->index, words[0], words[1] ^ TOKEN_MAGIC, &copy);
+	monitor_response((int)d->index, words[0], words[1] ^ TOKEN_MAGIC, &copy, caller_pc());
 	if (d->response_lock >= 0)
 		mutex_unlock(locks[d->response_lock]);
 	return 0;
@@ -189,26 +189,33 @@ struct device *driver_device_new(int index, const struct record *r)
 
 /* --- handlers --- */
 
-u64 driver_token_of(const struct iopf_group *group)
+u64 driver_token_of(const struct iopf_group *group, const void *pc)
 {
 	const u64 *private = group->last_fault.fault.prm.private_data;
 
-	shadow_access((u64)private, 2 * sizeof(*private), PLAIN_READ, caller_pc());
+	shadow_access((u64)private, 2 * sizeof(*private), PLAIN_READ, pc);
 	return (private[1] ^ TOKEN_MAGIC) == 0 ? private[0] : 0;
 }
 
-void driver_look_at(struct iopf_group *group)
+static void group_is_of(const struct iopf_group *group, u64 token)
 {
-	u64 last = driver_token_of(group);
+	if (token && token <= (u64)nr_tokens)
+		tokens[token - 1].group = (u64)group;
+}
+
+void driver_look_at(struct iopf_group *group, const void *pc)
+{
+	u64 last = driver_token_of(group, pc);
 	struct iopf_fault *iopf;
 	struct list_head *node;
 
-	shadow_access((u64)&group->faults, sizeof(group->faults), PLAIN_READ, caller_pc());
+	shadow_access((u64)&group->faults, sizeof(group->faults), PLAIN_READ, pc);
+	group_is_of(group, last);
 	for (node = group->faults.next; node != &group->faults; node = node->next) {
 		iopf = list_entry(node, struct iopf_fault, list);
-		shadow_access((u64)iopf, sizeof(*iopf), PLAIN_READ, caller_pc());
+		shadow_access((u64)iopf, sizeof(*iopf), PLAIN_READ, pc);
 		if ((iopf->fault.prm.private_data[1] ^ TOKEN_MAGIC) == 0)
-			monitor_member(last, iopf->fault.prm.private_data[0]);
+			monitor_member(last, iopf->fault.prm.private_data[0], pc);
 	}
 }
 
@@ -221,15 +228,15 @@ static void answer(struct iopf_group *group, u64 token, enum iommu_page_response
 
 static int handle_sva(struct iopf_group *group)
 {
-	driver_look_at(group);
-	monitor_work_of((u64)&group->work, driver_token_of(group));
+	driver_look_at(group, caller_pc());
+	monitor_work_of((u64)&group->work, driver_token_of(group, caller_pc()));
 	return core->sva_handler(group);
 }
 
 static int handle_inline(struct iopf_group *group)
 {
-	driver_look_at(group);
-	answer(group, driver_token_of(group), IOMMU_PAGE_RESP_SUCCESS);
+	driver_look_at(group, caller_pc());
+	answer(group, driver_token_of(group, caller_pc()), IOMMU_PAGE_RESP_SUCCESS);
 	core->free_group(group);
 	return 0;
 }
@@ -243,10 +250,10 @@ static int handle_refuse(struct iopf_group *group)
 static int handle_held(struct iopf_group *group)
 {
 	const struct iommu_fault_page_request *prm = &group->last_fault.fault.prm;
-	u64 token = driver_token_of(group);
+	u64 token = driver_token_of(group, caller_pc());
 	struct held *h;
 
-	driver_look_at(group);
+	driver_look_at(group, caller_pc());
 	shadow_access((u64)prm, sizeof(*prm), PLAIN_READ, caller_pc());
 	core->dequeue_group(group);
 	if (nr_held == MAX_HELD_GROUPS)
@@ -267,7 +274,8 @@ static int handle_held(struct iopf_group *group)
 static int handle_drop(struct iopf_group *group)
 {
 	monitor_clauses |= XP_C_ANSWER;
-	monitor_answering(driver_token_of(group));
+	group_is_of(group, driver_token_of(group, caller_pc()));
+	monitor_answering(driver_token_of(group, caller_pc()));
 	core->free_group(group);
 	monitor_answering(0);
 	return 0;

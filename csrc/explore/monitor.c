@@ -140,16 +140,16 @@ void monitor_work_of(u64 work, u64 token)
 }
 
 /* A form whose works are not queued by a handler: the group that the work is part of knows. */
-static u64 token_of_work(u64 work)
+static u64 token_of_work(u64 work, const void *pc)
 {
 	int object = heap_find(work);
 
 	if (object < 0 || heap_objects[object].state == OBJECT_FREED)
 		return 0;
-	return driver_token_of(container_of((struct work_struct *)work, struct iopf_group, work));
+	return driver_token_of(container_of((struct work_struct *)work, struct iopf_group, work), pc);
 }
 
-static u64 expected_token(void)
+static u64 expected_token(const void *pc)
 {
 	struct task *t = engine.current;
 	int i;
@@ -159,7 +159,7 @@ static u64 expected_token(void)
 	if (!t->work)
 		return 0;
 	if (!core->facts.group_handlers)
-		return token_of_work(t->work);
+		return token_of_work(t->work, pc);
 	for (i = 0; i < nr_works; i++)
 		if (works[i].work == t->work)
 			return works[i].token;
@@ -184,7 +184,7 @@ static bool is_late(const struct token *t)
 }
 
 /* A request is part of the group whose last one has the number. */
-void monitor_member(u64 last, u64 number)
+void monitor_member(u64 last, u64 number, const void *pc)
 {
 	const struct token *t = &tokens[last - 1], *p = &tokens[number - 1];
 	int i;
@@ -192,38 +192,65 @@ void monitor_member(u64 last, u64 number)
 	if (!last || last > (u64)nr_tokens || !number || number > (u64)nr_tokens || last == number)
 		return;
 	if (!same_key(t, p)) {
-		finding_add(XP_K_WRONG_RESPONSE, 0, NULL,
+		finding_add(XP_K_WRONG_RESPONSE, 0, pc,
 			    "a request is answered with a group of another index or PASID than its own");
 		return;
 	}
 	for (i = 0; i < nr_tokens; i++)
 		if (tokens[i].last && same_key(&tokens[i], p) && p->returned && p->ended < tokens[i].begun &&
 		    tokens[i].returned && tokens[i].ended < t->begun)
-			finding_add(XP_K_WRONG_RESPONSE, 0, NULL,
+			finding_add(XP_K_WRONG_RESPONSE, 0, pc,
 				    "a request is answered with a later group that uses its index again");
 }
 
 /* A work resolves its group against an address space. */
-void monitor_resolve(int space)
+void monitor_resolve(int space, const void *pc)
 {
-	u64 number = expected_token();
+	u64 number = expected_token(pc);
 	const struct token *t;
 
 	if (!number || number > (u64)nr_tokens)
 		return;
 	if (!core->facts.group_handlers)
-		driver_look_at(container_of((struct work_struct *)engine.current->work, struct iopf_group, work));
+		driver_look_at(container_of((struct work_struct *)engine.current->work, struct iopf_group, work), pc);
 	t = &tokens[number - 1];
 	if (t->returned && t->space >= 0 && t->space != space)
-		finding_add(XP_K_WRONG_RESPONSE, 0, NULL,
+		finding_add(XP_K_WRONG_RESPONSE, 0, pc,
 			    "the request is resolved against an address space that came to its PASID later");
 }
 
-void monitor_response(int device, u64 number, u64 magic, const struct iommu_page_response *msg)
+/* What is wrong with an answer to t: kind, and why; NULL: nothing. */
+static const char *wrong_with(const struct token *t, int device, u64 number, const struct iommu_page_response *msg,
+			      const void *pc, int *kind)
 {
-	const void *pc = NULL;
+	u64 expected = expected_token(pc);
+
+	*kind = XP_K_WRONG_RESPONSE;
+	if (t->device != device)
+		return "the answer went to another device";
+	if (msg->grpid != t->grpid || msg->pasid != t->pasid)
+		return "the answer has another index or PASID than its request";
+	if (!t->last)
+		return "a request that was not the last of its group was answered";
+	if (msg->code > IOMMU_PAGE_RESP_FAILURE)
+		return "the answer's code means nothing";
+	if (expected && expected <= (u64)nr_tokens && tokens[expected - 1].launched < t->removals)
+		return "the answer of a group from before removal went to a request from after it";
+	if (expected && expected != number)
+		return "the answer is to another request than the group's owner gave it for";
+	*kind = XP_K_DOUBLE_RESPONSE;
+	if (t->answers)
+		return "the request had been answered before";
+	*kind = XP_K_LATE_RESPONSE;
+	return is_late(t) ? "the answer came when removal was over" : NULL;
+}
+
+/* pc: where the core calls the driver. */
+void monitor_response(int device, u64 number, u64 magic, const struct iommu_page_response *msg, const void *pc)
+{
+	const char *why;
 	struct token *t;
-	u64 expected = expected_token();
+	int kind;
 
 	if (magic || !number || number > (u64)nr_tokens) {
 		finding_add(XP_K_WRONG_RESPONSE, 0, pc, "the answer is to no request that was ever made");
@@ -231,26 +258,16 @@ void monitor_response(int device, u64 number, u64 magic, const struct iommu_page
 	}
 	t = &tokens[number - 1];
 	if (engine.logging)
-		note(OP_NOTE, 0, NULL, "response", number | (u64)msg->code << 32);
-	if (t->device != device)
-		finding_add(XP_K_WRONG_RESPONSE, 0, pc, "the answer went to another device");
-	else if (msg->grpid != t->grpid || msg->pasid != t->pasid)
-		finding_add(XP_K_WRONG_RESPONSE, 0, pc, "the answer has another index or PASID than its request");
-	else if (!t->last)
-		finding_add(XP_K_WRONG_RESPONSE, 0, pc, "a request that was not the last of its group was answered");
-	else if (msg->code > IOMMU_PAGE_RESP_FAILURE)
-		finding_add(XP_K_WRONG_RESPONSE, 0, pc, "the answer's code means nothing");
-	else if (expected && expected <= (u64)nr_tokens && tokens[expected - 1].launched < t->removals)
-		finding_add(XP_K_WRONG_RESPONSE, 0, pc, "the answer of a group from before removal went to a request from after it");
-	else if (expected && expected != number)
-		finding_add(XP_K_WRONG_RESPONSE, 0, pc, "the answer is to another request than the group's owner gave it for");
-	else if (t->answers)
-		finding_add(XP_K_DOUBLE_RESPONSE, 0, pc, "the request had been answered before");
-	else if (is_late(t))
-		finding_add(XP_K_LATE_RESPONSE, 0, pc, "the answer came when removal was over");
+		note(OP_NOTE, 0, pc, "response", number | (u64)msg->code << 32);
+	why = wrong_with(t, device, number, msg, pc, &kind);
+	if (why)
+		finding_add(kind, 0, pc, why)->detail = number;
 	if (!t->answers++) {
 		t->code = (s8)msg->code;
 		t->answered_at = stamp();
+		t->answered_by = (s16)engine.current->id;
+		t->answer_pc = place_of(engine.current, pc);
+		t->answer_event = engine.nr_events - 1;
 	}
 }
 

@@ -223,6 +223,79 @@ static void order_sites(struct xp_site *sites, int *n, const struct finding *fin
 	}
 }
 
+/* The last thing that a task did in the core before that event, or -1. */
+static int last_in_core(int task, int event)
+{
+	int i;
+
+	for (i = event < engine.nr_events ? event : engine.nr_events - 1; i >= 0; i--) {
+		const struct event *e = &engine.events[i];
+
+		if (e->task == task && e->kind == OP_NOTE && e->text && strstr(e->text, "begins"))
+			return -1;
+		if (e->task == task && (u64)e->pc >= PC_RECORDS)
+			return i;
+	}
+	return -1;
+}
+
+static void add_last_in_core(struct xp_site *sites, int *n, int task, int event, const char *what, const int *index_of)
+{
+	int last = last_in_core(task, event);
+
+	if (last >= 0)
+		add_site(sites, n, task, step_of(index_of, last), engine.events[last].pc, what, NULL);
+}
+
+static int end_of_report(u64 number)
+{
+	int i, begin = 0;
+
+	for (i = 0; i < engine.nr_events; i++) {
+		const struct event *e = &engine.events[i];
+
+		if (e->kind != OP_NOTE || !e->text || e->task != tokens[number - 1].task)
+			continue;
+		if (!strcmp(e->text, "report begins") && e->detail == number)
+			begin = 1;
+		else if (begin && !strcmp(e->text, "report returns"))
+			return i;
+	}
+	return -1;
+}
+
+/* Who could have answered last: whoever freed the group, or the report, if it never came to a handler. */
+static void lost_sites(struct xp_site *sites, int *n, u64 number, const int *index_of)
+{
+	int group = tokens[number - 1].group ? heap_find(tokens[number - 1].group) : -1;
+	const struct object *o = group >= 0 ? &heap_objects[group] : NULL;
+	int end = end_of_report(number);
+
+	if (o && o->state == OBJECT_FREED)
+		add_site(sites, n, o->free_task, step_of(index_of, o->free_event), o->free_pc, "its group was freed",
+			 record_object((u64)heap_base + o->base));
+	else if (o)
+		add_site(sites, n, o->task, step_of(index_of, o->event), o->pc, "its group was allocated, and is still there",
+			 record_object((u64)heap_base + o->base));
+	if (end >= 0)
+		add_last_in_core(sites, n, tokens[number - 1].task, end, "its report's last step", index_of);
+}
+
+/* What the workqueue itself touches is a work that somebody in the core queued. */
+static void add_queued(struct xp_site *sites, int *n, const struct finding *finding, const int *index_of)
+{
+	int i;
+
+	for (i = engine.nr_events - 1; i >= 0; i--) {
+		const struct event *e = &engine.events[i];
+
+		if (e->kind != OP_QUEUE_WORK || heap_find(e->addr) != finding->object)
+			continue;
+		add_site(sites, n, e->task, step_of(index_of, i), e->pc, "queued", record_object(e->addr));
+		return;
+	}
+}
+
 static void write_sites(struct found *f, const struct finding *finding, const int *index_of)
 {
 	struct xp_site *sites = calloc(16, sizeof(*sites));
@@ -245,6 +318,20 @@ static void write_sites(struct found *f, const struct finding *finding, const in
 		add_site(sites, &n, finding->other_task, step_at(index_of, finding->other_pc, finding->other_task),
 			 finding->other_pc, class_texts[finding->detail & 3], object);
 		break;
+	case XP_K_LOST_RESPONSE:
+		lost_sites(sites, &n, finding->detail, index_of);
+		break;
+	case XP_K_DOUBLE_RESPONSE: {
+		const struct token *t = &tokens[finding->detail - 1];
+
+		add_site(sites, &n, finding->task, step_of(index_of, finding->event), finding->pc, "answered", object);
+		add_site(sites, &n, t->answered_by, step_of(index_of, t->answer_event), t->answer_pc, "answered before", object);
+		break;
+	}
+	case XP_K_UNEXPECTED_RETURN:
+		add_last_in_core(sites, &n, finding->task, finding->event, "the call's last step", index_of);
+		add_site(sites, &n, finding->task, step_of(index_of, finding->event), finding->pc, "returned", object);
+		break;
 	default:
 		if (finding->by_order) {
 			add_site(sites, &n, finding->other_task,
@@ -258,6 +345,8 @@ static void write_sites(struct found *f, const struct finding *finding, const in
 				 finding->kind <= XP_K_BAD_ACCESS ? "accessed" : "here", object);
 		}
 	}
+	if (finding->kind <= XP_K_BAD_ACCESS && (u64)finding->pc < PC_RECORDS)
+		add_queued(sites, &n, finding, index_of);
 	if (finding->object >= 0 && finding->kind != XP_K_DEADLOCK && finding->kind != XP_K_LOCK_ORDER) {
 		const struct object *o = &heap_objects[finding->object];
 

@@ -74,8 +74,8 @@ int driver_report(const struct record *r);
 int driver_respond(const struct record *r, bool gives_up);
 bool driver_is_held(int device, u32 grpid, int pasid);
 void driver_answer_held(void);
-u64 driver_token_of(const struct iopf_group *group);
-void driver_look_at(struct iopf_group *group);	/* which requests it consists of */
+u64 driver_token_of(const struct iopf_group *group, const void *pc);
+void driver_look_at(struct iopf_group *group, const void *pc);	/* which requests it consists of */
 u64 driver_held_addr(int device, u32 grpid, int pasid);
 struct mutex *driver_lock(int index);
 void driver_free_locks(void);
@@ -96,10 +96,14 @@ struct token {
 	s16 answers;
 	s8 code;		/* of the first answer, -1: none */
 	u32 grpid, pasid;
+	u64 group;		/* that its handler got, 0: none */
 	int record;
 	int begun, ended;	/* dates of the call */
 	int removal_began, removal_ended;	/* dates of the removal that it belongs to, 0: none yet */
 	u32 returned_at, answered_at;	/* stamps */
+	s16 answered_by;	/* the first answer: task, place, event */
+	const void *answer_pc;
+	int answer_event;
 	s32 result;
 };
 extern struct token tokens[MAX_TOKENS];
@@ -110,7 +114,7 @@ extern unsigned int monitor_clauses;	/* broken so far */
 void monitor_reset(void);
 int monitor_report_begin(int device, const struct record *r);
 bool monitor_report_end(int token, int result);
-void monitor_response(int device, u64 private_0, u64 private_1, const struct iommu_page_response *msg);
+void monitor_response(int device, u64 private_0, u64 private_1, const struct iommu_page_response *msg, const void *pc);
 /* Calls that change what a device is: begin, end. queue may be -1. What ends says whether that result is allowed. */
 void monitor_change_begin(int op, int device, int queue);
 bool monitor_change_end(int op, int device, int queue, int result);
@@ -133,8 +137,8 @@ void monitor_outcome_text(char *text, size_t room);
 /* The group that the current task is about to answer, by its token; 0: nobody said. */
 void monitor_answering(u64 token);
 void monitor_work_of(u64 work, u64 token);
-void monitor_resolve(int space);
-void monitor_member(u64 last, u64 number);
+void monitor_resolve(int space, const void *pc);
+void monitor_member(u64 last, u64 number, const void *pc);
 void monitor_value(s64 value);	/* XP_OUT */
 
 /* --- lockorder.c --- */

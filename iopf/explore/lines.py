@@ -17,7 +17,7 @@ from .._csrc_tools import tool
 
 __all__ = ["LineMap", "Place", "find", "map_path"]
 
-HEADER = "iopf-lines 1"
+HEADER = "iopf-lines 2"
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,12 @@ class Place:
     file: str
     line: int
     function: str | None = None
+    #: the inline function of a kernel header that this line calls and that the place is in: "linux/list.h:64"
+    inside: str | None = None
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{where} {self.function}" if self.function else where
+        return " ".join(filter(None, (where, self.function, self.inside and f"({self.inside})")))
 
     @property
     def short(self) -> str:
@@ -48,16 +50,16 @@ class LineMap:
             raise ValueError("this is no line map of this version of iopf")
         self._files: list[str] = []
         self._starts: list[int] = []
-        self._lines: list[tuple[int, int]] = []
+        self._lines: list[tuple[int, ...]] = []
         self._functions: list[tuple[int, int, str]] = []
         for row in rows[1:]:
             kind, _, rest = row.partition(" ")
             if kind == "F":
                 self._files.append(rest)
             elif kind == "L":
-                address, line, file = rest.split()
+                address, *places = rest.split()
                 self._starts.append(int(address, 16))
-                self._lines.append((int(line), int(file)))
+                self._lines.append(tuple(map(int, places)))
             elif kind == "S":
                 address, size, name = rest.split(" ", 2)
                 self._functions.append((int(address, 16), int(size, 16), name))
@@ -67,8 +69,9 @@ class LineMap:
         index = bisect.bisect_right(self._starts, offset) - 1
         if index < 0 or not self._lines[index][0]:
             return None
-        line, file = self._lines[index]
-        return Place(self._files[file], line, self.function(offset))
+        line, file, *inner = self._lines[index]
+        inside = f"{'/'.join(self._files[inner[1]].split('/')[-2:])}:{inner[0]}" if inner else None
+        return Place(self._files[file], line, self.function(offset), inside)
 
     def function(self, offset: int) -> str | None:
         """The function that an address is in."""

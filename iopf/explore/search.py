@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from .._cores import resolve_for_explorer
@@ -360,7 +361,7 @@ class Copier:
         path = os.fsdecode(self.ffi.string(raw.file))
         place = find_line(path, raw.offset)
         symbol = self.text(raw.symbol)
-        return Place(place.file, place.line, symbol) if symbol and not place.function else place
+        return replace(place, function=symbol) if symbol and not place.function else place
 
     def failure(self, raw: Any) -> Failure:
         """One struct xp_failure."""

@@ -113,7 +113,7 @@ class _Page:
         if self.failure.culprit is None:
             return
         self.add()
-        rows = [(step.task, self.what(step), step.place.short if step.place else "")
+        rows = [(step.task, self.what(step), str(step.place) if step.place else "")
                 for step in (self.failure.steps[index] for index in self.failure.culprit)]
         widths = [max(len(row[column]) for row in rows) for column in range(3)]
         for first, (task, what, where) in zip(("first", "then "), rows):

@@ -65,6 +65,27 @@ def test_every_address_of_our_functions_has_the_line_that_addr2line_gives(built)
             assert (Path(file).name, int(line), name) == (Path(place.file).name, place.line, place.function)
 
 
+def test_an_inline_function_of_a_kernel_header_is_where_it_is_called(tmp_path):
+    """A line of list.h says little: the place is the line of the file that calls it, and the header's is beside it."""
+    for tool in ("gcc", "objdump", "addr2line", "nm"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"needs {tool}")
+    header, own = tmp_path / "include" / "linux" / "cell.h", tmp_path / "own.h"
+    header.parent.mkdir(parents=True)
+    header.write_text("static inline void set(volatile int *p)\n{\n\t*p = 1;\n}\n")
+    own.write_text("static inline void twice(volatile int *p)\n{\n\t*p = 2;\n}\n")
+    source = tmp_path / "user.c"
+    source.write_text('#include <linux/cell.h>\n#include "own.h"\nvoid f(volatile int *p);\nvoid f(volatile int *p)\n{\n'
+                      "\tset(p);\n\tset(p);\n\ttwice(p);\n}\n")
+    library = tmp_path / "thing.so"
+    subprocess.run(["gcc", "-g1", "-O1", "-shared", "-fPIC", f"-I{tmp_path}/include", "-o", library, source], check=True)
+    lines_module().write_line_map(library, map_path(library))
+    symbols = subprocess.run(["nm", "-S", library], capture_output=True, text=True, check=True).stdout
+    start, size = (int(number, 16) for number in re.search(r"(\w+) (\w+) T f$", symbols, re.M).groups())
+    places = {str(find(str(library), address)).replace(f"{tmp_path}/", "") for address in range(start, start + size)}
+    assert {"user.c:6 f (linux/cell.h:3)", "user.c:7 f (linux/cell.h:3)", "own.h:3 f"} <= places
+
+
 def test_an_address_outside_is_shown_as_an_offset(built, tmp_path):
     """Nothing fails for want of a line: outside of all functions, and without a map."""
     assert Place("thing.so+0x1", 0, None) == find(str(built), 1)

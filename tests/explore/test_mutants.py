@@ -72,6 +72,47 @@ def test_a_mutants_trace_replays_and_names_its_line(compiled, name):
     assert any(step.place and step.place.file.endswith(one.file) and step.place.line for step in failure.steps)
 
 
+#: Mutants of what devices get: what the failure is, and the code in the line that its first place names.
+PLACES = (
+    ("answers-twice", "double-response", "iopf_respond(group->fault_param->dev, &group->last_fault, code);"),
+    ("bad-setup-answers-twice", "double-response", "iopf_respond(dev, evt, IOMMU_PAGE_RESP_INVALID);"),
+    ("removal-answers-nobody", "late-response", "iopf_respond(group->fault_param->dev, &group->last_fault, code);"),
+    ("answers-wrong-group", "wrong-response", "iopf_respond(group->fault_param->dev, &group->last_fault, code);"),
+    ("answers-nothing", "lost-response", "kfree(group);"),
+    ("list-del-for-list-del-init", "bad-access", "list_del(&group->pending_node);"),
+)
+
+
+@pytest.mark.parametrize("name, kind, code", PLACES, ids=[name for name, _, _ in PLACES])
+def test_what_a_device_gets_has_a_line(compiled, name, kind, code):
+    """The line from which the driver is called, or next to which the answer is missing; in the mutated file."""
+    one = next(one for one in mutants.MUTANTS if one.id == name)
+    result = explore(one.scenario(), core=core_of(compiled, one), all_failures=True, budget=10)
+    failure = next(failure for failure in result.failures if failure.kind == kind)
+    text = one.apply((mutants.ROOT / "csrc" / "core" / one.file).read_text()).split("\n")
+    place = failure.sites[0].place
+    # iopf_respond is in line: the line is its own, or that of its call.
+    near = "\n".join(text[place.line - 1:place.line + 1])
+    assert place.file.endswith(one.file) and (code in near or "page_response(" in near), (place, near)
+    assert str(place) in str(failure)
+
+
+def test_a_second_answer_names_the_first(compiled):
+    """Both places: who answers now, and who had."""
+    one = next(one for one in mutants.MUTANTS if one.id == "bad-setup-answers-twice")
+    failure = explore(one.scenario(), core=core_of(compiled, one), budget=10).failure
+    assert ["answered", "answered before"] == [site.what for site in failure.sites[:2]]
+    assert all(site.place.line and failure.steps[site.step].op in ("response", "double-response") for site in failure.sites[:2])
+
+
+def test_a_report_that_nobody_answers_names_where_it_went_out(compiled):
+    """There is no group: the last step of the report, in a file of the core."""
+    one = next(one for one in mutants.MUTANTS if one.id == "late-report-unanswered")
+    failure = explore(one.scenario(), core=core_of(compiled, one), budget=10).failure
+    (site,) = failure.sites
+    assert "its report's last step" == site.what and site.place.line and site.place.file.startswith("csrc/core/")
+
+
 def test_the_unchanged_core_passes_where_its_mutants_fail(compiled):
     """Compiled the same way and loaded the same way: no mutant is found for that it was compiled later."""
     for scenario in {one.scenario for one in mutants.MUTANTS}:

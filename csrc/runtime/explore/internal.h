@@ -70,9 +70,9 @@ u64 work_waits_for(u16 index);
 /* Unfinished items of the queue. */
 int workqueue_unfinished(const void *wq);
 
-/* mm.c: asked where a fault is resolved against an address space */
+/* mm.c: told where in the core a fault is resolved against which address space */
 struct mm_struct;
-extern void (*mm_resolves)(struct mm_struct *mm);
+extern void (*mm_resolves)(struct mm_struct *mm, const void *pc);
 
 /* warn.c */
 struct warn_site;

@@ -7,7 +7,7 @@
 
 #include "internal.h"
 
-void (*mm_resolves)(struct mm_struct *mm);
+void (*mm_resolves)(struct mm_struct *mm, const void *pc);
 
 static struct vm_area_struct everywhere = {
 	.vm_start = 0, .vm_end = ~0ul, .vm_flags = VM_READ | VM_WRITE | VM_EXEC,
@@ -48,7 +48,7 @@ struct vm_area_struct *vma_lookup(struct mm_struct *mm, unsigned long addr)
 {
 	(void)addr;
 	if (mm_resolves)
-		mm_resolves(mm);
+		mm_resolves(mm, caller_pc());
 	return &everywhere;
 }
 
