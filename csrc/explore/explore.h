@@ -209,7 +209,8 @@ int xp_kind_rank(int kind);
 const char *xp_clause_text(int bit);	/* 0 .. XP_CLAUSES - 1 */
 
 /* ---- strategies ---- */
-#define XP_S_AUTO 0		/* estimate, short random burst, then DPOR if it fits, else bounds, else sampling */
+#define XP_S_AUTO 0		/* estimate, short random burst (unless DPOR takes no longer), then DPOR if it
+				   fits, else bounds, else sampling */
 #define XP_S_DPOR 1		/* source sets and sleep sets: one execution for each class. Complete */
 #define XP_S_NAIVE 2		/* every interleaving */
 #define XP_S_SLEEP 3		/* all enabled tasks and sleep sets, no race analysis: complete; lists all failures */

@@ -292,9 +292,12 @@ static void settle_predictions(bool exhausted)
 
 /* --- strategies --- */
 
+static int nr_probes;
+
 /* What the walks of the estimate happen upon is found. */
 static bool collect_probe(int probe)
 {
+	nr_probes = probe;
 	if ((engine.nr_findings || lock_order_new) && failures_collect((u64)probe) && !result.first_failure)
 		result.first_failure = (u64)probe;
 	return search_must_stop();
@@ -302,17 +305,20 @@ static bool collect_probe(int probe)
 
 static bool run_auto(void)
 {
-	double budget = options.budget > 0 ? options.budget : 1e9, left;
+	double budget = options.budget > 0 ? options.budget : 1e9, left, burst = budget < 4 ? budget / 20 : 0.2, whole;
 
 	strategy_now = XP_S_ESTIMATE;
-	result.estimate = estimate_classes(budget < 1 ? budget / 20 : 0.05, collect_probe);
-	if (!stop_now && !nr_found) {
-		/* A short burst: what is easy to hit is hit at once. */
+	nr_probes = 0;
+	result.estimate = estimate_classes(budget < 1 ? budget / 20 : 0.05, true, collect_probe);
+	/* An execution takes about as long as a walk did, and the estimate has its usual error. */
+	whole = result.estimate > 0 ? result.estimate * 2 * (now_seconds() - began) / nr_probes : budget;
+	if (!stop_now && !nr_found && whole > burst) {
+		/* A short burst: what is easy to hit is hit at once. Where all of it takes no longer, it is not worth it. */
 		u64 executions = result.executions;
 
 		strategy_now = XP_S_RANDOM;
 		random_seed(options.seed);
-		run(&strategy_random, budget < 4 ? budget / 20 : 0.2);
+		run(&strategy_random, burst);
 		if (!nr_found)
 			result.executions = executions;
 	}
@@ -340,7 +346,8 @@ static bool run_strategy(void)
 	strategy_now = options.strategy;
 	if (strategy_now == XP_S_ESTIMATE || (strategy_now == XP_S_DPOR && !(options.flags & XP_O_NO_ESTIMATE)))
 		result.estimate = estimate_classes(options.strategy == XP_S_ESTIMATE && options.budget > 0 ?
-						   options.budget : 0.05, NULL);
+						   options.budget : 0.05,
+						   strategy_now != XP_S_ESTIMATE, NULL);
 	switch (strategy_now) {
 	case XP_S_DPOR:
 		return run(&strategy_dpor, 0);

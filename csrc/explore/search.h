@@ -183,8 +183,8 @@ bool random_learn(void);
 void random_forget(void);
 
 /* estimate.c */
-/* collect is asked behind every walk, and may end it. 0: no estimate. */
-double estimate_classes(double seconds, bool (*collect)(int probe));
+/* brief: ends sooner where there is little to explore. collect is asked behind every walk, and may end it. 0: none. */
+double estimate_classes(double seconds, bool brief, bool (*collect)(int probe));
 
 /* oracle.c */
 const char *oracle_run(u64 *exchanges);

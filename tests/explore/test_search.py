@@ -118,6 +118,22 @@ def test_budgets_end_a_search_without_a_pass():
     assert (100, False) == (result.executions, result.exhausted) and "pass" != result.verdict
 
 
+def strategies_at_work(scenario, **options):
+    """Those that progress was told of, with a callback for everything that is looked at."""
+    seen = []
+    result = explore(scenario, progress=lambda p: seen.append(p.strategy), progress_interval=1e-9, **options)
+    return result, set(seen)
+
+
+def test_auto_walks_at_random_only_where_the_whole_search_takes_longer():
+    """A small scenario goes from the estimate to DPOR, and its verdict is as complete as DPOR's own."""
+    result, seen = strategies_at_work(rcget(3))
+    assert ("pass", "dpor", True) == (result.verdict, result.strategy, result.exhausted)
+    assert result.executions == explore(rcget(3), strategy="dpor").executions and "random" not in seen
+    result, seen = strategies_at_work(large(), budget=8, max_executions=400_000)
+    assert "random" in seen
+
+
 def test_auto_says_what_it_did():
     """A small scenario passes; a huge one is bounded or sampled, and never a pass."""
     assert ("pass", "dpor") == ((small := explore(rcget(3))).verdict, small.strategy)
