@@ -217,8 +217,10 @@ const char *xp_clause_text(int bit);	/* 0 .. XP_CLAUSES - 1 */
 #define XP_S_BOUND 4		/* iterative preemption bounds 0, 1, 2 ... up to options.bound */
 #define XP_S_RANDOM 5		/* uniform random walk */
 #define XP_S_ESTIMATE 6		/* only the estimate */
-#define XP_S_ORACLE 7		/* random walks; exchanges all neighbours that are said to commute, and compares.
-				   result.executions: exchanges. A difference: inconclusive, why says which */
+#define XP_S_ORACLE 7		/* no search: a test of the explorer itself, for its own tests and not for users.
+				   Random walks; exchanges all neighbours that are said to commute, and compares.
+				   Failures are not collected. result.executions: exchanges. A difference:
+				   inconclusive, why says which */
 #define XP_STRATEGIES 8
 
 const char *xp_strategy_name(int strategy);
