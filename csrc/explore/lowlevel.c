@@ -300,10 +300,10 @@ static s64 dereference(u64 addr, bool excused)
 	return hook_load(addr, 8, __ATOMIC_ACQUIRE);
 }
 
-int lowlevel_run(const struct record *r, s64 *registers, int *skip)
+/* Returns how many records to skip. */
+static inline int run(const struct record *r, s64 *registers)
 {
 	s64 value = 0;
-	int left;
 
 	switch (r->op) {
 	case XP_LOAD:
@@ -351,9 +351,7 @@ int lowlevel_run(const struct record *r, s64 *registers, int *skip)
 		value = (s64)at(registers, r->b, r->c);
 		break;
 	case XP_SKIP:
-		if (r->a < 0 || (registers[r->a] != 0) == (r->g != 0))
-			*skip = r->f;
-		return 0;
+		return r->a < 0 || (registers[r->a] != 0) == (r->g != 0) ? r->f : 0;
 	case XP_LIST:
 		value = list_run(r->d, at(registers, r->b, r->c), at(registers, r->e, r->f));
 		break;
@@ -389,8 +387,7 @@ int lowlevel_run(const struct record *r, s64 *registers, int *skip)
 			;
 		break;
 	case XP_RECURSE:
-		left = r->f;
-		recurse(left);
+		recurse(r->f);
 		return 0;
 	case XP_WARN:
 		warn_here();
@@ -407,4 +404,22 @@ int lowlevel_run(const struct record *r, s64 *registers, int *skip)
 	if (r->a >= 0)
 		registers[r->a] = value;
 	return 0;
+}
+
+/* Records from i on, until one comes that is no low-level operation; returns its index. */
+int lowlevel_run(int i, int end, s64 *registers)
+{
+	struct task *t = engine.current;
+
+	for (; i < end; i++) {
+		const struct record *r = &scenario.records[i];
+
+		if (scenario.dropped[i])
+			continue;
+		if (r->op < XP_LOAD)
+			break;
+		t->record = i;
+		i += run(r, registers);
+	}
+	return i;
 }

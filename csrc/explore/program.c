@@ -122,19 +122,18 @@ void program_records(const struct section *section, s64 *registers)
 
 		if (scenario.dropped[i] || !r->op)
 			continue;
+		if (r->op >= XP_LOAD) {
+			i = lowlevel_run(i, section->end, registers) - 1;
+			continue;
+		}
 		t->record = i;
 		if (r->op == XP_REPEAT) {
 			if (++repeated < r->a)
 				i -= r->b + 1;
 			else
 				repeated = 0;
-		} else if (r->op < XP_LOAD) {
-			run(r);
 		} else {
-			int skip = 0;
-
-			lowlevel_run(r, registers, &skip);
-			i += skip;
+			run(r);
 		}
 	}
 	t->record = outer;

@@ -58,7 +58,7 @@ bool program_respond_ready(struct task *t);
 int program_task_index(const struct task *t);
 
 /* lowlevel.c */
-int lowlevel_run(const struct record *r, s64 *registers, int *skip);
+int lowlevel_run(int i, int end, s64 *registers);
 void lowlevel_begin(void);
 void lowlevel_end(void);
 void program_records(const struct section *section, s64 *registers);

@@ -107,20 +107,6 @@ static void rmw_end(enum op_kind kind, u64 addr, int order, s64 before, s64 afte
 
 /* --- for the scenario's own low-level operations --- */
 
-s64 hook_value(u64 addr, int bytes)
-{
-	switch (bytes) {
-	case 1:
-		return *(u8 *)addr;
-	case 2:
-		return *(u16 *)addr;
-	case 4:
-		return *(s32 *)addr;
-	default:
-		return *(s64 *)addr;
-	}
-}
-
 static void set_value(u64 addr, int bytes, s64 value)
 {
 	switch (bytes) {
@@ -138,14 +124,10 @@ static void set_value(u64 addr, int bytes, s64 value)
 	}
 }
 
-s64 hook_load(u64 addr, int bytes, int order)
+s64 hook_load_marked(u64 addr, int bytes, int order)
 {
 	s64 value;
 
-	if (order < 0) {
-		hook_plain(addr, (size_t)bytes, false);
-		return hook_value(addr, bytes);
-	}
 	load_begin(addr, (size_t)bytes, NULL);
 	value = hook_value(addr, bytes);
 	load_end(addr, order, value, NULL);

@@ -310,6 +310,7 @@ static void step_begin(struct task *t, const struct node *node)
 	t->ordinal = node->ordinal;
 	engine.preemptions = node->preemptions;
 	t->last_node = engine.depth++;
+	engine.repeating = engine.depth <= engine.fresh_from;
 	t->accesses = 0;
 	step_open = true;
 	event_point_next = true;
@@ -450,7 +451,7 @@ void engine_concurrent(void)
 	announce(t, (struct op){ .kind = OP_JOIN });
 	schedule();
 	step_end();
-	engine.parallel = false;
+	engine.parallel = engine.repeating = false;
 	clock_join(&t->race, &finished);
 }
 
@@ -497,7 +498,7 @@ static void begin_anew(void)
 	engine.depth = 0;
 	engine.preemptions = 0;
 	engine.alternative = 0;
-	engine.parallel = false;
+	engine.parallel = engine.repeating = false;
 	engine.running_up = false;
 	engine.nr_findings = 0;
 	engine.nr_events = 0;

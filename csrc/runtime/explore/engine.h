@@ -203,6 +203,7 @@ struct engine {
 	struct task *current;	/* NULL: the host runs */
 	u32 execution;
 	bool parallel;		/* the concurrent part */
+	bool repeating;		/* the step is one of those before fresh_from */
 	bool running_up;	/* a task runs to its first point */
 	bool logging, hashing, classes;
 	bool points_unlock, points_free, points_plain, symmetry, commute, alloc_may_fail;

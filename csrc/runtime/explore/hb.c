@@ -123,6 +123,48 @@ static void group_join(const struct group *g, struct clock *clock, int task)
 	}
 }
 
+static void group_set(struct group *g, int task, int node)
+{
+	g->tasks |= 1ull << task;
+	g->node[task] = (u16)node;
+}
+
+/* The access is the newest of its object. Returns the group that it comes after. */
+static inline const struct group *remember_memory(struct var *v, enum access_mode mode, int task, int node)
+{
+	struct group *current = &v->groups[v->which];
+
+	if (mode != v->current_mode || mode == MODE_WRITE) {
+		/* A group that replaces an empty one keeps the one before. */
+		if (current->tasks) {
+			v->which = !v->which;
+			current = &v->groups[v->which];
+			current->tasks = 0;
+		}
+		v->current_mode = (u8)mode;
+	}
+	group_set(current, task, node);
+	return &v->groups[!v->which];
+}
+
+/* The readers are those since the lock or unlock before; groups[0] has them. */
+static inline void remember_lock(struct var *v, enum access_mode mode, int task, int node)
+{
+	switch (mode) {
+	case MODE_READ:
+		group_set(&v->groups[0], task, node);
+		return;
+	case MODE_TRYLOCK:
+	case MODE_LOCK:
+		v->last_lock = node;
+		break;
+	default:
+		v->last_unlock = node;
+		break;
+	}
+	v->groups[0].tasks = 0;
+}
+
 static void step_races(int node, const struct clock *clock)
 {
 	if (node >= 0 && !is_before(&engine.nodes[node], clock))
@@ -160,38 +202,51 @@ static void add_footprint(struct node *node, enum access_mode mode, u64 addr)
 	node->bloom |= footprint_bit(addr);
 }
 
-void hb_commit_fresh(enum access_mode mode, u64 addr)
+static noinline void order(struct var *v, enum access_mode mode, u64 addr)
 {
 	int n = engine.depth - 1, task = engine.current->id;
-	struct node *node = &engine.nodes[n];
+	struct clock *clock = &engine.nodes[n].clock;
 	bool races = engine.strategy->race;
-	struct var *v;
 
-	if ((mode == MODE_INC || mode == MODE_DEC || mode == MODE_DEC_TO_1) && !engine.commute)
-		mode = MODE_WRITE;
-	if (engine.strategy->wants_footprints)
-		add_footprint(node, mode, addr);
-	if (mode == MODE_DEC_TO_1)
-		mode = MODE_DEC;
-	v = var_of(addr);
 	if (addr & ADDR_LOCK_BIT) {
 		if (races)
-			lock_races(v, mode, &node->clock, task);
-		lock_join(v, mode, &node->clock, task);
+			lock_races(v, mode, clock, task);
+		lock_join(v, mode, clock, task);
 		remember_lock(v, mode, task, n);
 	} else {
 		const struct group *before = remember_memory(v, mode, task, n);
 
 		if (races)
-			group_races(before, &node->clock, task);
-		group_join(before, &node->clock, task);
+			group_races(before, clock, task);
+		group_join(before, clock, task);
 	}
+}
+
+/* In the repeated part of the path the step clocks are there already, and its races were reported: it is remembered. */
+void hb_commit(enum access_mode mode, u64 addr)
+{
+	int n = engine.depth - 1;
+
+	if (n < 0)
+		return;
+	if (mode >= MODE_INC && mode <= MODE_DEC_TO_1 && !engine.commute)
+		mode = MODE_WRITE;
+	if (!engine.repeating && engine.strategy->wants_footprints)
+		add_footprint(&engine.nodes[n], mode, addr);
+	if (mode == MODE_DEC_TO_1)
+		mode = MODE_DEC;
+	if (!engine.repeating)
+		order(var_of(addr), mode, addr);
+	else if (addr & ADDR_LOCK_BIT)
+		remember_lock(var_of(addr), mode, engine.current->id, n);
+	else
+		remember_memory(var_of(addr), mode, engine.current->id, n);
 }
 
 void hb_after(int node)
 {
 	/* Task 0, alone, comes after everything anyway. */
-	if (engine.parallel && engine.depth > engine.fresh_from)
+	if (engine.parallel && engine.depth && !engine.repeating)
 		clock_join(&engine.nodes[engine.depth - 1].clock, &engine.nodes[node].clock);
 }
 

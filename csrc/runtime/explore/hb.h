@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What is remembered of each object that steps depend on (hb.c says why), and the two things done with it at every
- * operation: recording the access, and handing on the clocks of the race order. In line, since this is what an
- * exhaustive search does most: in the repeated part of a path an access is only remembered.
+ * What is remembered of each object that steps depend on (hb.c says why), and what is done with it at every operation:
+ * recording the access, and handing on the clocks of the race order. In line, as far as that is short.
  */
 #ifndef IOPF_EXPLORE_HB_H
 #define IOPF_EXPLORE_HB_H
@@ -78,71 +77,8 @@ static inline void sync_forget(u64 addr)
 
 /* --- the step order --- */
 
-static inline void group_set(struct group *g, int task, int node)
-{
-	g->tasks |= 1ull << task;
-	g->node[task] = (u16)node;
-}
-
-/* The access is the newest of its object. Returns the group that it comes after. */
-static inline const struct group *remember_memory(struct var *v, enum access_mode mode, int task, int node)
-{
-	struct group *current = &v->groups[v->which];
-
-	if (mode != v->current_mode || mode == MODE_WRITE) {
-		/* A group that replaces an empty one keeps the one before. */
-		if (current->tasks) {
-			v->which = !v->which;
-			current = &v->groups[v->which];
-			current->tasks = 0;
-		}
-		v->current_mode = (u8)mode;
-	}
-	group_set(current, task, node);
-	return &v->groups[!v->which];
-}
-
-/* The readers are those since the lock or unlock before; groups[0] has them. */
-static inline void remember_lock(struct var *v, enum access_mode mode, int task, int node)
-{
-	switch (mode) {
-	case MODE_READ:
-		group_set(&v->groups[0], task, node);
-		return;
-	case MODE_TRYLOCK:
-	case MODE_LOCK:
-		v->last_lock = node;
-		break;
-	default:
-		v->last_unlock = node;
-		break;
-	}
-	v->groups[0].tasks = 0;
-}
-
-/* Conflicts of the current step's access, and their order: of a step that is no repetition. */
-void hb_commit_fresh(enum access_mode mode, u64 addr);
-
-/* In the repeated part of the path the step clocks are there already, and its races were reported. */
-static inline void hb_commit(enum access_mode mode, u64 addr)
-{
-	int n = engine.depth - 1, task = engine.current->id;
-
-	if (n >= engine.fresh_from) {
-		hb_commit_fresh(mode, addr);
-		return;
-	}
-	if (n < 0)
-		return;
-	if ((mode == MODE_INC || mode == MODE_DEC || mode == MODE_DEC_TO_1) && !engine.commute)
-		mode = MODE_WRITE;
-	if (mode == MODE_DEC_TO_1)
-		mode = MODE_DEC;
-	if (addr & ADDR_LOCK_BIT)
-		remember_lock(var_of(addr), mode, task, n);
-	else
-		remember_memory(var_of(addr), mode, task, n);
-}
+/* The current step's access: its conflicts and their order. */
+void hb_commit(enum access_mode mode, u64 addr);
 
 /* --- for primitives --- */
 

@@ -83,8 +83,19 @@ int shadow_init(void);
 void shadow_reset(void);
 /* Before an access: reports one that must not happen, and does not come back from it; records the others. */
 void shadow_access(u64 addr, size_t size, enum access_class class, const void *pc);
+static inline bool slot_is_live(const struct slot *slot)
+{
+	return slot->execution == engine.execution && slot->state != OBJECT_FREED;
+}
+
+static inline bool slot_has(const struct slot *slot, u64 offset, size_t size)
+{
+	return offset - slot->base < slot->size && size <= slot->size - (offset - slot->base);
+}
+
 /*
- * The usual access, in line: to one's own stack, or to eight bytes that nobody else has touched. False: it is not one.
+ * The usual access, in line: to one's own stack, or to bytes that nobody else has touched. False: it is not one. A cell of
+ * the object's life that has just these bytes says that an access to them was let through before.
  */
 static inline bool shadow_fast(struct task *t, u64 addr, unsigned int size, enum access_class class, const void *pc)
 {
@@ -94,9 +105,8 @@ static inline bool shadow_fast(struct task *t, u64 addr, unsigned int size, enum
 
 	if (offset >= HEAP_BYTES)
 		return addr - (u64)t->fiber.stack < FIBER_STACK_BYTES;
-	if (slot->execution != engine.execution || slot->state == OBJECT_FREED || offset - slot->base + size > slot->size ||
-	    c->serial != slot->serial || c->owner != t->id || c->mask != (u8)(((1u << size) - 1) << (offset & 7)) ||
-	    engine.logging)
+	if (!slot_is_live(slot) || c->serial != slot->serial || c->owner != t->id ||
+	    c->mask != (u8)(((1u << size) - 1) << (offset & 7)) || engine.logging)
 		return false;
 	t->accesses++;
 	c->date[class] = (u32)t->id << 16 | (u16)t->race.at[t->id];
@@ -107,17 +117,12 @@ static inline bool shadow_fast(struct task *t, u64 addr, unsigned int size, enum
 /* Only whether it may happen. */
 void shadow_check_any(u64 addr, size_t size, bool write, const void *pc);
 
-static inline bool slot_allows(const struct slot *slot, u64 offset, size_t size)
-{
-	return likely(slot->execution == engine.execution && slot->state != OBJECT_FREED &&
-		      offset - slot->base < slot->size && size <= slot->size - (offset - slot->base));
-}
-
 static inline void shadow_check(u64 addr, size_t size, bool write, const void *pc)
 {
 	u64 offset = addr - (u64)heap_base;
+	const struct slot *slot = &heap_slots[offset / SLOT_BYTES];
 
-	if (unlikely(offset >= HEAP_BYTES || !slot_allows(&heap_slots[offset / SLOT_BYTES], offset, size)))
+	if (unlikely(offset >= HEAP_BYTES || !slot_is_live(slot) || !slot_has(slot, offset, size)))
 		shadow_check_any(addr, size, write, pc);
 }
 

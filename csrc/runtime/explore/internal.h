@@ -32,11 +32,33 @@ extern bool event_point_next;	/* the next event of the history is a scheduling p
 
 /* hooks.c: what an instrumented core would have done; order: __ATOMIC_*, -1: a plain access */
 void hook_plain(u64 addr, size_t size, bool write);
-s64 hook_value(u64 addr, int bytes);	/* as it is, no access */
-s64 hook_load(u64 addr, int bytes, int order);
+s64 hook_load_marked(u64 addr, int bytes, int order);
 void hook_store(u64 addr, int bytes, int order, s64 value);
 s64 hook_rmw(u64 addr, int bytes, int order, bool add, s64 value);
 bool hook_cas(u64 addr, int bytes, int order, s64 expected, s64 value);
+
+/* As it is, no access. */
+static inline s64 hook_value(u64 addr, int bytes)
+{
+	switch (bytes) {
+	case 1:
+		return *(u8 *)addr;
+	case 2:
+		return *(u16 *)addr;
+	case 4:
+		return *(s32 *)addr;
+	default:
+		return *(s64 *)addr;
+	}
+}
+
+static inline s64 hook_load(u64 addr, int bytes, int order)
+{
+	if (order >= 0)
+		return hook_load_marked(addr, bytes, order);
+	hook_plain(addr, (size_t)bytes, false);
+	return hook_value(addr, bytes);
+}
 
 /* shadow.c */
 const char *shadow_class_text(int class);

@@ -81,14 +81,14 @@ int refcount_read(const refcount_t *r)
 	return r->refs;
 }
 
-static void begin(enum op_kind kind, refcount_t *r, const void *pc)
+static inline void begin(enum op_kind kind, refcount_t *r, const void *pc)
 {
 	shadow_check((u64)r, sizeof(*r), true, pc);
 	wait_op(kind, (u64)r, pc);
 	shadow_access((u64)r, sizeof(*r), MARKED_WRITE, pc);
 }
 
-static void add(int n, refcount_t *r, const void *pc)
+static inline void add(int n, refcount_t *r, const void *pc)
 {
 	int old;
 

@@ -163,7 +163,7 @@ static inline const struct slot *slot_for(u64 addr, u64 offset, size_t size, con
 {
 	const struct slot *slot = &heap_slots[offset / SLOT_BYTES];
 
-	if (unlikely(!slot_allows(slot, offset, size)))
+	if (unlikely(!slot_is_live(slot) || !slot_has(slot, offset, size)))
 		bad(slot, addr, pc);
 	return slot;
 }
@@ -278,7 +278,7 @@ static inline bool races_unshared(const struct cell *c, int class, const struct 
 	}
 }
 
-static noinline void find_races(const struct cell *c, u64 addr, int class, const struct task *t, const void *pc)
+static inline void find_races(const struct cell *c, u64 addr, int class, const struct task *t, const void *pc)
 {
 	int i, task;
 	u64 other_pc;
@@ -288,46 +288,40 @@ static noinline void find_races(const struct cell *c, u64 addr, int class, const
 			report_race(addr, class, i, task, other_pc, pc);
 }
 
-/* In the repeated part of the path all of this was looked at when it was new. */
-static inline bool is_repeated(void)
+static inline void record(struct cell *c, int class, struct task *t, const void *pc)
 {
-	return engine.parallel && engine.depth <= engine.fresh_from;
-}
-
-static noinline void touch_shared(struct cell *c, u64 addr, int class, struct task *t, const void *pc)
-{
-	if (!is_repeated())
-		find_races(c, addr, class, t, pc);
 	if (c->shared[class]) {
 		struct shared *s = &shared[c->shared[class]];
 
 		s->tasks |= 1ull << t->id;
 		s->clock[t->id] = t->race.at[t->id];
 		s->pc[t->id] = (u64)pc;
-		return;
-	}
-	if (class != PLAIN_WRITE && !is_ordered(&t->race, c->date[class])) {
+	} else if (unlikely(class != PLAIN_WRITE && !is_ordered(&t->race, c->date[class]))) {
 		make_shared(c, class, t, pc);
-		return;
+	} else {
+		c->date[class] = date_of(t);
+		c->pc[class] = (u64)pc;
 	}
-	c->date[class] = date_of(t);
-	c->pc[class] = (u64)pc;
 }
 
-/* No date, which is task 0's date 0, is behind every clock, and so are the task's own. */
+static noinline void find_races_and_record(struct cell *c, u64 addr, int class, struct task *t, const void *pc)
+{
+	find_races(c, addr, class, t, pc);
+	record(c, class, t, pc);
+}
+
+/*
+ * No date, which is task 0's date 0, is behind every clock, and so are the task's own. In the repeated part of the path
+ * races were looked for when it was new.
+ */
 static inline void touch(struct cell *c, u64 addr, int class, struct task *t, const void *pc)
 {
-	u32 date = date_of(t);
-
-	if (c->date[class] == date && !c->shared[class])
+	if (c->date[class] == date_of(t) && !c->shared[class])
 		return;
-	if (unlikely(c->any_shared || (class != PLAIN_WRITE && !is_ordered(&t->race, c->date[class])) ||
-		     (!is_repeated() && races_unshared(c, class, &t->race)))) {
-		touch_shared(c, addr, class, t, pc);
-		return;
-	}
-	c->date[class] = date;
-	c->pc[class] = (u64)pc;
+	if (!engine.repeating && unlikely(c->any_shared || races_unshared(c, class, &t->race)))
+		find_races_and_record(c, addr, class, t, pc);
+	else
+		record(c, class, t, pc);
 }
 
 static inline void begin_cell(struct cell *c, u32 serial, u8 mask)
@@ -454,14 +448,31 @@ void shadow_access(u64 addr, size_t size, enum access_class class, const void *p
 	struct task *t = engine.current;
 	u64 offset = addr - (u64)heap_base;
 	const struct slot *o = &heap_slots[offset / SLOT_BYTES];
+	struct cell *c = &shadow_cells[offset / 8];
+	u8 mask = (u8)(((1u << size) - 1) << (offset & 7));
 
 	if (unlikely(!t || ++t->accesses > MOST_ACCESSES || engine.logging || offset >= HEAP_BYTES ||
-		     (offset & 7) + size > 8 || !slot_allows(o, offset, size) || is_unpublished(o, t))) {
-		access_any(addr, size, class, pc);
+		     (offset & 7) + size > 8 || !slot_is_live(o)))
+		goto unusual;
+	if (c->serial != o->serial) {
+		if (unlikely(!slot_has(o, offset, size) || is_unpublished(o, t)))
+			goto unusual;
+		begin_cell(c, o->serial, mask);
+		c->owner = (u8)t->id;
+	} else if (unlikely(c->mask != mask || c->unit)) {
+		goto unusual;
+	} else if (c->owner != t->id) {
+		if (unlikely(is_unpublished(o, t)))
+			goto unusual;
+		c->owner = SEVERAL;
+		touch(c, addr, class, t, place_of(t, pc));
 		return;
 	}
-	access_cell(&shadow_cells[offset >> 3], o->serial, (u8)(((1u << size) - 1) << (offset & 7)), addr, class, t,
-		    place_of(t, pc));
+	c->date[class] = date_of(t);
+	c->pc[class] = (u64)place_of(t, pc);
+	return;
+unusual:
+	access_any(addr, size, class, pc);
 }
 
 static bool unordered_cell(const struct cell *c, const struct clock *clock, int *task, u64 *pc)
