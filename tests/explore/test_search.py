@@ -250,9 +250,10 @@ def test_memory_that_a_search_takes_is_given_back():
 
 
 def test_speed_has_not_collapsed():
-    """Far below what an idle core does (0.5 M executions/s and more): this only tells that something broke."""
-    result = explore(rcget(4), strategy="dpor", commute=False, estimate=False)
-    assert result.executions_per_second > 50_000, result
+    """A fifth of what a core does, by its own time: only that something broke shows, and not that others run, too."""
+    began = time.process_time()
+    result = explore(rcget(4), strategy="naive", estimate=False)
+    assert result.executions / (time.process_time() - began) > 100_000, result
     assert result.reset_ns < 20_000
 
 

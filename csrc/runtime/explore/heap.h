@@ -128,6 +128,10 @@ static inline void shadow_check(u64 addr, size_t size, bool write, const void *p
 
 /* Every recorded access to the object comes before the clock; else the first that does not, in a finding. */
 void shadow_freeing(struct object *object, const struct clock *clock, const void *pc);
+/* --- image.c: memory that is not the heap's --- */
+
+/* Before an access: reports one that must not happen, and does not come back from it. */
+void shadow_elsewhere(u64 addr, size_t size, bool write, const void *pc);
 /* Memory of shared objects outside of the heap that may be read: the image that addr lies in. */
 void shadow_add_image(const void *addr);
 /* Only the extension's own is left. */

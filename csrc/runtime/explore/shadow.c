@@ -15,12 +15,10 @@
  * neighbours of a variable are never mistaken for it. A cell belongs to one object's life by the object's serial number:
  * nothing is cleared when memory is handed out or an execution begins.
  *
- * A task's own stack is not looked at. Another task's may be used as long as its frame lives, without dates. Static
- * memory of the extension and of the core's own shared object may be read; cores have no variables in it.
+ * Memory that is not the heap's has no dates; image.c says which of it may be used.
  */
 #define _GNU_SOURCE
 #include <explore/explore.h>
-#include <link.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -31,7 +29,6 @@
 #define SEVERAL 0xff
 #define MAX_SHARED 2048
 #define MAX_SPLITS 1024
-#define MAX_SEGMENTS 64
 #define MOST_ACCESSES 4000000u
 
 struct shared {
@@ -44,9 +41,6 @@ struct cell *shadow_cells;
 static struct shared shared[MAX_SHARED];
 static struct cell splits[MAX_SPLITS][8];
 static unsigned int nr_shared, nr_splits;
-
-static struct { u64 begin, end; bool writable, code; } segments[MAX_SEGMENTS];
-static int nr_segments;
 
 int shadow_init(void)
 {
@@ -68,87 +62,6 @@ void shadow_reset(void)
 	nr_shared = 1;
 	nr_splits = 1;
 }
-
-/* --- memory that is not the heap's --- */
-
-static int add_segments(struct dl_phdr_info *info, size_t size, void *arg)
-{
-	u64 addr = (u64)arg;
-	bool has = false;
-	int i;
-
-	(void)size;
-	for (i = 0; i < info->dlpi_phnum; i++) {
-		const ElfW(Phdr) *h = &info->dlpi_phdr[i];
-		u64 begin = info->dlpi_addr + h->p_vaddr;
-
-		has |= h->p_type == PT_LOAD && addr >= begin && addr < begin + h->p_memsz;
-	}
-	if (!has)
-		return 0;
-	for (i = 0; i < info->dlpi_phnum && nr_segments < MAX_SEGMENTS; i++) {
-		const ElfW(Phdr) *h = &info->dlpi_phdr[i];
-
-		if (h->p_type != PT_LOAD)
-			continue;
-		segments[nr_segments].begin = info->dlpi_addr + h->p_vaddr;
-		segments[nr_segments].end = segments[nr_segments].begin + h->p_memsz;
-		segments[nr_segments].code = h->p_flags & PF_X;
-		segments[nr_segments++].writable = h->p_flags & PF_W;
-	}
-	return 1;
-}
-
-void shadow_add_image(const void *addr)
-{
-	int i;
-
-	for (i = 0; i < nr_segments; i++)
-		if ((u64)addr >= segments[i].begin && (u64)addr < segments[i].end)
-			return;
-	dl_iterate_phdr(add_segments, (void *)addr);
-}
-
-void shadow_forget_images(void)
-{
-	nr_segments = 0;
-	shadow_add_image(shared);
-}
-
-bool shadow_is_code(u64 addr)
-{
-	int i;
-
-	for (i = 0; i < nr_segments; i++)
-		if (segments[i].code && addr >= segments[i].begin && addr < segments[i].end)
-			return true;
-	return false;
-}
-
-static void elsewhere(u64 addr, size_t size, bool write, const void *pc)
-{
-	struct task *t = engine.current;
-	int i, other;
-
-	if (addr - (u64)t->fiber.stack < FIBER_STACK_BYTES)
-		return;
-	other = engine_stack_owner(addr);
-	if (other >= 0) {
-		const struct task *owner = &engine.tasks[other];
-
-		if (!(engine.used >> other & 1) || owner->state != TASK_LIVE || engine_stack_is_dead(owner, addr))
-			finding_fatal(XP_K_USE_AFTER_FREE, addr, pc, "the stack frame is gone");
-		return;
-	}
-	for (i = 0; i < nr_segments; i++)
-		if (addr >= segments[i].begin && addr + size <= segments[i].end && (!write || segments[i].writable))
-			return;
-	finding_fatal(XP_K_BAD_ACCESS, addr, pc, addr < 65536 ? "NULL pointer" :
-		      addr >= 0xdead000000000000ull && addr < 0xdead000000001000ull ? "a deleted list node's pointer" :
-		      "no object is there");
-}
-
-/* --- the heap --- */
 
 static noinline void bad(const struct slot *slot, u64 addr, const void *pc)
 {
@@ -175,7 +88,7 @@ void shadow_check_any(u64 addr, size_t size, bool write, const void *pc)
 	if (!engine.current)
 		return;
 	if (offset >= HEAP_BYTES)
-		elsewhere(addr, size, write, pc);
+		shadow_elsewhere(addr, size, write, pc);
 	else
 		slot_for(addr, offset, size, pc);
 }
@@ -430,7 +343,7 @@ static noinline void access_any(u64 addr, size_t size, enum access_class class, 
 	if (t->accesses > MOST_ACCESSES)
 		finding_fatal(XP_K_LIVELOCK, addr, pc, "a loop that never comes to a scheduling point");
 	if (offset >= HEAP_BYTES) {
-		elsewhere(addr, size, class == PLAIN_WRITE || class == MARKED_WRITE, pc);
+		shadow_elsewhere(addr, size, class == PLAIN_WRITE || class == MARKED_WRITE, pc);
 		return;
 	}
 	o = slot_for(addr, offset, size, pc);
@@ -460,7 +373,10 @@ void shadow_access(u64 addr, size_t size, enum access_class class, const void *p
 		begin_cell(c, o->serial, mask);
 		c->owner = (u8)t->id;
 	} else if (unlikely(c->mask != mask || c->unit)) {
-		goto unusual;
+		if (unlikely(!slot_has(o, offset, size) || is_unpublished(o, t)))
+			goto unusual;
+		access_parts(c, mask, addr, class, t, place_of(t, pc));
+		return;
 	} else if (c->owner != t->id) {
 		if (unlikely(is_unpublished(o, t)))
 			goto unusual;
