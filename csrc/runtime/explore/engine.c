@@ -7,8 +7,8 @@
  *
  * Three parts: task 0 sets the scenario up, alone; the tasks run concurrently, each point a question to the strategy;
  * task 0 tears down, alone again. The concurrent part begins with the steps that the search repeats, which the nodes
- * have (engine.fresh_from): there the strategy is not asked. While task 0 is alone nothing is recorded as a step. Should it have to wait (a flush
- * for works), the others run without a choice, lowest number first.
+ * have (engine.fresh_from): there the strategy is not asked. While task 0 is alone nothing is recorded as a step. Should
+ * it have to wait (a flush for works), the others run without a choice, lowest number first.
  *
  * Enabledness is exact: an operation that would have to wait is not begun, so that a failed attempt at a lock is no
  * event. When no task can go on and some are not finished, that is a deadlock, unless it is the symmetry of identical
