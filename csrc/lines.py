@@ -6,10 +6,13 @@ line, addresses in hexadecimal:
 
     iopf-lines 2
     F <path>                    files, numbered from 0
+    N <name>                    names of functions, numbered from 0
     L <address> <line> <file>   from this address on; line 0: no line is known from here on. Sorted
-    L <address> <line> <file> <line> <file>
-                                the same, of an inline function of a kernel header: the line that calls it, then its own
-    S <address> <size> <name>   functions. Sorted
+    S <address> <size> <name>   functions of the symbol table. Sorted
+
+Behind an L, where the code is a core's: " <name>" of the function that the line is in, whatever it was compiled into;
+" in <line> <file>" if it calls an inline function of a kernel header, which the address is in; and for each function
+that it was compiled into " from <line> <file> <name>", the line of the call, from the inside out.
 
 ``iopf.explore.lines`` reads it.
 """
@@ -28,6 +31,9 @@ _SYMBOL = re.compile(r"^([0-9a-f]+) .{6}F \S+\s+([0-9a-f]+) +(?:\.hidden |\.prot
 
 #: What a core includes and calls as the kernel's: a place there says little without the line that calls it.
 _KERNEL_HEADER = re.compile(r"(^|/)(include/linux|runtime/[^/]+)/[^/]+\.h$")
+
+#: The explorer itself, whose functions are few in a trace.
+_EXPLORER = re.compile(r"(^|/)(explore/|runtime/|iopf\._\w+\.c$|python3)|^$")
 
 
 class NoLines(RuntimeError):
@@ -50,45 +56,69 @@ def _run(*command, lines=()):
     return done.stdout.splitlines()
 
 
-def _callers(so_path, rows):
-    """For each address of a kernel header's inline function: (line, path) of what is no such header and calls it.
+def _frames(so_path, rows):
+    """For each address of a core's code: its frames (line, path, function), from the inside out.
 
     Every address is asked for: two calls in a row of the same function are one row of the table.
     """
     addresses = [
         f"{address:x}"
-        for (first, line, path), (behind, _, _) in itertools.pairwise(rows) if line and _KERNEL_HEADER.search(path)
+        for (first, line, path), (behind, _, _) in itertools.pairwise(rows) if line and not _EXPLORER.search(path)
         for address in range(first, behind)
     ]
     if not addresses:
         return {}
-    callers, known, address = {}, {path for _, _, path in rows}, 0
-    for text in _run(os.environ.get("ADDR2LINE", "addr2line"), "-a", "-i", "-e", str(so_path), lines=addresses):
+    frames, known, current, name = {}, {path: path for _, _, path in rows}, [], None
+    for text in _run(os.environ.get("ADDR2LINE", "addr2line"), "-a", "-i", "-f", "-e", str(so_path), lines=addresses):
         if text.startswith("0x"):
-            address = int(text, 16)
-            continue
-        path, _, line = text.partition(" (discriminator")[0].rpartition(":")
-        path = os.path.normpath(path)
-        if address not in callers and line.isdigit() and int(line) and not _KERNEL_HEADER.search(path):
-            callers[address] = int(line), _as_compiled(path, known)
-    return callers
+            current = frames[int(text, 16)] = []
+            name = None
+        elif name is None:
+            name = text
+        else:
+            path, _, line = text.partition(" (discriminator")[0].rpartition(":")
+            if path not in known:
+                known[path] = _as_compiled(os.path.normpath(path), known)
+            # GCC's names for what it made of a function: iopf_report_last.isra.0, ....part.0
+            current.append((int(line) if line.isdigit() else 0, known[path], name.partition(".")[0]))
+            name = None
+    return {address: tuple(found) for address, found in frames.items()}
 
 
-def _split(rows, callers):
-    """Rows with what calls them, or None; one more wherever that changes."""
+def _split(rows, frames):
+    """Rows with their frames, or (); one more wherever those change."""
     for (first, line, path), (behind, _, _) in itertools.pairwise([*rows, (rows[-1][0] + 1, 0, "")] if rows else []):
-        yield first, line, path, callers.get(first)
-        if first not in callers:
+        yield first, line, path, frames.get(first, ())
+        if first not in frames:
             continue
         for address in range(first + 1, behind):
-            if callers.get(address) != callers.get(address - 1):
-                yield address, line, path, callers.get(address)
+            if frames.get(address) != frames.get(address - 1):
+                yield address, line, path, frames.get(address, ())
+
+
+class _Names(dict):
+    """Numbers for names, in the order in which they come."""
+
+    def __missing__(self, name):
+        self[name] = len(self)
+        return self[name]
+
+
+def _entry(line, path, frames, files, names):
+    """What an L says behind its address."""
+    own = next((index for index, frame in enumerate(frames) if frame[0] and not _KERNEL_HEADER.search(frame[1])), None)
+    if not line or own is None or (frames[0][0], frames[0][1]) != (line, path):
+        return f"{line} {files[path] if line else 0}"
+    text = f"{frames[own][0]} {files[frames[own][1]]} {names[frames[own][2]]}"
+    if own:
+        text += f" in {line} {files[path]}"
+    return text + "".join(f" from {line} {files[path]} {names[name]}" for line, path, name in frames[own + 1:] if line)
 
 
 def _as_compiled(path, known):
     """A path that addr2line has made absolute as the compiler was told it."""
     parts = path.split("/")
-    return next((tail for tail in ("/".join(parts[first:]) for first in range(len(parts))) if tail in known), path)
+    return next((known[tail] for tail in ("/".join(parts[first:]) for first in range(len(parts))) if tail in known), path)
 
 
 def _rows(lines):
@@ -122,20 +152,18 @@ def line_map(so_path, only=None):
     rows = _rows(_objdump("--dwarf=decodedline", "--wide", str(so_path)))
     if only is not None:
         rows = [row if not row[1] or only(row[2]) else (row[0], 0, "") for row in rows]
-    files, text, last = {}, [], None
-    for address, line, path, caller in _split(rows, _callers(so_path, rows)):
-        entry = (line, files.setdefault(path, len(files)) if line else 0)
-        if caller:
-            entry = (caller[0], files.setdefault(caller[1], len(files)), *entry)
+    files, names, text, last = _Names(), _Names(), [], None
+    for address, line, path, frames in _split(rows, _frames(so_path, rows)):
+        entry = _entry(line, path, frames, files, names)
         if entry != last:
-            text.append(" ".join(("L", f"{address:x}", *map(str, entry))))
+            text.append(f"L {address:x} {entry}")
         last = entry
     symbols = set()
     for line in _objdump("--syms", "--wide", str(so_path)):
         symbol = _SYMBOL.match(line)
         if symbol and int(symbol[2], 16):
             symbols.add((int(symbol[1], 16), int(symbol[2], 16), symbol[3]))
-    text = [HEADER, *(f"F {path}" for path in files), *text,
+    text = [HEADER, *(f"F {path}" for path in files), *(f"N {name}" for name in names), *text,
             *(f"S {address:x} {size:x} {name}" for address, size, name in sorted(symbols))]
     return "\n".join(text) + "\n"
 

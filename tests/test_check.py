@@ -229,6 +229,26 @@ def test_a_one_line_bug_turns_its_row_red(change, tables):
     assert all(str(path) in finding["trace"] for finding in findings)
 
 
+def function_around(number, text):
+    """The lines of the function that a line is in, counted from 1: kernel style, nothing else begins at the margin."""
+    first = max(index for index, line in enumerate(text[:number], 1) if line == "{")
+    return range(first, next(index for index, line in enumerate(text[first:], first + 1) if line == "}") + 1)
+
+
+@pytest.mark.parametrize("change", [change for change in CHANGES.CHANGES if change.kinds == ("leak",)],
+                         ids=lambda change: change.name)
+def test_a_missing_put_is_looked_for_in_its_function(change, tables, kernel_trees):
+    """A line that is not there is named by those next to it: the leak's places lead into the function that lost it."""
+    _, data, _, path = tables[change.name]
+    leak = next(finding for finding in data["cells"][0]["findings"] if finding["kind"] == "leak")
+    places = leak["trace"].split("\n\n")[-2]
+    lines = {int(number) for row in places.splitlines() if re.match("  (last|freed|  )", row)
+             for number in re.findall(rf"{re.escape(str(path))}:(\d+)", row)}
+    lost_at = change.line(kernel_trees.paths[CHANGES.BASE].read_text())
+    assert lines & set(function_around(lost_at, path.read_text().split("\n"))), (lost_at, places)
+    assert "its count is still 1" in leak["message"] and "perhaps never put" in places
+
+
 def test_the_base_of_the_changes_is_clean_in_their_rows(check, kernel_trees):
     """So that what a changed file shows is the change."""
     rows = sorted({scenario for scenario, _ in SHOWN.values()})

@@ -123,7 +123,7 @@ static struct found *add(u64 signature, int kind, u64 execution)
 		return NULL;
 	f = &found[nr_found++];
 	*f = (struct found){
-		.signature = signature, .count = 1, .execution = execution, .rank = kinds[kind].rank,
+		.signature = signature, .count = 1, .execution = execution, .rank = kinds[kind].rank, .order = nr_found,
 		.preemptions = engine.preemptions, .clauses = monitor_clauses, .culprit = { -1, -1 },
 	};
 	f->choices = copy_schedule(&f->length);
@@ -267,7 +267,9 @@ static int compare(const void *a, const void *b)
 		return y->rank - x->rank;
 	if (!x->clauses != !y->clauses)
 		return !!x->clauses - !!y->clauses;
-	return x->execution < y->execution ? -1 : x->execution > y->execution;
+	if (x->execution != y->execution)
+		return x->execution < y->execution ? -1 : 1;
+	return x->order - y->order;
 }
 
 void failures_finish(void)

@@ -285,14 +285,6 @@ void monitor_end(void)
 			f->pc = (const void *)(u64)(tokens[i].record + 1);
 			f->task = tokens[i].task;
 		}
-	if (!heap_live)
-		return;
-	for (i = 0; i < heap_nr_objects; i++) {
-		const struct object *o = &heap_objects[i];
-
-		if (o->state == OBJECT_FREED)
-			continue;
-		finding_add(XP_K_LEAK, (u64)heap_base + o->base, o->pc, "nobody freed it");
-		engine.findings[engine.nr_findings - 1].pc = o->pc;
-	}
+	if (heap_live)
+		leak_find();
 }

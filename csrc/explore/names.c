@@ -212,6 +212,11 @@ const char *record_object(u64 addr)
 			   member_of(o, (u32)(plain - (u64)heap_base) - o->base, member, sizeof(member)));
 }
 
+const char *record_whole(int object)
+{
+	return record_text("%s#%d", name_of(&heap_objects[object]), number_of(object));
+}
+
 /* --- tasks --- */
 
 /* The how-manieth of its parent's works and callbacks; the scenario's tasks, all of them main's, do not count. */

@@ -166,7 +166,7 @@ static int write_steps(struct found *f, const struct finding *finding, int *inde
 
 /* --- places that the failure is about --- */
 
-static void add_site(struct xp_site *sites, int *n, int task, int step, const void *pc, const char *what,
+void record_site(struct xp_site *sites, int *n, int task, int step, const void *pc, const char *what,
 		     const char *object)
 {
 	sites[(*n)++] = (struct xp_site){
@@ -204,7 +204,7 @@ static void cycle_sites(struct xp_site *sites, int *n, const struct finding *fin
 							record_task(__builtin_ctzll(others))) :
 					    record_text("in %s", op_name(t->pending.kind));
 
-		add_site(sites, n, task, step_at(index_of, t->pending.pc, task), place_of(t, t->pending.pc), what,
+		record_site(sites, n, task, step_at(index_of, t->pending.pc, task), place_of(t, t->pending.pc), what,
 			 record_object(t->pending.addr));
 	}
 }
@@ -217,7 +217,7 @@ static void order_sites(struct xp_site *sites, int *n, const struct finding *fin
 	for (i = 0; i < c->length; i++) {
 		const struct lock_class *next = c->classes[(i + 1) % c->length];
 
-		add_site(sites, n, c->tasks[i], -1, c->pc[i],
+		record_site(sites, n, c->tasks[i], -1, c->pc[i],
 			 record_text("holds %s (%s:%d), takes", c->classes[i]->name, c->classes[i]->file,
 				     c->classes[i]->line), record_text("%s (%s:%d)", next->name, next->file, next->line));
 	}
@@ -233,7 +233,7 @@ static int last_in_core(int task, int event)
 
 		if (e->task == task && e->kind == OP_NOTE && e->text && strstr(e->text, "begins"))
 			return -1;
-		if (e->task == task && (u64)e->pc >= PC_RECORDS)
+		if (e->task == task && (e->kind != OP_NOTE || e->text) && (u64)e->pc >= PC_RECORDS)
 			return i;
 	}
 	return -1;
@@ -244,7 +244,7 @@ static void add_last_in_core(struct xp_site *sites, int *n, int task, int event,
 	int last = last_in_core(task, event);
 
 	if (last >= 0)
-		add_site(sites, n, task, step_of(index_of, last), engine.events[last].pc, what, NULL);
+		record_site(sites, n, task, step_of(index_of, last), engine.events[last].pc, what, NULL);
 }
 
 static int end_of_report(u64 number)
@@ -272,10 +272,10 @@ static void lost_sites(struct xp_site *sites, int *n, u64 number, const int *ind
 	int end = end_of_report(number);
 
 	if (o && o->state == OBJECT_FREED)
-		add_site(sites, n, o->free_task, step_of(index_of, o->free_event), o->free_pc, "its group was freed",
+		record_site(sites, n, o->free_task, step_of(index_of, o->free_event), o->free_pc, "its group was freed",
 			 record_object((u64)heap_base + o->base));
 	else if (o)
-		add_site(sites, n, o->task, step_of(index_of, o->event), o->pc, "its group was allocated, and is still there",
+		record_site(sites, n, o->task, step_of(index_of, o->event), o->pc, "its group was allocated, and is still there",
 			 record_object((u64)heap_base + o->base));
 	if (end >= 0)
 		add_last_in_core(sites, n, tokens[number - 1].task, end, "its report's last step", index_of);
@@ -291,14 +291,14 @@ static void add_queued(struct xp_site *sites, int *n, const struct finding *find
 
 		if (e->kind != OP_QUEUE_WORK || heap_find(e->addr) != finding->object)
 			continue;
-		add_site(sites, n, e->task, step_of(index_of, i), e->pc, "queued", record_object(e->addr));
+		record_site(sites, n, e->task, step_of(index_of, i), e->pc, "queued", record_object(e->addr));
 		return;
 	}
 }
 
 static void write_sites(struct found *f, const struct finding *finding, const int *index_of)
 {
-	struct xp_site *sites = calloc(16, sizeof(*sites));
+	struct xp_site *sites = calloc(16 + MAX_LEAK_SITES, sizeof(*sites));
 	const char *object = record_object(finding->addr);
 	int n = 0;
 
@@ -313,9 +313,9 @@ static void write_sites(struct found *f, const struct finding *finding, const in
 		order_sites(sites, &n, finding);
 		break;
 	case XP_K_DATA_RACE:
-		add_site(sites, &n, finding->task, step_at(index_of, finding->pc, finding->task), finding->pc,
+		record_site(sites, &n, finding->task, step_at(index_of, finding->pc, finding->task), finding->pc,
 			 class_texts[finding->detail >> 8 & 3], object);
-		add_site(sites, &n, finding->other_task, step_at(index_of, finding->other_pc, finding->other_task),
+		record_site(sites, &n, finding->other_task, step_at(index_of, finding->other_pc, finding->other_task),
 			 finding->other_pc, class_texts[finding->detail & 3], object);
 		break;
 	case XP_K_LOST_RESPONSE:
@@ -324,23 +324,28 @@ static void write_sites(struct found *f, const struct finding *finding, const in
 	case XP_K_DOUBLE_RESPONSE: {
 		const struct token *t = &tokens[finding->detail - 1];
 
-		add_site(sites, &n, finding->task, step_of(index_of, finding->event), finding->pc, "answered", object);
-		add_site(sites, &n, t->answered_by, step_of(index_of, t->answer_event), t->answer_pc, "answered before", object);
+		record_site(sites, &n, finding->task, step_of(index_of, finding->event), finding->pc, "answered", object);
+		record_site(sites, &n, t->answered_by, step_of(index_of, t->answer_event), t->answer_pc, "answered before", object);
 		break;
 	}
+	case XP_K_LEAK:
+		object = record_whole(finding->object);
+		f->face.object = object;
+		leak_sites(sites, &n, finding, index_of);
+		break;
 	case XP_K_UNEXPECTED_RETURN:
 		add_last_in_core(sites, &n, finding->task, finding->event, "the call's last step", index_of);
-		add_site(sites, &n, finding->task, step_of(index_of, finding->event), finding->pc, "returned", object);
+		record_site(sites, &n, finding->task, step_of(index_of, finding->event), finding->pc, "returned", object);
 		break;
 	default:
 		if (finding->by_order) {
-			add_site(sites, &n, finding->other_task,
+			record_site(sites, &n, finding->other_task,
 				 step_at(index_of, finding->other_pc, finding->other_task), finding->other_pc, "accessed",
 				 object);
-			add_site(sites, &n, finding->task, step_at(index_of, finding->pc, finding->task), finding->pc,
+			record_site(sites, &n, finding->task, step_at(index_of, finding->pc, finding->task), finding->pc,
 				 "freed, in no order with it", object);
-		} else if (finding->kind != XP_K_LEAK) {
-			add_site(sites, &n, finding->task, step_of(index_of, finding->event), finding->pc,
+		} else {
+			record_site(sites, &n, finding->task, step_of(index_of, finding->event), finding->pc,
 				 finding->kind == XP_K_DOUBLE_FREE || finding->kind == XP_K_INVALID_FREE ? "freed" :
 				 finding->kind <= XP_K_BAD_ACCESS ? "accessed" : "here", object);
 		}
@@ -351,11 +356,11 @@ static void write_sites(struct found *f, const struct finding *finding, const in
 		const struct object *o = &heap_objects[finding->object];
 
 		if (o->state == OBJECT_FREED && !finding->by_order)
-			add_site(sites, &n, o->free_task, step_of(index_of, o->free_event), o->free_pc,
+			record_site(sites, &n, o->free_task, step_of(index_of, o->free_event), o->free_pc,
 				 finding->kind == XP_K_DOUBLE_FREE ? "freed before" : "freed", object);
 		else if (o->state == OBJECT_WAITING)
-			add_site(sites, &n, -1, -1, o->free_pc, "handed to kfree_rcu", object);
-		add_site(sites, &n, o->task, step_of(index_of, o->event), o->pc, "allocated", object);
+			record_site(sites, &n, -1, -1, o->free_pc, "handed to kfree_rcu", object);
+		record_site(sites, &n, o->task, step_of(index_of, o->event), o->pc, "allocated", object);
 	}
 	f->face.sites = sites;
 	f->face.nr_sites = n;
@@ -403,6 +408,8 @@ static const char *message(const struct finding *finding)
 	const char *object = record_object(finding->addr);
 
 	switch (finding->kind) {
+	case XP_K_LEAK:
+		return leak_message(finding);
 	case XP_K_LOST_RESPONSE:
 		return record_text("%s: %s", token_text(finding->detail), finding->text);
 	case XP_K_UNEXPECTED_RETURN:

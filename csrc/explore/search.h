@@ -141,6 +141,13 @@ void monitor_resolve(int space, const void *pc);
 void monitor_member(u64 last, u64 number, const void *pc);
 void monitor_value(s64 value);	/* XP_OUT */
 
+/* --- leak.c --- */
+
+#define MAX_LEAK_SITES 32
+void leak_find(void);
+void leak_sites(struct xp_site *sites, int *n, const struct finding *f, const int *index_of);
+const char *leak_message(const struct finding *f);
+
 /* --- lockorder.c --- */
 
 void lock_order_reset(void);
@@ -206,7 +213,7 @@ struct found {
 	u64 count, execution;
 	unsigned int clauses;
 	const void *site;	/* that its object was allocated at */
-	int rank;
+	int rank, order;	/* order: in which they were found */
 	int length;
 	struct choice *choices;
 	int preemptions;
@@ -236,8 +243,10 @@ void record_failure(struct found *f);
 void record_reset(void);
 const char *record_text(const char *format, ...) __printf(1, 2);
 const char *record_object(u64 addr);
+const char *record_whole(int object);	/* without a member */
 const char *record_task(int task);
 struct xp_place record_place(const void *pc);
+void record_site(struct xp_site *sites, int *n, int task, int step, const void *pc, const char *what, const char *object);
 void shrink(struct found *f, double deadline);
 void failures_finish(void);
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import bisect
 import functools
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .._csrc_tools import tool
@@ -29,6 +29,8 @@ class Place:
     function: str | None = None
     #: the inline function of a kernel header that this line calls and that the place is in: "linux/list.h:64"
     inside: str | None = None
+    #: calls that were compiled into their callers, from the inside out
+    callers: tuple[Place, ...] = ()
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else self.file
@@ -50,16 +52,19 @@ class LineMap:
             raise ValueError("this is no line map of this version of iopf")
         self._files: list[str] = []
         self._starts: list[int] = []
-        self._lines: list[tuple[int, ...]] = []
+        self._names: list[str] = []
+        self._lines: list[str] = []
         self._functions: list[tuple[int, int, str]] = []
         for row in rows[1:]:
             kind, _, rest = row.partition(" ")
             if kind == "F":
                 self._files.append(rest)
             elif kind == "L":
-                address, *places = rest.split()
+                address, _, entry = rest.partition(" ")
                 self._starts.append(int(address, 16))
-                self._lines.append(tuple(map(int, places)))
+                self._lines.append(entry)
+            elif kind == "N":
+                self._names.append(rest)
             elif kind == "S":
                 address, size, name = rest.split(" ", 2)
                 self._functions.append((int(address, 16), int(size, 16), name))
@@ -67,11 +72,21 @@ class LineMap:
     def find(self, offset: int) -> Place | None:
         """The place of an address in the object, or None."""
         index = bisect.bisect_right(self._starts, offset) - 1
-        if index < 0 or not self._lines[index][0]:
+        if index < 0 or self._lines[index].startswith("0 "):
             return None
-        line, file, *inner = self._lines[index]
-        inside = f"{'/'.join(self._files[inner[1]].split('/')[-2:])}:{inner[0]}" if inner else None
-        return Place(self._files[file], line, self.function(offset), inside)
+        own, *calls = self._lines[index].split(" from ")
+        own, _, inner = own.partition(" in ")
+        place = self._place(own, self.function(offset))
+        inside = self._place(inner) if inner else None
+        return replace(
+            place, inside=f"{'/'.join(inside.file.split('/')[-2:])}:{inside.line}" if inside else None,
+            callers=tuple(map(self._place, calls)),
+        )
+
+    def _place(self, text: str, function: str | None = None) -> Place:
+        """What an L says of one place: line, file, and the function if it knows better than ``function``."""
+        line, file, *name = map(int, text.split())
+        return Place(self._files[file], line, self._names[name[0]] if name else function)
 
     def function(self, offset: int) -> str | None:
         """The function that an address is in."""

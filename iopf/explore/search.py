@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -33,6 +33,10 @@ ESTIMATE_SECONDS = 0.5
 #: A failure is looked for that is graver than the first one, for so many executions more.
 AFTER_FAILURE = 1000
 PROGRESS_SECONDS = 0.05
+
+CALLED = "called from"
+#: Places that csrc/explore/leak.c tells the calls of.
+WITH_CALLERS = ("last touched", "last touched before that", "last step of the call that counted it", CALLED)
 
 _TASK = re.compile(r"\btask (\d+)\b")
 #: "memory#1+8" in C, "memory[8]" in an operation.
@@ -239,6 +243,11 @@ def _let_signals_run() -> int:
     return 0
 
 
+def _is_table(place: Place | None) -> bool:
+    """Where every core's functions are called from: csrc/core/table.h, which says nothing about any."""
+    return place is not None and place.file.endswith("core/table.h")
+
+
 class Copier:
     """Copies what a search found out of C."""
 
@@ -365,7 +374,6 @@ class Copier:
 
     def failure(self, raw: Any) -> Failure:
         """One struct xp_failure."""
-        name = self.tasks.__getitem__
         steps = tuple(self.step(raw.steps[index]) for index in range(raw.nr_steps))
         sites = [raw.sites[index] for index in range(raw.nr_sites)]
         runs = tuple(
@@ -392,12 +400,7 @@ class Copier:
             minimal=bool(raw.minimal),
             confirmed=bool(raw.confirmed),
             rank=raw.rank,
-            sites=tuple(
-                Site(self.named(self.text(site.what) or ""),
-                     name(site.task) if 0 <= site.task < len(self.tasks) else None,
-                     site.step if site.step >= 0 else None, self.place(site.place), self.object(site.object))
-                for site in sites
-            ),
+            sites=tuple(self.sites(sites)),
             steps=steps,
             runs=runs,
             culprit=(raw.culprit_first, raw.culprit_second) if raw.culprit_first >= 0 <= raw.culprit_second else None,
@@ -410,6 +413,17 @@ class Copier:
             ),
             tasks=tuple(self.tasks),
         )
+
+    def sites(self, raw: Sequence[Any]) -> Iterator[Site]:
+        """Those of C, and the calls that were compiled into their callers where C names calls."""
+        for site in raw:
+            what, place = self.named(self.text(site.what) or ""), self.place(site.place)
+            task = self.tasks[site.task] if 0 <= site.task < len(self.tasks) else None
+            if what != CALLED or not _is_table(place):
+                yield Site(what, task, site.step if site.step >= 0 else None, place, self.object(site.object))
+            for caller in place.callers if what in WITH_CALLERS and place is not None else ():
+                if not _is_table(caller):
+                    yield Site(CALLED, task, None, caller, None)
 
     def step(self, raw: Any) -> Step:
         """One struct xp_step."""

@@ -34,6 +34,9 @@ FOLD = 3
 #: Operations on an object as a whole, whatever lies at its start.
 WHOLE = ("allocate", "free", "kfree", "kfree_rcu", "call_rcu")
 
+#: Places that belong to the one above them.
+SAYS_MORE = ("called from", "last touched before that")
+
 RESET, BOLD, DIM, RED = "\033[0m", "\033[1m", "\033[2m", "\033[31;1m"
 COLUMN_COLORS = ("\033[36m", "\033[33m", "\033[35m", "\033[32m", "\033[34m")
 
@@ -255,7 +258,7 @@ class _Page:
 
     def site(self, site: Site) -> tuple[str, str, str, str, str]:
         return (
-            site.what,
+            f"  {site.what}" if site.what in SAYS_MORE else site.what,
             site.object or "",
             f"by {site.task}" if site.task is not None else "",
             f"step {site.step + 1}" if site.step is not None else "",

@@ -66,7 +66,10 @@ def test_every_address_of_our_functions_has_the_line_that_addr2line_gives(built)
 
 
 def test_an_inline_function_of_a_kernel_header_is_where_it_is_called(tmp_path):
-    """A line of list.h says little: the place is the line of the file that calls it, and the header's is beside it."""
+    """A line of list.h says little: the place is the line of the file that calls it, and the header's is beside it.
+
+    Any other function is itself, whatever it was compiled into, and knows the calls that were.
+    """
     for tool in ("gcc", "objdump", "addr2line", "nm"):
         if shutil.which(tool) is None:
             pytest.skip(f"needs {tool}")
@@ -82,8 +85,12 @@ def test_an_inline_function_of_a_kernel_header_is_where_it_is_called(tmp_path):
     lines_module().write_line_map(library, map_path(library))
     symbols = subprocess.run(["nm", "-S", library], capture_output=True, text=True, check=True).stdout
     start, size = (int(number, 16) for number in re.search(r"(\w+) (\w+) T f$", symbols, re.M).groups())
-    places = {str(find(str(library), address)).replace(f"{tmp_path}/", "") for address in range(start, start + size)}
-    assert {"user.c:6 f (linux/cell.h:3)", "user.c:7 f (linux/cell.h:3)", "own.h:3 f"} <= places
+    places = [find(str(library), address) for address in range(start, start + size)]
+    told = {str(place).replace(f"{tmp_path}/", "") for place in places}
+    assert {"user.c:6 f (linux/cell.h:3)", "user.c:7 f (linux/cell.h:3)", "own.h:3 twice"} <= told
+    callers = {tuple((caller.line, caller.function) for caller in place.callers) for place in places
+               if place.function == "twice"}
+    assert {((8, "f"),)} == callers
 
 
 def test_an_address_outside_is_shown_as_an_offset(built, tmp_path):

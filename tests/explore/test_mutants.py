@@ -113,6 +113,45 @@ def test_a_report_that_nobody_answers_names_where_it_went_out(compiled):
     assert "its report's last step" == site.what and site.place.line and site.place.file.startswith("csrc/core/")
 
 
+#: Mutants that leak: the object, and the functions of which one is named next to it, since it lost a line.
+LEAKS = (
+    ("free-keeps-param", "param#1", {"iopf_free_group"}),
+    ("free-keeps-handle", "handle#1", {"iopf_free_group"}),
+    ("free-forgets-partials", "partial#1", {"iopf_free_group"}),
+    ("free-forgets-group", "group#1", {"iopf_free_group"}),
+    ("bad-setup-keeps-param", "param#1", {"iopf_bad_setup"}),
+    ("late-report-keeps-group", "group#1", {"iopf_report_last"}),
+    ("late-report-keeps-handle", "handle#1", {"iopf_report_last"}),
+    ("removal-keeps-reference", "param#1", {"iopf_queue_remove_device"}),
+    ("work-does-not-free", "group#1", {"iommu_sva_handle_iopf"}),
+)
+
+
+@pytest.mark.parametrize("name, what, functions", LEAKS, ids=[name for name, _, _ in LEAKS])
+def test_a_leak_names_what_leaked_by_itself_and_where_it_was_held(compiled, name, what, functions):
+    """Not what hangs on it; and besides its allocation a place in the function whose line is missing."""
+    one = next(one for one in mutants.MUTANTS if one.id == name)
+    failure = explore(one.scenario(), core=core_of(compiled, one), budget=10).failure
+    assert ("leak", what) == (failure.kind, failure.object) and failure.message.startswith(f"{what}: nobody freed it")
+    held = [site for site in failure.sites if site.what.startswith(("last ", "freed, with", "called from"))]
+    assert {site.place.function for site in held if site.place} & functions, failure.sites
+    assert "allocated" == failure.sites[-1].what
+
+
+def test_a_leak_counts_its_references(compiled):
+    """Every increment and decrement with its task and line, from 0 on; the one that was never put is called so."""
+    one = next(one for one in mutants.MUTANTS if one.id == "free-keeps-param")
+    failure = explore(one.scenario(), core=core_of(compiled, one), budget=10).failure
+    counted = [site for site in failure.sites if site.what.startswith("counted")]
+    assert {"param#1.users"} == {site.object for site in counted} and all(site.place.line for site in counted)
+    assert ["0 -> 1", "1 -> 2"] == [site.what.split(" ", 1)[1].partition(",")[0] for site in counted[:2]]
+    (left,) = [site for site in counted if site.what.endswith("perhaps never put")]
+    assert "irq" == left.task and "refcount_inc_not_zero" == failure.steps[left.step].op
+    assert failure.message.endswith("its count is still 1")
+    others = [other.message for other in explore(one.scenario(), core=core_of(compiled, one), budget=10).failures[1:]]
+    assert any("device#1: nobody freed it; param#1, which nobody freed either, points to it" == other for other in others)
+
+
 def test_the_unchanged_core_passes_where_its_mutants_fail(compiled):
     """Compiled the same way and loaded the same way: no mutant is found for that it was compiled later."""
     for scenario in {one.scenario for one in mutants.MUTANTS}:
