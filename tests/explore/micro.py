@@ -212,6 +212,39 @@ def grace_period_of_oneself(wrong):
     return p
 
 
+def _callback_beside(name, **fields):
+    """A task defers an object to a callback that reads another one, the module's, which somebody is going to free."""
+    p = Program(name, slot="pointer", module="pointer", deferred="u32", **fields)
+    _object(p)
+    p.setup.kzalloc(B, OBJECT).store(p.at["module"], register=B, order="once")
+    body = p.work("callback").load(B, p.at["module"], order="once").load(C, OBJECT.payload(B)).kfree(A)
+    p.task("caller").load(A, p.at["slot"], order="once").call_rcu(OBJECT.head(A), body) \
+        .store(p.at["deferred"], 1, order="release")
+    return p
+
+
+def barrier_beside_callback(wrong):
+    """rcu_barrier() waits for callbacks that were deferred before it: in the twin somebody sees to that."""
+    p = _callback_beside("barrier beside call_rcu")
+    t = p.task("unloader")
+    if not wrong:
+        t.await_not(B, p.at["deferred"]).load(C, p.at["deferred"], order="acquire")
+    t.rcu_barrier().load(A, p.at["module"], order="once").kfree(A)
+    return p
+
+
+def grace_period_for_barrier(wrong):
+    """synchronize_rcu() waits for readers, and not for callbacks."""
+    p = _callback_beside("grace period in the place of a barrier")
+    t = p.task("unloader").await_not(B, p.at["deferred"]).load(C, p.at["deferred"], order="acquire")
+    if wrong:
+        t.synchronize_rcu()
+    else:
+        t.rcu_barrier()
+    t.load(A, p.at["module"], order="once").kfree(A)
+    return p
+
+
 def crossed_locks(wrong):
     """Two locks in both orders."""
     p = Program("crossed locks", a="mutex", b="mutex")
@@ -285,7 +318,8 @@ KINDS = (
     ("invalid-free", invalid_free_of_memory), ("bad-access", null_access), ("bad-access", out_of_bounds), ("leak", leak),
     ("data-race", plain_race), ("data-race", relaxed_message), ("data-race", unpublished_pointer),
     ("refcount", increment_from_zero), ("refcount", decrement_below_zero), ("rcu", dereference_outside),
-    ("rcu", sleep_in_reader), ("rcu", unbalanced_reader), ("rcu", grace_period_of_oneself), ("deadlock", crossed_locks),
+    ("rcu", sleep_in_reader), ("rcu", unbalanced_reader), ("rcu", grace_period_of_oneself),
+    ("use-after-free", barrier_beside_callback), ("use-after-free", grace_period_for_barrier), ("deadlock", crossed_locks),
     ("deadlock", flush_of_locked_work), ("deadlock", lock_twice), ("livelock", endless_wait),
     ("stack-overflow", deep_recursion), ("warn", warning),
 )
@@ -349,6 +383,28 @@ def random_program(seed):
         for _ in range(rng.randrange(1, 4 if number < 2 else 2)):
             rng.choice(choices)(t)
     p.teardown.flush_workqueue().destroy_workqueue()
+    return p
+
+
+def random_rcu_program(seed):
+    """A small program over callbacks, readers, grace periods and barriers."""
+    rng = random.Random(seed)
+    p = Program(f"random RCU {seed}", x="u64")
+    body = p.work("callback").add(p.at["x"], 100, register=B).out(B).kfree(A)
+    choices = (
+        lambda t: t.kzalloc(A, OBJECT).call_rcu(OBJECT.head(A), body),
+        lambda t: t.kzalloc(A, OBJECT).kfree_rcu(OBJECT.head(A)),
+        lambda t: t.rcu_barrier(),
+        lambda t: t.rcu_barrier().load(A, p.at["x"], order="once").out(A),
+        lambda t: t.rcu_read_lock().load(A, p.at["x"], order="once").out(A).rcu_read_unlock(),
+        lambda t: t.synchronize_rcu(),
+        lambda t: t.add(p.at["x"], 1, register=A).out(A),
+    )
+    choices[0](p.task("caller"))
+    for number in range(rng.choice((1, 2))):
+        t = p.task(f"t{number}")
+        for _ in range(rng.randrange(1, 3)):
+            rng.choice(choices)(t)
     return p
 
 

@@ -103,6 +103,32 @@ def test_strategies_agree_on_random_programs(number, class_hashes):
     assert agree(micro.random_program(number), class_hashes) >= 1
 
 
+@pytest.mark.parametrize("number", range(25))
+def test_strategies_agree_on_random_programs_of_callbacks(number, class_hashes):
+    """call_rcu() and rcu_barrier() of several tasks, beside readers and grace periods."""
+    assert agree(micro.random_rcu_program(number), class_hashes) >= 1
+
+
+def test_a_barrier_beside_a_callback_waits_for_it_or_not():
+    """Both orders are executed: what comes behind the barrier sees what the callback did, or does not."""
+    p = micro.Program("barrier beside call_rcu", x="u64")
+    body = p.work("callback").store(p.at["x"], 7, order="once").kfree(micro.A)
+    p.task("caller").kzalloc(micro.A, micro.OBJECT).call_rcu(micro.OBJECT.head(micro.A), body)
+    p.task("waiter").rcu_barrier().load(micro.A, p.at["x"], order="once").out(micro.A)
+    for strategy in ("naive", "sleep", "dpor"):
+        result = explore(p, strategy=strategy, classes=True, **quiet())
+        outs = {part for outcome in result.outcomes for part in outcome.parts if part.startswith("waiter")}
+        assert ("pass", 2) == (result.verdict, len(outs)), (result, outs)
+        # Before the callback was deferred; behind that, between and after; behind both only after.
+        assert 3 == result.classes, result
+    behind = micro.Program("barrier behind call_rcu", x="u64")
+    body = behind.work("callback").store(behind.at["x"], 7, order="once").kfree(micro.A)
+    behind.task("waiter").kzalloc(micro.A, micro.OBJECT).call_rcu(micro.OBJECT.head(micro.A), body).rcu_barrier() \
+        .load(micro.A, behind.at["x"], order="once").out(micro.A)
+    (outcome,) = explore(behind, strategy="naive", **quiet()).outcomes
+    assert "7" in outcome.text
+
+
 def test_commuting_counts_lose_no_outcome():
     """Increments that commute make fewer classes, and no outcome and no failure less."""
     fewer = 0

@@ -60,6 +60,12 @@ def test_independent_steps_of_random_programs_commute(number):
     assert exchanged(micro.random_program(number), exchanges=1000)[1] is None
 
 
+@pytest.mark.parametrize("number", range(25))
+def test_independent_steps_of_programs_of_callbacks_commute(number):
+    """Callbacks, readers, grace periods and barriers."""
+    assert exchanged(micro.random_rcu_program(number), exchanges=1000)[1] is None
+
+
 def test_independent_steps_of_the_golden_program_commute():
     """rcget, whose classes are known."""
     assert exchanged(rcget(4))[1] is None

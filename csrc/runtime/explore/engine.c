@@ -57,8 +57,8 @@ void engine_new_scenario(void)
 /* --- tasks --- */
 
 #define KIND(kind) (1ull << (kind))
-#define WAITING_KINDS (KIND(OP_LOCK) | KIND(OP_RCU_WAIT) | KIND(OP_RCU_BARRIER) | KIND(OP_RCU_CALLBACK) | KIND(OP_WORK) |	\
-		       KIND(OP_FLUSH_WAIT) | KIND(OP_DRAIN_WAIT) | KIND(OP_AWAIT) | KIND(OP_RESPOND) | KIND(OP_JOIN))
+#define WAITING_KINDS (KIND(OP_LOCK) | KIND(OP_RCU_WAIT) | KIND(OP_RCU_BARRIER_WAIT) | KIND(OP_RCU_CALLBACK) |		\
+		       KIND(OP_WORK) | KIND(OP_FLUSH_WAIT) | KIND(OP_DRAIN_WAIT) | KIND(OP_AWAIT) | KIND(OP_RESPOND) | KIND(OP_JOIN))
 
 static inline void announce(struct task *t, struct op op)
 {
@@ -191,7 +191,7 @@ static bool op_enabled(struct task *t)
 		return mutex_owner((const struct mutex *)op->addr) < 0;
 	case OP_RCU_WAIT:
 		return !t->wait_mask;
-	case OP_RCU_BARRIER:
+	case OP_RCU_BARRIER_WAIT:
 		return rcu_barrier_done(op->index);
 	case OP_RCU_CALLBACK:
 		return rcu_callback_ready(op->index);

@@ -38,6 +38,7 @@ static const char *const names[NR_OPS] = {
 	[OP_RCU_SNAPSHOT] = "grace period begins",
 	[OP_RCU_WAIT] = "grace period ends",
 	[OP_RCU_BARRIER] = "rcu_barrier",
+	[OP_RCU_BARRIER_WAIT] = "rcu_barrier ends",
 	[OP_KFREE_RCU] = "kfree_rcu",
 	[OP_CALL_RCU] = "call_rcu",
 	[OP_RCU_CALLBACK] = "RCU callback",
@@ -118,7 +119,7 @@ static u64 waits_for(const struct task *t)
 		return owner >= 0 ? 1ull << owner : 0;
 	}
 	case OP_RCU_WAIT:
-	case OP_RCU_BARRIER:
+	case OP_RCU_BARRIER_WAIT:
 	case OP_RCU_CALLBACK:
 		rcu_describe_wait(t, &tasks);
 		return tasks;

@@ -278,6 +278,7 @@ static bool pending_mode(const struct op *op, enum access_mode *mode, u64 *addr)
 	case OP_LOAD:
 	case OP_REF_READ:
 	case OP_RCU_LOCK:
+	case OP_RCU_BARRIER:
 	case OP_AWAIT:
 		*mode = MODE_READ;
 		return true;
@@ -292,6 +293,7 @@ static bool pending_mode(const struct op *op, enum access_mode *mode, u64 *addr)
 	case OP_QUEUE_WORK:
 	case OP_WORK:
 	case OP_RCU_SNAPSHOT:
+	case OP_CALL_RCU:
 	case OP_RESPOND:
 	case OP_HOLD:
 		*mode = MODE_WRITE;

@@ -10,8 +10,8 @@
  * worst for whoever still uses it. The date of that free is what the caller had seen, and what the readers that began
  * before had done: an access that this does not cover could have overlapped.
  *
- * rcu_barrier() waits for what had been deferred when it was called; which callbacks those are is not explored against
- * call_rcu() of others at the same time.
+ * rcu_barrier() is two steps as synchronize_rcu() is: it reads what has been deferred, which call_rcu() and kfree_rcu()
+ * write, and waits until all of that has run.
  */
 #include <explore/explore.h>
 #include <linux/rcupdate.h>
@@ -208,6 +208,8 @@ void call_rcu(struct rcu_head *head, rcu_callback_t func)
 	struct grace *g;
 
 	shadow_access((u64)head, sizeof(*head), PLAIN_WRITE, pc);
+	/* A point: whether a barrier of others came before is a choice. */
+	wait_op(OP_CALL_RCU, ADDR_RCU, pc);
 	commit(OP_CALL_RCU, MODE_WRITE, ADDR_RCU, pc);
 	g = grace_begin(head, func, 0, pc);
 	g->task = task_create(callback_main, g, OP_RCU_CALLBACK, (u64)head, (u16)(g - graces))->id;
@@ -247,14 +249,17 @@ void rcu_barrier(void)
 {
 	struct task *t = engine.current;
 	const void *pc = caller_pc();
-	int i, n = nr_graces;
+	int i, n;
 
 	if (t->rcu_nesting) {
 		might_sleep(pc, "rcu_barrier inside an RCU reader");
 		return;
 	}
-	wait_op_index(OP_RCU_BARRIER, ADDR_RCU, (u16)n, pc);
-	note(OP_RCU_BARRIER, ADDR_RCU, pc, NULL, 0);
+	wait_op(OP_RCU_BARRIER, ADDR_RCU, pc);
+	commit(OP_RCU_BARRIER, MODE_READ, ADDR_RCU, pc);
+	n = nr_graces;
+	wait_op_index(OP_RCU_BARRIER_WAIT, ADDR_RCU, (u16)n, pc);
+	note(OP_RCU_BARRIER_WAIT, ADDR_RCU, pc, NULL, 0);
 	for (i = 0; i < n; i++) {
 		if (!graces[i].head)
 			continue;
@@ -275,7 +280,7 @@ void rcu_describe_wait(const struct task *t, u64 *tasks)
 
 	*tasks = 0;
 	switch (t->pending.kind) {
-	case OP_RCU_BARRIER:
+	case OP_RCU_BARRIER_WAIT:
 		for (i = 0; i < t->pending.index; i++)
 			if (graces[i].head && !graces[i].done)
 				*tasks |= graces[i].readers | (graces[i].func ? 1ull << graces[i].task : 0);
