@@ -165,26 +165,16 @@ static void site_of_event(struct xp_site *sites, int *n, int event, const char *
 {
 	const struct event *e = &engine.events[event];
 
-	if (*n < MAX_LEAK_SITES)
+	if (*n < MAX_SITES)
 		record_site(sites, n, e->task, index_of[event], e->pc, what, object);
 }
 
-/* With the calls that led there, inside the core. */
+/* With the calls that led there. */
 static void site_and_callers(struct xp_site *sites, int *n, int event, const char *what, const char *object,
 			     const int *index_of)
 {
-	int task = engine.events[event].task, depth = engine.events[event].depth, i;
-
 	site_of_event(sites, n, event, what, object, index_of);
-	for (i = event - 1; i >= 0 && depth >= 2; i--) {
-		const struct event *e = &engine.events[i];
-
-		if (e->task != task || e->kind != OP_NOTE || e->text || e->addr || e->depth != depth)
-			continue;
-		depth--;
-		if (*n < MAX_LEAK_SITES)
-			record_site(sites, n, task, -1, e->pc, "called from", NULL);
-	}
+	record_callers(sites, n, event);
 }
 
 /* The last that who freed it did to it before. */
@@ -205,7 +195,7 @@ static void holders(struct xp_site *sites, int *n, int object, const int *index_
 {
 	int i;
 
-	for (i = heap_nr_objects - 1; i >= 0 && *n < MAX_LEAK_SITES; i--) {
+	for (i = heap_nr_objects - 1; i >= 0 && *n < MAX_SITES; i--) {
 		const struct object *o = &heap_objects[i];
 
 		if (i == object || o->state != OBJECT_FREED || !points_to(o, &heap_objects[object]))

@@ -223,6 +223,20 @@ static void order_sites(struct xp_site *sites, int *n, const struct finding *fin
 	}
 }
 
+void record_callers(struct xp_site *sites, int *n, int event)
+{
+	int task = engine.events[event].task, depth = engine.events[event].depth, i;
+
+	for (i = event - 1; i >= 0 && depth >= 2 && *n < MAX_SITES; i--) {
+		const struct event *e = &engine.events[i];
+
+		if (e->task != task || e->kind != OP_NOTE || e->text || e->addr || e->depth != depth)
+			continue;
+		depth--;
+		record_site(sites, n, task, -1, e->pc, "called from", NULL);
+	}
+}
+
 /* The last thing that a task did in the core before that event, or -1. */
 static int last_in_core(int task, int event)
 {
@@ -298,7 +312,7 @@ static void add_queued(struct xp_site *sites, int *n, const struct finding *find
 
 static void write_sites(struct found *f, const struct finding *finding, const int *index_of)
 {
-	struct xp_site *sites = calloc(16 + MAX_LEAK_SITES, sizeof(*sites));
+	struct xp_site *sites = calloc(MAX_SITES + 8, sizeof(*sites));
 	const char *object = record_object(finding->addr);
 	int n = 0;
 
@@ -325,9 +339,16 @@ static void write_sites(struct found *f, const struct finding *finding, const in
 		const struct token *t = &tokens[finding->detail - 1];
 
 		record_site(sites, &n, finding->task, step_of(index_of, finding->event), finding->pc, "answered", object);
+		record_callers(sites, &n, finding->event);
 		record_site(sites, &n, t->answered_by, step_of(index_of, t->answer_event), t->answer_pc, "answered before", object);
+		record_callers(sites, &n, t->answer_event);
 		break;
 	}
+	case XP_K_WRONG_RESPONSE:
+	case XP_K_LATE_RESPONSE:
+		record_site(sites, &n, finding->task, step_of(index_of, finding->event), finding->pc, "here", object);
+		record_callers(sites, &n, finding->event);
+		break;
 	case XP_K_LEAK:
 		object = record_whole(finding->object);
 		f->face.object = object;

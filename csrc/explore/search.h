@@ -143,7 +143,6 @@ void monitor_value(s64 value);	/* XP_OUT */
 
 /* --- leak.c --- */
 
-#define MAX_LEAK_SITES 32
 void leak_find(void);
 void leak_sites(struct xp_site *sites, int *n, const struct finding *f, const int *index_of);
 const char *leak_message(const struct finding *f);
@@ -247,6 +246,9 @@ const char *record_whole(int object);	/* without a member */
 const char *record_task(int task);
 struct xp_place record_place(const void *pc);
 void record_site(struct xp_site *sites, int *n, int task, int step, const void *pc, const char *what, const char *object);
+/* The calls that led to an event of the history, inside the core. */
+#define MAX_SITES 40
+void record_callers(struct xp_site *sites, int *n, int event);
 void shrink(struct found *f, double deadline);
 void failures_finish(void);
 

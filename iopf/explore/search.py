@@ -35,8 +35,9 @@ AFTER_FAILURE = 1000
 PROGRESS_SECONDS = 0.05
 
 CALLED = "called from"
-#: Places that csrc/explore/leak.c tells the calls of.
-WITH_CALLERS = ("last touched", "last touched before that", "last step of the call that counted it", CALLED)
+#: Places whose calls C tells (record_callers() in csrc/explore).
+WITH_CALLERS = ("last touched", "last touched before that", "last step of the call that counted it", "answered",
+                "answered before", "here", CALLED)
 
 _TASK = re.compile(r"\btask (\d+)\b")
 #: "memory#1+8" in C, "memory[8]" in an operation.

@@ -101,8 +101,12 @@ def test_a_second_answer_names_the_first(compiled):
     """Both places: who answers now, and who had."""
     one = next(one for one in mutants.MUTANTS if one.id == "bad-setup-answers-twice")
     failure = explore(one.scenario(), core=core_of(compiled, one), budget=10).failure
-    assert ["answered", "answered before"] == [site.what for site in failure.sites[:2]]
-    assert all(site.place.line and failure.steps[site.step].op in ("response", "double-response") for site in failure.sites[:2])
+    now, before = (site for site in failure.sites if site.what.startswith("answered"))
+    assert ("answered", "answered before") == (now.what, before.what)
+    assert all(site.place.line and failure.steps[site.step].op in ("response", "double-response") for site in (now, before))
+    # The helper that answers says little: who called it is beside it.
+    assert ["iopf_respond", "iopf_bad_setup"] == [site.place.function for site in failure.sites[:2]], failure.sites
+    assert "called from" == failure.sites[1].what
 
 
 def test_a_report_that_nobody_answers_names_where_it_went_out(compiled):

@@ -82,9 +82,10 @@ def failures(numbers, **options):
     return "\n\n".join(found)
 
 
-def test_random_scenarios_pass_on_the_default_core():
-    """A fixed list, so that a failure stays."""
-    assert "" == failures(range(120))
+@pytest.mark.parametrize("changes_overlap", [False, True])
+def test_random_scenarios_pass_on_the_default_core(changes_overlap):
+    """A fixed list, so that a failure stays; also where several tasks change a device at once."""
+    assert "" == failures(range(120), changes_overlap=changes_overlap)
 
 
 @pytest.mark.parametrize("section", ["setup", "teardown"])

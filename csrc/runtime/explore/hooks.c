@@ -36,7 +36,7 @@ void __tsan_func_entry(void *pc)
 	if (unlikely(!t))
 		return;
 	t->depth++;
-	/* Who called: a remark without words, of nothing (csrc/explore/leak.c). */
+	/* Who called: a remark without words, of nothing (csrc/explore/record.c). */
 	if (unlikely(engine.logging))
 		note(OP_NOTE, 0, pc, NULL, 0);
 	if (unlikely((u64)__builtin_frame_address(0) - (u64)t->fiber.stack < FIBER_RESERVE_BYTES))
