@@ -100,7 +100,8 @@ static void removed(int device, const struct effect *effect)
 
 static bool add_end(struct device_state *s, int change, int result)
 {
-	struct effect effect = variable_end(&s->queue, change, !result ? HAD_EFFECT : result == -EBUSY ? HAD_NONE : WAS_REFUSED);
+	struct effect effect = variable_end(&s->queue, change, !result ? HAD_EFFECT :
+					    result == -EBUSY ? HAD_NONE : WAS_REFUSED);
 
 	s->adding--;
 	return effect.explained && (!result || result == -EBUSY || (result == -ENOMEM && scenario.may_fail));

@@ -11,6 +11,7 @@
 #include "search.h"
 
 #define MAX_REFERENCES 128
+#define MOST_HOLDERS 4
 
 static bool points_to(const struct object *from, const struct object *to)
 {
@@ -161,7 +162,8 @@ static int end_of_call(int event)
 	return last;
 }
 
-static void site_of_event(struct xp_site *sites, int *n, int event, const char *what, const char *object, const int *index_of)
+static void site_of_event(struct xp_site *sites, int *n, int event, const char *what, const char *object,
+			  const int *index_of)
 {
 	const struct event *e = &engine.events[event];
 
@@ -193,18 +195,23 @@ static int touch_before_free(const struct object *o)
 
 static void holders(struct xp_site *sites, int *n, int object, const int *index_of)
 {
-	int i;
+	int i, found = 0;
 
+	/* The last ones: what was freed early is more likely to have been put. */
 	for (i = heap_nr_objects - 1; i >= 0 && *n < MAX_SITES; i--) {
 		const struct object *o = &heap_objects[i];
 
 		if (i == object || o->state != OBJECT_FREED || !points_to(o, &heap_objects[object]))
+			continue;
+		if (++found > MOST_HOLDERS)
 			continue;
 		record_site(sites, n, o->free_task, o->free_event < engine.nr_events ? index_of[o->free_event] : -1, o->free_pc,
 			    "freed, with a pointer to it", record_whole(i));
 		if (touch_before_free(o) >= 0)
 			site_and_callers(sites, n, touch_before_free(o), "last touched before that", record_whole(i), index_of);
 	}
+	if (found > MOST_HOLDERS && *n < MAX_SITES)
+		record_site(sites, n, -1, -1, NULL, record_text("and %d more", found - MOST_HOLDERS), NULL);
 }
 
 void leak_sites(struct xp_site *sites, int *n, const struct finding *f, const int *index_of)
@@ -212,7 +219,7 @@ void leak_sites(struct xp_site *sites, int *n, const struct finding *f, const in
 	const struct object *o = &heap_objects[f->object];
 	struct reference references[MAX_REFERENCES];
 	s64 count;
-	int nr = collect(o, references, &count), i, candidates = 0;
+	int nr = collect(o, references, &count), i, candidates = 0, shown = -1;
 
 	for (i = 0; i < nr; i++) {
 		int event = references[i].event, last;
@@ -221,29 +228,34 @@ void leak_sites(struct xp_site *sites, int *n, const struct finding *f, const in
 			continue;
 		candidates++;
 		last = last_touch(o, engine.events[event].task);
-		if (last > event)
+		if (last > event && last != shown)
 			site_and_callers(sites, n, last, "last touched", record_whole(f->object), index_of);
+		shown = last;
 		/* Nobody else took it over: it was given up between there and the end of the call. */
 		if ((last <= event || engine.events[last].task == engine.events[event].task) &&
 		    end_of_call(event) > (last > event ? last : event))
-			site_and_callers(sites, n, end_of_call(event), "last step of the call that counted it", NULL, index_of);
+			site_and_callers(sites, n, end_of_call(event), "last step of the call that counted it", NULL,
+					 index_of);
 	}
 	if (!candidates && last_touch(o, 0) >= 0)
 		site_and_callers(sites, n, last_touch(o, 0), "last touched", record_whole(f->object), index_of);
 	holders(sites, n, f->object, index_of);
-	for (i = 0, nr = 0; i < engine.nr_events; i++) {
+	for (i = 0; i < engine.nr_events; i++) {
 		const struct event *e = &engine.events[i];
+		const char *what;
 		bool left = false;
 		int k;
 
 		if (!is_count(e) || !is_of(e, o))
 			continue;
-		nr = collect(o, references, &count);
 		for (k = 0; k < nr; k++)
 			left |= references[k].event == i && !references[k].gone;
-		site_of_event(sites, n, i, record_text(left ? "counted %lld -> %lld, perhaps never put" : "counted %lld -> %lld",
-						       (long long)e->before, (long long)e->after), record_object(e->addr), index_of);
+		what = record_text(left ? "counted %lld -> %lld, perhaps never put" : "counted %lld -> %lld",
+				   (long long)e->before, (long long)e->after);
+		site_of_event(sites, n, i, what, record_object(e->addr), index_of);
 	}
+	if (*n == MAX_SITES)
+		record_site(sites, n, -1, -1, NULL, "and more, which is left out", NULL);
 }
 
 const char *leak_message(const struct finding *f)

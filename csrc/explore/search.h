@@ -249,6 +249,7 @@ void record_site(struct xp_site *sites, int *n, int task, int step, const void *
 /* The calls that led to an event of the history, inside the core. */
 #define MAX_SITES 40
 void record_callers(struct xp_site *sites, int *n, int event);
+void record_sites(struct found *f, const struct finding *finding, const int *index_of);
 void shrink(struct found *f, double deadline);
 void failures_finish(void);
 

@@ -244,9 +244,9 @@ def _let_signals_run() -> int:
     return 0
 
 
-def _is_table(place: Place | None) -> bool:
-    """Where every core's functions are called from: csrc/core/table.h, which says nothing about any."""
-    return place is not None and place.file.endswith("core/table.h")
+def _is_ours(place: Place | None) -> bool:
+    """Where every core's functions are called from, the table and the explorer's driver: it says nothing about any."""
+    return place is not None and place.file.endswith(("core/table.h", "csrc/explore/driver.c"))
 
 
 class Copier:
@@ -420,10 +420,10 @@ class Copier:
         for site in raw:
             what, place = self.named(self.text(site.what) or ""), self.place(site.place)
             task = self.tasks[site.task] if 0 <= site.task < len(self.tasks) else None
-            if what != CALLED or not _is_table(place):
+            if what != CALLED or not _is_ours(place):
                 yield Site(what, task, site.step if site.step >= 0 else None, place, self.object(site.object))
             for caller in place.callers if what in WITH_CALLERS and place is not None else ():
-                if not _is_table(caller):
+                if not _is_ours(caller):
                     yield Site(CALLED, task, None, caller, None)
 
     def step(self, raw: Any) -> Step:

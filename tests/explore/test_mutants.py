@@ -8,7 +8,7 @@ import shutil
 import mutants
 import pytest
 
-from iopf.explore import explore, replay
+from iopf.explore import Scenario, explore, replay
 from iopf.explore.loader import load
 
 SECONDS = 2.0
@@ -180,3 +180,19 @@ def test_the_table_of_mutants(compiled, capsys):
         for name, kind, first, executions, seconds in ROWS:
             print(f"{name:<36} {kind or '-':<18} {first or 0:>12,} {executions:>11,} {seconds:>8.2f}")
     assert [] == [row for row in ROWS if row[1] is None]
+
+
+def test_a_long_history_of_a_count_is_cut_and_says_so(compiled):
+    """Sixty references, none of them put: so many places as a person reads, and the word that there are more."""
+    one = next(one for one in mutants.MUTANTS if one.id == "free-keeps-param")
+    s = Scenario("sixty groups")
+    dev = s.device(s.queue(), handler="inline", pasid=1)
+    irq = s.task("irq")
+    for number in range(60):
+        irq.report(dev, grpid=number, pasid=1)
+    failure = explore(s, core=core_of(compiled, one), budget=10, shrink=False).failure
+    assert failure.message.endswith("its count is still 60")
+    assert ["and more, which is left out", "allocated"] == [site.what for site in failure.sites[-2:]]
+    told = [site.what for site in failure.sites]
+    assert len(told) < 50 and 4 == told.count("freed, with a pointer to it") and "and 56 more" in told
+    assert "counted 0 -> 1" in told and "counted 1 -> 2, perhaps never put" in told
