@@ -70,7 +70,20 @@ class Core:
         :raises CoreSourceError: no compiler, the file does not compile (with the compiler's first error), or its form
             is not known
         """
-        compiled = compile_core(path, "native", facets=facets, cc=cc, name=name)
+        return cls._from_source(path, "native", facets=facets, name=name, cc=cc)
+
+    @classmethod
+    def _from_source(
+        cls,
+        path: str | os.PathLike[str],
+        runtime: str,
+        *,
+        facets: Facets | Mapping[str, str | bool] | None = None,
+        name: str | None = None,
+        cc: str | None = None,
+    ) -> Core:
+        """The same, compiled for the runtime that it is wanted on first."""
+        compiled = compile_core(path, runtime, facets=facets, cc=cc, name=name)
         return cls(
             compiled.name, compiled.facets.form, "", "", f"Compiled from {compiled.source}", True, compiled.source,
             compiled.facets, cc,

@@ -458,8 +458,8 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.source is not None:
             facets = _facets(arguments.facet)
             file = os.path.basename(arguments.source)
-            source = Core.from_source(
-                arguments.source, facets=facets, name=f"./{file}" if file in known else None
+            source = Core._from_source(
+                arguments.source, "explore", facets=facets, name=f"./{file}" if file in known else None
             )
             if not arguments.json:
                 print(f"{source.source}: {source.title}\n  facets: {source.facets}")

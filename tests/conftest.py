@@ -142,6 +142,14 @@ def fetch_messages():
         runtime.fetch_messages()
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _settled():
+    """What is left of a module, its reports above all, stays to the end: no collection has to look at it again."""
+    yield
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def _clean(request):
     """Around each test: objects, warnings and messages are accounted for."""
