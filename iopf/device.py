@@ -161,6 +161,22 @@ class _IommuGroup:
             runtime.lib.iopf_device_put(pointer)
         old_runtime.collect_handlers()
 
+    def let_go(self) -> None:
+        """A device was closed: with the last one the attachments go, and not only when the objects are collected.
+
+        A form that does not count its handles would free them under a group that is out: there they stay until then.
+        """
+        with self.lock:
+            open_ones = [device for device in self.members if not device._closed]
+            if open_ones or not self.attachments or "beside" in self.runtime.hazards_of(self.core_name):
+                return
+            pointer = next(iter(self.members))._pointers[-1][1]
+            attachments, self.attachments = self.attachments, {}
+            for index, attachment in attachments.items():
+                attachment.keep()
+                self.runtime.lib.iopf_detach(pointer, index)
+        self.runtime.after()
+
     def __del__(self) -> None:
         if getattr(self, "pointer", None) and self.generation == _runtime.generation:
             for attachment in self.attachments.values():
@@ -464,7 +480,10 @@ class Device:
         return self._closed
 
     def close(self) -> None:
-        """Removes the device from its queue. Responses and statistics stay readable; a second call is fine."""
+        """Removes the device from its queue, and detaches its handlers when no device of its group is open any more.
+
+        Groups in flight keep their handler. Responses and statistics stay readable; a second call is fine.
+        """
         if self._closed:
             return
         self._live()
@@ -472,6 +491,7 @@ class Device:
         self._closed = True
         if queue is not None:
             queue._remove_if_there(self)
+        self._group.let_go()
 
     def __enter__(self) -> Device:
         self._live()

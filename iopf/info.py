@@ -79,8 +79,8 @@ def clear_warnings() -> None:
 def live_objects(detail: bool = False) -> Any:
     """Objects that cores have allocated and not freed, after a grace period.
 
-    Queues, fault params, groups, partial requests and attach handles, in the run runtimes; address spaces, devices and
-    Python objects do not count. With ``detail`` a dict by place of allocation.
+    Queues (two objects each: the queue and its workqueue), fault params, groups, partial requests and attach handles, in
+    the run runtimes; address spaces, devices and Python objects do not count. With ``detail`` a dict by place of allocation.
     """
     if detail:
         return _merged("iopf_live_sites")

@@ -108,6 +108,8 @@ class Queue:
     def add(self, device: Device) -> None:
         """Puts ``device`` on the queue; from then on its faults are resolved.
 
+        Every :class:`Device` can be answered, so the -ENODEV of a driver without page_response does not come up here.
+
         :raises AlreadyOnQueue: it is on a queue (EBUSY)
         :raises ValueError: it has been on a queue with another core or runtime
         """
