@@ -82,13 +82,14 @@ CATALOGUE: tuple[Defect, ...] = (
            "lkml-v8"),
     # removal before there was a count
     *_each("param read before the lock", ("locking", "lkml-v8"), "remove-twice", UAF, "param#1.queue", BROKEN,
-           "review of v8", "Removal reads the pointer and then takes the lock: by then another has freed the param.",
+           "derived; corrected at the reviewer's request",
+           "Removal reads the pointer and then takes the lock: by then another has freed the param.",
            fixed_by="refcount"),
     *_each("device gone under a work", ("locking", "lkml-v8", "refcount"), "remove-device-gone", UAF, "device#1", BROKEN,
            DERIVED, "Removal says -EBUSY and nobody listens; the work finds its way by a device that nothing pins."),
     # what removal refuses
     *_each("freed although it refused", ("locking", "lkml-v8", "refcount"), "free-queue-held", "unexpected-return", "-16",
-           KEPT, "review of v8 (\"remove must not fail\")",
+           KEPT, "review of v8 12/12 (such functions should never fail)",
            "Removal says -EBUSY, freeing the queue does not listen: the device stays attached to a queue that is gone.",
            fixed_by="remove-void"),
     *_each("param leaked by free", ("locking", "lkml-v8", "refcount"), "free-queue-pending", "leak", "param#", KEPT, DERIVED,
@@ -126,7 +127,8 @@ CATALOGUE: tuple[Defect, ...] = (
            "A response is matched by its index: with the same on two PASIDs the older request gets it.",
            fixed_by="track-group"),
     *_each("a page of another PASID", ("v5.14", "locking", "lkml-v8", "refcount", "remove-void", "track-group",
-           "void-response", "v6.12", "v6.14", "v7.2"), "partial-two-pasids", WRONG, "a group of another index or PASID", KEPT, DERIVED, "Partial requests are collected by index alone."),
+           "void-response", "v6.12", "v6.14", "v7.2"), "partial-two-pasids", WRONG, "a group of another index or PASID", KEPT,
+           DERIVED, "Partial requests are collected by index alone."),
     # stale partials
     *_each("stale partials", ("remove-void", "track-group", "void-response", "v6.9", "v6.12", "v6.14", "v7.2"),
            "remove-late-partials", UAF, "fault#", BROKEN, DERIVED,
@@ -182,7 +184,7 @@ CATALOGUE: tuple[Defect, ...] = (
            " v6.14 the second one did nothing."),
     # the queue
     *_each("queue gone under report", ("lkml-v8", "refcount", "remove-void", "track-group", "void-response", "v6.9", "v6.12",
-           "v6.14", "v7.2"), "free-queue-report", UAF, "queue#1", BROKEN, "review of v8 12/12 for that form; derived",
+           "v6.14", "v7.2"), "free-queue-report", UAF, "queue#1", BROKEN, DERIVED,
            "The param outlives its queue, and its way to the workqueue dangles."),
 )
 

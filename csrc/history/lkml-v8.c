@@ -14,8 +14,8 @@
  *  - removal asks whether something is pending without param->lock: a report that comes right after is never answered,
  *    its work finds no param, and its copy leaks. Partials are freed without the lock too;
  *  - the pointer is read and cleared plainly, without the marks of RCU;
- *  - the SVA handler follows group->dev->iommu->fault_param raw: NULL or freed after removal. A param may outlive its
- *    queue, and its way to the workqueue dangles;
+ *  - the SVA handler follows group->dev->iommu->fault_param raw, which is a data race; the reference of the report that
+ *    calls it keeps the pointer set. But a param may outlive its queue, and its way to the workqueue dangles;
  *  - flush after removal is a silent -ENODEV; freeing the queue ignores that removal refused.
  */
 #include <linux/iommu.h>

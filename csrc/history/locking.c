@@ -13,7 +13,8 @@
  *  - removal reads the pointer before it takes the lock that covers it;
  *  - removal refuses while something is pending, and nobody listens: freeing the queue goes on, and the param keeps
  *    pointing at freed memory;
- *  - the SVA handler follows group->dev->iommu->fault_param without lock or question;
+ *  - the SVA handler follows group->dev->iommu->fault_param raw: only that report holds dev->iommu->lock around it
+ *    makes that right, and only until the next step gives the lock up;
  *  - copies are matched by index: with the same index on two PASIDs the oldest wins.
  */
 #include <linux/iommu.h>

@@ -16,7 +16,8 @@
  *  - flush waits for works with dev->iommu->lock held. With a driver lock that is taken inside page_response and around
  *    a flush, that closes a cycle (6ef0505158f7);
  *  - a response without a PASID of its own goes to the oldest fault of that index;
- *  - removal does not care for works that are queued: the group's device is not counted. Its codes are ignored.
+ *  - a group has the bare device. What pins that is the registered handler, which can't be unregistered while a copy is
+ *    pending; removal itself does not care for works that are queued. Its codes are ignored.
  */
 #include <linux/iommu.h>
 #include <linux/list.h>

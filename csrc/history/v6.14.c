@@ -9,7 +9,8 @@
  *  - a work that is queued or running frees a group that removal has freed (CVE-2025-38594), a fault file reads and
  *    answers one (CVE-2026-74520), a reporter between linking and calling the handler passes one on;
  *  - out of memory removal frees the abort group, which is on the stack of report;
- *  - freeing a queue removes the devices first and then drains the works of the freed groups: no driver can avoid it;
+ *  - freeing a queue removes the devices first and then drains the works of the freed groups, though draining is what
+ *    freeing is there for;
  *  - the rest as in `v6.12`.
  */
 #include <linux/iommu.h>

@@ -7,7 +7,7 @@
  *
  * What it gets wrong:
  *  - the SVA handler takes nothing: its works and the reporter before the handler meet the same freed groups as in
- *    `v6.14`, and now answer a second time before they do;
+ *    `v6.14`, and what they find there is answered without a question;
  *  - a group that was taken is not answered by removal: its answer comes after the device was removed;
  *  - an owner that answers twice is not stopped any more;
  *  - the rest as in `v6.14`.
