@@ -316,6 +316,26 @@ def test_queues_come_and_go_while_their_devices_report(runtime, crew, seconds, e
         assert (statistics.reported, 0) == (statistics.answered, statistics.pending)
 
 
+def test_devices_of_different_runtimes_share_a_space(crew, seconds):
+    """An address space is of no runtime: its counts and areas are the same for a native and a plain core at once."""
+    space = iopf.AddressSpace()
+    space.map(0, 0x1000, "r")
+    batch = records(50, pasid=1)
+    with iopf.Queue("n", runtime="native") as native, iopf.Queue("p", runtime="plain") as plain:
+        devices = [iopf.Device(f"d{i}", record=False) for i in range(4)]
+        for dev, queue in zip(devices, (native, plain) * 2):
+            dev.attach(iopf.SVA(space), pasid=1)
+            queue.add(dev)
+            crew.until_stopped(dev.report_many, batch)
+        crew.stop.wait(seconds)
+        crew.end()
+        for dev in devices:
+            dev.flush()
+            statistics = dev.statistics()
+            assert (statistics.reported, 0) == (statistics.answered, statistics.pending)
+            assert statistics.reported
+
+
 def test_attachments_change_while_faults_are_in_flight(runtime, crew, seconds):
     """attach, replace and detach wait for nothing, and no fault meets a handle that is gone."""
     spaces = [iopf.AddressSpace() for _ in range(3)]

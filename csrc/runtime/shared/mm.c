@@ -2,10 +2,11 @@
 /*
  * Address spaces: sorted areas under a reader-writer lock, in whole pages.
  *
- * Plain pthreads, the same in every run runtime: a space is no part of what a runtime does differently.
+ * Plain pthreads, the same in every run runtime: a space is no part of what a runtime does differently, and devices of
+ * different runtimes may share one. So its counts are no refcount_t, whose form is the runtime's; nor are they in the
+ * kernel.
  */
 #include <linux/mm.h>
-#include <linux/refcount.h>
 #include <pthread.h>
 #include <runtime.h>
 #include <stdlib.h>
@@ -13,8 +14,8 @@
 
 struct mm_struct {
 	pthread_rwlock_t lock;
-	refcount_t structs;		/* mmgrab */
-	refcount_t users;		/* mmget */
+	int structs;			/* mmgrab */
+	int users;			/* mmget */
 	int exited;
 	struct vm_area_struct *areas;	/* sorted, not overlapping */
 	size_t nr_areas, room;
@@ -27,19 +28,19 @@ struct mm_struct *mm_new(void)
 	if (!mm)
 		return NULL;
 	pthread_rwlock_init(&mm->lock, NULL);
-	refcount_set(&mm->structs, 1);
-	refcount_set(&mm->users, 1);
+	mm->structs = 1;
+	mm->users = 1;
 	return mm;
 }
 
 void mmgrab(struct mm_struct *mm)
 {
-	refcount_inc(&mm->structs);
+	__atomic_fetch_add(&mm->structs, 1, __ATOMIC_RELAXED);
 }
 
 void mmdrop(struct mm_struct *mm)
 {
-	if (!refcount_dec_and_test(&mm->structs))
+	if (__atomic_sub_fetch(&mm->structs, 1, __ATOMIC_ACQ_REL))
 		return;
 	pthread_rwlock_destroy(&mm->lock);
 	free(mm->areas);
@@ -48,13 +49,18 @@ void mmdrop(struct mm_struct *mm)
 
 bool mmget_not_zero(struct mm_struct *mm)
 {
-	return refcount_inc_not_zero(&mm->users);
+	int users = __atomic_load_n(&mm->users, __ATOMIC_RELAXED);
+
+	while (users && !__atomic_compare_exchange_n(&mm->users, &users, users + 1, true, __ATOMIC_ACQUIRE,
+						     __ATOMIC_RELAXED))
+		;
+	return users;
 }
 
 /* The last user takes the areas with it. */
 void mmput(struct mm_struct *mm)
 {
-	if (!refcount_dec_and_test(&mm->users))
+	if (__atomic_sub_fetch(&mm->users, 1, __ATOMIC_ACQ_REL))
 		return;
 	pthread_rwlock_wrlock(&mm->lock);
 	mm->nr_areas = 0;
