@@ -127,15 +127,17 @@ unsigned long iopf_prim_mutex_race(unsigned int nr_threads, unsigned int rounds,
 }
 
 /*
- * The first thread to use a mutex may be treated better than others, until the others come: once in the life of a
- * mutex, so it takes many.
+ * The first thread to use a mutex or a count may be treated better than others, until the others come: once in the life
+ * of each, so it takes many.
  */
 struct newcomers {
+	void (*use)(struct newcomers *race, unsigned int item, unsigned int me, unsigned int spins);
 	struct mutex *locks;
-	unsigned int nr_newcomers, nr_locks;
+	refcount_t *counts;
+	unsigned int nr_newcomers, nr_items;
 	u64 end;
-	unsigned int current;		/* the lock that is in use, counted from 1 */
-	unsigned int through;		/* how many newcomers have had it */
+	unsigned int current;		/* the item that is in use, counted from 1 */
+	unsigned int through;		/* how many newcomers have used it */
 	bool stop;
 	unsigned int inside;		/* who has it */
 	unsigned long broken;
@@ -154,20 +156,36 @@ static void be_alone(struct newcomers *race, unsigned int lock, unsigned int me,
 	mutex_unlock(&race->locks[lock]);
 }
 
+/* It is 1 between any two of these, and more in one. */
+static void go_up_and_down(struct newcomers *race, unsigned int count, unsigned int me, unsigned int spins)
+{
+	refcount_t *users = &race->counts[count];
+	volatile unsigned int i;
+
+	if (me % 2)
+		refcount_inc(users);
+	else if (!refcount_inc_not_zero(users))
+		ADD(&race->broken, 1);
+	for (i = 0; i < spins % 64; i++)
+		;
+	if (refcount_dec_and_test(users))
+		ADD(&race->broken, 1);
+}
+
 static void old_owner(struct newcomers *race)
 {
 	u32 random = 362436069u;
 	unsigned int i;
 
-	for (i = 0; i < race->nr_locks && now_ms() < race->end; i++) {
+	for (i = 0; i < race->nr_items && now_ms() < race->end; i++) {
 		/* Now and then long enough for the newcomers to go to sleep. */
 		unsigned int long_section = next_random(&random) % 64 ? 0 : 50000;
 
-		be_alone(race, i, 1, 0);
+		race->use(race, i, 1, 0);
 		STORE(&race->through, 0);
 		__atomic_store_n(&race->current, i + 1, __ATOMIC_RELEASE);
 		do {
-			be_alone(race, i, 1, long_section ? long_section : next_random(&random) % 16);
+			race->use(race, i, 1, long_section ? long_section : next_random(&random) % 16);
 			long_section = 0;
 		} while (__atomic_load_n(&race->through, __ATOMIC_ACQUIRE) < race->nr_newcomers);
 	}
@@ -190,7 +208,7 @@ static void newcomer(struct newcomers *race, unsigned int index)
 		}
 		for (delay = next_random(&random) % (200 * index); delay; delay--)
 			;
-		be_alone(race, i, 1 + index, 16);
+		race->use(race, i, 1 + index, 16);
 		__atomic_add_fetch(&race->through, 1, __ATOMIC_RELEASE);
 	}
 }
@@ -205,7 +223,9 @@ static void newcomers_main(void *race, unsigned int index)
 
 unsigned long iopf_prim_mutex_newcomers(unsigned int nr_newcomers, unsigned int nr_mutexes, unsigned int ms)
 {
-	struct newcomers race = { .nr_newcomers = nr_newcomers, .nr_locks = nr_mutexes, .end = now_ms() + ms };
+	struct newcomers race = {
+		.use = be_alone, .nr_newcomers = nr_newcomers, .nr_items = nr_mutexes, .end = now_ms() + ms,
+	};
 	unsigned int i;
 
 	race.locks = calloc(nr_mutexes, sizeof(*race.locks));
@@ -217,6 +237,25 @@ unsigned long iopf_prim_mutex_newcomers(unsigned int nr_newcomers, unsigned int 
 	for (i = 0; i < nr_mutexes; i++)
 		mutex_destroy(&race.locks[i]);
 	free(race.locks);
+	return race.broken;
+}
+
+unsigned long iopf_prim_refcount_newcomers(unsigned int nr_newcomers, unsigned int nr_counts, unsigned int ms)
+{
+	struct newcomers race = {
+		.use = go_up_and_down, .nr_newcomers = nr_newcomers, .nr_items = nr_counts, .end = now_ms() + ms,
+	};
+	unsigned int i;
+
+	race.counts = calloc(nr_counts, sizeof(*race.counts));
+	if (!race.counts)
+		abort();
+	for (i = 0; i < nr_counts; i++)
+		refcount_set(&race.counts[i], 1);
+	run_parts(nr_newcomers + 1, newcomers_main, &race);
+	for (i = 0; i < nr_counts; i++)
+		race.broken += refcount_read(&race.counts[i]) != 1;
+	free(race.counts);
 	return race.broken;
 }
 

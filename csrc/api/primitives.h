@@ -90,6 +90,9 @@ unsigned long iopf_prim_mutex_race(unsigned int nr_threads, unsigned int rounds,
  */
 unsigned long iopf_prim_mutex_newcomers(unsigned int nr_newcomers, unsigned int nr_mutexes, unsigned int ms);
 
+/* The same with new counts that go up and down. How often one was not what it had to be. */
+unsigned long iopf_prim_refcount_newcomers(unsigned int nr_newcomers, unsigned int nr_counts, unsigned int ms);
+
 /* --- RCU --- */
 
 void iopf_prim_rcu_read_lock(void);

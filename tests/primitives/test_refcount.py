@@ -103,3 +103,21 @@ def test_saturation_is_for_good(runtime, count):
 def test_the_last_of_many_threads_releases_once(runtime):
     """Threads take and drop references while the owner drops the first: each object is released exactly once."""
     assert 0 == runtime.refcount_race(4, 4096)
+
+
+@pytest.mark.threads
+@pytest.mark.parametrize("newcomers", [1, 2])
+def test_newcomers_count_where_one_thread_was_used_to(runtime, newcomers):
+    """
+    One thread takes and drops references over and over, then others do, too; with thousands of counts, or as many as
+    it takes a moment. A count may serve its first thread faster until then: no increment and no decrement is lost.
+    """
+    assert 0 == runtime.refcount_newcomers(newcomers, 20_000, 300)
+
+
+@pytest.mark.long
+@pytest.mark.threads
+@pytest.mark.parametrize("newcomers", [1, 2])
+def test_newcomers_count_on_many_counts(runtime, newcomers):
+    """The same for ten seconds."""
+    assert 0 == runtime.refcount_newcomers(newcomers, 1_000_000, 10_000)

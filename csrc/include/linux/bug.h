@@ -21,7 +21,7 @@ struct warn_site {
 	struct warn_site *next;
 };
 
-KERNEL_API void warn_slowpath(struct warn_site *site);
+KERNEL_API __cold void warn_slowpath(struct warn_site *site);
 
 #define __WARN_SITE(why, only_once)						\
 	static struct warn_site __warn_site = {					\

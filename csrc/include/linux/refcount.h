@@ -6,7 +6,7 @@
  * leaks, which is the safe way to be wrong. Each of the kernel's five reasons is a WARN of its own. Increments are
  * relaxed, decrements release, the decrement to zero acquires.
  *
- * The runtime defines refcount_t {refs} and these functions over it:
+ * The runtime (by include path) defines refcount_t, REFCOUNT_INIT(n), and these functions:
  *	refcount_set(r, n)		a plain store, no check
  *	refcount_read(r)
  *	refcount_inc(r), refcount_add(n, r)
@@ -31,15 +31,11 @@ enum refcount_saturation_type {
 	REFCOUNT_DEC_LEAK,		/* decrement hit 0; leaking memory */
 };
 
-typedef struct refcount_struct {
-	int refs;
-} refcount_t;
-
-#define REFCOUNT_INIT(n) { .refs = (n) }
+struct refcount_struct;
 
 /* Saturates the count and counts the reason. Out of line: nobody should come here. */
-KERNEL_API void refcount_warn_saturate(refcount_t *r, enum refcount_saturation_type why);
+KERNEL_API __cold void refcount_warn_saturate(struct refcount_struct *r, enum refcount_saturation_type why);
 
-#include <refcount.h>
+#include <refcount.h>	/* the runtime's */
 
 #endif

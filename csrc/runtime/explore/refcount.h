@@ -3,6 +3,12 @@
 #ifndef IOPF_EXPLORE_REFCOUNT_H
 #define IOPF_EXPLORE_REFCOUNT_H
 
+typedef struct refcount_struct {
+	int refs;
+} refcount_t;
+
+#define REFCOUNT_INIT(n) { .refs = (n) }
+
 KERNEL_API void refcount_set(refcount_t *r, int n);
 KERNEL_API int refcount_read(const refcount_t *r);
 KERNEL_API void refcount_add(int n, refcount_t *r);

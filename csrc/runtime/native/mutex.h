@@ -33,13 +33,13 @@ struct mutex {
 
 #define __MUTEX_INITIALIZER(name) { 0, 0, 0, 0 }
 
-KERNEL_API void mutex_lock_slow(struct mutex *lock);
-KERNEL_API void mutex_lock_contended(struct mutex *lock, struct thread *self);
-KERNEL_API bool mutex_trylock_slow(struct mutex *lock, struct thread *self);
-KERNEL_API void mutex_bias_lost(struct mutex *lock);
-KERNEL_API void mutex_wake(struct mutex *lock);
-KERNEL_API void mutex_unlock_slow(struct mutex *lock);
-KERNEL_API bool mutex_is_held_slow(const struct mutex *lock);
+KERNEL_API __cold void mutex_lock_slow(struct mutex *lock);
+KERNEL_API __cold void mutex_lock_contended(struct mutex *lock, struct thread *self);
+KERNEL_API __cold bool mutex_trylock_slow(struct mutex *lock, struct thread *self);
+KERNEL_API __cold void mutex_bias_lost(struct mutex *lock);
+KERNEL_API __cold void mutex_wake(struct mutex *lock);
+KERNEL_API __cold void mutex_unlock_slow(struct mutex *lock);
+KERNEL_API __cold bool mutex_is_held_slow(const struct mutex *lock);
 KERNEL_API void mutex_destroy(struct mutex *lock);
 
 static inline void mutex_init(struct mutex *lock)

@@ -15,8 +15,8 @@ KERNEL_API void call_rcu(struct rcu_head *head, rcu_callback_t func);
 KERNEL_API void __kfree_rcu(struct rcu_head *head, void *object);
 KERNEL_API void synchronize_rcu(void);
 KERNEL_API void rcu_barrier(void);
-KERNEL_API void rcu_read_lock_slow(void);
-KERNEL_API void rcu_read_unlock_slow(void);
+KERNEL_API __cold void rcu_read_lock_slow(void);
+KERNEL_API __cold void rcu_read_unlock_slow(void);
 
 static inline void rcu_read_lock(void)
 {

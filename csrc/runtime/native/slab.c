@@ -35,6 +35,12 @@ struct magazine {
 	struct free_object *next;
 };
 
+/* There is room. */
+static void slab_push(struct thread *self, struct free_object *object, unsigned int class)
+{
+	self->free[class][self->nr_free[class]++] = object;
+}
+
 /* Numbers a place when it is met. Past the table all further places share the last number. */
 static noinline int slab_register_site(struct slab_site *site)
 {
@@ -132,6 +138,7 @@ noinline void *slab_alloc_slow(struct slab_site *site, size_t size, gfp_t gfp)
 	struct thread *self = thread_current();
 	int id = __atomic_load_n(&site->id, __ATOMIC_ACQUIRE);
 	unsigned int class;
+	void *pointer;
 
 	if (!id)
 		id = slab_register_site(site);
@@ -145,7 +152,10 @@ noinline void *slab_alloc_slow(struct slab_site *site, size_t size, gfp_t gfp)
 	class = slab_class(size + SLAB_HEADER_BYTES);
 	if (!self->nr_free[class] && !slab_refill(self, class))
 		return NULL;
-	return slab_pop(self, class, id, size + SLAB_HEADER_BYTES, gfp);
+	pointer = slab_pop(self, class, id);
+	if (gfp & __GFP_ZERO)
+		memset(pointer, 0, size);
+	return pointer;
 }
 
 noinline void kfree_slow(const void *pointer)

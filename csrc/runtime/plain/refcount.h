@@ -2,6 +2,12 @@
 #ifndef IOPF_PLAIN_REFCOUNT_H
 #define IOPF_PLAIN_REFCOUNT_H
 
+typedef struct refcount_struct {
+	int refs;
+} refcount_t;
+
+#define REFCOUNT_INIT(n) { .refs = (n) }
+
 static inline void refcount_set(refcount_t *r, int n)
 {
 	__atomic_store_n(&r->refs, n, __ATOMIC_SEQ_CST);
@@ -10,6 +16,11 @@ static inline void refcount_set(refcount_t *r, int n)
 static inline int refcount_read(const refcount_t *r)
 {
 	return __atomic_load_n(&r->refs, __ATOMIC_SEQ_CST);
+}
+
+static inline void refcount_saturate(refcount_t *r)
+{
+	refcount_set(r, REFCOUNT_SATURATED);
 }
 
 /* Atomics wrap, int arithmetic may not: whether the sum went over the top is asked of the unsigned one. */

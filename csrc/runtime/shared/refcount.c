@@ -4,7 +4,7 @@
 
 void refcount_warn_saturate(refcount_t *r, enum refcount_saturation_type why)
 {
-	__atomic_store_n(&r->refs, REFCOUNT_SATURATED, __ATOMIC_RELAXED);
+	refcount_saturate(r);
 	switch (why) {
 	case REFCOUNT_ADD_NOT_ZERO_OVF:
 		(void)WARN(true, "refcount_t: saturated; leaking memory (conditional)");
