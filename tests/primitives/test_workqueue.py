@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Workqueues: when an item runs and when not, what a flush covers, how a queue ends."""
 
+import contextlib
+import ctypes
 import threading
 import time
 
@@ -753,3 +755,74 @@ def test_threads_that_queue_and_flush_the_same_items(runtime, workers, items):
     runtime.work_race(workers, 3, items, 2000, result)
     assert (result.queued, 0, 0, 0) == (result.runs, result.overlaps, result.stale, result.uncovered)
     assert result.runs > 0
+
+
+NO_THREAD = "workqueue: no thread for a worker"
+
+
+@pytest.fixture
+def no_new_threads():
+    """``with no_new_threads():`` no thread can be started: its stack would be larger than the address space."""
+    libc = ctypes.CDLL(None)
+    if not hasattr(libc, "pthread_setattr_default_np"):
+        pytest.skip("only glibc can be told the size of stacks")
+
+    @contextlib.contextmanager
+    def within():
+        before, none = ctypes.create_string_buffer(64), ctypes.create_string_buffer(64)  # pthread_attr_t: 56 bytes
+        assert 0 == libc.pthread_getattr_default_np(before)
+        assert 0 == libc.pthread_attr_init(none) == libc.pthread_attr_setstacksize(none, ctypes.c_size_t(1 << 47))
+        assert 0 == libc.pthread_setattr_default_np(none)
+        try:
+            yield
+        finally:
+            assert 0 == libc.pthread_setattr_default_np(before)
+
+    return within
+
+
+def warned_that_there_is_none(runtime):
+    return set(runtime.warned()) <= {NO_THREAD}
+
+
+@with_workers
+def test_without_a_thread_for_a_worker_a_flush_runs_the_items(runtime, queue, no_new_threads, workers):
+    """In the caller, in the order of queueing, and inside the queue as far as current_work_on() is concerned."""
+    q = queue(workers)
+    items = [q.item() for _ in range(3)]
+    runtime.poll_set(40)  # a flush that waits for nobody gives up after two seconds
+    with no_new_threads():
+        for item in items:
+            assert item.queue()
+        q.flush()
+    assert [1, 1, 1] == [item.runs for item in items]
+    assert [(1, runtime.this_thread())] * 3 == [(i.report.inside_said, i.report.thread) for i in items]
+    starts = [item.report.first_start for item in items]
+    assert sorted(starts) == starts
+    assert warned_that_there_is_none(runtime)
+
+
+@with_workers
+def test_without_a_thread_for_a_worker_destroying_runs_the_items(runtime, queue, no_new_threads, workers):
+    """What is pending runs before the queue goes, an item that queues itself again until it does not."""
+    q = queue(workers)
+    item = q.item().requeue(5)
+    with no_new_threads():
+        item.queue()
+        q.destroy()
+    assert 6 == item.runs
+    assert warned_that_there_is_none(runtime)
+
+
+@with_workers
+def test_a_worker_is_started_as_soon_as_there_is_a_thread_for_it(runtime, queue, no_new_threads, workers):
+    """The next item asks again, and the items from before run there, too."""
+    q = queue(workers)
+    first, second = q.item(), q.item()
+    with no_new_threads():
+        first.queue()
+    second.queue()
+    first.finished()
+    second.finished()
+    assert runtime.this_thread() not in (first.report.thread, second.report.thread)
+    assert warned_that_there_is_none(runtime)

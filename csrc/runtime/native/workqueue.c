@@ -13,6 +13,8 @@
  * for workers that took several items at once: a queue with one worker hands over all that is pending, since there is
  * nobody else to run it. With more workers each takes one, and an item that is queued again while it runs goes to the
  * worker that runs it.
+ *
+ * A queue without a thread, because it shall have none or because none could be started, is run by those who wait for it.
  */
 #include <linux/bug.h>
 #include <linux/mutex.h>
@@ -34,7 +36,7 @@ struct worker {
 	struct workqueue_struct *wq;
 	struct list_head node;
 	struct list_head taken;		/* items to run, before any that is pending */
-	u64 upto;			/* takes no later ticket */
+	u64 upto;			/* takes no later ticket; NO_TICKET: a thread of the queue */
 	struct work_struct *current_item;	/* by address: the item itself may be gone */
 	work_func_t current_func;
 	u64 oldest;			/* ticket; NO_TICKET: idle */
@@ -69,6 +71,13 @@ static u64 now_ns(void)
 	return (u64)t.tv_sec * 1000000000u + (u64)t.tv_nsec;
 }
 
+/* Under the lock: nobody else runs items of the queue, and nobody will as long as this thread has some. */
+static bool worker_is_alone(struct worker *worker)
+{
+	return worker->wq->nr_workers == 1 && worker->upto == NO_TICKET &&
+	       list_is_singular(&worker->wq->workers);
+}
+
 /* Under the lock: moves the next items to run to the worker. False: there is nothing. */
 static bool worker_take(struct worker *worker)
 {
@@ -80,7 +89,7 @@ static bool worker_take(struct worker *worker)
 
 		if (work->ticket > worker->upto)
 			break;
-		if (wq->nr_workers == 1) {
+		if (worker_is_alone(worker)) {
 			list_splice_init(&wq->pending, &worker->taken);
 			break;
 		}
@@ -165,7 +174,7 @@ static unsigned long worker_drain(struct worker *worker)
 	unsigned long rounds = 0;
 
 	while (worker_take(worker)) {
-		if (wq->nr_workers == 1) {
+		if (worker_is_alone(worker)) {
 			raw_unlock(&wq->lock);
 			worker_run_batch(worker);
 			raw_lock(&wq->lock);
@@ -422,21 +431,25 @@ static bool wait_done(struct workqueue_struct *wq, u64 ticket, u64 deadline, boo
 	return done;
 }
 
-unsigned long workqueue_run(struct workqueue_struct *wq)
+/* Runs what is pending, where no thread of the queue does. */
+static unsigned long run_here(struct workqueue_struct *wq)
 {
 	struct worker here;
-	unsigned long n;
+	unsigned long n = 0;
 
 	raw_lock(&wq->lock);
-	if (wq->nr_workers || list_empty(&wq->pending)) {
-		raw_unlock(&wq->lock);
-		return 0;
+	if (!wq->nr_started && !list_empty(&wq->pending)) {
+		worker_begin(&here, wq);
+		n = worker_drain(&here);
+		worker_end(&here);
 	}
-	worker_begin(&here, wq);
-	n = worker_drain(&here);
-	worker_end(&here);
 	raw_unlock(&wq->lock);
 	return n;
+}
+
+unsigned long workqueue_run(struct workqueue_struct *wq)
+{
+	return wq->nr_workers ? 0 : run_here(wq);
 }
 
 bool workqueue_wait_idle(struct workqueue_struct *wq, u64 timeout_ns)
@@ -461,7 +474,7 @@ void flush_workqueue(struct workqueue_struct *wq)
 		return;		/* it would wait for itself */
 	if (!newest)
 		return;		/* nothing was ever queued */
-	workqueue_run(wq);
+	run_here(wq);
 	raw_lock(&wq->lock);
 	wait_done(wq, newest, UINT64_MAX, true);
 	raw_unlock(&wq->lock);
@@ -482,7 +495,7 @@ void destroy_workqueue(struct workqueue_struct *wq)
 		u64 newest = wq->newest_ticket;
 
 		raw_unlock(&wq->lock);
-		workqueue_run(wq);
+		run_here(wq);
 		raw_lock(&wq->lock);
 		wait_done(wq, newest, UINT64_MAX, false);
 	}
