@@ -51,7 +51,7 @@ KERNEL_API void slab_fail_nth(unsigned long n);
 KERNEL_API unsigned long slab_fail_nth_left(void);
 /* Objects that are allocated now. */
 KERNEL_API long slab_live(void);
-/* Calls visit for each place with live objects. */
+/* Calls visit for each place with live objects. It neither allocates nor frees. */
 KERNEL_API void slab_for_each_site(void (*visit)(const struct slab_site *site, long live, void *arg), void *arg);
 
 /* --- warnings and messages (shared/warn.c, shared/printk.c) --- */

@@ -146,14 +146,24 @@ def test_unlocking_somebody_elses_mutex_warns_while_a_third_waits(runtime, mutex
     third.call(runtime.mutex_unlock, mutex)
 
 
-def test_locking_in_a_reader_warns_and_locks(runtime, mutex):
-    """mutex_lock() may sleep, a reader must not. Trying never sleeps."""
-    runtime.rcu_read_lock()
+@pytest.mark.parametrize("readers", [1, 2])
+@pytest.mark.parametrize("users", ["nobody", "this thread", "another", "both"])
+def test_locking_in_a_reader_warns_and_locks(runtime, mutex, other, users, readers):
+    """mutex_lock() may sleep, a reader must not, nor one inside another; whoever took it before. Trying never sleeps."""
+    if users in ("this thread", "both"):
+        runtime.mutex_lock(mutex)
+        runtime.mutex_unlock(mutex)
+    if users in ("another", "both"):
+        other.call(runtime.mutex_lock, mutex)
+        other.call(runtime.mutex_unlock, mutex)
+    for _ in range(readers):
+        runtime.rcu_read_lock()
     assert runtime.mutex_trylock(mutex)
     runtime.mutex_unlock(mutex)
     assert {} == runtime.warned()
     runtime.mutex_lock(mutex)
-    runtime.rcu_read_unlock()
+    for _ in range(readers):
+        runtime.rcu_read_unlock()
     assert ({SLEEPS: 1}, True) == (runtime.warned(), runtime.lockdep_is_held(mutex))
     runtime.mutex_unlock(mutex)
 

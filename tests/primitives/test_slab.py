@@ -150,6 +150,18 @@ def test_objects_are_counted_by_place(runtime, kernel):
     assert set() == {"iopf_prim_kmalloc", "iopf_prim_kzalloc"} & set(sites(runtime))
 
 
+def test_an_object_is_counted_whatever_its_size(runtime, kernel):
+    """Each size class has objects of its own, and what is larger than all of them comes from malloc()."""
+    before, held = runtime.slab_live(), []
+    for size in SIZES:
+        for _ in range(70):  # more than a list of free objects takes
+            held.append(runtime.kmalloc(size, kernel))
+        assert len(held) == runtime.slab_live() - before == sites(runtime)["iopf_prim_kmalloc"]
+    while held:
+        runtime.kfree(held.pop(len(held) // 2))
+        assert len(held) == runtime.slab_live() - before
+
+
 def test_an_object_is_counted_wherever_it_is_freed(runtime, kernel, other):
     """Allocated by one thread, freed by another."""
     before = runtime.slab_live()
@@ -182,6 +194,38 @@ def test_the_nth_request_fails(runtime, kernel, nth):
     assert (0, nth + 2) == (runtime.slab_fail_nth_left(), runtime.slab_live() - before)
     for memory in objects:
         runtime.kfree(memory)
+
+
+def test_memory_comes_and_goes_as_usual_while_a_request_is_to_fail(runtime, kernel):
+    """Objects of a size that the compiler knows, and of one that it does not: none is given out twice, none is lost."""
+    before, held, nth = runtime.slab_live(), [], 301
+    runtime.slab_fail_nth(nth)
+    for n in range(1, nth):
+        held.append((runtime.kfree, runtime.kmalloc(48, kernel)) if n % 2 else (runtime.refcount_free, runtime.refcount_new(n)))
+        assert nth - n == runtime.slab_fail_nth_left()
+        if n % 3 == 0:
+            free, memory = held.pop(n % len(held))
+            free(memory)
+    assert runtime.ffi.NULL == runtime.refcount_new(1)
+    assert (len(held), len(held)) == (len({memory for _, memory in held}), runtime.slab_live() - before)
+    held += [(runtime.refcount_free, runtime.refcount_new(1)) for _ in range(200)]
+    assert len(held) == len({memory for _, memory in held})
+    for free, memory in held:
+        free(memory)
+    assert 0 == runtime.slab_live() - before
+
+
+def test_a_failure_that_did_not_come_ends_with_its_thread(runtime, kernel):
+    """The next thread, which may look like the same one to the runtime, gets what it asks for."""
+    for allocate in (lambda: runtime.kmalloc(8, kernel), lambda: runtime.refcount_new(1)):
+        first = runtime.thread()
+        first.call(runtime.slab_fail_nth, 1)
+        runtime.end_threads()
+        second = runtime.thread()
+        assert 0 == second.call(runtime.slab_fail_nth_left)
+        memory = second.call(allocate)
+        assert runtime.ffi.NULL != memory
+        second.call(runtime.kfree, memory)
 
 
 def test_failing_can_be_called_off(runtime, kernel):

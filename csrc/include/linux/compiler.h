@@ -30,7 +30,7 @@ typedef unsigned int gfp_t;
 
 #define __maybe_unused __attribute__((unused))
 #define noinline __attribute__((noinline))
-#define __cold __attribute__((cold))	/* seldom called: whoever calls it saves no registers for it on his usual way */
+#define __cold __attribute__((cold))	/* seldom called: kept out of the way of what is usual */
 #define __printf(fmt, args) __attribute__((format(printf, fmt, args)))
 
 #define likely(x) __builtin_expect(!!(x), 1)

@@ -37,7 +37,7 @@ typedef void (*rcu_callback_t)(struct rcu_head *head);
  * An acquire load: C has no usable consume, and on x86 it is the same instruction.
  */
 #define rcu_dereference_check(p, c) ({							\
-	(void)WARN(!(rcu_read_lock_held() || (c)), "suspicious rcu_dereference_check");	\
+	(void)WARN(!((c) || rcu_read_lock_held()), "suspicious rcu_dereference_check");	\
 	__atomic_load_n(&(p), __ATOMIC_ACQUIRE); })
 #define rcu_dereference(p) rcu_dereference_check(p, false)
 #define rcu_dereference_protected(p, c) ({						\

@@ -14,13 +14,15 @@
 #define GFP_NOWAIT 4u
 #define __GFP_ZERO 8u
 
-/* One place that allocates. The runtime numbers the places as they are met; 0 is "not met yet". */
+/* One place that allocates. All but its name is the runtime's, and 0 until the runtime has met the place. */
 struct slab_site {
 	const char *file;
 	const char *function;
 	int line;
+
 	int id;
 	struct slab_site *next;
+	long live, found;
 };
 
 /*

@@ -18,7 +18,7 @@ void slab_after_fork(void);
 void rcu_after_fork(void);
 void slab_thread_exit(struct thread *self);
 
-/* futex.c; timeout 0: none. Wakes up early for no reason, too. */
+/* timeout 0: none. Wakes up early for no reason, too. */
 void futex_wait(u32 *word, u32 expected, u64 timeout_ns);
 void futex_wake(u32 *word, int nr);
 
@@ -37,10 +37,10 @@ static inline void cpu_relax(void)
  */
 #define raw_lock(lock) do {								\
 	struct mutex *__lock = (lock);							\
-	struct thread *__self = thread_current();					\
+	u32 __id = thread_id(thread_current());						\
 											\
-	if (unlikely(!__mutex_take(__lock, __self)))					\
-		mutex_lock_contended(__lock, __self);				\
+	if (unlikely(!__mutex_take(__lock, __id)))					\
+		mutex_lock_contended(__lock, __id);					\
 } while (0)
 #define raw_unlock(lock) mutex_unlock(lock)
 

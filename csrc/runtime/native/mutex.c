@@ -28,11 +28,11 @@ noinline void mutex_bias_lost(struct mutex *lock)
 }
 
 /* True: nobody has taken the lock before, and it belongs to the caller. */
-static bool mutex_claim(struct mutex *lock, struct thread *self)
+static bool mutex_claim(struct mutex *lock, u32 id)
 {
 	u32 nobody = 0;
 
-	return __atomic_compare_exchange_n(&lock->bias, &nobody, thread_id(self), false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+	return __atomic_compare_exchange_n(&lock->bias, &nobody, id, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
 /*
@@ -88,12 +88,12 @@ static void mutex_end_bias(struct mutex *lock)
 	mutex_share(lock);
 }
 
-static bool mutex_spin(struct mutex *lock, struct thread *self)
+static bool mutex_spin(struct mutex *lock, u32 id)
 {
 	int spins = 0;
 
 	while (may_spin(spins++))
-		if (!__atomic_load_n(&lock->owner, __ATOMIC_RELAXED) && __mutex_take(lock, self))
+		if (!__atomic_load_n(&lock->owner, __ATOMIC_RELAXED) && __mutex_take(lock, id))
 			return true;
 	return false;
 }
@@ -101,18 +101,18 @@ static bool mutex_spin(struct mutex *lock, struct thread *self)
 /* The caller has not taken it at once, or not tried. */
 noinline void mutex_lock_slow(struct mutex *lock)
 {
-	struct thread *self = thread_current();
+	u32 id = thread_id(thread_current());
 
 	might_sleep_in_reader();
-	if (!__mutex_take(lock, self))
-		mutex_lock_contended(lock, self);
+	if (!__mutex_take(lock, id))
+		mutex_lock_contended(lock, id);
 }
 
-noinline void mutex_lock_contended(struct mutex *lock, struct thread *self)
+noinline void mutex_lock_contended(struct mutex *lock, u32 id)
 {
 	if (WARN(mutex_is_held_by_current(lock), "recursive mutex_lock"))
 		return;
-	if (mutex_claim(lock, self) && __mutex_take(lock, self))
+	if (mutex_claim(lock, id) && __mutex_take(lock, id))
 		return;
 
 	if (__atomic_load_n(&lock->bias, __ATOMIC_ACQUIRE) != MUTEX_SHARED) {
@@ -121,12 +121,12 @@ noinline void mutex_lock_contended(struct mutex *lock, struct thread *self)
 		mutex_end_bias(lock);
 		__atomic_fetch_sub(&lock->waiters, 1, __ATOMIC_RELAXED);
 	}
-	if (__mutex_take(lock, self) || mutex_spin(lock, self))
+	if (__mutex_take(lock, id) || mutex_spin(lock, id))
 		return;
 
 	__atomic_fetch_add(&lock->waiters, 1, __ATOMIC_SEQ_CST);
 	membarrier_all();
-	while (!__mutex_take(lock, self)) {
+	while (!__mutex_take(lock, id)) {
 		u32 owner = __atomic_load_n(&lock->owner, __ATOMIC_RELAXED);
 
 		if (owner)
@@ -135,16 +135,18 @@ noinline void mutex_lock_contended(struct mutex *lock, struct thread *self)
 	__atomic_fetch_sub(&lock->waiters, 1, __ATOMIC_RELAXED);
 }
 
-noinline bool mutex_trylock_slow(struct mutex *lock, struct thread *self)
+noinline bool mutex_trylock_slow(struct mutex *lock)
 {
+	u32 id = thread_id(thread_current());
+
 	if (mutex_is_held_by_current(lock))
 		return false;
-	if (mutex_claim(lock, self))
-		return __mutex_take(lock, self);
+	if (mutex_claim(lock, id))
+		return __mutex_take(lock, id);
 	if (!mutex_revoke(lock) || mutex_held(lock))
 		return false;
 	mutex_share(lock);
-	return __mutex_take(lock, self);
+	return __mutex_take(lock, id);
 }
 
 /* What the caller knew of itself may be older than its record. */

@@ -34,8 +34,8 @@ struct mutex {
 #define __MUTEX_INITIALIZER(name) { 0, 0, 0, 0 }
 
 KERNEL_API __cold void mutex_lock_slow(struct mutex *lock);
-KERNEL_API __cold void mutex_lock_contended(struct mutex *lock, struct thread *self);
-KERNEL_API __cold bool mutex_trylock_slow(struct mutex *lock, struct thread *self);
+KERNEL_API __cold void mutex_lock_contended(struct mutex *lock, u32 id);
+KERNEL_API __cold bool mutex_trylock_slow(struct mutex *lock);
 KERNEL_API __cold void mutex_bias_lost(struct mutex *lock);
 KERNEL_API __cold void mutex_wake(struct mutex *lock);
 KERNEL_API __cold void mutex_unlock_slow(struct mutex *lock);
@@ -50,11 +50,10 @@ static inline void mutex_init(struct mutex *lock)
 	__atomic_store_n(&lock->waiters, 0, __ATOMIC_RELAXED);
 }
 
-/* False: not at once, by nobody's fault or because the caller has it already. */
-static inline bool __mutex_take(struct mutex *lock, struct thread *self)
+/* False: not at once, by nobody's fault, because the caller has it already, or because the id is nobody's. */
+static inline bool __mutex_take(struct mutex *lock, u32 id)
 {
 	u32 bias = __atomic_load_n(&lock->bias, __ATOMIC_ACQUIRE);
-	u32 id = thread_id(self);
 	u32 unowned = 0;
 
 	if (likely(bias == id)) {
@@ -67,22 +66,18 @@ static inline bool __mutex_take(struct mutex *lock, struct thread *self)
 		mutex_bias_lost(lock);
 		return false;
 	}
-	return bias == MUTEX_SHARED &&
+	return bias == MUTEX_SHARED && likely(thread_id_is_somebody(id)) &&
 	       __atomic_compare_exchange_n(&lock->owner, &unowned, id, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
 static inline bool mutex_trylock(struct mutex *lock)
 {
-	struct thread *self = thread_current();
-
-	return likely(__mutex_take(lock, self)) || mutex_trylock_slow(lock, self);
+	return likely(__mutex_take(lock, thread_id(thread_current()))) || mutex_trylock_slow(lock);
 }
 
 static inline void mutex_lock(struct mutex *lock)
 {
-	struct thread *self = thread_stable();
-
-	if (unlikely(thread_in_reader_or_nobody(self) || !__mutex_take(lock, self)))
+	if (unlikely(!__mutex_take(lock, thread_sleeper_id(thread_stable()))))
 		mutex_lock_slow(lock);
 }
 

@@ -33,7 +33,7 @@
 #define BATCH 64
 #define TICK_NS 10000000u
 
-u64 rcu_epoch_now = 1;
+u64 rcu_epoch_now = RCU_EPOCH_STEP | RCU_READER;
 
 static struct {
 	pthread_mutex_t lock;
@@ -70,14 +70,14 @@ noinline void rcu_read_unlock_slow(void)
 	if (!self->rcu_nesting)
 		__atomic_store_n(&self->rcu_epoch, 0, __ATOMIC_RELEASE);
 	else if (!--self->rcu_nesting)
-		__atomic_store_n(&self->rcu_epoch, self->rcu_epoch & ~RCU_NESTED, __ATOMIC_RELEASE);
+		__atomic_store_n(&self->rcu_epoch, self->rcu_epoch & ~(u64)RCU_NESTED, __ATOMIC_RELEASE);
 }
 
 /* Begins a grace period: it is over once rcu_is_over() says so for the result. */
 static u64 rcu_begin(void)
 {
 	membarrier_all();
-	return __atomic_add_fetch(&rcu_epoch_now, 1, __ATOMIC_SEQ_CST);
+	return __atomic_add_fetch(&rcu_epoch_now, RCU_EPOCH_STEP, __ATOMIC_SEQ_CST);
 }
 
 static bool rcu_is_over(u64 epoch)
@@ -85,7 +85,7 @@ static bool rcu_is_over(u64 epoch)
 	struct thread *t;
 
 	for_each_thread_record(t) {
-		u64 began = __atomic_load_n(&t->rcu_epoch, __ATOMIC_ACQUIRE) & ~RCU_NESTED;
+		u64 began = __atomic_load_n(&t->rcu_epoch, __ATOMIC_ACQUIRE) & ~(u64)RCU_NESTED;
 
 		if (began && began < epoch)
 			return false;

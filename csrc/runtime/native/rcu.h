@@ -9,7 +9,7 @@
 
 #include "thread.h"
 
-KERNEL_API extern u64 rcu_epoch_now;	/* never 0 */
+KERNEL_API extern u64 rcu_epoch_now;	/* with the mark of a reader: what one notes down */
 
 KERNEL_API void call_rcu(struct rcu_head *head, rcu_callback_t func);
 KERNEL_API void __kfree_rcu(struct rcu_head *head, void *object);
@@ -35,8 +35,8 @@ static inline void rcu_read_unlock(void)
 	struct thread *self = thread_stable();
 
 	barrier();
-	/* Not in a reader, nested, nobody: all of these are out of the range of an epoch. */
-	if (unlikely(__atomic_load_n(&self->rcu_epoch, __ATOMIC_RELAXED) - 1 >= RCU_NESTED - 1))
+	/* Not in a reader, nested, nobody: all of these have other marks. */
+	if (unlikely((u8)__atomic_load_n(&self->rcu_epoch, __ATOMIC_RELAXED) != RCU_READER))
 		rcu_read_unlock_slow();
 	else
 		__atomic_store_n(&self->rcu_epoch, 0, __ATOMIC_RELEASE);

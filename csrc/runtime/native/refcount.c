@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The slow half of refcount.h: a count's first change, and the end of its bias. */
+/* The slow half of refcount.h: a count's first change, the end of its bias, shared counts, and misuse. */
 #include <linux/refcount.h>
 #include <runtime.h>
 
@@ -36,7 +36,7 @@ static int refcount_settled(refcount_t *r)
 	return (int)own;
 }
 
-noinline void refcount_share(refcount_t *r)
+static void refcount_share(refcount_t *r)
 {
 	u32 bias = __atomic_load_n(&r->bias, __ATOMIC_ACQUIRE);
 	int value;
@@ -55,11 +55,14 @@ noinline void refcount_share(refcount_t *r)
 	futex_wake(&r->bias, INT32_MAX);
 }
 
-noinline bool refcount_claim(refcount_t *r)
+/* True: it is the caller's, as far as one can tell. False: it is shared. */
+static bool refcount_claim(refcount_t *r)
 {
 	struct thread *self = thread_current();
 	u32 bias = 0;
 
+	if (refcount_is_shared(r))
+		return false;
 	if (__atomic_compare_exchange_n(&r->bias, &bias, thread_id(self), false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE) ||
 	    bias == thread_id(self))
 		return true;
@@ -78,4 +81,93 @@ noinline void refcount_own_dec_lost(refcount_t *r, int value)
 {
 	__atomic_store_n(&r->own, (u32)value, __ATOMIC_RELEASE);
 	refcount_wait_moved(r);
+}
+
+/* What was there before. */
+static int refcount_fetch_inc(refcount_t *r)
+{
+	if (refcount_claim(r)) {
+		int old = refcount_own(r);
+
+		if (refcount_own_inc(r, old))
+			return old;
+	}
+	return __atomic_fetch_add(&r->refs, 1, __ATOMIC_RELAXED);
+}
+
+/*
+ * Acquire with every decrement, not by a fence in the last: the same instruction on x86-64, and ThreadSanitizer
+ * follows it.
+ */
+static int refcount_fetch_dec(refcount_t *r)
+{
+	if (refcount_claim(r)) {
+		int old = refcount_own(r);
+
+		if (refcount_own_dec(r, old))
+			return old;
+	}
+	return __atomic_fetch_sub(&r->refs, 1, __ATOMIC_ACQ_REL);
+}
+
+noinline void refcount_inc_slow(refcount_t *r)
+{
+	int old = refcount_fetch_inc(r);
+
+	if (unlikely(old <= 0 || old == REFCOUNT_MAX))
+		refcount_warn_saturate(r, old ? REFCOUNT_ADD_OVF : REFCOUNT_ADD_UAF);
+}
+
+noinline bool refcount_inc_not_zero_slow(refcount_t *r)
+{
+	int old;
+
+	if (refcount_claim(r)) {
+		old = refcount_own(r);
+		if (!old)
+			return false;
+		if (refcount_own_inc(r, old))
+			goto counted;
+	}
+	old = __atomic_load_n(&r->refs, __ATOMIC_RELAXED);
+	do {
+		if (!old)
+			return false;
+	} while (!__atomic_compare_exchange_n(&r->refs, &old, refcount_sum(old, 1), true, __ATOMIC_RELAXED,
+					      __ATOMIC_RELAXED));
+counted:
+	if (unlikely(old < 0 || old == REFCOUNT_MAX))
+		refcount_warn_saturate(r, REFCOUNT_ADD_NOT_ZERO_OVF);
+	return true;
+}
+
+noinline void refcount_dec_slow(refcount_t *r)
+{
+	if (unlikely(refcount_fetch_dec(r) <= 1))
+		refcount_warn_saturate(r, REFCOUNT_DEC_LEAK);
+}
+
+noinline bool refcount_dec_and_test_slow(refcount_t *r)
+{
+	int old = refcount_fetch_dec(r);
+
+	if (unlikely(old <= 0))
+		refcount_warn_saturate(r, REFCOUNT_SUB_UAF);
+	return old == 1;
+}
+
+void refcount_add(int n, refcount_t *r)
+{
+	int old;
+
+	refcount_share(r);
+	old = __atomic_fetch_add(&r->refs, n, __ATOMIC_RELAXED);
+	if (unlikely(old <= 0 || refcount_sum(old, n) < 0))
+		refcount_warn_saturate(r, old ? REFCOUNT_ADD_OVF : REFCOUNT_ADD_UAF);
+}
+
+noinline void refcount_saturate(refcount_t *r)
+{
+	refcount_share(r);
+	__atomic_store_n(&r->refs, REFCOUNT_SATURATED, __ATOMIC_RELAXED);
 }

@@ -39,9 +39,18 @@ typedef struct refcount_struct {
 
 #define REFCOUNT_INIT(n) { .refs = (n), .own = (u32)(n) }
 
-/* Out of line: the end of a bias, and the first change. False: it is shared. */
-KERNEL_API __cold void refcount_share(refcount_t *r);
-KERNEL_API __cold bool refcount_claim(refcount_t *r);
+/*
+ * The rest of each: of a count that is nobody's yet, or shared, or not good, and of the last reference. Out of line, and
+ * on its way a first change becomes the bias.
+ */
+KERNEL_API __cold void refcount_inc_slow(refcount_t *r);
+KERNEL_API __cold bool refcount_inc_not_zero_slow(refcount_t *r);
+KERNEL_API __cold void refcount_dec_slow(refcount_t *r);
+KERNEL_API __cold bool refcount_dec_and_test_slow(refcount_t *r);
+KERNEL_API __cold void refcount_saturate(refcount_t *r);
+/* More than one at a time: nobody does that often. */
+KERNEL_API void refcount_add(int n, refcount_t *r);
+
 /* The bias was lost. Was the incremented value moved? */
 KERNEL_API __cold bool refcount_own_inc_counted(refcount_t *r, int value);
 /* The bias was lost before anything was counted. */
@@ -50,14 +59,6 @@ KERNEL_API __cold void refcount_own_dec_lost(refcount_t *r, int value);
 static inline bool refcount_is_shared(const refcount_t *r)
 {
 	return (__atomic_load_n(&r->bias, __ATOMIC_ACQUIRE) | 1) == REFCOUNT_SHARED_ODD;
-}
-
-/* True: it is the caller's, as far as one can tell. False: it is shared. */
-static inline bool refcount_is_own(refcount_t *r)
-{
-	if (likely(__atomic_load_n(&r->bias, __ATOMIC_ACQUIRE) == thread_id(thread_stable())))
-		return true;
-	return !refcount_is_shared(r) && refcount_claim(r);
 }
 
 static inline int refcount_own(const refcount_t *r)
@@ -71,7 +72,13 @@ static inline int refcount_sum(int old, int n)
 	return (int)((unsigned int)old + (unsigned int)n);
 }
 
-static inline bool refcount_is_still_own(refcount_t *r)
+/* The caller's, as far as one can tell. */
+static inline bool refcount_is_own(const refcount_t *r)
+{
+	return __atomic_load_n(&r->bias, __ATOMIC_ACQUIRE) == thread_id(thread_stable());
+}
+
+static inline bool refcount_is_still_own(const refcount_t *r)
 {
 	barrier();
 	return likely(__atomic_load_n(&r->bias, __ATOMIC_ACQUIRE) < REFCOUNT_REVOKED);
@@ -98,6 +105,28 @@ static inline bool refcount_own_dec(refcount_t *r, int old)
 	return true;
 }
 
+/* One more, where that is all there is to it: the caller's own count, good before and after. */
+static inline bool refcount_try_inc(refcount_t *r)
+{
+	int old;
+
+	if (unlikely(!refcount_is_own(r)))
+		return false;
+	old = refcount_own(r);
+	return likely(refcount_sum(old, 1) > 1) && refcount_own_inc(r, old);
+}
+
+/* One less, where that is all there is to it, and a reference is left. */
+static inline bool refcount_try_dec(refcount_t *r)
+{
+	int old;
+
+	if (unlikely(!refcount_is_own(r)))
+		return false;
+	old = refcount_own(r);
+	return likely(old > 1) && refcount_own_dec(r, old);
+}
+
 static inline void refcount_set(refcount_t *r, int n)
 {
 	__atomic_store_n(&r->refs, n, __ATOMIC_RELAXED);
@@ -110,94 +139,26 @@ static inline int refcount_read(const refcount_t *r)
 	return refcount_is_shared(r) ? __atomic_load_n(&r->refs, __ATOMIC_RELAXED) : refcount_own(r);
 }
 
-static inline void refcount_saturate(refcount_t *r)
-{
-	refcount_share(r);
-	__atomic_store_n(&r->refs, REFCOUNT_SATURATED, __ATOMIC_RELAXED);
-}
-
-/* What was there before. */
-static inline int refcount_fetch_inc(refcount_t *r)
-{
-	if (likely(refcount_is_own(r))) {
-		int old = refcount_own(r);
-
-		if (likely(refcount_own_inc(r, old)))
-			return old;
-	}
-	return __atomic_fetch_add(&r->refs, 1, __ATOMIC_RELAXED);
-}
-
-/*
- * Acquire with every decrement, not by a fence in the last: the same instruction on x86-64, and ThreadSanitizer
- * follows it.
- */
-static inline int refcount_fetch_dec(refcount_t *r)
-{
-	if (likely(refcount_is_own(r))) {
-		int old = refcount_own(r);
-
-		if (likely(refcount_own_dec(r, old)))
-			return old;
-	}
-	return __atomic_fetch_sub(&r->refs, 1, __ATOMIC_ACQ_REL);
-}
-
 static inline void refcount_inc(refcount_t *r)
 {
-	int old = refcount_fetch_inc(r);
-
-	if (unlikely(old <= 0 || old == REFCOUNT_MAX))
-		refcount_warn_saturate(r, old ? REFCOUNT_ADD_OVF : REFCOUNT_ADD_UAF);
-}
-
-/* More than one at a time ends the bias: nobody does that often. */
-static inline void refcount_add(int n, refcount_t *r)
-{
-	int old;
-
-	refcount_share(r);
-	old = __atomic_fetch_add(&r->refs, n, __ATOMIC_RELAXED);
-	if (unlikely(old <= 0 || refcount_sum(old, n) < 0))
-		refcount_warn_saturate(r, old ? REFCOUNT_ADD_OVF : REFCOUNT_ADD_UAF);
+	if (unlikely(!refcount_try_inc(r)))
+		refcount_inc_slow(r);
 }
 
 static inline bool refcount_inc_not_zero(refcount_t *r)
 {
-	int old;
-
-	if (likely(refcount_is_own(r))) {
-		old = refcount_own(r);
-		if (unlikely(!old))
-			return false;
-		if (likely(refcount_own_inc(r, old)))
-			goto counted;
-	}
-	old = __atomic_load_n(&r->refs, __ATOMIC_RELAXED);
-	do {
-		if (unlikely(!old))
-			return false;
-	} while (!__atomic_compare_exchange_n(&r->refs, &old, refcount_sum(old, 1), true, __ATOMIC_RELAXED,
-					      __ATOMIC_RELAXED));
-counted:
-	if (unlikely(old < 0 || old == REFCOUNT_MAX))
-		refcount_warn_saturate(r, REFCOUNT_ADD_NOT_ZERO_OVF);
-	return true;
+	return likely(refcount_try_inc(r)) || refcount_inc_not_zero_slow(r);
 }
 
 static inline void refcount_dec(refcount_t *r)
 {
-	if (unlikely(refcount_fetch_dec(r) <= 1))
-		refcount_warn_saturate(r, REFCOUNT_DEC_LEAK);
+	if (unlikely(!refcount_try_dec(r)))
+		refcount_dec_slow(r);
 }
 
 static inline bool refcount_dec_and_test(refcount_t *r)
 {
-	int old = refcount_fetch_dec(r);
-
-	if (unlikely(old <= 0))
-		refcount_warn_saturate(r, REFCOUNT_SUB_UAF);
-	return old == 1;
+	return unlikely(!refcount_try_dec(r)) && refcount_dec_and_test_slow(r);
 }
 
 #endif

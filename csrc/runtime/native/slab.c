@@ -4,7 +4,8 @@
  *
  * malloc() on one thread and free() on another costs 700 to 1,700 ns, and calloc() skips malloc's thread cache. Here an
  * object goes to the list of the thread that frees it; a list that has grown past two magazines gives one to the depot,
- * and an empty one takes one from there. Memory comes in chunks and stays with the runtime.
+ * and an empty one takes one from there. Memory comes in chunks and stays with the runtime; what is live is found by
+ * looking through them.
  *
  * Here is what happens seldom; slab.h has the rest, and what an object looks like.
  */
@@ -20,13 +21,16 @@
 
 static const u32 slab_class_bytes[SLAB_CLASSES] = { 64, 128, 192, 256, 320, 384, 512, 1024, 2048, SLAB_LARGEST };
 
+struct chunk {
+	struct chunk *next;
+} __attribute__((aligned(SLAB_LINE)));	/* then the objects */
+
 static struct {
 	pthread_mutex_t lock;
 	struct free_object *magazines[SLAB_CLASSES];	/* chained through the first object's second word */
-	char *chunk, *chunk_end;
-	struct slab_site *sites[SLAB_SITES];
-	int nr_sites;
-	struct slab_site *first_site;
+	struct chunk *chunks;
+	char *fresh, *fresh_end;	/* what is left of the newest chunk */
+	struct slab_site *sites;
 } depot = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /* A magazine on the shelf: the link to the next one lies behind the object's own link. */
@@ -35,25 +39,38 @@ struct magazine {
 	struct free_object *next;
 };
 
+static u32 slab_nr_free(const struct thread *self, unsigned int class)
+{
+	return self->nr_free[class] & ~SLAB_SHUT;
+}
+
 /* There is room. */
 static void slab_push(struct thread *self, struct free_object *object, unsigned int class)
 {
-	self->free[class][self->nr_free[class]++] = object;
+	self->free[class][slab_nr_free(self, class)] = object;
+	self->nr_free[class]++;
 }
 
-/* Numbers a place when it is met. Past the table all further places share the last number. */
-static noinline int slab_register_site(struct slab_site *site)
+/* There is one. */
+static struct free_object *slab_pop(struct thread *self, unsigned int class)
 {
-	pthread_mutex_lock(&depot.lock);
-	if (!site->id) {
-		int id = depot.nr_sites < SLAB_SITES - 1 ? ++depot.nr_sites : SLAB_SITES - 1;
+	self->nr_free[class]--;
+	return self->free[class][slab_nr_free(self, class)];
+}
 
-		if (!depot.sites[id])
-			depot.sites[id] = site;
-		__atomic_store_n(&site->id, id, __ATOMIC_RELEASE);
-	}
-	pthread_mutex_unlock(&depot.lock);
-	return site->id;
+/* Cleared: behind the first object that has no state nothing has been made yet, also for the child of a fork. */
+static bool slab_add_chunk(void)
+{
+	struct chunk *chunk;
+
+	if (posix_memalign((void **)&chunk, SLAB_LINE, CHUNK_BYTES))
+		return false;
+	memset(chunk, 0, CHUNK_BYTES);
+	chunk->next = depot.chunks;
+	depot.chunks = chunk;
+	depot.fresh = (char *)(chunk + 1);
+	depot.fresh_end = (char *)chunk + CHUNK_BYTES;
+	return true;
 }
 
 /* Under the depot's lock: a list of new objects of a class. */
@@ -65,17 +82,12 @@ static struct free_object *slab_carve(unsigned int class)
 	for (i = 0; i < SLAB_MAGAZINE; i++) {
 		struct free_object *object;
 
-		if ((size_t)(depot.chunk_end - depot.chunk) < slab_class_bytes[class]) {
-			if (posix_memalign((void **)&depot.chunk, SLAB_LINE, CHUNK_BYTES)) {
-				depot.chunk = depot.chunk_end = NULL;
-				break;
-			}
-			depot.chunk_end = depot.chunk + CHUNK_BYTES;
-		}
-		object = (struct free_object *)depot.chunk;
-		depot.chunk += slab_class_bytes[class];
+		if ((size_t)(depot.fresh_end - depot.fresh) < slab_class_bytes[class] && !slab_add_chunk())
+			break;
+		object = (struct free_object *)depot.fresh;
+		depot.fresh += slab_class_bytes[class];
 		object->class = class;
-		object->tag = SLAB_TAG_FREE;
+		__atomic_store_n(&object->state, SLAB_FREE, __ATOMIC_RELEASE);
 		object->next = list;
 		list = object;
 	}
@@ -97,7 +109,7 @@ static noinline bool slab_refill(struct thread *self, unsigned int class)
 
 	for (; list; list = list->next)
 		slab_push(self, list, class);
-	return self->nr_free[class];
+	return slab_nr_free(self, class);
 }
 
 /* One magazine from the thread's list to the depot. */
@@ -106,8 +118,8 @@ static noinline void slab_give(struct thread *self, unsigned int class)
 	struct free_object *first = NULL;
 	int n;
 
-	for (n = 0; n < SLAB_MAGAZINE && self->nr_free[class]; n++) {
-		struct free_object *object = self->free[class][--self->nr_free[class]];
+	for (n = 0; n < SLAB_MAGAZINE && slab_nr_free(self, class); n++) {
+		struct free_object *object = slab_pop(self, class);
 
 		object->next = first;
 		first = object;
@@ -119,40 +131,68 @@ static noinline void slab_give(struct thread *self, unsigned int class)
 	pthread_mutex_unlock(&depot.lock);
 }
 
-static void *alloc_huge(struct thread *self, int site, size_t size, gfp_t gfp)
+/* Under the depot's lock. */
+static void slab_note_site(struct slab_site *site)
+{
+	if (site->id)
+		return;
+	site->next = depot.sites;
+	depot.sites = site;
+	__atomic_store_n(&site->id, 1, __ATOMIC_RELEASE);
+}
+
+/* An object that is in no chunk is counted with its place. */
+static void *slab_alloc_alone(struct slab_site *site, size_t size, gfp_t gfp)
 {
 	struct free_object *object = size + SLAB_HEADER_BYTES > size ? malloc(size + SLAB_HEADER_BYTES) : NULL;
 
 	if (!object)
 		return NULL;
-	object->class = SLAB_CLASS_HUGE;
-	object->tag = SLAB_TAG_LIVE + (u32)site;
-	slab_count_live(self, (u32)site, 1);
+	if (!__atomic_load_n(&site->id, __ATOMIC_ACQUIRE)) {
+		pthread_mutex_lock(&depot.lock);
+		slab_note_site(site);
+		pthread_mutex_unlock(&depot.lock);
+	}
+	__atomic_fetch_add(&site->live, 1, __ATOMIC_RELAXED);
 	if (gfp & __GFP_ZERO)
 		memset(&object->next, 0, size);
-	return &object->next;
+	return slab_make_live(object, site, SLAB_LIVE_ALONE);
+}
+
+/* While one is to fail, every request of the thread comes here, and so does every kfree(). */
+static void slab_shut(struct thread *self, bool shut)
+{
+	unsigned int class;
+
+	for (class = 0; class < SLAB_CLASSES; class++)
+		self->nr_free[class] = slab_nr_free(self, class) | (shut ? SLAB_SHUT : 0);
+}
+
+static void slab_set_fail_nth(struct thread *self, unsigned long n)
+{
+	self->fail_nth = n;
+	slab_shut(self, n);
 }
 
 noinline void *slab_alloc_slow(struct slab_site *site, size_t size, gfp_t gfp)
 {
 	struct thread *self = thread_current();
-	int id = __atomic_load_n(&site->id, __ATOMIC_ACQUIRE);
 	unsigned int class;
 	void *pointer;
 
-	if (!id)
-		id = slab_register_site(site);
 	if (gfp & GFP_KERNEL)
 		might_sleep_in_reader();
-	if (self->fail_nth && --self->fail_nth == 0)
+	if (self->fail_nth && --self->fail_nth == 0) {
+		slab_shut(self, false);
 		return NULL;
+	}
 	if (SLAB_IS_MALLOC || size > SLAB_LARGEST - SLAB_HEADER_BYTES)
-		return alloc_huge(self, id, size, gfp);
+		return slab_alloc_alone(site, size, gfp);
 
 	class = slab_class(size + SLAB_HEADER_BYTES);
-	if (!self->nr_free[class] && !slab_refill(self, class))
+	if (!slab_nr_free(self, class) && !slab_refill(self, class))
 		return NULL;
-	pointer = slab_pop(self, class, id);
+	pointer = slab_make_live(slab_pop(self, class), site, SLAB_LIVE);
 	if (gfp & __GFP_ZERO)
 		memset(pointer, 0, size);
 	return pointer;
@@ -162,25 +202,27 @@ noinline void kfree_slow(const void *pointer)
 {
 	struct free_object *object = (struct free_object *)((uintptr_t)pointer - SLAB_HEADER_BYTES);
 	struct thread *self = thread_current();
+	bool alone = object->state == SLAB_LIVE_ALONE;
 
-	if (WARN(slab_site_of(object) >= SLAB_SITES, "kfree of something that is not a live object"))
+	if (WARN(object->state != SLAB_LIVE && !alone, "kfree of something that is not a live object"))
 		return;
-	slab_count_live(self, slab_site_of(object), -1);
-	object->tag = SLAB_TAG_FREE;
-	if (object->class == SLAB_CLASS_HUGE) {
+	__atomic_store_n(&object->state, SLAB_FREE, __ATOMIC_RELAXED);
+	if (alone) {
+		__atomic_fetch_sub(&object->site->live, 1, __ATOMIC_RELAXED);
 		free(object);
 		return;
 	}
-	if (self->nr_free[object->class] >= SLAB_FREE_MAX)
+	if (slab_nr_free(self, object->class) >= SLAB_FREE_MAX)
 		slab_give(self, object->class);
 	slab_push(self, object, object->class);
 }
 
-/* A thread ends: what it has on its lists goes to the depot, its counts stay with the record. */
+/* A thread ends: what it has on its lists goes to the depot. */
 void slab_thread_exit(struct thread *self)
 {
 	unsigned int class;
 
+	slab_set_fail_nth(self, 0);
 	for (class = 0; class < SLAB_CLASSES; class++)
 		while (self->nr_free[class])
 			slab_give(self, class);
@@ -191,12 +233,12 @@ void slab_after_fork(void)
 {
 	pthread_mutex_init(&depot.lock, NULL);
 	memset(depot.magazines, 0, sizeof(depot.magazines));
-	depot.chunk = depot.chunk_end = NULL;
+	depot.fresh = depot.fresh_end = NULL;
 }
 
 void slab_fail_nth(unsigned long n)
 {
-	thread_current()->fail_nth = n;
+	slab_set_fail_nth(thread_current(), n);
 }
 
 unsigned long slab_fail_nth_left(void)
@@ -204,38 +246,64 @@ unsigned long slab_fail_nth_left(void)
 	return thread_current()->fail_nth;
 }
 
-static long slab_live_at(int site)
+/* Under the depot's lock: what was live at some moment of the walk. */
+static void slab_for_each_live(void (*visit)(struct slab_site *site, void *arg), void *arg)
 {
-	struct thread *t;
-	long live = 0;
+	struct chunk *chunk;
 
-	for_each_thread_record(t)
-		live += __atomic_load_n(&t->live[site], __ATOMIC_RELAXED);
-	return live;
+	for (chunk = depot.chunks; chunk; chunk = chunk->next) {
+		char *at = (char *)(chunk + 1), *end = (char *)chunk + CHUNK_BYTES;
+
+		while (end - at >= SLAB_LINE) {
+			struct free_object *object = (struct free_object *)at;
+			u32 state = __atomic_load_n(&object->state, __ATOMIC_ACQUIRE);
+
+			if (!state)
+				break;
+			if (state == SLAB_LIVE)
+				visit(__atomic_load_n(&object->site, __ATOMIC_RELAXED), arg);
+			at += slab_class_bytes[object->class];
+		}
+	}
+}
+
+static void slab_count_one(struct slab_site *unused, void *live)
+{
+	++*(long *)live;
 }
 
 long slab_live(void)
 {
+	struct slab_site *site;
 	long live = 0;
-	int site;
 
-	for (site = 1; site < SLAB_SITES; site++)
-		live += slab_live_at(site);
+	pthread_mutex_lock(&depot.lock);
+	slab_for_each_live(slab_count_one, &live);
+	for (site = depot.sites; site; site = site->next)
+		live += __atomic_load_n(&site->live, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&depot.lock);
 	return live;
+}
+
+static void slab_count_at_site(struct slab_site *site, void *unused)
+{
+	slab_note_site(site);
+	site->found++;
 }
 
 void slab_for_each_site(void (*visit)(const struct slab_site *site, long live, void *arg), void *arg)
 {
-	int site;
+	struct slab_site *site;
 
-	for (site = 1; site < SLAB_SITES; site++) {
-		long live = slab_live_at(site);
-		struct slab_site *first;
+	pthread_mutex_lock(&depot.lock);
+	for (site = depot.sites; site; site = site->next)
+		site->found = 0;
+	slab_for_each_live(slab_count_at_site, NULL);
+	for (site = depot.sites; site; site = site->next) {
+		long live = site->found + __atomic_load_n(&site->live, __ATOMIC_RELAXED);
 
-		pthread_mutex_lock(&depot.lock);
-		first = depot.sites[site];
-		pthread_mutex_unlock(&depot.lock);
-		if (live && first)
-			visit(first, live, arg);
+		if (live)
+			visit(site, live, arg);
 	}
+	pthread_mutex_unlock(&depot.lock);
 }

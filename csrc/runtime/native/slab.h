@@ -3,8 +3,8 @@
  * The fast half of slab.c: from and to the thread's free list. Inline, so that what the compiler knows of a request, its
  * size, whether it is cleared, is not asked when the request is made.
  *
- * A header of 16 bytes says what an object is: its class, and one word, the tag, for both whether it is live, so that a
- * double kfree() is a WARN and not a corrupted list, and which place allocated it, for the live counts.
+ * A header of 16 bytes says what an object is: whether it is live, so that a double kfree() is a WARN and not a corrupted
+ * list, its class, and which place allocated it. None is counted: whoever wants to know what is live looks at them all.
  *
  * Under a sanitizer every object is malloc's own, so that it can be poisoned.
  */
@@ -22,15 +22,17 @@
 /* With the header objects are whole lines, so that those of different classes never share one. */
 #define SLAB_LINE 64
 #define SLAB_LARGEST 4096
-#define SLAB_CLASS_HUGE SLAB_CLASSES	/* straight from malloc */
+#define SLAB_SHUT (1u << 31)	/* in nr_free */
 
-#define SLAB_TAG_LIVE 0x6c697600u	/* and the number of the place */
-#define SLAB_TAG_FREE 0x66726565u
+/* What an object is. 0: not made yet. */
+#define SLAB_LIVE 0x6c697665u
+#define SLAB_LIVE_ALONE 0x616c6f6eu	/* straight from malloc */
+#define SLAB_FREE 0x66726565u
 
 struct free_object {
-	u32 tag;
+	u32 state;
 	u32 class;
-	u64 unused;			/* objects are aligned as malloc's are */
+	struct slab_site *site;		/* who allocated it last. Objects are aligned as malloc's are */
 	struct free_object *next;	/* in a magazine of the depot. The object begins here */
 };
 
@@ -40,23 +42,12 @@ struct free_object {
 KERNEL_API __cold void *slab_alloc_slow(struct slab_site *site, size_t size, gfp_t gfp);
 KERNEL_API __cold void kfree_slow(const void *pointer);
 
-/* Of an object with its header; the sizes are those of slab_class_bytes[]. */
+/* Of an object with its header, of SLAB_LARGEST at most; the sizes are those of slab_class_bytes[]. */
 static inline unsigned int slab_class(size_t bytes)
 {
 	if (bytes <= 384)
 		return (unsigned int)((bytes + SLAB_LINE - 1) / SLAB_LINE) - 1;
-	return bytes <= 512 ? 6 : bytes <= 1024 ? 7 : bytes <= 2048 ? 8 : bytes <= SLAB_LARGEST ? 9 : SLAB_CLASS_HUGE;
-}
-
-static inline void slab_count_live(struct thread *self, u32 site, long n)
-{
-	__atomic_store_n(&self->live[site], __atomic_load_n(&self->live[site], __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);
-}
-
-/* Which place has it; SLAB_SITES or more: it is no live object. */
-static inline u32 slab_site_of(const struct free_object *object)
-{
-	return object->tag - SLAB_TAG_LIVE;
+	return bytes <= 512 ? 6 : bytes <= 1024 ? 7 : bytes <= 2048 ? 8 : 9;
 }
 
 /*
@@ -80,30 +71,30 @@ static inline __attribute__((always_inline)) void slab_clear(void *pointer, size
 #undef SLAB_CLEAR_LINE
 }
 
-/* There is one. */
-static inline void *slab_pop(struct thread *self, u32 class, int site)
+/* Whoever looks at all objects finds the place of a live one. */
+static inline void *slab_make_live(struct free_object *object, struct slab_site *site, u32 state)
 {
-	u32 n = self->nr_free[class] - 1;
-	struct free_object *object = self->free[class][n];
-
-	self->nr_free[class] = n;
-	object->tag = SLAB_TAG_LIVE + (u32)site;
-	slab_count_live(self, (u32)site, 1);
+	__atomic_store_n(&object->site, site, __ATOMIC_RELAXED);
+	__atomic_store_n(&object->state, state, __ATOMIC_RELEASE);
 	return &object->next;
 }
 
 static inline __attribute__((always_inline)) void *slab_alloc(struct slab_site *site, size_t size, gfp_t gfp)
 {
-	int id = __atomic_load_n(&site->id, __ATOMIC_ACQUIRE);
 	unsigned int class = slab_class(size + SLAB_HEADER_BYTES);
 	struct thread *self = thread_stable();
+	u32 n = self->nr_free[class] - 1;
 	void *pointer;
 
-	/* A size that is no constant is not worth inlining. */
+	/*
+	 * A size that is no constant is not worth inlining. The sum is out of range when there is none, when the list is
+	 * shut, and in a reader.
+	 */
 	if (SLAB_IS_MALLOC || !__builtin_constant_p(size) || size > SLAB_LARGEST / 8 ||
-	    unlikely(!id || self->fail_nth || thread_in_reader_or_nobody(self) || !self->nr_free[class]))
+	    unlikely(n + __atomic_load_n(&self->rcu_epoch, __ATOMIC_RELAXED) >= SLAB_FREE_MAX))
 		return slab_alloc_slow(site, size, gfp);
-	pointer = slab_pop(self, class, id);
+	self->nr_free[class] = n;
+	pointer = slab_make_live(self->free[class][n], site, SLAB_LIVE);
 	if (gfp & __GFP_ZERO)
 		slab_clear(pointer, size);
 	return pointer;
@@ -113,19 +104,16 @@ static inline void kfree(const void *pointer)
 {
 	struct free_object *object = (struct free_object *)((uintptr_t)pointer - SLAB_HEADER_BYTES);
 	struct thread *self = thread_stable();
-	u32 site, class, n;
+	u32 class, n;
 
 	if (!pointer)
 		return;
-	site = slab_site_of(object);
-	class = object->class;
-	if (SLAB_IS_MALLOC || unlikely(site >= SLAB_SITES || class == SLAB_CLASS_HUGE ||
-				       (n = self->nr_free[class]) >= SLAB_FREE_MAX)) {
+	if (SLAB_IS_MALLOC || unlikely(object->state != SLAB_LIVE ||
+				       (n = self->nr_free[class = object->class]) >= SLAB_FREE_MAX)) {
 		kfree_slow(pointer);
 		return;
 	}
-	object->tag = SLAB_TAG_FREE;
-	slab_count_live(self, site, -1);
+	__atomic_store_n(&object->state, SLAB_FREE, __ATOMIC_RELAXED);
 	self->free[class][n] = object;
 	self->nr_free[class] = n + 1;
 }

@@ -9,7 +9,7 @@
 #include "internal.h"
 
 struct thread thread_nobody = {
-	.rcu_epoch = NOBODY_EPOCH,
+	.rcu_epoch = RCU_NOBODY,
 	.nr_free = { [0 ... SLAB_CLASSES - 1] = UINT32_MAX },
 };
 __thread struct thread *thread_self __attribute__((tls_model("initial-exec"))) = &thread_nobody;
@@ -91,7 +91,6 @@ noinline struct thread *thread_attach(void)
 		self = thread_new();
 	self->rcu_nesting = 0;
 	__atomic_store_n(&self->rcu_epoch, 0, __ATOMIC_RELEASE);
-	self->fail_nth = 0;
 	pthread_setspecific(detach_key, self);
 	thread_self = self;
 	return self;
@@ -122,6 +121,7 @@ void thread_after_fork(void)
 			continue;
 		t->rcu_epoch = 0;
 		t->rcu_nesting = 0;
+		t->fail_nth = 0;
 		/* Its lists may have been in the middle of a change: forgotten, not trusted. */
 		memset(t->nr_free, 0, sizeof(t->nr_free));
 		t->in_use = 0;

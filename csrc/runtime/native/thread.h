@@ -6,8 +6,8 @@
  * Records are never freed: a thread that ends leaves its record to the next one, so that others may walk the list
  * without a lock.
  *
- * A thread that has none yet looks at the record of nobody, in which all is so that every fast path fails: it seems to be
- * in a reader, owns no lock, has nothing on its free lists and no room there. So the fast paths need not ask, and the
+ * A thread that has none yet looks at the record of nobody, in which all is so that every fast path fails: it is where
+ * nobody may sleep, owns no lock, has nothing on its free lists and no room there. So the fast paths need not ask, and the
  * slow ones, with thread_current(), make the record.
  */
 #ifndef IOPF_NATIVE_THREAD_H
@@ -17,7 +17,6 @@
 #include <pthread.h>
 
 #define SLAB_CLASSES 10
-#define SLAB_SITES 512
 #define SLAB_MAGAZINE 32
 #define SLAB_FREE_MAX (2 * SLAB_MAGAZINE)	/* on a thread's list */
 
@@ -25,11 +24,10 @@ struct rcu_head;
 struct free_object;
 
 struct thread {
-	/* mutex.c, rcu.h: the hot line */
-	u64 rcu_epoch;			/* 0: no reader here. RCU_NESTED: sections inside the outermost one */
+	/* mutex.h, rcu.h, slab.h: the hot line */
+	u64 rcu_epoch;			/* 0: no reader here. Else the epoch in which it began, RCU_READER, and RCU_NESTED */
 	u32 rcu_nesting;		/* how many */
-	unsigned long fail_nth;
-	u32 nr_free[SLAB_CLASSES];
+	u32 nr_free[SLAB_CLASSES];	/* with SLAB_SHUT while a request of this thread is to fail */
 	struct free_object *free[SLAB_CLASSES][SLAB_FREE_MAX];
 
 	/* rcu.c: what this thread deferred */
@@ -39,8 +37,7 @@ struct thread {
 	u64 queued, invoked;
 	int invoking;
 
-	/* slab.c: relaxed, written by the owner alone */
-	long live[SLAB_SITES];
+	unsigned long fail_nth;		/* slab.c: which request fails; 0: none */
 
 	int in_use;
 	struct thread *next;
@@ -52,8 +49,11 @@ KERNEL_API extern struct thread thread_nobody;
 KERNEL_API struct thread *thread_attach(void);
 KERNEL_API extern struct thread *thread_records;
 
-#define NOBODY_EPOCH UINT64_MAX
-#define RCU_NESTED (1ULL << 62)
+/* What the low byte of rcu_epoch says; epochs are counted above it. */
+#define RCU_READER 1u
+#define RCU_NESTED 2u		/* sections inside the outermost one */
+#define RCU_NOBODY 4u		/* no reader, and no thread that could be one */
+#define RCU_EPOCH_STEP 256u
 
 /*
  * The word of a mutex that says who has it: the low half of the record's address, which no other record shares and none
@@ -62,6 +62,20 @@ KERNEL_API extern struct thread *thread_records;
 static inline u32 thread_id(const struct thread *self)
 {
 	return (u32)(uintptr_t)self;
+}
+
+/*
+ * The same for a thread that may sleep, and the word of no thread for one that is in an RCU reader, or nobody: with any
+ * of the marks of rcu_epoch it is no multiple of a record's alignment, and it is none of a mutex's special words either.
+ */
+static inline u32 thread_sleeper_id(const struct thread *self)
+{
+	return thread_id(self) + (u32)__atomic_load_n(&self->rcu_epoch, __ATOMIC_RELAXED);
+}
+
+static inline bool thread_id_is_somebody(u32 id)
+{
+	return !(id % __alignof__(struct thread));
 }
 
 /*
@@ -86,7 +100,7 @@ static inline struct thread *thread_current(void)
 /* Is the caller, whose record this is, inside an RCU reader? */
 static inline bool thread_in_reader(const struct thread *self)
 {
-	return (s64)__atomic_load_n(&self->rcu_epoch, __ATOMIC_RELAXED) > 0;
+	return __atomic_load_n(&self->rcu_epoch, __ATOMIC_RELAXED) & RCU_READER;
 }
 
 /* The same, and nobody is too: what fast paths ask. */
