@@ -79,7 +79,7 @@ iopf_find_partial(struct iommu_fault_param *param, const struct iommu_fault_page
 	return NULL;
 }
 
-/* Moves what is stored of the key to the tail of faults. Returns how many that were. */
+/* Moves what is stored of the key to the front of faults. Returns how many that were. */
 static size_t iopf_take_partials(struct iommu_fault_param *param, const struct iommu_fault_page_request *prm,
 				 struct list_head *faults)
 {
@@ -93,7 +93,7 @@ static size_t iopf_take_partials(struct iommu_fault_param *param, const struct i
 
 	/* A head put before the first node of a ring makes the ring a list. */
 	list_add_tail(&ring, &first->iopf.list);
-	list_splice_tail_init(&ring, faults);
+	list_splice_init(&ring, faults);
 	return first->count;
 }
 
@@ -186,8 +186,8 @@ static inline void iopf_answer_pending(struct iommu_fault_param *param, struct i
 {
 	lockdep_assert_held(&param->lock);
 
-	iopf_respond(param->dev, &group->last_fault, code);
 	list_del_init(&group->pending_node);
+	iopf_respond(param->dev, &group->last_fault, code);
 }
 
 /* A response that did nothing. Only removal can have answered a group whose owner has not been here before. */
@@ -214,16 +214,15 @@ static noinline void iopf_count_idle_response(struct iopf_group *group)
 void iopf_group_response(struct iopf_group *group, enum iommu_page_response_code code)
 {
 	struct iommu_fault_param *param = group->fault_param;
-	bool pending;
 
 	mutex_lock(&param->lock);
-	pending = !list_empty(&group->pending_node);
-	if (pending)
+	if (likely(!list_empty(&group->pending_node))) {
 		iopf_answer_pending(param, group, code);
-	mutex_unlock(&param->lock);
-
-	if (!pending)
+		mutex_unlock(&param->lock);
+	} else {
+		mutex_unlock(&param->lock);
 		iopf_count_idle_response(group);
+	}
 	group->responded = true;	/* the owner's own note */
 }
 EXPORT_SYMBOL_GPL(iopf_group_response);
@@ -253,17 +252,14 @@ static noinline void iopf_free_group_partials(struct iopf_group *group)
  */
 void iopf_free_group(struct iopf_group *group)
 {
-	struct iommu_attach_handle *handle = group->attach_handle;
-	struct iommu_fault_param *param = group->fault_param;
-
 	/* An owner that has been through iopf_group_response() knows without the lock. */
 	if (unlikely(!group->responded))
 		iopf_answer_forgotten(group);
 	if (group->fault_count > 1)
 		iopf_free_group_partials(group);
+	iommu_attach_handle_put(group->attach_handle);
+	iopf_put_dev_fault_param(group->fault_param);
 	kfree(group);
-	iommu_attach_handle_put(handle);
-	iopf_put_dev_fault_param(param);
 }
 EXPORT_SYMBOL_GPL(iopf_free_group);
 
@@ -284,7 +280,8 @@ EXPORT_SYMBOL_GPL(iopf_group_dequeue);
  * answered INVALID, under the lock where removal could answer too, a partial one is not. Takes over the reference on
  * param, which may be NULL.
  */
-static int iopf_bad_setup(struct device *dev, struct iommu_fault_param *param, struct iopf_fault *evt)
+static noinline __cold int
+iopf_bad_setup(struct device *dev, struct iommu_fault_param *param, struct iopf_fault *evt)
 {
 	bool last = evt->fault.prm.flags & IOMMU_FAULT_PAGE_REQUEST_LAST_PAGE;
 	LIST_HEAD(dropped);
@@ -358,7 +355,8 @@ put:
 }
 
 /* No memory for a group: its partials go, and the device is told to send no more. */
-static int iopf_report_no_memory(struct device *dev, struct iommu_fault_param *param, struct iopf_fault *evt)
+static noinline __cold int
+iopf_report_no_memory(struct device *dev, struct iommu_fault_param *param, struct iopf_fault *evt)
 {
 	LIST_HEAD(dropped);
 
@@ -377,7 +375,7 @@ static int iopf_report_no_memory(struct device *dev, struct iommu_fault_param *p
 }
 
 /* The handler refused: the group is ours again. It is still pending unless removal came by. */
-static void iopf_abort_group(struct iopf_group *group)
+static noinline __cold void iopf_abort_group(struct iopf_group *group)
 {
 	iopf_group_response(group, IOMMU_PAGE_RESP_FAILURE);
 	iopf_free_group(group);
@@ -397,7 +395,9 @@ static int iopf_report_last(struct device *dev, struct iommu_fault_param *param,
 		return ret;
 	}
 	group->last_fault.fault = evt->fault;
+	group->fault_count = 1;
 	INIT_LIST_HEAD(&group->faults);
+	list_add(&group->last_fault.list, &group->faults);
 	INIT_LIST_HEAD(&group->node);
 
 	mutex_lock(&param->lock);
@@ -407,10 +407,8 @@ static int iopf_report_last(struct device *dev, struct iommu_fault_param *param,
 		iommu_attach_handle_put(handle);
 		return iopf_bad_setup(dev, param, evt);
 	}
-	group->fault_count = 1;
 	if (param->partial_index.nr_nodes)
 		group->fault_count += iopf_take_partials(param, &evt->fault.prm, &group->faults);
-	list_add_tail(&group->last_fault.list, &group->faults);
 	/* From here on removal answers the group, and the group holds both references. */
 	group->fault_param = param;
 	group->attach_handle = handle;

@@ -49,11 +49,13 @@ def mutant(name, file, scenario, kinds, *edits):
     return Mutant(name, file, tuple(edits), frozenset(kinds), scenario)
 
 
-FREE_TAIL = """	kfree(group);
-	iommu_attach_handle_put(handle);
-	iopf_put_dev_fault_param(param);
+FREE_TAIL = """	iommu_attach_handle_put(group->attach_handle);
+	iopf_put_dev_fault_param(group->fault_param);
+	kfree(group);
 }
 EXPORT_SYMBOL_GPL(iopf_free_group);"""
+PUT_HANDLE = "	iommu_attach_handle_put(group->attach_handle);\n"
+PUT_PARAM = "	iopf_put_dev_fault_param(group->fault_param);\n"
 REMOVE_TAIL = """	list_del(&param->queue_list);
 	rcu_assign_pointer(dev->iommu->fault_param, NULL);
 	mutex_unlock(&dev->iommu->lock);
@@ -68,16 +70,16 @@ REMOVE_ANSWERS = """	rcu_assign_pointer(param->queue, NULL);
 	mutex_unlock(&param->lock);
 """
 RESPONSE = """	mutex_lock(&param->lock);
-	pending = !list_empty(&group->pending_node);
-	if (pending)
+	if (likely(!list_empty(&group->pending_node))) {
 		iopf_answer_pending(param, group, code);
-	mutex_unlock(&param->lock);
-
-	if (!pending)
+		mutex_unlock(&param->lock);
+	} else {
+		mutex_unlock(&param->lock);
 		iopf_count_idle_response(group);
+	}
 """
-ANSWER = """	iopf_respond(param->dev, &group->last_fault, code);
-	list_del_init(&group->pending_node);
+ANSWER = """	list_del_init(&group->pending_node);
+	iopf_respond(param->dev, &group->last_fault, code);
 """
 LOOKUP = "!refcount_inc_not_zero(&param->users)"
 LAST_GONE = """	if (iopf_is_disassociated(param)) {
@@ -138,19 +140,19 @@ def instead(text, part, other):
 MUTANTS = (
     # --- references ---
     mutant("free-keeps-param", FAULT, sc.work_against_removal, "leak",
-           without(FREE_TAIL, "	iopf_put_dev_fault_param(param);\n")),
+           without(FREE_TAIL, PUT_PARAM)),
     mutant("free-puts-param-twice", FAULT, sc.work_against_removal, MEMORY | {"refcount"},
-           instead(FREE_TAIL, "	iopf_put_dev_fault_param(param);\n", "	iopf_put_dev_fault_param(param);\n" * 2)),
+           instead(FREE_TAIL, PUT_PARAM, PUT_PARAM * 2)),
     mutant("free-keeps-handle", FAULT, sc.work_against_removal, "leak",
-           without(FREE_TAIL, "	iommu_attach_handle_put(handle);\n")),
+           without(FREE_TAIL, PUT_HANDLE)),
     mutant("free-puts-handle-twice", FAULT, sc.two_reporters_against_removal, MEMORY | {"refcount"},
-           instead(FREE_TAIL, "	iommu_attach_handle_put(handle);\n", "	iommu_attach_handle_put(handle);\n" * 2)),
+           instead(FREE_TAIL, PUT_HANDLE, PUT_HANDLE * 2)),
     mutant("free-puts-param-first", FAULT, sc.work_against_removal, "use-after-free",
-           without(FREE_TAIL, "	iopf_put_dev_fault_param(param);\n"),
-           ("	if (unlikely(!group->responded))\n", "	iopf_put_dev_fault_param(param);\n")),
+           without(FREE_TAIL, PUT_PARAM),
+           ("	if (unlikely(!group->responded))\n", PUT_PARAM)),
     mutant("free-puts-before-use", FAULT, sc.work_against_removal, "use-after-free",
-           ("	if (group->fault_count > 1)\n		iopf_free_group_partials(group);\n	kfree(group);\n",
-            "	kfree(group);\n	if (group->fault_count > 1)\n		iopf_free_group_partials(group);\n")),
+           without(FREE_TAIL, "	kfree(group);\n"),
+           ("	if (group->fault_count > 1)\n", "	kfree(group);\n	if (group->fault_count > 1)\n")),
     mutant("free-frees-twice", FAULT, sc.work_against_removal, "double-free",
            instead(FREE_TAIL, "	kfree(group);\n", "	kfree(group);\n	kfree(group);\n")),
     mutant("free-forgets-partials", FAULT, sc.partial_and_last, "leak",
@@ -186,7 +188,7 @@ MUTANTS = (
 
     # --- locks ---
     mutant("response-without-lock", FAULT, sc.work_against_removal, MEMORY | {"double-response", "data-race"},
-           (RESPONSE, RESPONSE.replace("	mutex_lock(&param->lock);\n", "").replace("	mutex_unlock(&param->lock);\n", ""))),
+           (RESPONSE, RESPONSE.replace("	mutex_lock(&param->lock);\n", "").replace("		mutex_unlock(&param->lock);\n", ""))),
     mutant("removal-without-lock", FAULT, sc.work_against_removal, MEMORY | {"double-response", "data-race", "leak", "late-response"},
            without(REMOVE_ANSWERS, "	mutex_unlock(&param->lock);\n"),
            ("	mutex_lock(&param->lock);\n	iopf_take_all_partials(param, &dropped);\n	rcu_assign_pointer",
@@ -251,7 +253,7 @@ MUTANTS = (
     mutant("answers-nothing", FAULT, sc.work_against_removal, "lost-response",
            without(ANSWER, "	iopf_respond(param->dev, &group->last_fault, code);\n")),
     mutant("response-unconditional", FAULT, sc.work_against_removal, MEMORY | {"double-response", "late-response"},
-           instead(RESPONSE, "	if (pending)\n		iopf_answer", "	iopf_answer")),
+           instead(RESPONSE, "likely(!list_empty(&group->pending_node))", "true")),
     mutant("removal-answers-nobody", FAULT, sc.held_against_removal, {"late-response", "lost-response"},
            (REMOVE_ANSWERS, "	rcu_assign_pointer(param->queue, NULL);\n	(void)group, (void)next;\n	mutex_unlock(&param->lock);\n")),
     mutant("late-report-unanswered", FAULT, sc.work_against_removal, "lost-response",

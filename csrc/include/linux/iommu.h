@@ -174,10 +174,10 @@ struct iommu_domain {
  * a group in flight may outlive the attachment; the kernel's is freed when detaching returns.
  */
 struct iommu_attach_handle {
+	struct hlist_node node;
 	struct iommu_domain *domain;
 	refcount_t users;
 	ioasid_t pasid;
-	struct hlist_node node;
 	void (*release)(struct iommu_attach_handle *handle);
 };
 

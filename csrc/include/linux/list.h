@@ -61,8 +61,10 @@ static inline void list_add_tail(struct list_head *node, struct list_head *head)
 
 static inline void __list_unlink(struct list_head *node)
 {
-	node->next->prev = node->prev;
-	node->prev->next = node->next;
+	struct list_head *next = node->next, *prev = node->prev;
+
+	next->prev = prev;
+	prev->next = next;
 }
 
 static inline void list_del(struct list_head *node)
