@@ -1,33 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The Linux I/O page fault framework in user space: run it, explore every interleaving of it, time it."""
+"""The Linux I/O page fault framework in user space: run it, explore every interleaving of it, time it.
+
+The names are loaded, with the native extension, when the first of them is used: the pytest plugin is imported by every
+pytest run of an environment, and must neither cost those runs anything nor break them.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from . import _callbacks, _runtime, _types
 from ._runtime import MissingExtension
-from ._types import PAGE_REQUEST_FORMAT, PageRequest, PageResponse, Perm, RequestFlags, ResponseCode
-from ._cores import Core, CoreSourceError, Facets, cores
-from .device import Device, DeviceStatistics
-from .exceptions import (
-    AlreadyAnswered,
-    AlreadyOnQueue,
-    BadSetup,
-    Closed,
-    ForkedError,
-    HandlerError,
-    IopfError,
-    NotOnQueue,
-    UnsafeCore,
-    UnsafeCoreWarning,
-    WouldDeadlock,
-)
-from .group import Group
-from .handlers import SVA, Inline, Refuse, Work
-from .info import Site, build_info, clear_warnings, live_objects, warnings
-from .queue import Queue, QueueStatistics
-from .space import AddressSpace, Area
+
+if TYPE_CHECKING:
+    from ._public import *  # noqa: F403
 
 __version__ = "0.1.0"
 
@@ -42,8 +27,17 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "HAZARDS":  # what can break a core on a queue, by name: what happens
-        return dict(_runtime.get("native").hazards)
-    if name == "page_request_dtype":
-        return _types.page_request_dtype
-    raise AttributeError(f"module 'iopf' has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module 'iopf' has no attribute {name!r}")
+    if name == "page_request_dtype":  # needs NumPy
+        from ._types import page_request_dtype
+
+        return page_request_dtype
+    from . import _public
+
+    globals()[name] = value = getattr(_public, name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__} - {"Any", "TYPE_CHECKING", "annotations"})

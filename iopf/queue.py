@@ -352,3 +352,7 @@ def _close_all() -> None:
 
 
 atexit.register(_close_all)
+
+
+# A queue is what gives C somebody to call.
+from . import _callbacks  # noqa: E402, F401

@@ -173,6 +173,27 @@ def test_run_that_loses_answers_is_exit_code_1(cli, files, monkeypatch):
     assert "iopf run: core x will not answer 1 groups any more\n" == error
 
 
+@pytest.mark.parametrize("module", ["iopf.cli", "argparse", "iopf.queue", "iopf._native"])
+def test_interrupt_while_the_command_line_is_loading_is_silent(module):
+    """Ctrl-C at the moment when a module is asked for: exit code 130 and no word, as later."""
+    program = f"""
+import signal, sys
+
+class Interrupter:
+    def find_spec(self, name, *_):
+        if name == {module!r}:
+            signal.raise_signal(signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.modules.pop("argparse", None)
+sys.meta_path.insert(0, Interrupter())
+from iopf.__main__ import main
+raise SystemExit(main())
+"""
+    done = subprocess.run([sys.executable, "-c", program, "info"], capture_output=True, text=True)
+    assert (130, "", "") == (done.returncode, done.stdout, done.stderr)
+
+
 @pytest.mark.parametrize("runtime", ["native", "plain"])
 def test_interrupt_prints_partial_figures_and_is_exit_code_130(runtime):
     """Ctrl-C in the middle of a trace whose end has not come yet."""

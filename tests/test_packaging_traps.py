@@ -196,7 +196,7 @@ class TestFaces:
 class TestErrors:
     """No compiler, another platform, a stale or missing extension: an error that says what to do."""
 
-    IMPORT = "import iopf"
+    IMPORT = "import iopf; iopf.Queue"
 
     def test_a_copy_of_the_tree_works(self, tree):
         """The control: what the tests below break is whole before."""
@@ -226,7 +226,26 @@ class TestErrors:
         assert (1, True) == (done.returncode, last.startswith("iopf._runtime.MissingExtension: the extension iopf._native"))
         assert "can't be loaded" in last and "pip install ." in last and "gcc" in last
 
-    def test_another_platform_says_so_on_import(self, tree):
+    @pytest.mark.parametrize("arguments", [("info",), ("explore", "--list"), ("check", "--help"), ()])
+    def test_the_command_line_says_it_in_one_line(self, tree, arguments):
+        """No traceback at a user: exit 2, and what to do."""
+        for extension in (tree / "iopf").glob("_*.so"):
+            extension.unlink()
+        done = python(tree, "-m", "iopf", *arguments)
+        assert (2, "", 1) == (done.returncode, done.stdout, len(done.stderr.splitlines()))
+        assert done.stderr.startswith("iopf: the extension iopf._native can't be loaded") and "pip install ." in done.stderr
+
+    def test_importing_the_package_alone_needs_none(self, tree):
+        """So a broken build does not end every pytest run of its environment, through the plugin. A name does need it."""
+        for extension in (tree / "iopf").glob("_*.so"):
+            extension.unlink()
+        for program in ("import iopf", "import iopf.pytest_plugin", "import iopf; dir(iopf); iopf.MissingExtension"):
+            done = python(tree, "-c", program)
+            assert (0, "") == (done.returncode, done.stderr)
+        done = python(tree, "-c", "import iopf\ntry: iopf.Queue\nexcept iopf.MissingExtension: print('caught')")
+        assert (0, "caught\n", "") == (done.returncode, done.stdout, done.stderr)
+
+    def test_another_platform_says_so(self, tree):
         done = python(tree, "-c", "import sys; sys.platform = 'darwin'; " + self.IMPORT)
         assert "iopf._runtime.MissingExtension: iopf runs on Linux only, this is darwin" == done.stderr.splitlines()[-1]
 

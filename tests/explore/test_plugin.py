@@ -90,7 +90,6 @@ def test_the_budget_is_heard(run, pytester):
     run("--iopf-budget", "0.2").assert_outcomes(passed=1)
 
 
-@pytest.mark.xfail(reason="the package imports its runtimes at once", strict=True)
 def test_the_plugin_loads_no_extension():
     """Whoever has iopf installed and runs other tests is not affected: neither speed nor coverage nor a broken build."""
     code = (
