@@ -1,321 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #define _GNU_SOURCE
 /*
- * Unbound workqueues over a pool of threads of their own.
- *
- * Waking a sleeping worker costs 14 to 30 microseconds, whoever wrote the pool, so it is done at most once for a batch:
- * while one wake-up is on its way nobody sends another, and the worker that arrives wakes the next if there is more. An
- * idle worker spins for a moment before it sleeps, unless there are as many threads awake as CPUs, or it was woken from
- * the CPU that it runs on: then it would keep waiting the very thread that has work for it.
+ * Unbound workqueues over a pool of threads of their own (worker.c).
  *
  * Every item gets a ticket, the how-manieth it is on its queue. Flush takes the newest ticket and waits until neither
- * the pending list nor any worker has one up to it. A worker shows the oldest ticket that it still has, so this works
- * for workers that took several items at once: a queue with one worker hands over all that is pending, since there is
- * nobody else to run it. With more workers each takes one, and an item that is queued again while it runs goes to the
- * worker that runs it.
+ * the pending list nor any worker has one up to it.
  *
  * A queue without a thread, because it shall have none or because none could be started, is run by those who wait for it.
  */
 #include <linux/bug.h>
-#include <linux/mutex.h>
 #include <linux/slab.h>
-#include <linux/workqueue.h>
 #include <runtime.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "internal.h"
-
-#define SPIN_NS 20000
-#define NO_TICKET UINT64_MAX
-
-struct worker {
-	struct workqueue_struct *wq;
-	struct list_head node;
-	struct list_head taken;		/* items to run, before any that is pending */
-	u64 upto;			/* takes no later ticket; NO_TICKET: a thread of the queue */
-	struct work_struct *current_item;	/* by address: the item itself may be gone */
-	work_func_t current_func;
-	u64 oldest;			/* ticket; NO_TICKET: idle */
-	struct worker *outer;		/* the worker whose item this thread is in, if any */
-	pthread_t thread;
-};
-
-struct workqueue_struct {
-	struct mutex lock;
-	struct list_head pending;
-	struct list_head workers;
-	u64 newest_ticket;
-	u32 pokes;			/* futex word of sleeping workers */
-	unsigned int nr_workers, nr_started, nr_asleep;
-	bool wake_sent;
-	int waker_cpu;			/* where the last one was who had to wake a worker */
-	bool draining, stopping;
-	u32 flushers, progress;		/* progress is the futex word of flushers */
-	char name[64];
-};
-
-void (*workqueue_after_item)(void);
-
-static __thread struct worker *worker_here;
-static int workers_awake;
-
-static u64 now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (u64)t.tv_sec * 1000000000u + (u64)t.tv_nsec;
-}
-
-/* Under the lock: nobody else runs items of the queue, and nobody will as long as this thread has some. */
-static bool worker_is_alone(struct worker *worker)
-{
-	return worker->wq->nr_workers == 1 && worker->upto == NO_TICKET &&
-	       list_is_singular(&worker->wq->workers);
-}
-
-/* Under the lock: moves the next items to run to the worker. False: there is nothing. */
-static bool worker_take(struct worker *worker)
-{
-	struct workqueue_struct *wq = worker->wq;
-
-	while (list_empty(&worker->taken) && !list_empty(&wq->pending)) {
-		struct work_struct *work = list_first_entry(&wq->pending, struct work_struct, entry);
-		struct worker *other;
-
-		if (work->ticket > worker->upto)
-			break;
-		if (worker_is_alone(worker)) {
-			list_splice_init(&wq->pending, &worker->taken);
-			break;
-		}
-		list_for_each_entry(other, &wq->workers, node)
-			if (other->current_item == work && other->current_func == work->func)
-				break;
-		list_move_tail(&work->entry, &other->node == &wq->workers ? &worker->taken : &other->taken);
-	}
-	if (list_empty(&worker->taken))
-		return false;
-	__atomic_store_n(&worker->oldest, list_first_entry(&worker->taken, struct work_struct, entry)->ticket,
-			 __ATOMIC_RELEASE);
-	return true;
-}
-
-/* Off the list, so that its function may queue it again. The worker is where others look for a running item. */
-static struct work_struct *worker_next(struct worker *worker)
-{
-	struct work_struct *work = list_first_entry(&worker->taken, struct work_struct, entry);
-
-	list_del_init(&work->entry);
-	worker->current_item = work;
-	worker->current_func = work->func;
-	return work;
-}
-
-static void run_item(struct worker *worker, struct work_struct *work)
-{
-	void (*after)(void) = __atomic_load_n(&workqueue_after_item, __ATOMIC_ACQUIRE);
-
-	/*
-	 * Before the function, which may queue the item again or free it. An exchange, so that the function sees what
-	 * was written before every queue_work() that found the item still pending.
-	 */
-	__atomic_exchange_n(&work->pending, 0, __ATOMIC_SEQ_CST);
-	worker->current_func(work);
-	if (after)
-		after();
-}
-
-static noinline void wake_flushers(struct workqueue_struct *wq)
-{
-	__atomic_add_fetch(&wq->progress, 1, __ATOMIC_SEQ_CST);
-	futex_wake(&wq->progress, INT32_MAX);
-}
-
-/*
- * Runs what the worker took, and says how far it is. A flusher that sleeps has made every thread pass a barrier after
- * it counted itself, so that either it sees the new ticket or this sees the flusher.
- */
-static void worker_run_batch(struct worker *worker)
-{
-	struct workqueue_struct *wq = worker->wq;
-
-	for (;;) {
-		run_item(worker, worker_next(worker));
-		if (list_empty(&worker->taken))
-			return;		/* the ticket is handed in under the lock */
-		__atomic_store_n(&worker->oldest,
-				 list_first_entry(&worker->taken, struct work_struct, entry)->ticket, __ATOMIC_RELEASE);
-		barrier();
-		if (unlikely(__atomic_load_n(&wq->flushers, __ATOMIC_RELAXED)))
-			wake_flushers(wq);
-	}
-}
-
-/* With several workers others may add to what this one took: one item at a time, under the lock in between. */
-static void worker_run_one(struct worker *worker)
-{
-	struct workqueue_struct *wq = worker->wq;
-	struct work_struct *work = worker_next(worker);
-
-	raw_unlock(&wq->lock);
-	run_item(worker, work);
-	raw_lock(&wq->lock);
-}
-
-/* Under the lock, which it leaves meanwhile: runs items until there are none. Returns how many times it took some. */
-static unsigned long worker_drain(struct worker *worker)
-{
-	struct workqueue_struct *wq = worker->wq;
-	unsigned long rounds = 0;
-
-	while (worker_take(worker)) {
-		if (worker_is_alone(worker)) {
-			raw_unlock(&wq->lock);
-			worker_run_batch(worker);
-			raw_lock(&wq->lock);
-		} else {
-			worker_run_one(worker);
-		}
-		worker->current_item = NULL;
-		__atomic_store_n(&worker->oldest, NO_TICKET, __ATOMIC_RELEASE);
-		if (wq->flushers)
-			wake_flushers(wq);
-		rounds++;
-	}
-	return rounds;
-}
-
-static void worker_begin(struct worker *worker, struct workqueue_struct *wq)
-{
-	*worker = (struct worker){
-		.wq = wq, .upto = wq->newest_ticket, .oldest = NO_TICKET, .outer = worker_here,
-	};
-	INIT_LIST_HEAD(&worker->taken);
-	list_add(&worker->node, &wq->workers);
-	worker_here = worker;
-}
-
-static void worker_end(struct worker *worker)
-{
-	list_del(&worker->node);
-	worker_here = worker->outer;
-}
-
-/* Looks for work without the lock for a while. False: none came, or the CPU is wanted. */
-static bool worker_spin(struct workqueue_struct *wq, u64 seen)
-{
-	u64 end = now_ns() + SPIN_NS;
-
-	do {
-		int i;
-
-		if (__atomic_load_n(&workers_awake, __ATOMIC_RELAXED) >= (int)runtime_cpus ||
-		    __atomic_load_n(&wq->waker_cpu, __ATOMIC_RELAXED) == sched_getcpu())
-			return false;
-		for (i = 0; i < 50; i++) {
-			if (__atomic_load_n(&wq->newest_ticket, __ATOMIC_RELAXED) != seen ||
-			    __atomic_load_n(&wq->stopping, __ATOMIC_RELAXED))
-				return true;
-			cpu_relax();
-		}
-	} while (now_ns() < end);
-	return false;
-}
-
-/* Under the lock, which it leaves meanwhile. */
-static void worker_sleep(struct workqueue_struct *wq)
-{
-	u32 pokes = __atomic_load_n(&wq->pokes, __ATOMIC_RELAXED);
-
-	wq->nr_asleep++;
-	raw_unlock(&wq->lock);
-	__atomic_sub_fetch(&workers_awake, 1, __ATOMIC_RELAXED);
-	futex_wait(&wq->pokes, pokes, 0);
-	__atomic_add_fetch(&workers_awake, 1, __ATOMIC_RELAXED);
-	raw_lock(&wq->lock);
-	wq->nr_asleep--;
-	wq->wake_sent = false;
-}
-
-/* Under the lock: is there somebody to wake for what is pending? Then the caller does, once it has dropped the lock. */
-static bool should_wake(struct workqueue_struct *wq)
-{
-	if (list_empty(&wq->pending) || !wq->nr_asleep || wq->wake_sent)
-		return false;
-	wq->wake_sent = true;
-	__atomic_add_fetch(&wq->pokes, 1, __ATOMIC_RELAXED);
-	return true;
-}
-
-static void *worker_main(void *arg)
-{
-	struct worker *self = arg;
-	struct workqueue_struct *wq = self->wq;
-
-	__atomic_add_fetch(&workers_awake, 1, __ATOMIC_RELAXED);
-	raw_lock(&wq->lock);
-	worker_here = self;
-	while (!wq->stopping || !list_empty(&wq->pending)) {
-		u64 seen;
-
-		if (should_wake(wq)) {
-			raw_unlock(&wq->lock);
-			futex_wake(&wq->pokes, 1);
-			raw_lock(&wq->lock);
-		}
-		if (worker_drain(self))
-			continue;
-		seen = wq->newest_ticket;
-		raw_unlock(&wq->lock);
-		if (worker_spin(wq, seen)) {
-			raw_lock(&wq->lock);
-			continue;
-		}
-		raw_lock(&wq->lock);
-		if (wq->newest_ticket == seen && !wq->stopping)
-			worker_sleep(wq);
-	}
-	raw_unlock(&wq->lock);
-	__atomic_sub_fetch(&workers_awake, 1, __ATOMIC_RELAXED);
-	return NULL;
-}
-
-/* Under the lock: one thread more, while there are items that the started ones are too busy for. */
-static void start_worker(struct workqueue_struct *wq)
-{
-	struct worker *worker = malloc(sizeof(*worker));
-
-	if (WARN(!worker, "workqueue: no memory for a worker"))
-		return;		/* the next item tries again */
-	*worker = (struct worker){ .wq = wq, .upto = NO_TICKET, .oldest = NO_TICKET };
-	INIT_LIST_HEAD(&worker->taken);
-	list_add(&worker->node, &wq->workers);
-	if (WARN(thread_start(&worker->thread, worker_main, worker), "workqueue: no thread for a worker")) {
-		list_del(&worker->node);
-		free(worker);
-		return;
-	}
-	wq->nr_started++;
-}
-
-/* Under the lock: are there more items than workers asleep? One that sleeps takes one, however often it is woken. */
-static bool wants_worker(struct workqueue_struct *wq)
-{
-	struct work_struct *work;
-	unsigned int n = 0;
-
-	if (wq->nr_started == wq->nr_workers)
-		return false;
-	list_for_each_entry(work, &wq->pending, entry)
-		if (++n > wq->nr_asleep)
-			return true;
-	return false;
-}
+#include "worker.h"
 
 bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
 {
@@ -341,21 +43,6 @@ bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
 	if (wake)
 		futex_wake(&wq->pokes, 1);
 	return true;
-}
-
-bool current_work_on(struct workqueue_struct *wq)
-{
-	struct worker *worker;
-
-	for (worker = worker_here; worker; worker = worker->outer)
-		if (worker->wq == wq && worker->current_item)
-			return true;
-	return false;
-}
-
-struct workqueue_struct *current_workqueue(void)
-{
-	return worker_here && worker_here->current_item ? worker_here->wq : NULL;
 }
 
 struct workqueue_struct *alloc_workqueue(const char *format, unsigned int flags, int max_active, ...)
@@ -429,22 +116,6 @@ static bool wait_done(struct workqueue_struct *wq, u64 ticket, u64 deadline, boo
 		__atomic_sub_fetch(&wq->flushers, 1, __ATOMIC_SEQ_CST);
 	}
 	return done;
-}
-
-/* Runs what is pending, where no thread of the queue does. */
-static unsigned long run_here(struct workqueue_struct *wq)
-{
-	struct worker here;
-	unsigned long n = 0;
-
-	raw_lock(&wq->lock);
-	if (!wq->nr_started && !list_empty(&wq->pending)) {
-		worker_begin(&here, wq);
-		n = worker_drain(&here);
-		worker_end(&here);
-	}
-	raw_unlock(&wq->lock);
-	return n;
 }
 
 unsigned long workqueue_run(struct workqueue_struct *wq)

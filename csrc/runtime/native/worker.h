@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Between workqueue.c, queues and those who wait for their items, and worker.c, the threads that run them. */
+#ifndef IOPF_NATIVE_WORKER_H
+#define IOPF_NATIVE_WORKER_H
+
+#include <linux/mutex.h>
+#include <linux/workqueue.h>
+#include <pthread.h>
+#include <time.h>
+
+#define NO_TICKET UINT64_MAX
+
+struct worker {
+	struct workqueue_struct *wq;
+	struct list_head node;
+	struct list_head taken;		/* items to run, before any that is pending */
+	u64 upto;			/* takes no later ticket; NO_TICKET: a thread of the queue */
+	struct work_struct *current_item;	/* by address: the item itself may be gone */
+	work_func_t current_func;
+	u64 oldest;			/* ticket; NO_TICKET: idle */
+	struct worker *outer;		/* the worker whose item this thread is in, if any */
+	pthread_t thread;
+};
+
+struct workqueue_struct {
+	struct mutex lock;
+	struct list_head pending;
+	struct list_head workers;
+	u64 newest_ticket;
+	u32 pokes;			/* futex word of sleeping workers */
+	unsigned int nr_workers, nr_started, nr_asleep;
+	bool wake_sent;
+	int waker_cpu;			/* where the last one was who had to wake a worker */
+	bool draining, stopping;
+	u32 flushers, progress;		/* progress is the futex word of flushers */
+	char name[64];
+};
+
+static inline u64 now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (u64)t.tv_sec * 1000000000u + (u64)t.tv_nsec;
+}
+
+/* Under the lock: is there somebody to wake for what is pending? Then the caller does, once it has dropped the lock. */
+bool should_wake(struct workqueue_struct *wq);
+/* Under the lock: are there more items than workers asleep? One that sleeps takes one, however often it is woken. */
+bool wants_worker(struct workqueue_struct *wq);
+/* Under the lock: one thread more, while there are items that the started ones are too busy for. */
+void start_worker(struct workqueue_struct *wq);
+/* Runs what is pending, where no thread of the queue does. Returns how many times it took some. */
+unsigned long run_here(struct workqueue_struct *wq);
+
+#endif
