@@ -81,17 +81,19 @@ static inline void *slab_make_live(struct free_object *object, struct slab_site 
 
 static inline __attribute__((always_inline)) void *slab_alloc(struct slab_site *site, size_t size, gfp_t gfp)
 {
-	unsigned int class = slab_class(size + SLAB_HEADER_BYTES);
 	struct thread *self = thread_stable();
-	u32 n = self->nr_free[class] - 1;
+	unsigned int class;
 	void *pointer;
+	u32 n;
 
-	/*
-	 * A size that is no constant is not worth inlining. The sum is out of range when there is none, when the list is
-	 * shut, and in a reader.
-	 */
-	if (SLAB_IS_MALLOC || !__builtin_constant_p(size) || size > SLAB_LARGEST / 8 ||
-	    unlikely(n + __atomic_load_n(&self->rcu_epoch, __ATOMIC_RELAXED) >= SLAB_FREE_MAX))
+	/* A size that is no constant is not worth inlining. */
+	if (SLAB_IS_MALLOC || !__builtin_constant_p(size) || size > SLAB_LARGEST / 8)
+		return slab_alloc_slow(site, size, gfp);
+
+	class = slab_class(size + SLAB_HEADER_BYTES);
+	n = self->nr_free[class] - 1;
+	/* Out of range: there is none, the list is shut, or the caller is in a reader. */
+	if (unlikely(n + __atomic_load_n(&self->rcu_epoch, __ATOMIC_RELAXED) >= SLAB_FREE_MAX))
 		return slab_alloc_slow(site, size, gfp);
 	self->nr_free[class] = n;
 	pointer = slab_make_live(self->free[class][n], site, SLAB_LIVE);
