@@ -7,9 +7,10 @@ pytest run of an environment, and must neither cost those runs anything nor brea
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
-from ._runtime import MissingExtension
+from ._runtime import MissingExtension, loading as _loading
 
 if TYPE_CHECKING:
     from ._public import *  # noqa: F403
@@ -26,18 +27,24 @@ __all__ = [
 ]
 
 
+_MODULES = ("device", "exceptions", "group", "handlers", "info", "queue", "space")
+
+
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f".{name}", __name__)
     if name not in __all__:
         raise AttributeError(f"module 'iopf' has no attribute {name!r}")
     if name == "page_request_dtype":  # needs NumPy
         from ._types import page_request_dtype
 
         return page_request_dtype
-    from . import _public
+    with _loading:
+        from . import _public
 
     globals()[name] = value = getattr(_public, name)
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__} - {"Any", "TYPE_CHECKING", "annotations"})
+    return sorted({*globals(), *__all__} - {"Any", "TYPE_CHECKING", "annotations", "importlib", "page_request_dtype"})

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
-from . import _runtime
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from . import _callbacks, _runtime
 from ._runtime import MissingExtension
 from ._types import PAGE_REQUEST_FORMAT, PageRequest, PageResponse, Perm, RequestFlags, ResponseCode
 from ._cores import Core, CoreSourceError, Facets, cores
@@ -28,4 +31,4 @@ from .queue import Queue, QueueStatistics
 from .space import AddressSpace, Area
 
 #: What can break a core on a queue, by name: what happens.
-HAZARDS: dict[str, str] = dict(_runtime.get("native").hazards)
+HAZARDS: Mapping[str, str] = MappingProxyType(_runtime.get("native").hazards)

@@ -8,6 +8,7 @@ when the call that caused it is back; one from a work item is kept with its queu
 
 from __future__ import annotations
 
+import atexit
 import errno
 import functools
 import importlib
@@ -202,10 +203,26 @@ class _HandlerFailed(Exception):
         self.result = result
 
 
-#: What the callbacks do, set by the modules that know the objects: _objects.py.
-handle: Callable[[Runtime, int, int, Any], int]
-respond: Callable[[Runtime, int, Any], None]
-keep_for_queue: Callable[[BaseException, int], None]
+# What the callbacks do. The modules that know the objects are loaded when one is first called, if they were not, and
+# _callbacks puts its own functions in the place of these.
+
+
+def handle(runtime: Runtime, handler: int, device: int, pointer: Any) -> int:
+    from . import _callbacks
+
+    return _callbacks._handle(runtime, handler, device, pointer)
+
+
+def respond(runtime: Runtime, device: int, raw: Any) -> None:
+    from . import _callbacks
+
+    _callbacks._respond(runtime, device, raw)
+
+
+def keep_for_queue(error: BaseException, work_of: int) -> None:
+    from . import queue
+
+    queue.keep_error(error, work_of)
 
 
 def keep(error: BaseException, work_of: int) -> None:
@@ -272,3 +289,18 @@ def _after_fork_in_child() -> None:
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def _at_exit() -> None:
+    queue = sys.modules.get("iopf.queue")
+    if queue is not None:
+        queue._close_all()
+
+
+# Here, which is at import: what a program registers after it runs before it, with its queues as they were.
+atexit.register(_at_exit)
+
+#: Held while the package's names are loaded. A fork waits for it: the child could not load what a thread that it does
+#: not have was in the middle of.
+loading = threading.RLock()
+os.register_at_fork(before=loading.acquire, after_in_parent=loading.release, after_in_child=loading.release)

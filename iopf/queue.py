@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import errno
 import sys
@@ -344,15 +343,9 @@ def _check_device(device: Any) -> None:
 
 
 def _close_all() -> None:
+    """At exit."""
     for queue in list(queues.values()):
         if queue._generation == _runtime.generation and queue._pointer is not None:
             if not queue._close_quietly(time.monotonic() + EXIT_SECONDS):
                 _runtime.log.warning("queue %s: works did not come back, left as it is", queue.name)
                 queue._pointer = None
-
-
-atexit.register(_close_all)
-
-
-# A queue is what gives C somebody to call.
-from . import _callbacks  # noqa: E402, F401

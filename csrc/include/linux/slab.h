@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Allocation. Every request names its place in the source and passes one entry point of the runtime, which keeps a
- * live count per place and can be told to fail the n-th request of a thread (the kernel's fail-nth).
+ * Allocation. Every request names its place in the source and passes one entry point of the runtime, which can tell
+ * what is live of each place, and can be told to fail the n-th request of a thread (the kernel's fail-nth).
  */
 #ifndef __LINUX_SLAB_H
 #define __LINUX_SLAB_H

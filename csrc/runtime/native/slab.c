@@ -231,9 +231,14 @@ void slab_thread_exit(struct thread *self)
 /* The depot may have been in use by a thread that is no more: what lay there is forgotten, not trusted. */
 void slab_after_fork(void)
 {
+	struct slab_site *site;
+
 	pthread_mutex_init(&depot.lock, NULL);
 	memset(depot.magazines, 0, sizeof(depot.magazines));
 	depot.fresh = depot.fresh_end = NULL;
+	/* One may have been put on the list and not marked. */
+	for (site = depot.sites; site; site = site->next)
+		site->id = 1;
 }
 
 void slab_fail_nth(unsigned long n)

@@ -38,7 +38,7 @@ struct free_object {
 
 #define SLAB_HEADER_BYTES offsetof(struct free_object, next)
 
-/* The rest: a place's first time, an empty list, a full one, a thread without a record, requests that fail, mistakes. */
+/* The rest: an empty list, a full one, one that is shut, a thread without a record, large objects, mistakes. */
 KERNEL_API __cold void *slab_alloc_slow(struct slab_site *site, size_t size, gfp_t gfp);
 KERNEL_API __cold void kfree_slow(const void *pointer);
 

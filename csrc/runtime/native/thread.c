@@ -19,7 +19,7 @@ static pthread_mutex_t records_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_key_t detach_key;
 static pthread_once_t detach_once = PTHREAD_ONCE_INIT;
 
-/* The record stays, with what the thread deferred and counted; the next new thread takes it over. */
+/* The record stays, with what the thread deferred; the next new thread takes it over. */
 static void thread_detach(void *arg)
 {
 	struct thread *self = arg;

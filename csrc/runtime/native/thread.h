@@ -103,7 +103,7 @@ static inline bool thread_in_reader(const struct thread *self)
 	return __atomic_load_n(&self->rcu_epoch, __ATOMIC_RELAXED) & RCU_READER;
 }
 
-/* The same, and nobody is too: what fast paths ask. */
+/* The same, and nobody is too. */
 static inline bool thread_in_reader_or_nobody(const struct thread *self)
 {
 	return __atomic_load_n(&self->rcu_epoch, __ATOMIC_RELAXED) != 0;
