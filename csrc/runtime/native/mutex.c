@@ -6,7 +6,9 @@
 
 #include "internal.h"
 
-#define SPINS 100	/* about as long as a section of the framework */
+#define SPINS 100		/* for the end of a bias: about as long as a section of the framework */
+#define FIRST_PAUSES 64		/* between two looks at a shared lock */
+#define LAST_PAUSES 256
 
 /*
  * Waiters for the end of a bias sleep on "held", the others on "owner". Once the lock is shared the former have been
@@ -88,13 +90,23 @@ static void mutex_end_bias(struct mutex *lock)
 	mutex_share(lock);
 }
 
+/*
+ * Looks seldom, and less often each time. A look takes the lock's line from whoever is inside, and two threads that look
+ * all the time soon wait for nothing but lines that go to and fro: then two reporters of one device took 520 ns a group
+ * together, where 75 are enough when each runs a few groups on end.
+ */
 static bool mutex_spin(struct mutex *lock, u32 id)
 {
-	int spins = 0;
+	unsigned int pauses, i;
 
-	while (may_spin(spins++))
+	if (runtime_cpus == 1)
+		return false;
+	for (pauses = FIRST_PAUSES; pauses <= LAST_PAUSES; pauses *= 2) {
+		for (i = 0; i < pauses; i++)
+			cpu_relax();
 		if (!__atomic_load_n(&lock->owner, __ATOMIC_RELAXED) && __mutex_take(lock, id))
 			return true;
+	}
 	return false;
 }
 
