@@ -16,12 +16,9 @@ import logging
 import os
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ._csrc_tools import CHECKOUT, csrc, tool
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 log = logging.getLogger("iopf")
 log.addHandler(logging.NullHandler())
