@@ -14,6 +14,18 @@ def handles():
     return sum(n for site, n in iopf.live_objects(detail=True).items() if site.function == "attach_or_replace")
 
 
+def closed_with_a_group_out(queue):
+    """A device that was closed while its handler kept a group; both."""
+    kept = []
+    device = iopf.Device("d")
+    queue.add(device)
+    device.attach(kept.append, pasid=1)
+    device.report(addr=0, grpid=1, pasid=1)
+    device.close()
+    assert 1 == handles()
+    return device, kept.pop()
+
+
 def test_nothing_of_a_closed_device_is_left(runtime):
     """Also while Python still has it, and what it recorded."""
     space = iopf.AddressSpace()
@@ -48,15 +60,9 @@ def test_attachments_of_a_group_go_with_its_last_device(runtime):
 
 def test_a_group_in_flight_keeps_its_handler(runtime):
     """Removal has answered it; its owner comes later and is told so, and then the handle goes, too."""
-    kept = []
     with iopf.Queue("q", runtime=runtime) as queue:
-        device = iopf.Device("d")
-        queue.add(device)
-        device.attach(kept.append, pasid=1)
-        device.report(addr=0, grpid=1, pasid=1)
-        device.close()
-        assert 1 == handles()
-        assert kept.pop().respond(ResponseCode.SUCCESS) is False
+        device, group = closed_with_a_group_out(queue)
+        assert group.respond(ResponseCode.SUCCESS) is False
         assert 0 == handles()
     assert [ResponseCode.INVALID] == [response.code for response in device.responses]
 
@@ -75,15 +81,9 @@ def test_a_device_that_was_on_no_queue_lets_go_as_well():
 @pytest.mark.parametrize("core", ["v6.9", "v6.12", "v7.2"])
 def test_a_form_that_does_not_count_its_handles_keeps_them_until_collection(core, runtime):
     """There a detach would free them under a group that is out."""
-    kept = []
     with iopf.Queue("q", core=core, runtime=runtime) as queue:
-        device = iopf.Device("d")
-        queue.add(device)
-        device.attach(kept.append, pasid=1)
-        device.report(addr=0, grpid=1, pasid=1)
-        device.close()
-        assert 1 == handles()
-        kept.pop().respond(ResponseCode.SUCCESS)
-    del device
+        device, group = closed_with_a_group_out(queue)
+        group.respond(ResponseCode.SUCCESS)
+    del device, group
     gc.collect()
     assert 0 == handles()
