@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import _runtime
-from ._cores import resolve
+from ._cores import Core, resolve
 
 #: What an engineer would do today: the newest kernel form over the textbook runtime.
 STOCK_CORE = "v7.2"
@@ -26,7 +26,7 @@ STOCK_RUNTIME = "plain"
 class Stand:
     """One core on one runtime: a queue with bare devices, and what waits there while something else is measured."""
 
-    def __init__(self, core: Any = "iopf", runtime: str = "native", *, devices: int = 2, workers: int = 1,
+    def __init__(self, core: Core | str = "iopf", runtime: str = "native", *, devices: int = 2, workers: int = 1,
                  pending: int = 0, partials: int = 0):
         self.runtime = _runtime.get(runtime)
         self.core = core
@@ -56,7 +56,8 @@ class Stand:
     def _run(self, name: str, *args: int) -> int:
         if not self._bench:
             raise ValueError(f"{self!r} can't run anything")
-        return getattr(self.runtime.lib, f"iopf_bench_{name}")(self._bench, *args)
+        ns: int = getattr(self.runtime.lib, f"iopf_bench_{name}")(self._bench, *args)
+        return ns
 
     # Each returns nanoseconds per piece of work.
 
@@ -109,7 +110,7 @@ class Side:
 
     label: str
     #: a core, or the name of one
-    core: Any = "iopf"
+    core: Core | str = "iopf"
     runtime: str = "native"
     pending: int = 0
     partials: int = 0
@@ -193,11 +194,11 @@ class Turns:
         return statistics.fmean(self.comparison.samples[self.sides[0].label][-2:])
 
 
-def against(core: Any = "iopf", **state: int) -> list[Side]:
+def against(core: Core | str = "iopf", *, pending: int = 0, partials: int = 0) -> list[Side]:
     """A core on the native runtime, the same on plain, and stock, all in one state."""
-    sides = [Side("native", core, "native", **state), Side("plain", core, "plain", **state)]
+    sides = [Side("native", core, "native", pending, partials), Side("plain", core, "plain", pending, partials)]
     if core != STOCK_CORE:
-        sides.append(Side("stock", STOCK_CORE, STOCK_RUNTIME, **state))
+        sides.append(Side("stock", STOCK_CORE, STOCK_RUNTIME, pending, partials))
     return sides
 
 
@@ -218,7 +219,7 @@ class Experiment:
     #: whether their medians count, see Comparison
     medians: bool = False
 
-    def turns(self, core: Any = "iopf", *, quick: bool = False) -> Turns:
+    def turns(self, core: Core | str = "iopf", *, quick: bool = False) -> Turns:
         """The core on native against what there is to compare it with, still to be run."""
         sizes: dict[Stand, int] = {}
 
@@ -231,7 +232,7 @@ class Experiment:
 
         return Turns(against(core, **self.state), measure, medians=self.medians)
 
-    def run(self, core: Any = "iopf", *, quick: bool = False) -> Comparison:
+    def run(self, core: Core | str = "iopf", *, quick: bool = False) -> Comparison:
         """All rounds."""
         with self.turns(core, quick=quick) as turns:
             for _ in range(self.rounds[quick]):

@@ -8,11 +8,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
 from . import _runtime
 from ._facets import CoreSourceError, Facets
-from ._source import compile_core
+from ._source import CompiledCore, compile_core
 
 __all__ = ["Core", "CoreSourceError", "Facets", "cores"]
 
@@ -89,7 +87,7 @@ class Core:
             compiled.facets, cc,
         )
 
-    def compile_for(self, runtime: str) -> Any:
+    def compile_for(self, runtime: str) -> CompiledCore:
         """The compiled core for a runtime, from the cache when it is there: a CompiledCore. Internal."""
         assert self.source is not None
         return compile_core(self.source, runtime, facets=self.facets, cc=self.compiler, name=self.name)
@@ -98,7 +96,7 @@ class Core:
         return self.name
 
 
-def named(text: str) -> Any:
+def named(text: str) -> Core | str:
     """What a command line's --core means: a name, or a Core of the file that it names by ending in .c."""
     return Core.from_source(text) if text.endswith(".c") else text
 
@@ -109,10 +107,10 @@ def cores() -> dict[str, Core]:
 
 
 #: Shared objects by runtime and source file with the state in which it was compiled. They stay loaded.
-_loaded: dict[tuple[str, str], tuple[Any, str]] = {}
+_loaded: dict[tuple[str, str], tuple[ctypes.CDLL, str]] = {}
 
 
-def resolve(core: Any, runtime: Any) -> str:
+def resolve(core: Core | str, runtime: _runtime.Runtime) -> str:
     """The name under which a core, or the name of one, is known to a run runtime; it is loaded when it has to be."""
     if isinstance(core, str):
         name = core
@@ -136,7 +134,7 @@ def resolve(core: Any, runtime: Any) -> str:
     return name
 
 
-def resolve_for_explorer(core: Any) -> str:
+def resolve_for_explorer(core: Core | str) -> str:
     """The name under which a core is known to the explorer; it is loaded when it has to be."""
     if isinstance(core, Core) and core.source is not None:
         from .explore.loader import load

@@ -14,7 +14,6 @@ import dataclasses
 import errno
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from .exceptions import IopfError
 
@@ -37,7 +36,7 @@ class CoreSourceError(IopfError):
     def __str__(self) -> str:
         return str(self.strerror)
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return _unpickle_error, (self.strerror, self.errno, self.first_error, self.output)
 
 

@@ -16,9 +16,12 @@ import logging
 import os
 import sys
 import threading
-from typing import Any
+from typing import Any, TypeAlias
 
 from ._csrc_tools import CHECKOUT, csrc, tool
+
+#: An object of cffi: a pointer, a structure, a library. What it has is C's to say, and none leaves the package.
+CData: TypeAlias = Any
 
 log = logging.getLogger("iopf")
 log.addHandler(logging.NullHandler())
@@ -57,7 +60,7 @@ def _checkout_hash() -> str | None:
     """The hash of the sources, when the package is used from a checkout."""
     if csrc() != CHECKOUT or os.environ.get("IOPF_ALLOW_STALE"):
         return None
-    return tool("build").sources_hash()
+    return str(tool("build").sources_hash())
 
 
 def load_extension(name: str) -> Any:
@@ -252,7 +255,7 @@ def unraisable(error: BaseException, what: str) -> None:
 
     __del__.__qualname__ = f"iopf, {what}"
     teller = type("Unraisable", (), {"__del__": __del__})()
-    teller.error = error
+    vars(teller)["error"] = error
 
 
 _runtimes: dict[str, Runtime] = {}

@@ -11,7 +11,7 @@ import sys
 from typing import Any
 
 from . import _bench, _runtime
-from ._cores import CoreSourceError, named, resolve
+from ._cores import Core, CoreSourceError, named, resolve
 from ._progress import Progress
 
 HEADER = ("item", "case", "native ns", "plain ns", "plain : native", "stock ns", "stock : native")
@@ -43,7 +43,7 @@ def machine() -> dict[str, Any]:
     }
 
 
-def _rows(experiment: _bench.Experiment, core: Any, comparison: _bench.Comparison) -> list[dict[str, Any]]:
+def _rows(experiment: _bench.Experiment, core: Core | str, comparison: _bench.Comparison) -> list[dict[str, Any]]:
     first, *baselines = comparison.samples
     return [
         {
@@ -105,7 +105,7 @@ def main(args: argparse.Namespace) -> int:
         return 2
     experiments = list(_bench.experiments())
     rows: list[dict[str, Any]] = []
-    lines = [HEADER]
+    lines: list[tuple[str, ...]] = [HEADER]
     skipped, status = [], 0
     try:
         with Progress("bench") as progress:

@@ -84,7 +84,7 @@ class Cell:
     def finding(self) -> Finding | None:
         """What the cell shows: a failure that is the core's own before one that is the driver's."""
         kept = [finding for finding in self.findings if finding.contract == "kept"]
-        return (kept or list(self.findings) or [None])[0]
+        return next(iter(kept or self.findings), None)
 
     @property
     def gone(self) -> bool:
@@ -115,7 +115,7 @@ class Table:
     seconds: float
     complete: bool
     #: the file of each core, and how it was read; None: a core of the build
-    sources: tuple[dict[str, Any] | None, ...]
+    sources: tuple[dict[str, object] | None, ...]
 
     def cell(self, scenario: str, core: str) -> Cell | None:
         """One cell; None: it was not reached."""
@@ -139,7 +139,7 @@ class Table:
         claiming = {core for core, claims in zip(self.cores, self.claims_correct) if claims}
         return FOUND if self.bugs or any(cell.gone and cell.core in claiming for cell in self.cells) else FINE
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """JSON-able data."""
         return {
             "cores": [
@@ -154,7 +154,7 @@ class Table:
         }
 
 
-def _source_of(core: Core | str) -> dict[str, Any] | None:
+def _source_of(core: Core | str) -> dict[str, object] | None:
     if not isinstance(core, Core) or core.source is None or core.facets is None:
         return None
     return {"path": str(core.source), "form": core.facets.form, "facets": asdict(core.facets)}

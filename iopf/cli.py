@@ -22,7 +22,7 @@ import platform
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import PurePath
-from typing import Any
+from typing import Any, NoReturn
 
 import iopf
 
@@ -48,11 +48,11 @@ class Unusable(Exception):
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line."""
 
-    def error(self, message: str) -> Any:
+    def error(self, message: str) -> NoReturn:
         self.exit(UNUSABLE, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
-def print_json(value: Any) -> None:
+def print_json(value: object) -> None:
     """A command's result, for --json."""
     print(json.dumps(value, indent=2))
 
@@ -135,6 +135,7 @@ def _run(options: argparse.Namespace) -> int:
     finally:
         if run is not None:
             _stop(run)
+    assert run is not None  # without one it raised
     return _report(options, run.result(), code)
 
 

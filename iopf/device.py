@@ -9,7 +9,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from . import _runtime
 from ._types import PAGE_REQUEST_FORMAT, PageResponse, RequestFlags, ResponseCode, check_name, check_range, parse_perm
@@ -17,8 +17,13 @@ from .exceptions import Closed, ForkedError, IopfError, error_for
 from .handlers import SVA, Inline, Refuse, Work
 
 if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from ._runtime import CData, Runtime
+    from .group import Group
     from .handlers import Handler
     from .queue import Queue
+    from .space import AddressSpace
 
 DEFAULT_RUNTIME = "native"
 DEFAULT_CORE = "iopf"
@@ -45,7 +50,7 @@ class _PythonHandler:
 
     __slots__ = ("__weakref__", "function", "id")
 
-    def __init__(self, function: Callable[[Any], object]):
+    def __init__(self, function: Callable[[Group], object]):
         self.function = function
         self.id = next(_ids)
         handlers[self.id] = self
@@ -74,7 +79,7 @@ class DeviceStatistics:
         return self.success + self.invalid + self.failure
 
 
-def statistics_fields(runtime: Any, pointer: Any) -> dict[str, int]:
+def statistics_fields(runtime: Runtime, pointer: CData) -> dict[str, int]:
     """The C statistics of a device as a dict."""
     raw = runtime.ffi.new("struct iopf_statistics *")
     runtime.lib.iopf_device_statistics(pointer, raw)
@@ -110,11 +115,11 @@ class _IommuGroup:
         self.generation = _runtime.generation
         self._make(_runtime.get(DEFAULT_RUNTIME), DEFAULT_CORE)
 
-    def _make(self, runtime: Any, core_name: str) -> None:
+    def _make(self, runtime: Runtime, core_name: str) -> None:
         pointer = _new_group(runtime, core_name)
         self.runtime, self.core_name, self.pointer = runtime, core_name, pointer
 
-    def decide(self, runtime: Any, core_name: str) -> None:
+    def decide(self, runtime: Runtime, core_name: str) -> None:
         """Settles runtime and core; ValueError when they were settled differently."""
         with self.lock:
             if (self.runtime, self.core_name) != (runtime, core_name):
@@ -127,11 +132,11 @@ class _IommuGroup:
                 self._move(runtime, core_name)
             self.decided = True
 
-    def _move(self, runtime: Any, core_name: str) -> None:
+    def _move(self, runtime: Runtime, core_name: str) -> None:
         """All or nothing: the attachments are made anew over there before anything changes here."""
         members = list(self.members)
         group = _new_group(runtime, core_name)
-        pointers: list[Any] = []
+        pointers: list[CData] = []
         attachments: dict[int, _Attachment] = {}
         try:
             for device in members:
@@ -185,14 +190,14 @@ class _IommuGroup:
             self.runtime.collect_handlers()
 
 
-def _new_group(runtime: Any, core_name: str) -> Any:
+def _new_group(runtime: Runtime, core_name: str) -> CData:
     pointer = runtime.lib.iopf_iommu_group_new(runtime.cores[core_name])
     if not pointer:
         raise MemoryError("no memory for an iommu group")
     return pointer
 
 
-def _new_device(runtime: Any, core_name: str, name: str, group: Any, identifier: int, flags: int) -> Any:
+def _new_device(runtime: Runtime, core_name: str, name: str, group: CData, identifier: int, flags: int) -> CData:
     pointer = runtime.lib.iopf_device_new(runtime.cores[core_name], name.encode()[:63], group, identifier, flags)
     if not pointer:
         raise MemoryError("no memory for a device")
@@ -200,7 +205,7 @@ def _new_device(runtime: Any, core_name: str, name: str, group: Any, identifier:
 
 
 def call_attach(
-    runtime: Any, pointer: Any, call: Callable[..., int], index: int, handler: Handler
+    runtime: Runtime, pointer: CData, call: Callable[..., int], index: int, handler: Handler
 ) -> tuple[int, _PythonHandler | None]:
     """Attaches or replaces in C. Returns what C did, and the Python handler that lives as long as the attachment."""
     lib = runtime.lib
@@ -258,10 +263,10 @@ class Device:
         self._record = record
         self._user_pasid_table = user_pasid_table
         self._id = next(_ids)
-        self._pointers: list[tuple[Any, Any]] = []  # (runtime, C device): the last is in use
+        self._pointers: list[tuple[Runtime, CData]] = []  # (runtime, C device): the last is in use
         if group is not None:
             group._live()
-        self._group = _IommuGroup() if group is None else group._group
+        self._group: _IommuGroup = _IommuGroup() if group is None else group._group
         with self._group.lock:
             runtime = self._group.runtime
             self._pointers.append((runtime, self._new_device(runtime, self._group.core_name, self._group.pointer)))
@@ -270,7 +275,7 @@ class Device:
 
     # --- the C device ---
 
-    def _new_device(self, runtime: Any, core_name: str, group: Any) -> Any:
+    def _new_device(self, runtime: Runtime, core_name: str, group: CData) -> CData:
         flags = (
             (runtime.lib.IOPF_DEVICE_RECORD if self._record else 0)
             | (runtime.lib.IOPF_DEVICE_NOTIFY if self._on_response is not None else 0)
@@ -278,7 +283,7 @@ class Device:
         )
         return _new_device(runtime, core_name, self.name, group, self._id, flags)
 
-    def _live(self) -> tuple[Any, Any]:
+    def _live(self) -> tuple[Runtime, CData]:
         if self._generation != _runtime.generation:
             raise ForkedError(f"the device {self.name}")
         if self._closed:
@@ -297,7 +302,7 @@ class Device:
         return pasid
 
     @staticmethod
-    def _check_handler(handler: Any) -> None:
+    def _check_handler(handler: object) -> None:
         if not isinstance(handler, (SVA, Inline, Refuse, Work)) and not callable(handler):
             raise TypeError(f"a handler is SVA, Inline, Refuse, Work or a callable, not {type(handler).__name__}")
 
@@ -394,13 +399,13 @@ class Device:
         if result:
             raise error_for(result, _REPORT_ADVICE)
 
-    def _after_report(self, runtime: Any) -> None:
+    def _after_report(self, runtime: Runtime) -> None:
         queue = self._queue
         if queue is not None and queue.workers == 0:
             queue._run_pending()
         runtime.after()
 
-    def report_many(self, buffer: Any, results: Any = None) -> int:
+    def report_many(self, buffer: Buffer, results: Buffer | None = None) -> int:
         """Reports the 48-byte records of ``buffer`` (see PAGE_REQUEST_FORMAT) in order, without Python in between.
 
         :param buffer: C-contiguous bytes, a multiple of 48; in NumPy an array of ``page_request_dtype``
@@ -421,7 +426,7 @@ class Device:
             if memoryview(results).itemsize not in (1, 4) or len(raw_results) < count:
                 raise ValueError(f"results needs room for {count} int32")
         done = ffi.new("size_t *")
-        accepted = runtime.lib.iopf_report_many(pointer, data, count, raw_results, done)
+        accepted: int = runtime.lib.iopf_report_many(pointer, data, count, raw_results, done)
         self._after_report(runtime)
         return accepted
 
@@ -448,7 +453,7 @@ class Device:
         """The responses so far, oldest first: a new list. Also after close()."""
         if self._generation != _runtime.generation:
             raise ForkedError(f"the device {self.name}")
-        found = []
+        found: list[PageResponse] = []
         for runtime, pointer in self._pointers:
             count = runtime.lib.iopf_device_responses(pointer, 0, 0, runtime.ffi.NULL)
             raw = runtime.ffi.new("struct iopf_response[]", count)
@@ -522,13 +527,13 @@ class Device:
                 runtime.lib.iopf_device_put(pointer)
 
 
-def page_response(raw: Any) -> PageResponse:
+def page_response(raw: CData) -> PageResponse:
     """A response from its C structure."""
     pasid = raw.pasid if raw.flags & RequestFlags.PASID_VALID else None
     return PageResponse(pasid, raw.grpid, ResponseCode(raw.code))
 
 
-def _address(space: Any) -> int:
+def _address(space: AddressSpace) -> int:
     """Spaces are the same in every runtime: plain memory and a lock."""
     return int(space._ffi.cast("uintptr_t", space._live()))
 

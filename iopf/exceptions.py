@@ -19,7 +19,8 @@ class IopfError(OSError):
         super().__init__(number, message)
 
     def __str__(self) -> str:
-        return f"[{errno.errorcode.get(self.errno, self.errno)}] {self.strerror}"
+        number = self.errno or 0
+        return f"[{errno.errorcode.get(number, number)}] {self.strerror}"
 
 
 class BadSetup(IopfError):

@@ -4,17 +4,17 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from . import _runtime
 from ._types import PageRequest, Perm, RequestFlags, ResponseCode
 from .exceptions import AlreadyAnswered, ForkedError
 
 if TYPE_CHECKING:
-    from ._runtime import Runtime
+    from ._runtime import CData, Runtime
 
 
-def page_request(raw: Any) -> PageRequest:
+def page_request(raw: CData) -> PageRequest:
     """A request from its C structure."""
     flags = RequestFlags(raw.flags)
     pasid = raw.pasid if flags & RequestFlags.PASID_VALID else None
@@ -30,7 +30,7 @@ class Group:
 
     __slots__ = ("__weakref__", "_core", "_faults", "_generation", "_owned", "_runtime")
 
-    def __init__(self, runtime: Runtime, core: Any, pointer: Any):
+    def __init__(self, runtime: Runtime, core: CData, pointer: CData):
         count = runtime.lib.iopf_group_faults(pointer, 0, runtime.ffi.NULL)
         raw = runtime.ffi.new("struct iopf_request[]", count)
         runtime.lib.iopf_group_faults(pointer, count, raw)
@@ -56,7 +56,7 @@ class Group:
         """Has respond() been called?"""
         return not self._owned
 
-    def take(self) -> Any | None:
+    def take(self) -> CData | None:
         """The C group, when nobody took it before; the caller owns it then. Internal."""
         try:
             return self._owned.pop()

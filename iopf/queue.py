@@ -12,13 +12,17 @@ import warnings
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from . import _runtime
 from ._types import check_name, check_range
 from ._cores import resolve
 from .device import Device, DeviceStatistics
 from .exceptions import Closed, ForkedError, HandlerError, IopfError, UnsafeCoreWarning, WouldDeadlock, error_for
+
+if TYPE_CHECKING:
+    from ._cores import Core
+    from ._runtime import CData
 
 SLICE_NS = 50_000_000
 SLICE_SECONDS = 0.05
@@ -56,7 +60,7 @@ class Queue:
     #: whether a core's hazards are warned of
     _warns = True
 
-    def __init__(self, name: str, *, core: Any = "iopf", runtime: str = "native", workers: int = 1):
+    def __init__(self, name: str, *, core: Core | str = "iopf", runtime: str = "native", workers: int = 1):
         self.name = check_name("a queue", name)
         self.workers = check_range("workers", workers, MAX_WORKERS + 1)
         self._runtime = _runtime.get(runtime)
@@ -68,7 +72,7 @@ class Queue:
         self._state = threading.Condition()
         self._calls = 0
         self._closing = False
-        self._pointer: Any = None
+        self._pointer: CData | None = None
         self._errors: list[BaseException] = []
         self._devices: weakref.WeakSet[Device] = weakref.WeakSet()
         pointer = self._runtime.lib.iopf_queue_new(self._core, name.encode(), self.workers)
@@ -90,7 +94,7 @@ class Queue:
     # --- calls on the C queue: it is not freed beside one ---
 
     @contextlib.contextmanager
-    def _call(self) -> Iterator[Any]:
+    def _call(self) -> Iterator[CData]:
         if self._generation != _runtime.generation:
             raise ForkedError(f"the queue {self.name}")
         with self._state:
@@ -144,7 +148,7 @@ class Queue:
                 self._remove_stranger(pointer)
         self._runtime.after()
 
-    def _remove_stranger(self, pointer: Any) -> None:
+    def _remove_stranger(self, pointer: CData) -> None:
         """A device of another runtime or core can't be on this queue, nor be looked at by its core: any other can."""
         lib = self._runtime.lib
         group = lib.iopf_iommu_group_new(self._core)
@@ -173,7 +177,7 @@ class Queue:
         if result:
             raise error_for(result, {})
 
-    def _flush(self, device: Device, device_pointer: Any) -> None:
+    def _flush(self, device: Device, device_pointer: CData) -> None:
         with self._call() as pointer:
             self._not_from_a_work(pointer, "flush")
             result = self._runtime.lib.iopf_device_flush(device_pointer)
@@ -190,7 +194,7 @@ class Queue:
             with self._call() as pointer:
                 self._runtime.lib.iopf_queue_run(pointer)
 
-    def _not_from_a_work(self, pointer: Any, what: str) -> None:
+    def _not_from_a_work(self, pointer: CData, what: str) -> None:
         if self._runtime.lib.iopf_queue_in_work(pointer):
             raise WouldDeadlock(
                 errno.EDEADLK, f"{what} would wait for the work that calls it: call it from another thread"
@@ -292,8 +296,8 @@ class Queue:
         except BaseException as error:
             _runtime.unraisable(error, f"closing {self.name}")
         errors, self._errors = self._errors, []
-        for error in errors:
-            _runtime.unraisable(error, f"a handler raised in a work of {self.name}")
+        for kept in errors:
+            _runtime.unraisable(kept, f"a handler raised in a work of {self.name}")
         return closed
 
     def __enter__(self) -> Queue:
@@ -337,7 +341,7 @@ def keep_error(error: BaseException, work_of: int) -> None:
         queue._errors.append(error)
 
 
-def _check_device(device: Any) -> None:
+def _check_device(device: object) -> None:
     if not isinstance(device, Device):
         raise TypeError(f"a queue takes a Device, not {type(device).__name__}")
 

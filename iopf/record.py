@@ -12,7 +12,7 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, cast
 
 __all__ = ["RecordError", "Recording", "record"]
 
@@ -41,7 +41,7 @@ class Recording:
     #: False: stopped by Ctrl-C before the program ended
     complete: bool
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """What ``iopf record --json`` prints."""
         return {
             "command": list(self.command), "trace": self.trace, "maps": self.maps, "accesses": self.accesses,
@@ -51,9 +51,9 @@ class Recording:
 
 def _open_trace(path: str, name: str) -> IO[bytes]:
     if name.endswith(".xz"):
-        return lzma.open(path, "wb")  # type: ignore[return-value]
+        return lzma.open(path, "wb")
     if name.endswith(".gz"):
-        return gzip.open(path, "wb")  # type: ignore[return-value]
+        return cast("IO[bytes]", gzip.open(path, "wb"))  # a GzipFile, which has all that is used of it
     return open(path, "wb")
 
 
@@ -67,7 +67,9 @@ def _read_maps(pid: int) -> bytes | None:
     return content if content.endswith(b"\n") else None
 
 
-def _pump(child: subprocess.Popen[bytes], source: int, trace: IO[bytes], progress: Callable[[int], object]) -> Any:
+def _pump(
+    child: subprocess.Popen[bytes], source: int, trace: IO[bytes], progress: Callable[[int], object]
+) -> tuple[bytes | None, int]:
     """Copies the trace until it ends. Returns the last map of the program, and how many accesses came.
 
     The pipe keeps the program within 64 KiB of trace of what was read, so the last map is one of its last moments.

@@ -21,7 +21,7 @@ import weakref
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import IO, Any, Union
+from typing import IO, TYPE_CHECKING, SupportsIndex, Union, cast
 
 from . import _runtime
 from ._types import check_range
@@ -29,6 +29,10 @@ from .device import _address
 from .exceptions import Closed, ForkedError, IopfError, UnsafeCore
 from .queue import MAX_WORKERS, Queue
 from .space import PAGE_SIZE, AddressSpace
+
+if TYPE_CHECKING:
+    from ._cores import Core
+    from ._runtime import CData
 
 __all__ = ["Latency", "LostAnswers", "TraceError", "TraceResult", "TraceRun", "read_maps", "read_trace", "run_trace"]
 
@@ -60,7 +64,7 @@ class _Counted(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int:
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # BufferedReader calls it, with one
         data = self._raw.read(len(buffer))
         buffer[: len(data)] = data
         self.position += len(data)
@@ -69,12 +73,12 @@ class _Counted(io.RawIOBase):
 
 def _decompressed(raw: IO[bytes]) -> IO[bytes]:
     """The content, whatever the first bytes say that it is packed with."""
-    buffered = io.BufferedReader(raw, 1 << 16)  # type: ignore[arg-type]
+    buffered = io.BufferedReader(cast("io.RawIOBase", raw), 1 << 16)  # it needs no more than readinto()
     start = buffered.peek(6)
     if start.startswith(b"\xfd7zXZ\0"):
-        return lzma.open(buffered)  # type: ignore[return-value]
+        return lzma.open(buffered)
     if start.startswith(b"\x1f\x8b"):
-        return gzip.open(buffered)  # type: ignore[return-value]
+        return cast("IO[bytes]", gzip.open(buffered))  # a GzipFile, which has all that is used of it
     return buffered
 
 
@@ -213,7 +217,7 @@ class TraceResult:
         """Requests per second."""
         return self.requests / self.seconds if self.seconds else 0.0
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """What ``iopf run --json`` prints."""
         return {
             "accesses": self.accesses,
@@ -273,12 +277,12 @@ class TraceRun:
         devices: int = DEVICES,
         workers: int = WORKERS,
         resident: int | None = None,
-        core: Any = "iopf",
+        core: Core | str = "iopf",
         runtime: str = "native",
     ):
         if not isinstance(space, AddressSpace):
             raise TypeError(f"space is an AddressSpace, not {type(space).__name__}")
-        self._trace: Any = None
+        self._trace: CData | None = None
         self._generation = _runtime.generation
         self._runtime = _runtime.get(runtime)
         lib, ffi = self._runtime.lib, self._runtime.ffi
@@ -314,7 +318,7 @@ class TraceRun:
         self._trace = made[0]
         _runs.add(self)
 
-    def _call(self, function: Callable[..., int], *arguments: Any) -> None:
+    def _call(self, function: Callable[..., int], *arguments: object) -> None:
         if self._generation != _runtime.generation:
             raise ForkedError("the trace run")
         if self._trace is None:
@@ -334,7 +338,7 @@ class TraceRun:
         if result:
             raise IopfError(-result, f"the run ended: {os.strerror(-result)}")
 
-    def feed(self, data: Any) -> None:
+    def feed(self, data: bytes | bytearray | memoryview) -> None:
         """Performs the accesses of the next bytes of a trace, which may end within a line."""
         self._call(self._runtime.lib.iopf_trace_feed, self._runtime.ffi.from_buffer(data), len(data))
 
@@ -367,7 +371,7 @@ class TraceRun:
         self._queue.close()
         self._runtime.after()
 
-    def _counts(self) -> Any:
+    def _counts(self) -> CData:
         counts = self._runtime.ffi.new("struct iopf_trace_counts *")
         self._runtime.lib.iopf_trace_count(self._trace, counts)
         return counts
@@ -439,7 +443,7 @@ def _stop_all() -> None:
 atexit.register(_stop_all)
 
 
-def _within(name: str, value: Any, least: int, most: int) -> int:
+def _within(name: str, value: SupportsIndex, least: int, most: int) -> int:
     number = check_range(name, value, most + 1)
     if number < least:
         raise ValueError(f"{name} {number}: out of range {least} ≤ {name} ≤ {most}")
@@ -455,7 +459,7 @@ def run_trace(
     devices: int = DEVICES,
     workers: int = WORKERS,
     resident: int | None = None,
-    core: Any = "iopf",
+    core: Core | str = "iopf",
     runtime: str = "native",
 ) -> TraceResult:
     """Performs a whole trace; the options are those of :class:`TraceRun`.

@@ -7,6 +7,7 @@ import errno
 from typing import NamedTuple
 
 from . import _runtime
+from ._runtime import CData
 from ._types import Perm, check_range, parse_perm
 from .exceptions import ForkedError, IopfError, error_for
 
@@ -43,7 +44,7 @@ class AddressSpace:
         if not self._space:
             raise MemoryError("no memory for an address space")
 
-    def _live(self):
+    def _live(self) -> CData:
         if self._generation != _runtime.generation:
             raise ForkedError("the address space")
         return self._space
