@@ -156,9 +156,9 @@ class _Compiler:
             elif key == "lock":
                 operands[letter] = self.locks.index(str(value))
             elif key == "body" and value is not None:
-                operands[letter] = self.bodies.index(value)
+                operands[letter] = self.bodies.index(str(value))
             elif prefix and value is not None:
-                operands[letter] = getattr(self.lib, prefix + value.upper())
+                operands[letter] = getattr(self.lib, prefix + str(value).upper())
             elif value is None:
                 operands[letter] = -1 if number is _none else 0
             else:

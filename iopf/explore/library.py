@@ -7,12 +7,12 @@ scenario, or a function that returns one, from a Python file; ``file.json`` read
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from .programs import rcget
 from .scenario import BaseScenario
@@ -49,7 +49,7 @@ def scenario_names() -> dict[str, str]:
     return {name: summary for name, (_, summary) in sorted(_factories.items())}
 
 
-def find_scenario(name: str) -> Any:
+def find_scenario(name: str) -> BaseScenario:
     """The scenario of a name. LookupError says what there is; ValueError what is wrong with a file."""
     _load()
     if name in _factories:
@@ -70,7 +70,7 @@ def find_scenario(name: str) -> Any:
     )
 
 
-def _from_python(path: Path, attribute: str) -> Any:
+def _from_python(path: Path, attribute: str) -> BaseScenario:
     if not path.is_file():
         raise LookupError(f"{path}: no such file")
     spec = importlib.util.spec_from_file_location(f"iopf_scenarios_of_{path.stem}", path)
@@ -88,5 +88,5 @@ def _from_python(path: Path, attribute: str) -> Any:
 
 for _n in (2, 3, 4):
     register(f"rcget-{_n}", f"{_n} readers take a reference, a remover drops the last: the golden counts")(
-        lambda n=_n: rcget(n)  # type: ignore[misc]
+        functools.partial(rcget, _n)
     )

@@ -9,7 +9,7 @@ that is followed half and guessed half shows nothing.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import _engine
 from ._engine import text
@@ -18,6 +18,9 @@ from .result import Result, Run
 from .scenario import BaseScenario
 from .search import Copier, core_name, find_core
 from .token import decode
+
+if TYPE_CHECKING:
+    from .._cores import Core
 
 __all__ = ["DidNotReproduce", "replay"]
 
@@ -42,7 +45,7 @@ def _what(op: str | None, of: str | None) -> str:
     return "nothing to run" if op is None else f"{op}({of})" if of else op
 
 
-def replay(token: str, *, core: Any = None, scenario: BaseScenario | None = None) -> Result:
+def replay(token: str, *, core: Core | str | None = None, scenario: BaseScenario | None = None) -> Result:
     """Runs the execution that a token describes; its result, with the failure and its trace.
 
     :param core: run it on another core than the token's

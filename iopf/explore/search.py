@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from .._cores import resolve_for_explorer
+from .._cores import Core, resolve_for_explorer
+from .._runtime import CData
 from . import _engine
 from ._engine import Engine, text
 from .bytecode import Compiled, compile_scenario
@@ -53,7 +54,7 @@ class Interrupted(KeyboardInterrupt):
         self.result = result
 
 
-def core_name(core: Any) -> str:
+def core_name(core: Core | str) -> str:
     """The name by which the explorer knows a core, or an object with one; a core of a file is compiled and loaded."""
     if isinstance(core, str):
         return core
@@ -62,7 +63,7 @@ def core_name(core: Any) -> str:
     return resolve_for_explorer(core)
 
 
-def find_core(core: Any) -> Any:
+def find_core(core: Core | str) -> CData:
     """A core by its name, or of an object with one, as C knows it. ValueError lists the names."""
     engine = _engine.get()
     name = core_name(core)
@@ -79,13 +80,13 @@ def find_core(core: Any) -> Any:
 def explore(
     scenario: BaseScenario,
     *,
-    core: Any = "iopf",
+    core: Core | str = "iopf",
     strategy: str = "auto",
     budget: float | None = DEFAULT_BUDGET,
     max_executions: int | None = None,
     seed: int = 0,
     all_failures: bool = False,
-    progress: Callable[[Progress], Any] | None = None,
+    progress: Callable[[Progress], object] | None = None,
     bound: int | None = None,
     symmetry: bool = True,
     points: tuple[str, ...] | list[str] = (),
@@ -202,7 +203,7 @@ def _whole(result: Result, last: Progress | None) -> Progress:
 
 
 def _progress_caller(
-    engine: Engine, progress: Callable[[Progress], Any] | None, last: list[Progress]
+    engine: Engine, progress: Callable[[Progress], object] | None, last: list[Progress]
 ) -> Callable[[Any], int]:
     """What C calls; ``last`` keeps the last that the user was told."""
     strategies = {number: name for name, number in _engine.names("strategy").items()}
