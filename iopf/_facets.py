@@ -123,7 +123,7 @@ class Facets:
         unknown = sorted(set(changes) - known)
         if unknown:
             raise ValueError(f"no facet {', '.join(unknown)}; there are {', '.join(sorted(known))}")
-        return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
+        return dataclasses.replace(self, **changes)  # type: ignore[arg-type]  # __post_init__ looks at each
 
     def macros(self) -> dict[str, str]:
         """What csrc/core/unit.c is told."""

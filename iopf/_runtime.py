@@ -16,12 +16,22 @@ import logging
 import os
 import sys
 import threading
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from ._csrc_tools import CHECKOUT, csrc, tool
 
-#: An object of cffi: a pointer, a structure, a library. What it has is C's to say, and none leaves the package.
-CData: TypeAlias = Any
+if TYPE_CHECKING:
+
+    class CData:
+        """An object of cffi, a pointer, a structure or an array, as type checkers see it: what it has is C's to say, and
+        so Any; the object itself has a type, and a place that takes or gives one says so."""
+
+        def __getattr__(self, name: str) -> Any: ...
+        def __setattr__(self, name: str, value: object) -> None: ...
+        def __getitem__(self, index: int) -> Any: ...
+        def __len__(self) -> int: ...
+else:
+    CData = object
 
 log = logging.getLogger("iopf")
 log.addHandler(logging.NullHandler())

@@ -191,14 +191,14 @@ class _IommuGroup:
 
 
 def _new_group(runtime: Runtime, core_name: str) -> CData:
-    pointer = runtime.lib.iopf_iommu_group_new(runtime.cores[core_name])
+    pointer: CData = runtime.lib.iopf_iommu_group_new(runtime.cores[core_name])
     if not pointer:
         raise MemoryError("no memory for an iommu group")
     return pointer
 
 
 def _new_device(runtime: Runtime, core_name: str, name: str, group: CData, identifier: int, flags: int) -> CData:
-    pointer = runtime.lib.iopf_device_new(runtime.cores[core_name], name.encode()[:63], group, identifier, flags)
+    pointer: CData = runtime.lib.iopf_device_new(runtime.cores[core_name], name.encode()[:63], group, identifier, flags)
     if not pointer:
         raise MemoryError("no memory for a device")
     return pointer

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, TypedDict, overload
 from . import _runtime
 from ._runtime import CData
 
-__all__ = ["Site", "build_info", "clear_warnings", "live_objects", "warnings"]
+__all__ = ["BuildInfo", "Site", "build_info", "clear_warnings", "live_objects", "warnings"]
 
 
 class Site(NamedTuple):

@@ -19,12 +19,18 @@ Nothing of the explorer is imported before a test asks for it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from .explore import Result, Scenario
+    from collections.abc import Generator
+
+    from typing_extensions import Unpack
+
+    from .explore import Result
+    from .explore.scenario import BaseScenario
+    from .explore.search import Options
 
 __all__ = ["Explore"]
 
@@ -70,10 +76,10 @@ class Explore:
     def __repr__(self) -> str:
         return f"<explore on {self.core}, {len(self.results)} searches so far>"
 
-    def __call__(self, scenario: Scenario, **options: Any) -> Result:
+    def __call__(self, scenario: BaseScenario, **options: Unpack[Options]) -> Result:
         from .explore import DidNotReproduce, explore, replay
 
-        options.setdefault("core", self.core)
+        core = options.setdefault("core", self.core)
         if self.budget is not None:
             options.setdefault("budget", self.budget)
         if self.token is None:
@@ -82,8 +88,8 @@ class Explore:
             from .explore.token import decode
 
             recorded = decode(self.token)
-            core = getattr(options["core"], "name", options["core"])
-            if recorded.scenario != scenario or recorded.core != core:
+            name = getattr(core, "name", core)
+            if recorded.scenario != scenario or recorded.core != name:
                 pytest.skip(f"--iopf-replay is of {recorded.scenario.name!r} on core {recorded.core}")
             try:
                 result = replay(self.token)
@@ -109,7 +115,9 @@ def explore(request: pytest.FixtureRequest, iopf_core: str) -> Iterator[Explore]
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A test that fails shows the traces of its searches in a section."""
     report = yield
     caller = item.stash.get(_KEY, None)

@@ -31,6 +31,8 @@ from .queue import MAX_WORKERS, Queue
 from .space import PAGE_SIZE, AddressSpace
 
 if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
     from ._cores import Core
     from ._runtime import CData
 
@@ -64,16 +66,17 @@ class _Counted(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # BufferedReader calls it, with one
-        data = self._raw.read(len(buffer))
-        buffer[: len(data)] = data
+    def readinto(self, buffer: Buffer) -> int:
+        view = memoryview(buffer)
+        data = self._raw.read(len(view))
+        view[: len(data)] = data
         self.position += len(data)
         return len(data)
 
 
-def _decompressed(raw: IO[bytes]) -> IO[bytes]:
+def _decompressed(raw: io.RawIOBase) -> IO[bytes]:
     """The content, whatever the first bytes say that it is packed with."""
-    buffered = io.BufferedReader(cast("io.RawIOBase", raw), 1 << 16)  # it needs no more than readinto()
+    buffered = io.BufferedReader(raw, 1 << 16)
     start = buffered.peek(6)
     if start.startswith(b"\xfd7zXZ\0"):
         return lzma.open(buffered)
@@ -100,7 +103,7 @@ def read_trace(source: Source, seen: Callable[[int, int | None], object] | None 
             raw = source
         size = os.fstat(opened.fileno()).st_size if opened is not None else None
         counted = _Counted(raw)
-        content = _decompressed(counted)  # type: ignore[arg-type]
+        content = _decompressed(counted)
         while piece := content.read(CHUNK):
             if seen is not None:
                 seen(counted.position, size or None)
@@ -372,7 +375,7 @@ class TraceRun:
         self._runtime.after()
 
     def _counts(self) -> CData:
-        counts = self._runtime.ffi.new("struct iopf_trace_counts *")
+        counts: CData = self._runtime.ffi.new("struct iopf_trace_counts *")
         self._runtime.lib.iopf_trace_count(self._trace, counts)
         return counts
 

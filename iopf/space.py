@@ -40,7 +40,7 @@ class AddressSpace:
         self._lib = runtime.lib
         self._ffi = runtime.ffi
         self._generation = _runtime.generation
-        self._space = self._lib.iopf_space_new()
+        self._space: CData = self._lib.iopf_space_new()
         if not self._space:
             raise MemoryError("no memory for an address space")
 

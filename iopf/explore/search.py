@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypedDict
 
 from .._cores import Core, resolve_for_explorer
 from .._runtime import CData
@@ -67,7 +67,7 @@ def find_core(core: Core | str) -> CData:
     """A core by its name, or of an object with one, as C knows it. ValueError lists the names."""
     engine = _engine.get()
     name = core_name(core)
-    found = engine.lib.xp_find_core(name.encode())
+    found: CData = engine.lib.xp_find_core(name.encode())
     if not found:
         known = [
             text(engine.ffi, engine.lib.xp_core_name(engine.lib.xp_core(i))) for i in range(engine.lib.xp_nr_cores())
@@ -75,6 +75,29 @@ def find_core(core: Core | str) -> CData:
         file = "; a file is one by its path: Core.from_source(path), --core FILE" if name.endswith(".c") else ""
         raise ValueError(f"no core {name!r}: there are {', '.join(map(str, known))}{file}")
     return found
+
+
+class Options(TypedDict, total=False):
+    """What :func:`explore` takes by name, for those that pass it on."""
+
+    core: Core | str
+    strategy: str
+    budget: float | None
+    max_executions: int | None
+    seed: int
+    all_failures: bool
+    progress: Callable[[Progress], object] | None
+    bound: int | None
+    symmetry: bool
+    points: tuple[str, ...] | list[str]
+    classes: bool | None
+    commute: bool
+    shrink: bool
+    self_check: bool
+    estimate: bool
+    after_failure: int
+    max_steps: int | None
+    progress_interval: float
 
 
 def explore(
