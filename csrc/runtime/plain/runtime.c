@@ -21,7 +21,7 @@ int start_thread(pthread_t *thread, void *(*main)(void *arg), void *arg)
 
 void runtime_after_fork(void)
 {
-	reader_after_fork();
+	thread_after_fork();
 	rcu_after_fork();
 	slab_after_fork();
 }
