@@ -46,13 +46,16 @@ def ran_together(ns: float, overlap_ns: float, threads: Sequence[Any]) -> bool:
     """Did all threads of a round really run at the same time, each on a CPU of its own?
 
     ``threads`` have ``wall_ns``, ``cpu_ns``, ``slept`` and ``preempted`` (csrc/api/bench.h, struct iopf_bench_thread).
-    Nine tenths of the round have to be in all of them; none may have been taken off its CPU; and what a thread was off
-    its CPU for, a twentieth aside, has to be sleep that it asked for, ``WAKE_NS`` at most each time.
+    Nine tenths of the round have to be in all of them; none may have been taken off its CPU; what a thread was off its
+    CPU for, a twentieth aside, has to be sleep that it asked for, ``WAKE_NS`` at most each time; and together several
+    have to have used more CPU time than one CPU has.
     """
-    return overlap_ns >= 0.9 * ns > 0 and not any(
-        thread.preempted or thread.wall_ns - thread.cpu_ns > max(0.05 * thread.wall_ns, WAKE_NS * thread.slept)
-        for thread in threads
-    )
+    if overlap_ns < 0.9 * ns or ns <= 0:
+        return False
+    if any(thread.preempted or thread.wall_ns - thread.cpu_ns > max(0.05 * thread.wall_ns, WAKE_NS * thread.slept)
+           for thread in threads):
+        return False
+    return len(threads) == 1 or sum(thread.cpu_ns for thread in threads) > 1.2 * ns
 
 
 class Stand:
@@ -63,6 +66,8 @@ class Stand:
 
     def __init__(self, core: Any = "iopf", runtime: str = "native", *, devices: int = 2, workers: int = 1,
                  pending: int = 0, partials: int = 0, state: str = "owned"):
+        if state not in STATES:
+            raise ValueError(f"no state {state!r} of a stand: there are {', '.join(STATES)}")
         self.runtime = _runtime.get(runtime)
         self.core = core
         self._bench: Any = None
@@ -321,14 +326,19 @@ class Experiment:
 
         return Turns(against(core, **self.beside, state=self.state), measure, medians=self.medians)
 
-    def run(self, core: Any = "iopf", *, quick: bool = False) -> Comparison:
-        """All rounds. Where rounds do not count, more of them: up to MORE_ROUNDS times as many."""
+    def run(self, core: Any = "iopf", *, quick: bool = False, between: Callable[[], None] | None = None) -> Comparison:
+        """All rounds. Where rounds do not count, more of them: up to MORE_ROUNDS times as many.
+
+        ``between`` is called every tenth turn.
+        """
         rounds = self.rounds[quick]
         with self.turns(core, quick=quick) as turns:
             for number in range(MORE_ROUNDS * rounds):
                 if number >= rounds and turns.comparison.fewest() >= 2 * rounds:
                     break
                 turns.round()
+                if between is not None and number % 10 == 0:
+                    between()
                 if self.threads == 1 and number + 1 == rounds:
                     break
             return turns.comparison
