@@ -101,6 +101,10 @@ class Stand:
             raise ValueError(f"{self!r} can't run anything")
         return getattr(self.runtime.lib, f"iopf_bench_{name}")(self._bench, *args)
 
+    def answers_inline(self) -> bool:
+        """Has the core handlers that answer in the thread that reports? Without, a work answers every group."""
+        return bool(self._run("answers_inline"))
+
     def regimes(self) -> dict[str, str]:
         """How what the first device's faults touch works by now: ``lock``, ``users``, ``handle``, ``group_lock``."""
         result = self.runtime.ffi.new("struct iopf_bench_regimes *")
@@ -310,6 +314,8 @@ class Experiment:
     threads: int = 1
     #: whether it reports partial faults
     partials: bool = False
+    #: whether handlers have to answer in the thread that reports
+    inline: bool = False
     #: whether their medians count, see Comparison
     medians: bool = False
 
@@ -351,10 +357,10 @@ MORE_ROUNDS = 5
 def experiments() -> Iterator[Experiment]:
     """Items A to F, each in the states in which users meet it."""
     for state in STATES:
-        yield Experiment("A", "one-page group, inline", lambda s, n: s.groups(n), (20000, 5000), state=state)
+        yield Experiment("A", "one-page group, inline", lambda s, n: s.groups(n), (20000, 5000), state=state, inline=True)
     for state in STATES:
         yield Experiment(
-            "B", "8-page group, per fault", lambda s, n: s.groups(n, 8), (2500, 600), state=state, partials=True
+            "B", "8-page group, per fault", lambda s, n: s.groups(n, 8), (2500, 600), state=state, partials=True, inline=True
         )
     yield Experiment(
         "C", "workqueue, window 1024", lambda s, n: s.sustained(n), (10000, 3000), (20, 4), "worked", threads=2,
@@ -369,22 +375,22 @@ def experiments() -> Iterator[Experiment]:
     )
     yield Experiment(
         "D", "two threads, one device", lambda s, n: s.threads(n, 2, False), (5000, 2000), (20, 4), "shared", threads=2,
-        medians=True,
+        medians=True, inline=True,
     )
     for state in ("owned", "worked"):
         yield Experiment(
             "D", "two threads, two devices", lambda s, n: s.threads(n, 2, True), (15000, 4000), (20, 4), state,
-            threads=2,
+            threads=2, inline=True,
         )
     for pending in (0, 256, 65536):
         yield Experiment(
             "E", f"beside {pending} pending", lambda s, n: s.groups(n), (10000, 3000), (20, 4), "worked",
-            {"pending": pending},
+            {"pending": pending}, inline=True,
         )
     for partials in (256, 4096):
         yield Experiment(
             "E", f"beside {partials} partials", lambda s, n: s.groups(n), (500, 200), (20, 4), "worked",
-            {"partials": partials}, partials=True,
+            {"partials": partials}, partials=True, inline=True,
         )
     yield Experiment("F", "remove, per outstanding group", lambda s, n: s.remove(n), (1024, 1024), state="worked")
     yield Experiment(
@@ -392,7 +398,9 @@ def experiments() -> Iterator[Experiment]:
     )
     yield Experiment("F", "empty add and remove", lambda s, n: s.add_remove(n), (2000, 1000), state="worked")
     for state in STATES:
-        yield Experiment("F", "idle flush", lambda s, n: s.flush(n), (20000, 5000), state=state)
+        yield Experiment(
+            "F", "idle flush", lambda s, n: s.flush(n), (20000, 5000), state=state, inline=state != "worked"
+        )
 
 
 class Noise:

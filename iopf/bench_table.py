@@ -97,10 +97,12 @@ def _count_instructions(rows: list[dict[str, Any]], core: str, progress: Progres
         row["instructions"] = counts[place]
 
 
-def _why_not(experiment: _bench.Experiment, hazards: tuple[str, ...], rows: list[dict[str, Any]]) -> str:
+def _why_not(experiment: _bench.Experiment, hazards: tuple[str, ...], inline: bool, rows: list[dict[str, Any]]) -> str:
     """Why an experiment is left out, or nothing."""
     if experiment.threads > _bench.cpus():
         return f"needs {experiment.threads} CPUs"
+    if experiment.inline and not inline:
+        return "in this form a work answers every group"
     if experiment.partials and "partials" in hazards:  # what comes after that is no measurement
         return "in this form a partial fault frees memory twice"
     if experiment.beside.get("pending", 0) > 256:
@@ -176,11 +178,13 @@ def main(args: argparse.Namespace) -> int:
     status, floor, prices = 0, math.nan, None
     noise = _bench.Noise()
     try:
+        with _bench.Stand(core) as stand:
+            inline = stand.answers_inline()
         with Progress("bench") as progress:
             for number, experiment in enumerate(experiments):
                 progress.show(f"{experiment.item} {experiment.case}, {experiment.state}", number / len(experiments))
                 noise.spin()
-                reason = _why_not(experiment, hazards, rows)
+                reason = _why_not(experiment, hazards, inline, rows)
                 new = [] if reason else _rows(experiment, core, experiment.run(core, quick=args.quick, between=noise.spin))
                 if new:
                     lines.append(_line(new))

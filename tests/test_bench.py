@@ -17,6 +17,7 @@ import pytest
 from iopf import _bench, _instructions, bench_table
 
 OWNED, SHARED = "owned", "shared"
+EXPERIMENTS = tuple(_bench.experiments())
 
 
 def stand(*args, **kwargs):
@@ -282,3 +283,15 @@ def test_callgrind_is_read_by_function():
     """Names are abbreviated after the first time, and what a callee cost is not its caller's."""
     text = "fn=(1) loop\n10 5\n+1 7\ncfn=(2) callee\ncalls=1 20\n+1 100\nfn=(2)\n20 100\nfn=(1)\n* 3\n"
     assert {"loop": 15, "callee": 100} == _instructions.by_function(text)
+
+
+def test_a_form_whose_works_answer_has_no_rows_of_handlers_that_do(monkeypatch, capsys):
+    """v5.14 has no handler in the reporter: A would time the queueing alone, and is left out with that reason."""
+    monkeypatch.setattr(_bench, "experiments", lambda: (e for e in EXPERIMENTS if e.item in "AF"))
+    monkeypatch.setattr(_bench, "prices", lambda: None)
+    parser = argparse.ArgumentParser()
+    bench_table.add_arguments(parser)
+    assert 0 == bench_table.main(parser.parse_args(["--json", "--quick", "--core", "v5.14"]))
+    result = json.loads(capsys.readouterr().out)
+    assert {"F"} == {row["item"] for row in result["rows"]}
+    assert "A one-page group, inline: in this form a work answers every group" in result["skipped"]

@@ -194,6 +194,11 @@ void iopf_bench_delete(iopf_bench *bench)
 	free(bench);
 }
 
+int iopf_bench_answers_inline(const iopf_bench *bench)
+{
+	return bench->core->facts.group_handlers;
+}
+
 int iopf_bench_hold(iopf_bench *bench, uint64_t nr_groups, uint64_t nr_partials)
 {
 	struct iopf_fault group = bench_request(BENCH_HOLD), partial = bench_request(BENCH_INLINE);

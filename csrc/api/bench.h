@@ -25,6 +25,9 @@ typedef struct iopf_bench iopf_bench;
 iopf_bench *iopf_bench_new(const iopf_core *core, unsigned int nr_devices, unsigned int workers);
 void iopf_bench_delete(iopf_bench *bench);
 
+/* Has the form handlers that answer in the thread that reports? Without, a work answers every group. */
+int iopf_bench_answers_inline(const iopf_bench *bench);
+
 /* What has been done on every device of a stand, and so how its locks and counts work from then on. */
 #define IOPF_BENCH_OWNED 0	/* this thread reported, and answered in the handler: no other one has touched it */
 #define IOPF_BENCH_WORKED 1	/* and a work of the queue answered what this thread reported, of the same PASID: as SVA */
