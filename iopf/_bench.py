@@ -38,24 +38,36 @@ class Apart(float):
     """The time of a round that does not count: the threads that were to run at the same time did not."""
 
 
-#: A thread that slept for a lock is woken after about 20 us; what takes longer is the wait for a CPU.
-WAKE_NS = 100_000
+#: What a thread that slept for a lock may wait for a CPU once it is woken: an idle one is there after some 20 us.
+WAKE_NS = 40_000
+
+#: csrc/api/bench.h, IOPF_BENCH_UNKNOWN.
+UNKNOWN = 2**64 - 1
+
+
+def _lacked_cpu(thread: Any) -> bool:
+    """Was there no CPU for a thread at a time when it wanted one?"""
+    off = thread.wall_ns - thread.cpu_ns
+    if thread.preempted:
+        return True
+    if thread.waited_ns == UNKNOWN:  # then what it was off its CPU for has to be short sleeps
+        return bool(off > max(0.05 * thread.wall_ns, WAKE_NS * thread.slept))
+    if thread.waited_ns > max(0.05 * thread.wall_ns, WAKE_NS * thread.slept):
+        return True
+    return bool(not thread.slept and off > 0.05 * thread.wall_ns)  # the hypervisor had it
 
 
 def ran_together(ns: float, overlap_ns: float, threads: Sequence[Any]) -> bool:
-    """Did all threads of a round really run at the same time, each on a CPU of its own?
+    """Did all threads of a round really run at the same time, each with a CPU whenever it wanted one?
 
-    ``threads`` have ``wall_ns``, ``cpu_ns``, ``slept`` and ``preempted`` (csrc/api/bench.h, struct iopf_bench_thread).
-    Nine tenths of the round have to be in all of them; none may have been taken off its CPU; what a thread was off its
-    CPU for, a twentieth aside, has to be sleep that it asked for, ``WAKE_NS`` at most each time; and together several
-    have to have used more CPU time than one CPU has.
+    ``threads`` have ``wall_ns``, ``cpu_ns``, ``waited_ns``, ``slept`` and ``preempted`` (csrc/api/bench.h, struct
+    iopf_bench_thread). Nine tenths of the round have to be in all of them; none may have been taken off its CPU, or have
+    waited for one, a twentieth and ``WAKE_NS`` for each sleep aside; and together several have to have used more CPU time
+    than one CPU has. Sleeping for a lock is not held against a thread, however long: that is what is measured.
     """
-    if overlap_ns < 0.9 * ns or ns <= 0:
+    if overlap_ns < 0.9 * ns or ns <= 0 or any(map(_lacked_cpu, threads)):
         return False
-    if any(thread.preempted or thread.wall_ns - thread.cpu_ns > max(0.05 * thread.wall_ns, WAKE_NS * thread.slept)
-           for thread in threads):
-        return False
-    return len(threads) == 1 or sum(thread.cpu_ns for thread in threads) > 1.2 * ns
+    return len(threads) == 1 or sum(thread.cpu_ns for thread in threads) > 1.02 * ns
 
 
 class Stand:
@@ -374,7 +386,7 @@ def experiments() -> Iterator[Experiment]:
         threads=2,
     )
     yield Experiment(
-        "D", "two threads, one device", lambda s, n: s.threads(n, 2, False), (5000, 2000), (20, 4), "shared", threads=2,
+        "D", "two threads, one device", lambda s, n: s.threads(n, 2, False), (20000, 4000), (20, 4), "shared", threads=2,
         medians=True, inline=True,
     )
     for state in ("owned", "worked"):

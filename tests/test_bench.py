@@ -104,9 +104,9 @@ def test_nothing_is_measured_before_the_process_has_had_a_second_thread(runtime)
 # --- rounds that count ---
 
 
-def thread(wall=1_000_000, cpu=1_000_000, slept=0, preempted=0):
+def thread(wall=1_000_000, cpu=1_000_000, slept=0, preempted=0, waited=0):
     """What a thread used in a round."""
-    return SimpleNamespace(wall_ns=wall, cpu_ns=cpu, slept=slept, preempted=preempted)
+    return SimpleNamespace(wall_ns=wall, cpu_ns=cpu, slept=slept, preempted=preempted, waited_ns=waited)
 
 
 @pytest.mark.parametrize(
@@ -114,21 +114,24 @@ def thread(wall=1_000_000, cpu=1_000_000, slept=0, preempted=0):
     [
         (True, 1_000_000, 1_000_000, [thread(), thread()]),
         (True, 1_000_000, 950_000, [thread(), thread(950_000, 940_000)]),
-        (True, 1_000_000, 1_000_000, [thread(cpu=700_000, slept=10), thread()]),  # it slept for a lock
+        (True, 1_000_000, 1_000_000, [thread(cpu=300_000, slept=10, waited=90_000), thread()]),  # it slept for a lock
+        (True, 1_000_000, 1_000_000, [thread(cpu=100_000, slept=1), thread()]),  # for long: that is the lock's way
+        (True, 1_000_000, 1_000_000, [thread(cpu=980_000, slept=3, waited=_bench.UNKNOWN), thread()]),
         (True, 1_000_000, 1_000_000, [thread()]),
         (False, 1_000_000, 800_000, [thread(), thread(800_000, 800_000)]),  # one came late
         (False, 2_000_000, 0, [thread(), thread()]),  # one after the other
         (False, 1_000_000, 1_000_000, [thread(preempted=1), thread()]),
         (False, 1_000_000, 1_000_000, [thread(), thread(preempted=1)]),
         (False, 1_000_000, 1_000_000, [thread(cpu=900_000), thread()]),  # the hypervisor took it away
-        (False, 1_000_000, 1_000_000, [thread(cpu=500_000, slept=1), thread()]),  # woken, and waited for a CPU
+        (False, 1_000_000, 1_000_000, [thread(cpu=500_000, slept=1, waited=400_000), thread()]),  # woken, and no CPU
         (False, 1_000_000, 1_000_000, [thread(cpu=500_000, slept=90), thread(cpu=500_000, slept=90)]),  # one CPU's time
+        (False, 1_000_000, 1_000_000, [thread(cpu=100_000, slept=1, waited=_bench.UNKNOWN), thread()]),
         (False, 1_000_000, 1_000_000, [thread(cpu=900_000)]),
         (False, 0, 0, [thread(0, 0), thread(0, 0)]),
     ],
 )
 def test_a_round_counts_when_its_threads_ran_at_the_same_time(counts, ns, overlap, threads):
-    """By when they began and ended, by their CPU time, and by why they left their CPUs."""
+    """By when they began and ended, by their CPU time, by whether they lacked a CPU; not by how long a lock took."""
     assert counts == _bench.ran_together(ns, overlap, threads)
 
 

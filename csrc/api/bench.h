@@ -47,9 +47,12 @@ void iopf_bench_regimes(iopf_bench *bench, struct iopf_bench_regimes *regimes);
 uint64_t iopf_bench_driver(iopf_bench *bench, uint64_t n);
 /* n groups of so many pages on the first device, one after the other, answered and freed by the handler. */
 uint64_t iopf_bench_groups(iopf_bench *bench, uint64_t n, unsigned int pages);
+#define IOPF_BENCH_UNKNOWN 0xffffffffffffffff
+
 /* One thread of an experiment, from its start to its end. */
 struct iopf_bench_thread {
 	uint64_t wall_ns, cpu_ns;
+	uint64_t waited_ns;		/* that it wanted a CPU and had none; IOPF_BENCH_UNKNOWN: this kernel does not say */
 	uint64_t slept, preempted;	/* how often it left its CPU: for a lock or to wait, and because it had to */
 };
 

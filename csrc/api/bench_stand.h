@@ -29,7 +29,7 @@ struct bench_device {
 
 /* A thread at one moment. */
 struct bench_usage {
-	u64 now, cpu, slept, preempted;
+	u64 now, cpu, waited, slept, preempted;
 };
 
 struct bench_domain {

@@ -4,35 +4,69 @@
  * does other things, too, they may take turns on one CPU, and then never meet at anything.
  */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <linux/iommu.h>
 #include <pthread.h>
 #include <runtime.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "bench_stand.h"
 
-struct bench_usage bench_usage(void)
+/*
+ * How long the calling thread has waited for a CPU while it wanted one, by the kernel's own account: the second number
+ * there. A thread that sleeps for a lock waits for nothing but the lock.
+ */
+static u64 waited_for_cpu(void)
 {
-	struct bench_usage usage;
+	int fd = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
+	unsigned long long ran, waited;
+	char text[80];
+	ssize_t n;
+
+	if (fd < 0)
+		return IOPF_BENCH_UNKNOWN;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0)
+		return IOPF_BENCH_UNKNOWN;
+	text[n] = 0;
+	return sscanf(text, "%llu %llu", &ran, &waited) == 2 ? waited : IOPF_BENCH_UNKNOWN;
+}
+
+/* All of it that is quickly asked. */
+static void usage_now(struct bench_usage *usage)
+{
 	struct timespec cpu;
 	struct rusage r;
 
 	getrusage(RUSAGE_THREAD, &r);
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
-	usage.cpu = (u64)cpu.tv_sec * 1000000000u + (u64)cpu.tv_nsec;
-	usage.slept = (u64)r.ru_nvcsw;
-	usage.preempted = (u64)r.ru_nivcsw;
-	usage.now = bench_now();
+	usage->cpu = (u64)cpu.tv_sec * 1000000000u + (u64)cpu.tv_nsec;
+	usage->slept = (u64)r.ru_nvcsw;
+	usage->preempted = (u64)r.ru_nivcsw;
+	usage->now = bench_now();
+}
+
+struct bench_usage bench_usage(void)
+{
+	struct bench_usage usage = { .waited = waited_for_cpu() };
+
+	usage_now(&usage);
 	return usage;
 }
 
 struct iopf_bench_thread bench_used(const struct bench_usage *began, const struct bench_usage *ended)
 {
+	bool known = began->waited != IOPF_BENCH_UNKNOWN && ended->waited != IOPF_BENCH_UNKNOWN;
+
 	return (struct iopf_bench_thread){
 		.wall_ns = ended->now - began->now,
 		.cpu_ns = ended->cpu - began->cpu,
+		.waited_ns = known ? ended->waited - began->waited : IOPF_BENCH_UNKNOWN,
 		.slept = ended->slept - began->slept,
 		.preempted = ended->preempted - began->preempted,
 	};
@@ -43,7 +77,7 @@ struct iopf_bench_thread bench_used(const struct bench_usage *began, const struc
 
 struct together {
 	unsigned int nr_threads;
-	unsigned int nr_ready;
+	unsigned int nr_ready, nr_set;
 	int over __attribute__((aligned(128)));	/* written once */
 };
 
@@ -57,12 +91,12 @@ struct reporter {
 };
 
 /* They leave within a cache line's way of each other, where a sleeping barrier would let the first finish alone. */
-static void meet(struct together *together)
+static void meet(struct together *together, unsigned int *nr_here)
 {
 	unsigned int tries = 0;
 
-	__atomic_add_fetch(&together->nr_ready, 1, __ATOMIC_SEQ_CST);
-	while (__atomic_load_n(&together->nr_ready, __ATOMIC_ACQUIRE) < together->nr_threads)
+	__atomic_add_fetch(nr_here, 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(nr_here, __ATOMIC_ACQUIRE) < together->nr_threads)
 		if (++tries % 1024 == 0)
 			sched_yield();
 }
@@ -87,11 +121,14 @@ static void *reporter_main(void *arg)
 	/* What a thread needs once, a record and its first objects, is not what is measured. */
 	bench_build_requests(evts);
 	bench_report(self->core, self->device, evts, 64);
-	meet(self->together);
-	self->before = bench_usage();	/* its last look is at the clock */
+	meet(self->together, &self->together->nr_ready);
+	self->before = bench_usage();	/* takes its time, and not the same for all */
+	meet(self->together, &self->together->nr_set);
+	usage_now(&self->before);	/* its last look is at the clock */
 	report_together(self, evts);
 	self->ended = bench_now();
 	self->after = bench_usage();
+	self->after.now = self->ended;
 	return NULL;
 }
 
