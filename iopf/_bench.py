@@ -386,7 +386,7 @@ def experiments() -> Iterator[Experiment]:
         threads=2,
     )
     yield Experiment(
-        "D", "two threads, one device", lambda s, n: s.threads(n, 2, False), (20000, 4000), (20, 4), "shared", threads=2,
+        "D", "two threads, one device", lambda s, n: s.threads(n, 2, False), (10000, 4000), (20, 4), "shared", threads=2,
         medians=True, inline=True,
     )
     for state in ("owned", "worked"):
