@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import _runtime
-from ._cores import resolve
+from ._cores import Core, resolve
 
 #: What an engineer would do today: the newest kernel form over what glibc has to offer.
 STOCK_CORE = "v7.2"
@@ -76,7 +76,7 @@ class Stand:
     The process has had a second thread when a stand is there: glibc's locks are without atomics before that.
     """
 
-    def __init__(self, core: Any = "iopf", runtime: str = "native", *, devices: int = 2, workers: int = 1,
+    def __init__(self, core: Core | str = "iopf", runtime: str = "native", *, devices: int = 2, workers: int = 1,
                  pending: int = 0, partials: int = 0, state: str = "owned"):
         if state not in STATES:
             raise ValueError(f"no state {state!r} of a stand: there are {', '.join(STATES)}")
@@ -197,7 +197,7 @@ class Side:
 
     label: str
     #: a core, or the name of one
-    core: Any = "iopf"
+    core: Core | str = "iopf"
     runtime: str = "native"
     pending: int = 0
     partials: int = 0
@@ -302,9 +302,9 @@ class Turns:
         return statistics.fmean(own)
 
 
-def against(core: Any = "iopf", *, pending: int = 0, partials: int = 0, state: str = "owned") -> list[Side]:
+def against(core: Core | str = "iopf", *, pending: int = 0, partials: int = 0, state: str = "owned") -> list[Side]:
     """A core on the native runtime, the same on plain, and stock, all in one state and beside the same."""
-    cores = [("native", core, "native"), ("plain", core, "plain")]
+    cores: list[tuple[str, Core | str, str]] = [("native", core, "native"), ("plain", core, "plain")]
     if core != STOCK_CORE:
         cores.append(("stock", STOCK_CORE, STOCK_RUNTIME))
     return [Side(label, which, runtime, pending, partials, state) for label, which, runtime in cores]
@@ -331,7 +331,7 @@ class Experiment:
     #: whether their medians count, see Comparison
     medians: bool = False
 
-    def turns(self, core: Any = "iopf", *, quick: bool = False) -> Turns:
+    def turns(self, core: Core | str = "iopf", *, quick: bool = False) -> Turns:
         """The core on native against what there is to compare it with, still to be run."""
         sizes: dict[Stand, int] = {}
 
@@ -344,7 +344,7 @@ class Experiment:
 
         return Turns(against(core, **self.beside, state=self.state), measure, medians=self.medians)
 
-    def run(self, core: Any = "iopf", *, quick: bool = False, between: Callable[[], None] | None = None) -> Comparison:
+    def run(self, core: Core | str = "iopf", *, quick: bool = False, between: Callable[[], None] | None = None) -> Comparison:
         """All rounds. Where rounds do not count, more of them: up to MORE_ROUNDS times as many.
 
         ``between`` is called every tenth turn.

@@ -11,7 +11,7 @@ import sys
 from typing import Any
 
 from . import _bench, _instructions, _runtime
-from ._cores import CoreSourceError, named, resolve
+from ._cores import Core, CoreSourceError, named, resolve
 from ._progress import Progress
 
 HEADER = ("item", "case", "state", "native ns", "plain ns", "plain : native", "stock ns", "stock : native", "rounds")
@@ -56,7 +56,7 @@ def _number(ns: float, digits: int = 2) -> float | None:
     return None if math.isnan(ns) else round(ns, digits)
 
 
-def _rows(experiment: _bench.Experiment, core: Any, comparison: _bench.Comparison) -> list[dict[str, Any]]:
+def _rows(experiment: _bench.Experiment, core: Core | str, comparison: _bench.Comparison) -> list[dict[str, Any]]:
     """One for each baseline. A figure that no round counts for is None; a core that refuses an experiment has no row."""
     first, *baselines = comparison.samples
     rows = []
@@ -173,9 +173,10 @@ def main(args: argparse.Namespace) -> int:
         return 2
     experiments = list(_bench.experiments())
     rows: list[dict[str, Any]] = []
-    lines = [HEADER]
+    lines: list[tuple[str, ...]] = [HEADER]
     skipped: list[str] = []
-    status, floor, prices = 0, math.nan, None
+    status, floor = 0, math.nan
+    prices: dict[str, float] | None = None
     noise = _bench.Noise()
     try:
         with _bench.Stand(core) as stand:
