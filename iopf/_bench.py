@@ -108,10 +108,11 @@ class Stand:
     def __repr__(self) -> str:
         return f"<Stand {self.core} on {self.runtime.name}{'' if self._bench else ', closed'}>"
 
-    def _run(self, name: str, *args: Any) -> Any:
+    def _run(self, name: str, *args: Any) -> int:
         if not self._bench:
             raise ValueError(f"{self!r} can't run anything")
-        return getattr(self.runtime.lib, f"iopf_bench_{name}")(self._bench, *args)
+        ns: int = getattr(self.runtime.lib, f"iopf_bench_{name}")(self._bench, *args)
+        return ns
 
     def answers_inline(self) -> bool:
         """Has the core handlers that answer in the thread that reports? Without, a work answers every group."""
