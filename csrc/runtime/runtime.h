@@ -31,6 +31,20 @@ KERNEL_API struct workqueue_struct *current_workqueue(void);
 /* Called in the thread that ran an item, before the item counts as finished. One for all queues; NULL: none. */
 KERNEL_API extern void (*workqueue_after_item)(void);
 
+/* --- what a lock or a count has become: for benchmarks --- */
+
+enum runtime_regime {
+	REGIME_UNUSED,	/* nobody took or changed it yet */
+	REGIME_OWNED,	/* it serves the one thread that uses it */
+	REGIME_SHARED,	/* it serves all threads alike, for good. A runtime that knows no other way always says so */
+};
+
+struct mutex;
+struct refcount_struct;
+
+KERNEL_API enum runtime_regime mutex_regime(const struct mutex *lock);
+KERNEL_API enum runtime_regime refcount_regime(const struct refcount_struct *r);
+
 /* --- waiting (shared/wait.c) --- */
 
 /*

@@ -3,13 +3,13 @@
 #ifndef IOPF_NATIVE_INTERNAL_H
 #define IOPF_NATIVE_INTERNAL_H
 
+#include <membarrier.h>
+
 #include "thread.h"
 
 /* runtime.c: registers the process for membarrier, finds the number of CPUs; once. */
 void runtime_start(void);
 extern unsigned int runtime_cpus;
-/* Every running thread of the process has passed a full barrier when this returns. */
-void membarrier_all(void);
 /* WARN when the caller is inside an RCU reader. */
 bool might_sleep_in_reader(void);
 
