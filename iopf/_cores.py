@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from . import _runtime
+from ._hints import unknown
 from ._facets import CoreSourceError, Facets
 from ._source import compile_core
 
@@ -132,7 +133,7 @@ def resolve(core: Any, runtime: Any) -> str:
     else:
         raise TypeError(f"core is the name of a core or a Core, not {type(core).__name__}")
     if name not in runtime.cores:
-        raise ValueError(f"no core {name!r}: there are {', '.join(runtime.core_info)}")
+        raise ValueError(unknown("core", name, runtime.core_info))
     return name
 
 
