@@ -335,13 +335,14 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     return options
 
 
-def _say_where_cores_are_kept() -> None:
+class _OnStandardError(logging.Handler):
     """What the cache of compiled cores has to say to who set its place."""
-    log = logging.getLogger("iopf.cache")
-    if not log.handlers:
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("iopf: %(message)s"))
-        log.addHandler(handler)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(f"iopf: {record.getMessage()}", file=sys.stderr)
+
+
+_on_standard_error = _OnStandardError()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -354,7 +355,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _main(arguments: list[str]) -> int:
     options = argparse.Namespace(command=arguments[0] if arguments else "")
     _open_streams()
-    _say_where_cores_are_kept()
+    logging.getLogger("iopf.cache").addHandler(_on_standard_error)  # once, however often
     try:
         options = _parse(arguments)
         code = _exit.checked(options.command, options.run(options))
