@@ -152,3 +152,7 @@ def epilog(commands: Collection[str]) -> str:
             f"{code} {meaning}" for code, meaning in MEANINGS[command].items()
         ) + ".")
     return " ".join([*lines, f"All: {_everywhere()}."]).replace("%", "%%").replace("exit", "Exit", 1)
+
+
+if __name__ == "__main__":
+    print(markdown())
