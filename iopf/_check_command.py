@@ -14,7 +14,7 @@ from typing import TextIO
 from . import _exit
 from ._cores import Core, CoreSourceError, cores
 from ._exit import ACCEPTABLE, UNUSABLE
-from ._hints import unknown
+from ._hints import said, unknown
 from ._options import seconds
 from .check import BUDGET, Table, check, render, render_bugs
 
@@ -46,7 +46,7 @@ def register(subparsers: Any) -> None:
 
 
 def _usage(message: object) -> int:
-    print(f"iopf: {message}", file=sys.stderr)
+    print(f"iopf: {said(message)}", file=sys.stderr)
     return UNUSABLE
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["closest", "unknown"]
+__all__ = ["closest", "said", "unknown"]
 
 
 def closest(name: object, choices: Iterable[object]) -> str | None:
@@ -30,3 +30,10 @@ def unknown(what: str, name: object, choices: Iterable[object]) -> str:
     if hint is None:
         return f"no {what} {shown}: there are {there}"
     return f"no {what} {shown}: did you mean {hint!r}? There are {there}"
+
+
+def said(message: object) -> str:
+    """A message as it can be shown: what a user gave is in it, and may be as long as they like, and bytes of no
+    encoding."""
+    text = str(message).encode("utf-8", "backslashreplace").decode()
+    return text if len(text) <= 3000 else f"{text[:1000]} [...] {text[-1000:]}"

@@ -15,6 +15,7 @@ import tempfile
 import traceback
 
 from . import _exit
+from ._hints import said
 from ._runtime import MissingExtension
 from .exceptions import IopfError
 
@@ -91,9 +92,9 @@ def explain(command: str, error: BaseException) -> int:
     name = f"iopf {command}".rstrip()
     reason = _of_the_machine(error)
     if reason is not None:
-        print(f"{name}: {' '.join(reason.split())}", file=sys.stderr)
+        print(f"{name}: {said(' '.join(reason.split()))}", file=sys.stderr)
         return _exit.UNUSABLE
-    what = " ".join(traceback.format_exception_only(error)[-1].split())[:300]
+    what = said(" ".join(traceback.format_exception_only(error)[-1].split())[:300])
     frames = traceback.extract_tb(error.__traceback__)
     where = f" at {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
     print(f"{name}: this is a bug in iopf, please report it with the traceback ({_keep(error)}): {what}{where}",

@@ -33,7 +33,7 @@ from . import _exit, _mishaps
 from . import run as runs
 from ._cores import CoreSourceError, named
 from ._exit import FINE, FOUND, INTERRUPTED, UNUSABLE
-from ._hints import closest
+from ._hints import closest, said
 from ._options import integer
 from ._progress import Progress
 from ._runtime import RUNTIMES
@@ -68,7 +68,7 @@ class _Parser(argparse.ArgumentParser):
         self._fail(f"unrecognized arguments: {' '.join(words)}" + (f": did you mean {meant}?" if meant else ""))
 
     def _fail(self, message: str) -> Any:
-        self.exit(UNUSABLE, f"{self.prog}: {' '.join(message.split())[:500]} (see {self.prog} --help)\n")
+        self.exit(UNUSABLE, f"{self.prog}: {said(' '.join(message.split())[:500])} (see {self.prog} --help)\n")
 
 
 def print_json(value: Any) -> None:
@@ -86,7 +86,7 @@ def _add(subparsers: Any, name: str, help: str, function: Function) -> argparse.
 
 
 def _complain(options: argparse.Namespace, message: object) -> None:
-    print(f"iopf {options.command}: {message}", file=sys.stderr)
+    print(f"iopf {options.command}: {said(message)}", file=sys.stderr)
 
 
 # --- run ---
@@ -329,9 +329,15 @@ def _open_streams() -> None:
 def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = _parser()
     options, rest = parser.parse_known_args(arguments)
+    commands = next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    command = commands.choices[options.command]
     if rest:
-        commands = next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
-        commands.choices[options.command].unrecognized(rest)
+        command.unrecognized(rest)
+    for action in command._actions:  # before 3.13, argparse drops the value of "--option=--", and gives a list
+        value = getattr(options, action.dest, None)
+        dropped = (value == [] and action.default != []) or (isinstance(value, list) and [] in value)
+        if action.nargs is None and dropped:
+            command.error(f"argument {'/'.join(action.option_strings) or action.dest}: expected one argument")
     return options
 
 

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 from .. import _exit
 from .._cores import named
 from .._exit import ACCEPTABLE, FINE, FOUND, INTERRUPTED, UNUSABLE
+from .._hints import said
 from .._options import count, count_or_zero, seconds, small_or_zero
 from .._source import CoreSourceError
 from .result import Failure, Progress, Result
@@ -127,7 +128,7 @@ class ProgressLine:
 
 
 def _fail(message: object) -> int:
-    print(f"iopf: {message}", file=sys.stderr)
+    print(f"iopf: {said(message)}", file=sys.stderr)
     return UNUSABLE
 
 
