@@ -455,7 +455,7 @@ class BaseScenario:
                     scenario._replay_operation(section, op, dict(values))
             scenario.expect(*data.get("expect", ()))
             scenario.alloc_may_fail(data.get("alloc_may_fail", False))
-        except (KeyError, TypeError, AttributeError, IndexError) as error:
+        except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
             raise ValueError(f"the scenario {data['name'][:200]!r} is malformed: {error}") from error
         return scenario
 
