@@ -63,7 +63,8 @@ class Core:
         """A core from an unmodified ``drivers/iommu/io-pgfault.c``, v6.9 or newer.
 
         This compiles the file and, once it is used, **runs** it in this process: do it with files that you trust. What
-        was compiled is kept in the user's cache directory; nothing is written beside the file.
+        was compiled is kept in the user's cache directory, or where ``IOPF_CACHE_DIR`` says; nothing is written beside
+        the file, which is a regular file of at most 4 MiB.
 
         :param facets: instead of what the text shows, wholly or in part, see :class:`iopf.Facets`
         :param name: in tables and traces; else the file's name
