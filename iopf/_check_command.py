@@ -75,6 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     """``iopf check``."""
     from . import scenarios
 
+    os.getcwd()  # one that was deleted: said here, and not by each process that starts in it
     known = cores()
     wanted: list[Core | str] = []
     try:

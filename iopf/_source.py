@@ -49,7 +49,9 @@ __all__ = ["SYMBOL", "CompiledCore", "CoreSourceError", "Facets", "compile_core"
 SYMBOL = "iopf_core_user"
 
 #: What makes a compiler compile otherwise, beside its command.
-COMPILER_VARIABLES = ("CPATH", "C_INCLUDE_PATH", "COMPILER_PATH", "GCC_EXEC_PREFIX", "LIBRARY_PATH", "CCC_OVERRIDE_OPTIONS")
+COMPILER_VARIABLES = (
+    "CPATH", "C_INCLUDE_PATH", "COMPILER_PATH", "GCC_EXEC_PREFIX", "LIBRARY_PATH", "CCC_OVERRIDE_OPTIONS",
+)
 
 
 @dataclass(frozen=True)

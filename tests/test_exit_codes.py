@@ -89,7 +89,7 @@ def table(*cells, claims=(True,), complete=True):
     (cell("fail", ["broken"]), 0), (cell("fail", ["broken"], exhausted=False), 3), (cell("fail"), 3),
     (cell("inconclusive", why=ENDED, executions=0), 1), (cell("inconclusive", why=HUNG, executions=0), 1),
     (cell("inconclusive", why=LEFT_OUT, executions=0), 3),
-], ids=str)
+], ids=lambda value: value if isinstance(value, int) else f"{value.verdict}{len(value.findings)}")
 def test_each_cell_is_evidence_of_one_thing(one, code):
     """What passes, fails with its contract kept, or says neither. A failure of the driver hides nothing when the search
     came to its end behind it, and may hide everything when it did not."""

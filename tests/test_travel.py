@@ -19,19 +19,28 @@ import pytest
 
 import iopf
 from iopf import scenarios
-from iopf.explore import DidNotReproduce, ExplorationFailed, Interrupted, Scenario, ScenarioError, VersionMismatch, explore
+from iopf.explore import (
+    DidNotReproduce,
+    ExplorationFailed,
+    Interrupted,
+    Scenario,
+    ScenarioError,
+    VersionMismatch,
+    explore,
+)
 from iopf.explore.library import FileAlone
 from iopf.explore.programs import rcget
 
 #: Modules that do something when they are imported, or are no modules of Python.
 LEFT_OUT = {"iopf.__main__"}
+EXTENSIONS = ("_native", "_plain", "_explore")
 
 
 def exception_classes():
     """Every exception class that a module of the package defines under a public name."""
     found = set()
     for info in pkgutil.walk_packages(iopf.__path__, "iopf."):
-        if info.name in LEFT_OUT or info.name.rpartition(".")[2] in ("_native", "_plain", "_explore") or "_csrc" in info.name:
+        if info.name in LEFT_OUT or info.name.rpartition(".")[2] in EXTENSIONS or "_csrc" in info.name:
             continue
         module = importlib.import_module(info.name)
         found |= {

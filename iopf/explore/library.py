@@ -54,6 +54,9 @@ class FileAlone(Travels, LookupError):
     def __str__(self) -> str:
         return f"{self.path}: name one of its scenarios, {self.path}:NAME. {self.listed()}"
 
+#: What a function that returns a scenario may be annotated with.
+RETURNED = ("Any", "BaseScenario", "Program", "Scenario")
+
 _factories: dict[str, tuple[Callable[[], BaseScenario], str]] = {}
 
 
@@ -171,7 +174,7 @@ def _may_be_one(value: object, module: types.ModuleType) -> bool:
         return False
     wanted = signature.return_annotation
     name = wanted if isinstance(wanted, str) else getattr(wanted, "__name__", "")
-    return wanted is signature.empty or name.rpartition(".")[2].strip("'\"") in ("Any", "BaseScenario", "Program", "Scenario")
+    return wanted is signature.empty or name.rpartition(".")[2].strip("'\"") in RETURNED
 
 
 def _names_in(module: types.ModuleType) -> dict[str, str]:
