@@ -36,10 +36,10 @@ __version__ = "0.1.0"
 __all__ = [
     "HAZARDS", "PAGE_REQUEST_FORMAT", "SVA", "AddressSpace", "AlreadyAnswered", "AlreadyOnQueue", "Area",
     "BadSetup", "Closed", "Core", "CoreSourceError", "Device", "DeviceStatistics", "Facets", "ForkedError", "Group",
-    "HandlerError", "Inline", "IopfError", "MissingExtension", "NotOnQueue", "PageRequest", "PageResponse", "Perm",
-    "Queue", "QueueStatistics", "Refuse", "RequestFlags", "ResponseCode", "Site", "UnsafeCore", "UnsafeCoreWarning",
-    "Work", "WouldDeadlock", "build_info", "clear_warnings", "cores", "live_objects", "page_request_dtype",
-    "warnings",
+    "HandlerError", "Inline", "IopfError", "MissingExtension", "NoPasidWarning", "NotOnQueue", "PageRequest",
+    "PageResponse", "Perm", "Queue", "QueueStatistics", "Refuse", "RequestFlags", "ResponseCode", "Site", "UnsafeCore",
+    "UnsafeCoreWarning", "Work", "WouldDeadlock", "build_info", "clear_warnings", "cores", "live_objects",
+    "page_request_dtype", "warnings",
 ]
 
 

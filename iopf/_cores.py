@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from . import _runtime
+from ._hints import unknown
 from ._facets import CoreSourceError, Facets
 from ._source import CompiledCore, compile_core
 
@@ -60,7 +61,8 @@ class Core:
         """A core from an unmodified ``drivers/iommu/io-pgfault.c``, v6.9 or newer.
 
         This compiles the file and, once it is used, **runs** it in this process: do it with files that you trust. What
-        was compiled is kept in the user's cache directory; nothing is written beside the file.
+        was compiled is kept in the user's cache directory, or where ``IOPF_CACHE_DIR`` says; nothing is written beside
+        the file, which is a regular file of at most 4 MiB.
 
         :param facets: instead of what the text shows, wholly or in part, see :class:`iopf.Facets`
         :param name: in tables and traces; else the file's name
@@ -130,7 +132,7 @@ def resolve(core: Core | str, runtime: _runtime.Runtime) -> str:
     else:
         raise TypeError(f"core is the name of a core or a Core, not {type(core).__name__}")
     if name not in runtime.cores:
-        raise ValueError(f"no core {name!r}: there are {', '.join(runtime.core_info)}")
+        raise ValueError(unknown("core", name, runtime.core_info))
     return name
 
 

@@ -15,6 +15,7 @@ import errno
 import re
 from dataclasses import dataclass
 
+from ._hints import closest
 from .exceptions import IopfError
 
 __all__ = ["SUPPORTED", "CoreSourceError", "Facets", "detect"]
@@ -35,13 +36,6 @@ class CoreSourceError(IopfError):
 
     def __str__(self) -> str:
         return str(self.strerror)
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return _unpickle_error, (self.strerror, self.errno, self.first_error, self.output)
-
-
-def _unpickle_error(message: str, number: int, first_error: str, output: str) -> CoreSourceError:
-    return CoreSourceError(message, number=number, first_error=first_error, output=output)
 
 
 _CHOICES: dict[str, tuple[str, ...]] = {
@@ -93,7 +87,9 @@ class Facets:
             if choices is None and not isinstance(value, bool):
                 raise ValueError(f"facet {field.name} is True or False, not {value!r}")
             if choices is not None and value not in choices:
-                raise ValueError(f"facet {field.name} is one of {', '.join(choices)}, not {value!r}")
+                meant = closest(value, choices)
+                hint = "" if meant is None else f"; did you mean {meant}?"
+                raise ValueError(f"facet {field.name} is one of {', '.join(choices)}, not {value!r}{hint}")
 
     @property
     def form(self) -> str:
@@ -122,7 +118,9 @@ class Facets:
         known = {field.name for field in dataclasses.fields(self)}
         unknown = sorted(set(changes) - known)
         if unknown:
-            raise ValueError(f"no facet {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+            meant = closest(unknown[0], sorted(known))
+            hint = "" if meant is None else f"; did you mean {meant}?"
+            raise ValueError(f"no facet {', '.join(unknown)}; there are {', '.join(sorted(known))}{hint}")
         return dataclasses.replace(self, **changes)  # type: ignore[arg-type]  # __post_init__ looks at each
 
     def macros(self) -> dict[str, str]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import itertools
 import threading
+import warnings
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from . import _runtime
 from ._types import PAGE_REQUEST_FORMAT, PageResponse, RequestFlags, ResponseCode, check_name, check_range, parse_perm
-from .exceptions import Closed, ForkedError, IopfError, error_for
+from .exceptions import Closed, ForkedError, IopfError, NoPasidWarning, error_for
 from .handlers import SVA, Inline, Refuse, Work
 
 if TYPE_CHECKING:
@@ -306,10 +307,24 @@ class Device:
         if not isinstance(handler, (SVA, Inline, Refuse, Work)) and not callable(handler):
             raise TypeError(f"a handler is SVA, Inline, Refuse, Work or a callable, not {type(handler).__name__}")
 
+    def _warn_of_no_pasid(self, handler: Handler, index: int) -> None:
+        """With the guest's PASID table, requests of unattached PASIDs come to the device's own domain: that is fine."""
+        if index or not isinstance(handler, SVA) or any(device._user_pasid_table for device in self._group.members):
+            return
+        warnings.warn(
+            "SVA without a PASID answers every request INVALID: it resolves addresses of a process, and a request"
+            " without a PASID names none. Say attach(handler, pasid=N), and report(..., pasid=N)",
+            NoPasidWarning, stacklevel=3,
+        )
+
     def attach(self, handler: Handler, *, pasid: int | None = None) -> None:
-        """Lets ``handler`` resolve the faults of ``pasid`` (None: requests without one). EBUSY when it is taken."""
+        """Lets ``handler`` resolve the faults of ``pasid`` (None: requests without one). EBUSY when it is taken.
+
+        SVA without a PASID resolves nothing, and is warned of: :class:`iopf.NoPasidWarning`.
+        """
         self._check_handler(handler)
         index = self._pasid(pasid)
+        self._warn_of_no_pasid(handler, index)
         self._live()
         with self._group.lock:
             runtime, pointer = self._live()
@@ -326,6 +341,7 @@ class Device:
         """Exchanges the handler of ``pasid``; groups in flight keep the old one. EINVAL when there is none."""
         self._check_handler(handler)
         index = self._pasid(pasid)
+        self._warn_of_no_pasid(handler, index)
         self._live()
         with self._group.lock:
             runtime, pointer = self._live()

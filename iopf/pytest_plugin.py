@@ -10,7 +10,9 @@
 
 ``explore`` is :func:`iopf.explore.explore` with the defaults of the command line: ``--iopf-core`` (given more than
 once, every test that uses the fixture runs on each), ``--iopf-budget``. When the test fails, the traces of what its
-searches found stand in a section of their own in the report. ``--iopf-replay TOKEN`` runs the one execution of a token
+searches found stand in a section of their own in the report. A test that passes with a search that gave no verdict
+(bounded, sampled, inconclusive) fails all the same, unless it said ``.check("sampled")``, or ``--iopf-accept`` did:
+"nothing was found" means little where nothing may have been run. ``--iopf-replay TOKEN`` runs the one execution of a token
 in place of the search of its scenario, and skips what searches others.
 
 Nothing of the explorer is imported before a test asks for it.
@@ -23,6 +25,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ._exit import ACCEPTABLE
+from ._options import seconds
+
 if TYPE_CHECKING:
     from collections.abc import Generator
 
@@ -32,7 +37,12 @@ if TYPE_CHECKING:
     from .explore.scenario import BaseScenario
     from .explore.search import Options
 
-__all__ = ["Explore"]
+__all__ = ["Explore", "NoVerdict"]
+
+
+class NoVerdict(AssertionError):
+    """A test passed, and a search of it has no verdict."""
+
 
 DEFAULT_CORE = "iopf"
 SECTION = "iopf: the execution that fails"
@@ -45,7 +55,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--iopf-core", action="append", metavar="NAME", help="core that the explore fixture runs on (iopf); repeatable"
     )
     group.addoption(
-        "--iopf-budget", type=float, default=None, metavar="SECONDS", help="how long one search may take (60)"
+        "--iopf-budget", type=seconds, default=None, metavar="SECONDS", help="how long one search may take (60)"
+    )
+    group.addoption(
+        "--iopf-accept", action="append", default=[], choices=ACCEPTABLE,
+        help="a search with this verdict is enough for a test to pass; repeatable",
     )
     group.addoption("--iopf-replay", metavar="TOKEN", help="run the one execution of this token, and no search")
 
@@ -107,11 +121,31 @@ _KEY: pytest.StashKey[Explore] = pytest.StashKey()
 @pytest.fixture
 def explore(request: pytest.FixtureRequest, iopf_core: str) -> Iterator[Explore]:
     """Explores scenarios, with the core and the budget of the command line. It returns what was found and does not fail
-    by itself: ``explore(s).check()`` does."""
+    by itself: ``explore(s).check()`` does. A search without a verdict fails the test at its end, unless it was accepted:
+    ``explore(s).check("sampled")``."""
     option = request.config.getoption
     caller = Explore(iopf_core, option("--iopf-budget"), option("--iopf-replay"))
     request.node.stash[_KEY] = caller
     yield caller
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """A test that passed, and a search of which says nothing, has shown nothing."""
+    outcome = yield
+    caller = item.stash.get(_KEY, None)
+    accepted = item.config.getoption("--iopf-accept")
+    unknown = [
+        result for result in (caller.results if caller is not None else ())
+        if not result.accepted and result.verdict not in accepted
+    ]
+    if unknown:
+        raise NoVerdict(
+            "the test passed, and these searches say nothing: "
+            + "; ".join(map(str, unknown))
+            + '. Give them more budget, or say that it is enough: explore(...).check("' + unknown[0].verdict + '")'
+        )
+    return outcome
 
 
 @pytest.hookimpl(wrapper=True)

@@ -103,10 +103,10 @@ def test_what_can_not_be_read_is_refused_with_the_reason(command, tmp_path, monk
     unusable(command("check", tmp_path), f"{tmp_path}: Is a directory")
     unusable(command("check", tmp_path / "none.c"), "none.c: No such file")
 
-    def denied(self):
-        raise PermissionError(13, "Permission denied", str(self))
+    def denied(path, what):
+        raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "read_bytes", denied)
+    monkeypatch.setattr(_source, "read_small", denied)
     unusable(command("check", FORM), f"{FORM}: Permission denied")
 
 
@@ -133,22 +133,24 @@ def test_a_file_as_core_is_sent_to_where_it_belongs(command):
     unusable(command("check", "--core", "v1.0"), "no core 'v1.0': there are iopf, v5.14")
     unusable(command("check", "--scenario", "nope"), "no scenario 'nope': there are remove-queued-work")
     unusable(command("check", "--facet", "dequeue=true"), "--facet is about a SOURCE")
-    for budget in ("0", "nan", "-1"):
-        unusable(command("check", "--budget", budget), "takes a number above 0")
+    for budget in ("0", "nan", "-1", "inf", "1e400"):
+        code, output, errors = command("check", "--budget", budget)
+        assert (2, "") == (code, output)
+        assert errors.startswith(f"iopf check: argument --budget: {budget}: takes a number above 0")
 
 
 def test_no_place_to_compile_is_said(command, monkeypatch, tmp_path):
     """Neither the cache nor a temporary directory; a disk that is full."""
     monkeypatch.setenv("XDG_CACHE_HOME", "/proc/none")
     monkeypatch.setattr("tempfile.gettempdir", lambda: "/proc/none")
-    unusable(command("check", FORM, *ONE), "No place for compiled cores", "Set XDG_CACHE_HOME")
-    monkeypatch.setattr(_source, "_cache_root", lambda: tmp_path)
+    unusable(command("check", FORM, *ONE), "No place for compiled cores", "Set IOPF_CACHE_DIR")
+    monkeypatch.setenv("IOPF_CACHE_DIR", str(tmp_path / "full"))
 
     def full(self, text):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_text", full)
-    unusable(command("check", FORM, *ONE), f"can't be compiled in {tmp_path}: No space left on device")
+    unusable(command("check", FORM, *ONE), f"{tmp_path / 'full'}: No space left on device")
 
 
 # --- what works ---
@@ -314,12 +316,12 @@ def test_a_core_that_never_comes_back_is_left_behind(tmp_path, monkeypatch):
 
 
 def test_only_a_core_that_claims_to_be_correct_is_blamed_for_it():
-    """A cell of the history that is gone is no bug of ours."""
+    """A cell of the history that is gone is no bug of ours: it says nothing, and that is no verdict."""
     def table(claims):
         cell = Cell("partial", "v6.9", "inconclusive", ENDED, None, 0, 0.0, ())
         return check.Table(("partial",), ("v6.9",), (claims,), (cell,), 0.0, True, (None,))
 
-    assert (0, 1) == (table(False).exit_code, table(True).exit_code)
+    assert (3, 1) == (table(False).exit_code, table(True).exit_code)
 
 
 # --- Ctrl-C ---

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from .._hints import unknown
 from .bytecode import LOW_LEVEL, NAMED
 from .scenario import MAX_INT, BaseScenario, Section, Value, integer, label, one_of
 
@@ -413,7 +414,7 @@ class Program(BaseScenario[ProgramTask]):
 
     def _replay_operation(self, section: Any, op: str, values: dict[str, Any]) -> None:
         if op not in LOW_LEVEL:
-            raise ValueError(f"there is no low-level operation {op!r}")
+            raise ValueError(f"there is {unknown('low-level operation', op, LOW_LEVEL)}")
         section._checked(op, values)
 
 

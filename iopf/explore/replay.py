@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from ..exceptions import Travels
 from . import _engine
 from ._engine import text
 from .bytecode import compile_scenario
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["DidNotReproduce", "replay"]
 
 
-class DidNotReproduce(AssertionError):
+class DidNotReproduce(Travels, AssertionError):
     """The execution did not come to what the token says.
 
     ``step`` is the scheduling point at which it differed, None when it ran to its end and ended otherwise; ``expected``

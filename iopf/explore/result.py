@@ -13,6 +13,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from .._hints import unknown
+from ..exceptions import Travels
 from .lines import Place
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ __all__ = [
 #: What json.dumps() takes, by field. (A name of its own: below, fields are called object.)
 Data = dict[str, object]
 
+VERDICTS = ("pass", "bounded", "sampled", "fail", "inconclusive")
 #: Strategies whose end means that every class was executed; "bound" ends when no bound leaves anything out.
 COMPLETE = ("dpor", "naive", "sleep", "bound")
 
@@ -222,7 +225,7 @@ class Failure:
         return json.dumps(self.to_dict(), indent=1)
 
 
-class ExplorationFailed(AssertionError):
+class ExplorationFailed(Travels, AssertionError):
     """Raised by :meth:`Result.check`: the result is not what was asked for. ``result`` has it."""
 
     def __init__(self, result: Result):
@@ -291,9 +294,18 @@ class Result:
 
     def check(self, *accepted: str) -> Result:
         """Itself when the verdict is "pass" or one of ``accepted``, else ExplorationFailed with the trace."""
+        wrong = [verdict for verdict in accepted if verdict not in VERDICTS]
+        if wrong:
+            raise ValueError(f"{unknown('verdict', wrong[0], VERDICTS)}")
         if self.verdict != "pass" and self.verdict not in accepted:
             raise ExplorationFailed(self)
+        object.__setattr__(self, "_accepted", True)  # for the pytest plugin: somebody said that this is enough
         return self
+
+    @property
+    def accepted(self) -> bool:
+        """Is it a pass or a failure, or has :meth:`check` been told that this verdict is enough?"""
+        return self.verdict in ("pass", "fail") or getattr(self, "_accepted", False)
 
     def __str__(self) -> str:
         text = {

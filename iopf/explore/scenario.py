@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, SupportsIndex, TypeVar, Union, cast
 
+from .._hints import closest, unknown
 from .._types import parse_perm
 from .bytecode import FRAMEWORK, LOW_LEVEL
 
@@ -67,7 +68,9 @@ def label(what: str, value: object) -> str:
 def one_of(what: str, value: object, choices: tuple[str, ...]) -> str:
     """One of the names, or ValueError that lists them."""
     if value not in choices:
-        raise ValueError(f"{what} {value!r}: takes {', '.join(map(repr, choices))}")
+        meant = closest(value, choices) if isinstance(value, str) else None
+        hint = "" if meant is None else f"; did you mean {meant!r}?"
+        raise ValueError(f"{what} {value!r}: takes {', '.join(map(repr, choices))}{hint}")
     return str(value)
 
 
@@ -407,6 +410,10 @@ class BaseScenario(Generic[_SectionT]):
         """An equal scenario that can be changed."""
         return cast("_ScenarioT", type(self).from_dict(self.to_dict()))
 
+    def __copy__(self: _ScenarioT) -> _ScenarioT:
+        # A shallow copy would share the tasks: what is added to one would be in both.
+        return self.copy()
+
     # --- JSON ---
 
     def to_dict(self) -> dict[str, object]:
@@ -452,10 +459,10 @@ class BaseScenario(Generic[_SectionT]):
         from .programs import Program
 
         forms = {Scenario.form: Scenario, Program.form: Program}
-        if data.get("form") not in forms:
+        if not isinstance(data.get("form"), str) or data["form"] not in forms:
             raise ValueError(f"a scenario of form {data.get('form')!r}: takes {', '.join(forms)}")
-        scenario: Scenario | Program = forms[data["form"]](data["name"])
         try:
+            scenario: Scenario | Program = forms[data["form"]](data["name"])
             scenario._parts_from_dict(data)
             for key, section in (("setup", scenario.setup), ("teardown", scenario.teardown)):
                 for op, values in data.get(key, ()):
@@ -466,8 +473,8 @@ class BaseScenario(Generic[_SectionT]):
                     scenario._replay_operation(section, op, dict(values))
             scenario.expect(*data.get("expect", ()))
             scenario.alloc_may_fail(data.get("alloc_may_fail", False))
-        except (KeyError, TypeError, AttributeError, IndexError) as error:
-            raise ValueError(f"the scenario {data['name']!r} is malformed: {error}") from error
+        except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
+            raise ValueError(f"the scenario {data['name'][:200]!r} is malformed: {error}") from error
         return scenario
 
     @staticmethod
@@ -475,7 +482,9 @@ class BaseScenario(Generic[_SectionT]):
         """The scenario that :meth:`to_json` wrote."""
         try:
             data = json.loads(text)
-        except json.JSONDecodeError as error:
+        except RecursionError as error:
+            raise ValueError("this is no scenario: its JSON is nested too deep") from error
+        except ValueError as error:
             raise ValueError(f"this is no JSON: {error}") from error
         return BaseScenario.from_dict(data)
 
@@ -579,13 +588,13 @@ class Scenario(BaseScenario[Task]):
             keys = dict(device)
             queue, group, handler = keys.pop("queue", None), keys.pop("group", None), keys.pop("handler", None)
             devices.append(self.device(
-                None if queue is None else queues[queue], handler=handler,
-                group=None if group is None else devices[group], **keys,
+                None if queue is None else queues[integer("queue", queue, 0, len(queues) - 1)], handler=handler,
+                group=None if group is None else devices[integer("group", group, 0, len(devices) - 1)], **keys,
             ))
 
     def _replay_operation(self, section: Any, op: str, values: dict[str, Any]) -> None:
         if op not in FRAMEWORK:
-            raise ValueError(f"there is no operation {op!r}")
+            raise ValueError(f"there is {unknown('operation', op, FRAMEWORK)}")
         arguments: list[Any] = []
         for key, kind, count in (("queue", Queue, len(self._queues)), ("device", Device, len(self._devices))):
             if key in values:

@@ -14,14 +14,17 @@ from dataclasses import replace
 from typing import Any, TypedDict
 
 from .._cores import Core, resolve_for_explorer
+from .._hints import unknown
+from .._options import MAX_SECONDS
 from .._runtime import CData
+from ..exceptions import Travels
 from . import _engine
 from ._engine import Engine, text
 from .bytecode import Compiled, compile_scenario
 from .lines import Place
 from .lines import find as find_line
 from .result import Failure, Hot, Outcome, Progress, Result, Run, Site, Step, verdict_of
-from .scenario import BaseScenario, returned
+from .scenario import BaseScenario, integer, one_of, returned
 from .token import encode
 
 __all__ = ["STRATEGIES", "Interrupted", "explore", "find_core"]
@@ -46,7 +49,7 @@ _MEMORY = re.compile(r"\bmemory(?:#1\b(?:\+(\d+))?|\[(\d+)\])")
 _RETURN = re.compile(r"\brecord (\d+) gives (-?\d+)")
 
 
-class Interrupted(KeyboardInterrupt):
+class Interrupted(Travels, KeyboardInterrupt):
     """Ctrl-C during a search; ``result`` is what was found until then."""
 
     def __init__(self, result: Result):
@@ -73,7 +76,7 @@ def find_core(core: Core | str) -> CData:
             text(engine.ffi, engine.lib.xp_core_name(engine.lib.xp_core(i))) for i in range(engine.lib.xp_nr_cores())
         ]
         file = "; a file is one by its path: Core.from_source(path), --core FILE" if name.endswith(".c") else ""
-        raise ValueError(f"no core {name!r}: there are {', '.join(map(str, known))}{file}")
+        raise ValueError(f"{unknown('core', name, known)}{file}")
     return found
 
 
@@ -154,17 +157,19 @@ def explore(
         raise TypeError(f"explore takes a Scenario, not {type(scenario).__name__}")
     if not scenario._tasks:
         raise ValueError(f"the scenario {scenario.name!r} has no tasks: begin one with task()")
-    if strategy not in STRATEGIES:
-        raise ValueError(f"strategy {strategy!r}: takes {', '.join(map(repr, STRATEGIES))}")
+    one_of("strategy", strategy, STRATEGIES)
     if progress is not None and not callable(progress):
         raise TypeError(f"progress is a callable, not {type(progress).__name__}")
-    for what, value in (("budget", budget), ("max_executions", max_executions), ("max_steps", max_steps)):
-        if value is not None and not value > 0:
-            raise ValueError(f"{what} {value}: takes a number above 0, or None")
-    if bound is not None and bound < 0:
-        raise ValueError(f"bound {bound}: takes 0 or more, or None")
-    if after_failure < 0 or not 0 <= seed < 2**64 or not progress_interval > 0:
-        raise ValueError("after_failure is 0 or more, seed is 0 to 2**64 - 1, progress_interval is above 0")
+    for what, value, least, most in (
+        ("max_executions", max_executions, 1, 2**64 - 1), ("max_steps", max_steps, 1, 2**31 - 1),
+        ("bound", bound, 0, 2**31 - 1), ("after_failure", after_failure, 0, 2**64 - 1), ("seed", seed, 0, 2**64 - 1),
+    ):
+        if value is not None:
+            integer(what, value, least, most)
+    for what, seconds in (("budget", budget), ("progress_interval", progress_interval)):
+        if seconds is not None and not 0 < seconds <= MAX_SECONDS:
+            raise ValueError(f"{what} {seconds}: takes a number above 0, up to {MAX_SECONDS:g}, of seconds"
+                             + (", or None" if what == "budget" else ""))
     if isinstance(points, str) or not set(points) <= set(POINTS):
         raise ValueError(f"points {points!r}: takes a list of {', '.join(map(repr, POINTS))}")
     if classes is None:

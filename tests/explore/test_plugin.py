@@ -86,8 +86,29 @@ def test_the_budget_is_heard(run, pytester):
         "    result = explore(rcget(7), strategy='naive')\n"
         "    assert result.seconds < 5 and not result.exhausted\n"
         "    assert explore.results == [result] and 'iopf' in repr(explore)\n"
+        "    result.check(result.verdict)\n"
     )
     run("--iopf-budget", "0.2").assert_outcomes(passed=1)
+
+
+def test_a_search_without_a_verdict_fails_the_test(run, pytester):
+    """"No failure was found" passes on a search that was cut off, and on one that never began: the plugin fails such a
+    test. What was accepted, by check() or on the command line, is no failure; nor is a test that fails by itself."""
+    pytester.makepyfile(
+        "from iopf.explore.programs import rcget\n"
+        "def test_sampled(explore):\n"
+        "    assert explore(rcget(7), strategy='random', max_executions=50).failure is None\n"
+        "def test_nothing(explore):\n"
+        "    assert explore(rcget(2), budget=1e-9).failure is None\n"
+        "def test_accepted(explore):\n"
+        "    explore(rcget(7), strategy='random', max_executions=50).check('sampled')\n"
+        "def test_found(explore):\n"
+        "    assert explore(rcget(2, bug=True)).verdict == 'fail'\n"
+    )
+    result = run()
+    result.assert_outcomes(failed=2, passed=2)
+    result.stdout.fnmatch_lines(["*these searches say nothing*sampled*", "*these searches say nothing*inconclusive*"])
+    run("--iopf-accept", "sampled").assert_outcomes(failed=1, passed=3)
 
 
 def test_the_plugin_loads_no_extension():

@@ -213,7 +213,7 @@ def test_a_forked_child_explores_for_itself():
 
 
 @pytest.mark.parametrize(("options", "says"), [
-    ({"core": "v9.9"}, "no core 'v9.9': there are iopf"), ({"strategy": "best"}, "'auto', 'dpor'"),
+    ({"core": "v9.9"}, "no core 'v9.9': did you mean 'v6.9'? There are iopf"), ({"strategy": "best"}, "'auto', 'dpor'"),
     ({"budget": 0}, "budget 0"), ({"max_executions": -1}, "max_executions -1"), ({"points": "unlock"}, "points"),
     ({"points": ["locks"]}, "'unlock'"), ({"bound": -1}, "bound -1"), ({"seed": -1}, "seed"),
 ])
