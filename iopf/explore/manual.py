@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import inspect
 import re
-from typing import Any
 from collections.abc import Callable
 from typing import Any
 
