@@ -48,6 +48,30 @@ class _Pending(threading.local):
 
 pending = _Pending()
 
+#: How many exceptions of callbacks are kept until a call can raise them.
+KEPT = 100
+
+
+class NotKept(Exception):
+    """In the place of the exceptions of callbacks that came after the first hundred which no call had raised yet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 1
+
+    def __str__(self) -> str:
+        return f"after {KEPT} exceptions that were kept {self.count} more came and were not"
+
+
+def keep_first(errors: list[BaseException], error: BaseException) -> None:
+    """Keeps an exception among others, or counts it."""
+    last = errors[-1] if errors else None
+    if isinstance(last, NotKept):
+        last.count += 1
+    else:
+        errors.append(error if len(errors) < KEPT else NotKept())
+
+
 #: Python handlers by number, from when they are detached until no group in flight needs them.
 detached: dict[int, Any] = {}
 
@@ -227,7 +251,7 @@ def keep(error: BaseException, work_of: int) -> None:
     if work_of:
         keep_for_queue(error, work_of)
     else:
-        pending.errors.append(error)
+        keep_first(pending.errors, error)
 
 
 def _keep_error(_type: Any, error: BaseException, _traceback: Any) -> int:
@@ -280,6 +304,9 @@ def _after_fork_in_child() -> None:
     global generation, _runtimes_lock
     generation += 1
     detached.clear()
+    held = sys.modules.get("iopf._held")
+    if held is not None:
+        held.forget_parents()
     _runtimes_lock = threading.Lock()
     for runtime in _runtimes.values():
         runtime.lib.iopf_after_fork()

@@ -7,6 +7,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from . import _runtime
+from ._held import Unique
 from ._types import PageRequest, Perm, RequestFlags, ResponseCode
 from .exceptions import AlreadyAnswered, ForkedError
 
@@ -21,7 +22,7 @@ def page_request(raw: Any) -> PageRequest:
     return PageRequest(raw.addr, Perm(raw.perm), raw.grpid, pasid, flags)
 
 
-class Group:
+class Group(Unique):
     """A complete group, from the call of its handler until it is answered.
 
     Its owner answers it once, at once or later, from any thread. One that is collected unanswered is answered INVALID,

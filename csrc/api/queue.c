@@ -27,10 +27,12 @@ int iopf_queue_add(const iopf_core *core, iopf_queue *queue, iopf_device *device
 
 int iopf_queue_remove(const iopf_core *core, iopf_queue *queue, iopf_device *device)
 {
-	int ret = core->remove_device(queue, &device->dev);
+	return core->remove_device(queue, &device->dev);
+}
 
+void iopf_deliver(void)
+{
 	api_deliver();
-	return ret;
 }
 
 int iopf_queue_discard(const iopf_core *core, iopf_queue *queue)
