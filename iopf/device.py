@@ -507,7 +507,7 @@ class Device(Unique):
         with self._place:
             queue = self._queue
             if queue is not None:
-                flush.hold(queue._held)
+                queue_pointer = flush.hold(queue._held)
                 self._flushes.append(flush)
         if queue is None:
             # The device itself could be added meanwhile, to a queue that this call does not hold.
@@ -518,7 +518,7 @@ class Device(Unique):
             runtime.after()
             raise error_for(-errno.ENODEV, {errno.ENODEV: "the device is on no queue: add it to one first"})
         try:
-            result = queue._flush(held)
+            result = queue._flush(queue_pointer, held)
         finally:
             del held
             with self._place:
@@ -614,10 +614,11 @@ class Flush:
     def __init__(self) -> None:
         self._held: list[Counted] = []
 
-    def hold(self, queue: Counted) -> None:
-        """One more, under the device's _place. Closed: it is gone."""
-        queue.enter()
+    def hold(self, queue: Counted) -> Any:
+        """One more, under the device's _place; its pointer. Closed: it is gone."""
+        pointer = queue.enter()
         self._held.append(queue)
+        return pointer
 
     def end(self) -> None:
         """The flush is over."""

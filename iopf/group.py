@@ -57,8 +57,8 @@ class Group(Unique):
         """Has respond() been called?"""
         return not self._owned
 
-    def take(self) -> Any | None:
-        """The C group, when nobody took it before; the caller owns it then. Internal."""
+    def _take(self) -> Any | None:
+        """The C group, when nobody took it before; the caller owns it then."""
         try:
             return self._owned.pop()
         except IndexError:
@@ -73,7 +73,7 @@ class Group(Unique):
         code = ResponseCode(code)
         if self._generation != _runtime.generation:
             raise ForkedError(f"the group {self.last.grpid}")
-        pointer = self.take()
+        pointer = self._take()
         if pointer is None:
             raise AlreadyAnswered(
                 114, f"group {self.last.grpid} has been answered before: a group takes one respond()"
@@ -92,7 +92,7 @@ class Group(Unique):
         owned = getattr(self, "_owned", None)
         if not owned or self._generation != _runtime.generation:
             return
-        pointer = self.take()
+        pointer = self._take()
         if pointer is None:
             return
         try:

@@ -194,10 +194,9 @@ class Queue(Unique):
         if result:
             raise error_for(result, {})
 
-    def _flush(self, held: Held) -> int:
-        with self._call() as pointer:
-            self._not_from_a_work(pointer, "flush")
-            return int(self._runtime.lib.iopf_device_flush(held.pointer))
+    def _flush(self, pointer: Any, held: Held) -> int:
+        self._not_from_a_work(pointer, "flush")
+        return int(self._runtime.lib.iopf_device_flush(held.pointer))
 
     def _after_flush(self, device: Device, result: int) -> None:
         self._runtime.after()

@@ -26,6 +26,7 @@ static void start(void)
 	if (!sched_getaffinity(0, sizeof(set), &set))
 		runtime_cpus = (unsigned int)CPU_COUNT(&set);
 	has_membarrier = !syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
+	slab_start();
 }
 
 void runtime_start(void)

@@ -15,7 +15,7 @@
 struct header {
 	u32 magic;
 	int site;
-	u64 unused;		/* objects are aligned as malloc's are */
+	u64 generation;		/* and objects are aligned as malloc's are */
 };
 
 static struct {
@@ -25,6 +25,8 @@ static struct {
 static int nr_sites;
 static pthread_mutex_t sites_lock = PTHREAD_MUTEX_INITIALIZER;
 static __thread unsigned long fail_nth;
+/* Of the forks before this process: objects of a parent are not counted here. */
+static u64 generation;
 
 static int site_number(struct slab_site *site)
 {
@@ -58,6 +60,7 @@ void *slab_alloc(struct slab_site *site, size_t size, gfp_t gfp)
 		return NULL;
 	header->magic = MAGIC_LIVE;
 	header->site = id;
+	header->generation = generation;
 	__atomic_add_fetch(&sites[id].live, 1, __ATOMIC_RELAXED);
 	return header + 1;
 }
@@ -76,7 +79,8 @@ void kfree(const void *object)
 		return;
 	/* Volatile, or the compiler leaves out a store to memory that is freed next. */
 	WRITE_ONCE(header->magic, 0);
-	__atomic_sub_fetch(&sites[header->site].live, 1, __ATOMIC_RELAXED);
+	if (header->generation == generation)
+		__atomic_sub_fetch(&sites[header->site].live, 1, __ATOMIC_RELAXED);
 	free(header);
 }
 
@@ -112,7 +116,22 @@ long slab_live(void)
 	return live;
 }
 
+void slab_set_idle(bool idle)
+{
+	(void)idle;
+}
+
+size_t slab_bytes(void)
+{
+	return 0;
+}
+
 void slab_after_fork(void)
 {
+	int id;
+
 	pthread_mutex_init(&sites_lock, NULL);
+	generation++;
+	for (id = 0; id < MAX_SITES; id++)
+		sites[id].live = 0;
 }
