@@ -586,7 +586,7 @@ class Device(Unique):
     def __repr__(self) -> str:
         if self._generation != _runtime.generation:
             return f"<Device {self.name} of another process>"
-        if self._closed:
+        if self._closed or not self._helds:
             return f"<Device {self.name}, closed>"
         queue = self._queue
         statistics = self.statistics()
