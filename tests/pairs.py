@@ -200,14 +200,15 @@ def unguarded(name):
     device = iopf.Device("d", record=False)
     queue.add(device)
     device_pointer, queue_pointer = device._helds[-1].pointer, queue._held._pointer
-    queue.close()
-    del device
-    gc.collect()
-    print("freed", flush=True)
+    room = runtime.ffi.new("struct iopf_statistics *")
+    queue.remove(device)
+    print("freeing", flush=True)
     if "queue" in sys.argv:
+        queue.close()
         runtime.lib.iopf_queue_wait_idle(queue_pointer, 0)
     else:
-        runtime.lib.iopf_device_statistics(device_pointer, runtime.ffi.new("struct iopf_statistics *"))
+        del device  # nothing comes between that could use the memory again
+        runtime.lib.iopf_device_statistics(device_pointer, room)
 
 
 def main():
