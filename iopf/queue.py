@@ -273,7 +273,7 @@ class Queue(Unique):
         for extra in errors[1:]:
             _runtime.unraisable(extra, f"a handler raised in a work of {self.name}")
         with self._state:
-            self._errors[:0] = errors[:1]
+            self._errors[:0] = errors[:1] + [error for error in errors[1:] if isinstance(error, _runtime.NotKept)]
         self._raise_handler_error()
 
     def _close(self, deadline: float | None) -> bool:

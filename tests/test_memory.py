@@ -58,6 +58,7 @@ def test_of_the_exceptions_of_works_the_first_hundred_are_kept_and_the_others_co
     with pytest.raises(iopf.HandlerError) as caught:
         queue.close()
     assert (errno.EIO, Oops, "0") == (caught.value.errno, type(caught.value.__cause__), str(caught.value.__cause__))
+    assert f"(after {KEPT} exceptions that were kept {1000 - KEPT} more came and were not)" in str(caught.value)
     assert [str(i) for i in range(1, KEPT)] == unraisable[:KEPT - 1]
     assert [f"after {KEPT} exceptions that were kept {1000 - KEPT} more came and were not"] == unraisable[KEPT - 1:]
     assert [] == queue._errors
