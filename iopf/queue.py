@@ -339,8 +339,8 @@ class Queue(Unique):
             closed = self._close(deadline)
         except BaseException as error:
             _runtime.unraisable(error, f"closing {self.name}")
-        for error in self._take_errors():
-            _runtime.unraisable(error, f"a handler raised in a work of {self.name}")
+        for kept in self._take_errors():
+            _runtime.unraisable(kept, f"a handler raised in a work of {self.name}")
         return closed
 
     def __enter__(self) -> Queue:
