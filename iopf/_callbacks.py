@@ -20,7 +20,7 @@ def _handle(runtime: _runtime.Runtime, handler: int, device: int, pointer: CData
         known.function(group)
     except BaseException as error:
         # Unanswered, the group goes back to C, which answers FAILURE; answered, it is gone already.
-        result = 0 if group.take() is None else -errno.EINVAL
+        result = 0 if group._take() is None else -errno.EINVAL
         raise _runtime._HandlerFailed(result) from error
     return 0
 

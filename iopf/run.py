@@ -9,6 +9,7 @@ same in steps, for a caller that has the trace in pieces or wants to look at the
 from __future__ import annotations
 
 import atexit
+import contextlib
 import errno
 import gzip
 import io
@@ -16,25 +17,21 @@ import lzma
 import os
 import re
 import sys
+import threading
 import time
 import weakref
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, SupportsIndex, Union, cast
+from typing import IO, Any, Union
 
 from . import _runtime
 from ._types import check_range
-from .device import _address
+from ._held import Unique
+from .device import space_for
 from .exceptions import Closed, ForkedError, IopfError, UnsafeCore
 from .queue import MAX_WORKERS, Queue
 from .space import PAGE_SIZE, AddressSpace
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
-
-    from ._cores import Core
-    from ._runtime import CData
 
 __all__ = ["Latency", "LostAnswers", "TraceError", "TraceResult", "TraceRun", "read_maps", "read_trace", "run_trace"]
 
@@ -66,22 +63,21 @@ class _Counted(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Buffer) -> int:
-        view = memoryview(buffer)
-        data = self._raw.read(len(view))
-        view[: len(data)] = data
+    def readinto(self, buffer: Any) -> int:
+        data = self._raw.read(len(buffer))
+        buffer[: len(data)] = data
         self.position += len(data)
         return len(data)
 
 
-def _decompressed(raw: io.RawIOBase) -> IO[bytes]:
+def _decompressed(raw: IO[bytes]) -> IO[bytes]:
     """The content, whatever the first bytes say that it is packed with."""
-    buffered = io.BufferedReader(raw, 1 << 16)
+    buffered = io.BufferedReader(raw, 1 << 16)  # type: ignore[arg-type]
     start = buffered.peek(6)
     if start.startswith(b"\xfd7zXZ\0"):
-        return lzma.open(buffered)
+        return lzma.open(buffered)  # type: ignore[return-value]
     if start.startswith(b"\x1f\x8b"):
-        return cast("IO[bytes]", gzip.open(buffered))  # a GzipFile, which has all that is used of it
+        return gzip.open(buffered)  # type: ignore[return-value]
     return buffered
 
 
@@ -103,7 +99,7 @@ def read_trace(source: Source, seen: Callable[[int, int | None], object] | None 
             raw = source
         size = os.fstat(opened.fileno()).st_size if opened is not None else None
         counted = _Counted(raw)
-        content = _decompressed(counted)
+        content = _decompressed(counted)  # type: ignore[arg-type]
         while piece := content.read(CHUNK):
             if seen is not None:
                 seen(counted.position, size or None)
@@ -220,7 +216,7 @@ class TraceResult:
         """Requests per second."""
         return self.requests / self.seconds if self.seconds else 0.0
 
-    def as_dict(self) -> dict[str, object]:
+    def as_dict(self) -> dict[str, Any]:
         """What ``iopf run --json`` prints."""
         return {
             "accesses": self.accesses,
@@ -246,7 +242,7 @@ class _TraceQueue(Queue):
     _warns = False
 
 
-class TraceRun:
+class TraceRun(Unique):
     """A device that performs accesses, in steps: :meth:`feed` the trace, :meth:`finish`, read :meth:`result`.
 
     The devices share the address space and its present pages; each has a PASID of its own and is dealt the accesses in
@@ -280,12 +276,12 @@ class TraceRun:
         devices: int = DEVICES,
         workers: int = WORKERS,
         resident: int | None = None,
-        core: Core | str = "iopf",
+        core: Any = "iopf",
         runtime: str = "native",
     ):
         if not isinstance(space, AddressSpace):
             raise TypeError(f"space is an AddressSpace, not {type(space).__name__}")
-        self._trace: CData | None = None
+        self._trace: Any = None
         self._generation = _runtime.generation
         self._runtime = _runtime.get(runtime)
         lib, ffi = self._runtime.lib, self._runtime.ffi
@@ -296,6 +292,8 @@ class TraceRun:
         options.workers = _within("workers", workers, 0, MAX_WORKERS)
         options.resident = 0 if resident is None else _within("resident", resident, 1, (1 << 32) - 2)
         self._space = space
+        #: Taken by each call, which does not wait for it: whatever interrupts one, C has one at a time.
+        self._busy = threading.Lock()
         self._queue = _TraceQueue("trace", core=core, runtime=runtime, workers=workers)
         self._seconds = 0.0
         self._complete = False
@@ -309,8 +307,9 @@ class TraceRun:
                 f" {core if isinstance(core, str) else getattr(core, 'source', None) or core}",
             )
         made = ffi.new("iopf_trace **")
-        raw_space = ffi.cast("iopf_space *", _address(space))
         try:
+            self._held_space = space._live()
+            raw_space = space_for(self._runtime, self._held_space)
             with self._queue._call() as pointer:
                 result = lib.iopf_trace_new(self._queue._core, pointer, raw_space, options, made)
             if result:
@@ -321,27 +320,37 @@ class TraceRun:
         self._trace = made[0]
         _runs.add(self)
 
-    def _call(self, function: Callable[..., int], *arguments: object) -> None:
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
         if self._generation != _runtime.generation:
             raise ForkedError("the trace run")
-        if self._trace is None:
-            raise Closed(errno.EBADF, "the trace run is stopped")
-        begin = time.perf_counter()
+        if not self._busy.acquire(blocking=False):
+            raise IopfError(errno.EBUSY, "another call on this trace run is not over: one thread at a time uses it")
         try:
-            with self._queue._call():
-                result = function(self._trace, *arguments)
+            yield
         finally:
-            self._seconds += time.perf_counter() - begin
+            self._busy.release()
+
+    def _call(self, function: Callable[..., int], *arguments: object) -> None:
+        with self._alone():
+            if self._trace is None:
+                raise Closed(errno.EBADF, "the trace run is stopped")
+            begin = time.perf_counter()
+            try:
+                with self._queue._call():
+                    result = function(self._trace, *arguments)
+            finally:
+                self._seconds += time.perf_counter() - begin
+            lost = self._counts().unanswered if result == self._runtime.lib.IOPF_TRACE_LOST else 0
         self._runtime.after()
         if result == -errno.ENOMEM:
             raise MemoryError("no memory for the run")
         if result == self._runtime.lib.IOPF_TRACE_LOST:
-            lost = self._counts().unanswered
             raise LostAnswers(errno.EIO, f"core {self._queue.core} will not answer {lost} groups any more")
         if result:
             raise IopfError(-result, f"the run ended: {os.strerror(-result)}")
 
-    def feed(self, data: bytes | bytearray | memoryview) -> None:
+    def feed(self, data: Any) -> None:
         """Performs the accesses of the next bytes of a trace, which may end within a line."""
         self._call(self._runtime.lib.iopf_trace_feed, self._runtime.ffi.from_buffer(data), len(data))
 
@@ -352,7 +361,8 @@ class TraceRun:
         """
         self._call(self._runtime.lib.iopf_trace_finish)
         self._complete = True
-        strays = self._counts().strays
+        with self._alone():
+            strays = self._counts().strays if self._trace is not None else 0
         self.stop()
         if strays:
             raise LostAnswers(errno.EIO, f"core {self._queue.core} sent {strays} responses to what was not outstanding")
@@ -362,20 +372,29 @@ class TraceRun:
         """Takes the devices off and closes the queue; without finish() the figures are partial. A second call is fine."""
         if self._trace is None or self._generation != _runtime.generation:
             return
+        with self._alone():
+            if self._trace is not None:
+                self._end()
+        self._queue.close()
+        self._runtime.after()
+
+    def _end(self) -> None:
         begin = time.perf_counter()
-        # Collected in a cycle, the queue may have gone first.
         lib = self._runtime.lib
-        (lib.iopf_trace_orphan if self._queue.closed else lib.iopf_trace_end)(self._trace)
+        try:
+            with self._queue._held:
+                lib.iopf_trace_end(self._trace)
+        except Closed:
+            # Collected in a cycle, the queue may have gone first.
+            lib.iopf_trace_orphan(self._trace)
         if not self._complete:
             self._seconds += time.perf_counter() - begin
         self._result = self._read()
         trace, self._trace = self._trace, None
         lib.iopf_trace_delete(trace)
-        self._queue.close()
-        self._runtime.after()
 
-    def _counts(self) -> CData:
-        counts: CData = self._runtime.ffi.new("struct iopf_trace_counts *")
+    def _counts(self) -> Any:
+        counts = self._runtime.ffi.new("struct iopf_trace_counts *")
         self._runtime.lib.iopf_trace_count(self._trace, counts)
         return counts
 
@@ -412,9 +431,8 @@ class TraceRun:
         """The figures: of now while it runs, final after finish() or stop()."""
         if self._result is not None:
             return self._result
-        if self._generation != _runtime.generation:
-            raise ForkedError("the trace run")
-        return self._read()
+        with self._alone():
+            return self._result if self._result is not None else self._read()
 
     def __enter__(self) -> TraceRun:
         return self
@@ -425,7 +443,10 @@ class TraceRun:
     def __repr__(self) -> str:
         if self._generation != _runtime.generation:
             return "<TraceRun of another process>"
-        result = self.result()
+        try:
+            result = self.result()
+        except IopfError:
+            return "<TraceRun busy>"
         state = "running" if self._trace is not None else "finished" if result.complete else "stopped"
         return f"<TraceRun {state}: {result.accesses} accesses, {result.requests} requests>"
 
@@ -440,13 +461,16 @@ _runs: weakref.WeakSet[TraceRun] = weakref.WeakSet()
 
 def _stop_all() -> None:
     for run in list(_runs):
-        run.stop()
+        try:
+            run.stop()
+        except IopfError as error:  # a thread is still in it
+            _runtime.log.warning("the trace run is left as it is: %s", error)
 
 
 atexit.register(_stop_all)
 
 
-def _within(name: str, value: SupportsIndex, least: int, most: int) -> int:
+def _within(name: str, value: Any, least: int, most: int) -> int:
     number = check_range(name, value, most + 1)
     if number < least:
         raise ValueError(f"{name} {number}: out of range {least} ≤ {name} ≤ {most}")
@@ -462,7 +486,7 @@ def run_trace(
     devices: int = DEVICES,
     workers: int = WORKERS,
     resident: int | None = None,
-    core: Core | str = "iopf",
+    core: Any = "iopf",
     runtime: str = "native",
 ) -> TraceResult:
     """Performs a whole trace; the options are those of :class:`TraceRun`.

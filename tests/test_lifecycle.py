@@ -553,7 +553,8 @@ class TestFork:
             assert [errno.EOWNERDEAD] * len(calls) == [forked(call) for call in calls], [forked(c) for c in calls]
             assert all("another process" in repr(o) for o in (queue, dev, space)), [repr(queue), repr(dev), repr(space)]
             repr(group)
-            live = iopf.live_objects()
+            # What the parent has is the parent's.
+            assert (0, {}) == (iopf.live_objects(), iopf.live_objects(detail=True))
             new_space = iopf.AddressSpace()
             new_space.map(0x1000, 0x1000, "r")
             for workers in (0, 1, 2):
@@ -568,7 +569,7 @@ class TestFork:
                     assert sorted(r.code for r in d.responses) == [0, 2]
                 del d, new
             gc.collect()
-            assert iopf.live_objects() == live, (live, iopf.live_objects(True))
+            assert iopf.live_objects() == 0, iopf.live_objects(True)
             print("child", flush=True)
 
         {AT_REST}
@@ -594,6 +595,35 @@ class TestFork:
         for name, text in ("{ENDING}", ending), ("{WORKERS}", self.WORKERS), ("{AT_REST}", self.AT_REST):
             program = program.replace(name, text)
         assert "child\nparent\n" == run(program, runtime=runtime)
+
+    @pytest.mark.skipif(SANITIZED, reason="the sanitizers' own locks don't survive such a fork")
+    def test_in_a_handler_the_child_counts_its_own(self, runtime):
+        """The child comes back through C, which frees the parent's group there: no count goes below what it has."""
+        out = run("""
+            import os
+            pids = []
+            def handler(group):
+                group.respond()
+                if not pids:
+                    pids.append(os.fork())
+            queue, dev = iopf.Queue("q", runtime=RUNTIME), iopf.Device("d")
+            queue.add(dev)
+            dev.attach(handler)
+            dev.report(addr=0, last=False)
+            dev.report(addr=0)
+            if not pids[0]:
+                assert iopf.live_objects() == 0, iopf.live_objects(True)
+                new = iopf.Queue("new", runtime=RUNTIME)
+                assert iopf.live_objects() == 2, iopf.live_objects(True)
+                new.close()
+                assert iopf.live_objects() == 0, iopf.live_objects(True)
+                os._exit(0)
+            assert os.waitpid(pids[0], 0)[1] == 0
+            before = iopf.live_objects()
+            queue.close()
+            print(before)
+            """, runtime=runtime)
+        assert "4\n" == out
 
     @pytest.mark.skipif(SANITIZED, reason="the sanitizers' own locks don't survive such a fork")
     def test_while_others_run(self, runtime):

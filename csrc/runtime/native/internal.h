@@ -16,6 +16,8 @@ bool might_sleep_in_reader(void);
 void thread_after_fork(void);
 void slab_after_fork(void);
 void rcu_after_fork(void);
+void slab_start(void);
+void slab_thread_start(struct thread *self);
 void slab_thread_exit(struct thread *self);
 
 /* timeout 0: none. Wakes up early for no reason, too. */

@@ -23,6 +23,7 @@ static void start(void)
 	if (!sched_getaffinity(0, sizeof(set), &set))
 		runtime_cpus = (unsigned int)CPU_COUNT(&set);
 	membarrier_start();
+	slab_start();
 }
 
 void runtime_start(void)

@@ -18,13 +18,15 @@
 struct header {
 	u32 magic;
 	int site;
-	u64 unused;		/* objects are aligned as malloc's are */
+	u64 generation;		/* and objects are aligned as malloc's are */
 };
 
 static const struct slab_site *sites[SLAB_SITES];
 static int nr_sites;
 static pthread_mutex_t sites_lock = PTHREAD_MUTEX_INITIALIZER;
 static __thread unsigned long fail_nth;
+/* Of the forks before this process: objects of a parent are not counted here. */
+static u64 generation;
 
 static int site_number(struct slab_site *site)
 {
@@ -64,6 +66,7 @@ void *slab_alloc(struct slab_site *site, size_t size, gfp_t gfp)
 		return NULL;
 	header->magic = MAGIC_LIVE;
 	header->site = id;
+	header->generation = generation;
 	count(self, id, 1);
 	return gfp & __GFP_ZERO ? memset(header + 1, 0, size) : header + 1;
 }
@@ -82,7 +85,8 @@ void kfree(const void *object)
 		return;
 	/* Volatile, or the compiler leaves out a store to memory that is freed next. */
 	WRITE_ONCE(header->magic, 0);
-	count(thread_current(), header->site, -1);
+	if (header->generation == generation)
+		count(thread_current(), header->site, -1);
 	free(header);
 }
 
@@ -128,7 +132,22 @@ long slab_live(void)
 	return live;
 }
 
+void slab_set_idle(bool idle)
+{
+	(void)idle;
+}
+
+size_t slab_bytes(void)
+{
+	return 0;
+}
+
 void slab_after_fork(void)
 {
+	struct thread *t;
+
 	pthread_mutex_init(&sites_lock, NULL);
+	generation++;
+	for_each_thread_record(t)
+		memset(t->live, 0, sizeof(t->live));
 }
