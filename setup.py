@@ -20,6 +20,7 @@ except ImportError as error:
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "csrc"))
 import build as units  # noqa: E402
+import compilers  # noqa: E402
 import lines  # noqa: E402
 
 NEEDS = (
@@ -37,9 +38,17 @@ class BuildUnits(build_ext):
         super().run()
         self._copy_beside_the_sources()
 
+    def build_extensions(self):
+        # Python's own flags are for the compiler that it was built with; another one may not know them all.
+        for command in ("compiler", "compiler_so", "linker_so"):
+            program, *flags = getattr(self.compiler, command)
+            setattr(self.compiler, command, [program, *compilers.known([program], flags)])
+        super().build_extensions()
+
     def build_extension(self, ext):
         name = ext.name.rpartition("._")[2]
         flavour = next(flavour for flavour in units.flavours() if flavour.name == name)
+        ext.extra_compile_args = compilers.flags_for(self.compiler.compiler_so[:1], ext.extra_compile_args)
         try:
             ext.extra_objects = [obj for unit in flavour.units for obj in self._compile(flavour, unit)]
             super().build_extension(ext)
@@ -54,7 +63,9 @@ class BuildUnits(build_ext):
 
     def _compile(self, flavour, unit):
         """The objects of a unit; compiled again when anything that the build depends on has changed."""
-        flags = [*units.CFLAGS, *flavour.flags, *(units.sanitizers() if flavour.sanitizable else []), *unit.flags]
+        flags = compilers.flags_for(self.compiler.compiler_so[:1], [
+            *units.CFLAGS, *flavour.flags, *(units.sanitizers() if flavour.sanitizable else []), *unit.flags,
+        ])
         key = re.sub(r"\W+", "-", os.environ.get("IOPF_SANITIZE", "") or "release")
         output = Path(self.build_temp) / f"{flavour.name}-{key}" / unit.name
         csrc = os.path.relpath(units.CSRC)

@@ -273,7 +273,7 @@ def compile_core(
     sanitizers = build.sanitizers() if flavour.sanitizable else []
     csrc = _csrc()
     compile_flags = [
-        *build.CFLAGS, *flavour.flags, *sanitizers, *unit.flags, "-fPIC", "-DRUNTIME_IS_ELSEWHERE",
+        *_tool("compilers").flags_for(command, [*build.CFLAGS, *flavour.flags, *sanitizers, *unit.flags]), "-fPIC", "-DRUNTIME_IS_ELSEWHERE",
         *(f"-I{csrc / folder}" for folder in unit.include),
     ]
     stat = extension.stat()
