@@ -52,7 +52,7 @@ def _run(*command, lines=()):
         raise NoLines(f"there is no {command[0]}: install binutils") from None
     except subprocess.CalledProcessError as error:
         raise NoLines(f"{' '.join(command)} failed: {error.stderr.decode(errors='replace').strip()}") from None
-    # As bytes: in a path, what str.splitlines() or a text file takes for a line's end is none.
+    # As bytes: in a path, what else a str or a text file takes for a line's end is none.
     return done.stdout.decode(errors="surrogateescape").split("\n")[:-1]
 
 

@@ -94,14 +94,14 @@ def _add_run(subparsers: Any) -> None:
 
 
 def _perform(run: runs.TraceRun, trace: str) -> None:
-    def seen(position: int, size: int | None) -> None:
+    def fed(position: int, size: int | None) -> None:
         if progress.active:
             result = run.result()
             done = min(position / size, 1.0) if size else None
             progress.show(f"{result.accesses:,} accesses, {result.requests:,} requests", done)
 
     with Progress("run") as progress:
-        runs.perform(run, trace, seen)
+        runs.perform(run, trace, fed)
 
 
 def _run(options: argparse.Namespace) -> int:

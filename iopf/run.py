@@ -429,16 +429,25 @@ def run_trace(
         return run.result()
 
 
-def perform(run: TraceRun, trace: Source, seen: Callable[[int, int | None], object] | None = None) -> None:
-    """Feeds a whole trace and finishes; ``seen`` as in read_trace().
+def perform(run: TraceRun, trace: Source, fed: Callable[[int, int | None], object] = lambda *_: None) -> None:
+    """Feeds a whole trace and finishes.
+
+    :param fed: called behind each piece with how many bytes of the file were read, and its size where it has one
 
     :raises TraceError: it can't be read, or no line is an access; where it is cut or damaged, what came before has been
         finished, and ``result`` has its figures
     """
     size = 0
+    read: tuple[int, int | None] = (0, None)
+
+    def seen(position: int, whole: int | None) -> None:
+        nonlocal read
+        read = position, whole
+
     try:
         for piece in read_trace(trace, seen):
             run.feed(piece)
+            fed(*read)
             size += len(piece)
             if size > MUCH_OF_NOTHING and not run.result().accesses:
                 break  # and this may go on for ever
