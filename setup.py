@@ -55,11 +55,14 @@ class BuildUnits(build_ext):
 
     def _has_fibers(self):
         (unit,) = (unit for unit in units.explore_flavour().units if unit.name == "runtime")
-        done = subprocess.run(
-            [*self.compiler.compiler_so, *(f"-I{units.CSRC / folder}" for folder in unit.include), "-fsyntax-only",
-             "-x", "c", str(units.CSRC / "runtime" / "explore" / "fiber.h")],
-            capture_output=True, check=False, env={**os.environ, "LC_ALL": "C"},
-        )
+        try:
+            done = subprocess.run(
+                [*self.compiler.compiler_so, *(f"-I{units.CSRC / folder}" for folder in unit.include), "-fsyntax-only",
+                 "-x", "c", str(units.CSRC / "runtime" / "explore" / "fiber.h")],
+                capture_output=True, check=False, env={**os.environ, "LC_ALL": "C"},
+            )
+        except OSError:  # no compiler: the first compile says what to install
+            return True
         return b"the fiber switch has no form for this machine" not in done.stderr
 
     def build_extension(self, ext):

@@ -325,6 +325,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Unusable as error:
         _complain(options, error)
         return UNUSABLE
+    except iopf.MissingExtension as error:
+        _complain(options, error)
+        return UNUSABLE
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
