@@ -19,7 +19,7 @@ from pathlib import Path
 CSRC = Path(__file__).resolve().parent
 PACKAGE_ROOT = CSRC.parent
 
-#: Flags for all of our C. Python's own CFLAGS carry -DNDEBUG and -O3, and come first: these have the last word.
+#: Flags for all of our C, as gcc takes them (compilers.py: what clang takes). Python's own CFLAGS carry -DNDEBUG and -O3, and come first: these have the last word.
 CFLAGS = [
     "-std=gnu11", "-O2", "-g1", "-UNDEBUG", "-fvisibility=hidden", "-fno-strict-aliasing", "-Wall", "-Wextra",
     "-Werror=implicit-function-declaration", "-Werror=incompatible-pointer-types", "-Werror=int-conversion",
@@ -101,7 +101,7 @@ def run_flavour(runtime: str) -> Flavour:
     return Flavour(runtime, faces, tuple(units), RUN_CALLBACKS)
 
 
-#: What makes a core one for the explorer: gcc's calls for every access, answered by csrc/runtime/explore and never by
+#: What makes a core one for the explorer: the compiler's calls for every access, answered by csrc/runtime/explore and never by
 #: libtsan. Volatile accesses get calls of their own; string functions are ours, so that none is expanded in line.
 EXPLORED_FLAGS = (
     "-O1", "-fsanitize=thread", "-fno-builtin", "--param=tsan-distinguish-volatile=1", "-U_FORTIFY_SOURCE",
@@ -141,7 +141,7 @@ def sources_hash() -> str:
 
 def dependencies() -> list[Path]:
     """Every file whose change calls for a new build."""
-    return sorted(path for path in CSRC.rglob("*") if path.suffix in {".c", ".h", ".S"} or path.name in {"build.py", "lines.py"})
+    return sorted(path for path in CSRC.rglob("*") if path.suffix in {".c", ".h", ".S"} or path.name in {"build.py", "compilers.py", "lines.py"})
 
 
 _CDEF = re.compile(r"/\* cdef-begin \*/\n(.*?)/\* cdef-end \*/", re.DOTALL)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:  # what __getattr__ gives, for type checkers; each from where 
     )
     from .device import Device, DeviceStatistics
     from .exceptions import (
-        AlreadyAnswered, AlreadyOnQueue, BadSetup, Closed, ForkedError, HandlerError, IopfError, NotOnQueue, UnsafeCore,
-        UnsafeCoreWarning, WouldDeadlock,
+        AlreadyAnswered, AlreadyOnQueue, BadSetup, Closed, ForkedError, HandlerError, IopfError, NoPasidWarning,
+        NotOnQueue, UnsafeCore, UnsafeCoreWarning, WouldDeadlock,
     )
     from .group import Group
     from .handlers import SVA, Inline, Refuse, Work

@@ -160,7 +160,12 @@ def load_extension(name: str) -> Any:
     except ImportError as error:
         if "subinterpreter" in str(error):  # of cffi, or of Python
             raise MissingExtension(_SUBINTERPRETER) from error
-        raise MissingExtension(f"the extension iopf._{name} can't be loaded: {error}. {_BUILD}") from error
+        left_out = name == "explore" and isinstance(error, ModuleNotFoundError)
+        raise MissingExtension(
+            f"the extension iopf._{name} can't be loaded: {error}. {_BUILD}" + (
+                "  (The build leaves the explorer out, and says so, where its fiber switch has no form for the machine.)"
+                if left_out else "")
+        ) from error
     expected = _checkout_hash()
     built = module.ffi.string(module.lib.iopf_sources_hash).decode()
     if expected is not None and built != expected:

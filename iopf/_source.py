@@ -243,7 +243,7 @@ def compile_core(
     sanitizers = build.sanitizers() if flavour.sanitizable else []
     csrc = _csrc()
     compile_flags = [
-        *build.CFLAGS, *flavour.flags, *sanitizers, *unit.flags, "-fPIC", "-DRUNTIME_IS_ELSEWHERE",
+        *_tool("compilers").flags_for(command, [*build.CFLAGS, *flavour.flags, *sanitizers, *unit.flags]), "-fPIC", "-DRUNTIME_IS_ELSEWHERE",
         *(f"-I{csrc / folder}" for folder in unit.include),
     ]
     parts = [
@@ -312,7 +312,8 @@ def _compile(
         [
             *command, *flags, "-H", f"-iquote{scratch}", "-DCORE_ID=user", f'-DCORE_SOURCE="source/{linked}"',
             '-DCORE_FACETS="facets-of-core.h"', f"-ffile-prefix-map={scratch}=iopf",
-            f"-ffile-prefix-map={scratch}/source/{linked}={source}",  # the last one that fits counts
+            # The last one that fits counts. A line feed would end a line of the line map.
+            f"-ffile-prefix-map={scratch}/source/{linked}={source}".replace("\n", "\\n"),
             "-c", str(csrc / "core" / "unit.c"), "-o", "core.o",
         ],
         scratch,

@@ -94,8 +94,8 @@ def _complain(options: argparse.Namespace, message: object) -> None:
 
 def _add_run(subparsers: Any) -> None:
     parser = _add(subparsers, "run", "perform a real program's memory accesses and resolve their page faults", _run)
-    parser.add_argument("trace", metavar="TRACE", help="of valgrind --tool=lackey --trace-mem=yes; .xz, .gz or plain;"
-                        " -: standard input")
+    parser.add_argument("trace", metavar="TRACE", help="of valgrind --tool=lackey --trace-mem=yes; plain, or packed by"
+                        " xz, gzip, bzip2 or zstd; -: standard input")
     parser.add_argument("--maps", required=True, metavar="MAPS", help="a copy of that process's /proc/PID/maps")
     parser.add_argument("--group", type=integer, default=runs.GROUP, metavar="N",
                         help="pages of a request group at most (%(default)s)")
@@ -113,19 +113,14 @@ def _add_run(subparsers: Any) -> None:
 
 
 def _perform(run: runs.TraceRun, trace: str) -> None:
-    done: float | None = None
-
-    def seen(position: int, size: int | None) -> None:
-        nonlocal done
-        done = min(position / size, 1.0) if size else None
+    def fed(position: int, size: int | None) -> None:
+        if progress.active:
+            result = run.result()
+            done = min(position / size, 1.0) if size else None
+            progress.show(f"{result.accesses:,} accesses, {result.requests:,} requests", done)
 
     with Progress("run") as progress:
-        for piece in runs.read_trace(trace, seen):
-            run.feed(piece)
-            if progress.active:
-                result = run.result()
-                progress.show(f"{result.accesses:,} accesses, {result.requests:,} requests", done)
-    run.finish()
+        runs.perform(run, trace, fed)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -141,6 +136,13 @@ def _run(options: argparse.Namespace) -> int:
     except runs.LostAnswers as error:
         _complain(options, error.strerror)
         code = FOUND
+    except runs.TraceError as error:
+        if error.result is None:
+            if run is not None:
+                _malformed(options, run.result())
+            raise Unusable(error) from error
+        _complain(options, f"{error}; the figures are of what came before")
+        code = UNUSABLE
     except KeyboardInterrupt:
         if run is None:
             raise
@@ -166,13 +168,15 @@ def _stop(run: runs.TraceRun) -> None:
         run.stop()
 
 
-def _report(options: argparse.Namespace, result: runs.TraceResult, code: int) -> int:
-    options.decided = code
+def _malformed(options: argparse.Namespace, result: runs.TraceResult) -> None:
     if result.malformed:
         lines = ", ".join(f"line {number}: {text!r}" for number, text in result.malformed_lines)
         _complain(options, f"{result.malformed} malformed lines; the first: {lines}")
-    if not result.accesses and code == FINE:
-        raise Unusable(runs.nothing_usable(options.trace, result))
+
+
+def _report(options: argparse.Namespace, result: runs.TraceResult, code: int) -> int:
+    options.decided = code
+    _malformed(options, result)
     if code == INTERRUPTED:
         _complain(options, "interrupted, the figures are partial")
     if options.json:
@@ -371,6 +375,9 @@ def _main(arguments: list[str]) -> int:
     except SystemExit as exit:
         return exit.code if isinstance(exit.code, int) else UNUSABLE
     except Unusable as error:
+        _complain(options, error)
+        return UNUSABLE
+    except iopf.MissingExtension as error:
         _complain(options, error)
         return UNUSABLE
     except KeyboardInterrupt:

@@ -11,7 +11,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from . import _runtime
 from ._held import Counted, Held, Unique
@@ -20,8 +20,13 @@ from .exceptions import Closed, ForkedError, IopfError, NoPasidWarning, error_fo
 from .handlers import SVA, Inline, Refuse, Work
 
 if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from ._runtime import CData, Runtime
+    from .group import Group
     from .handlers import Handler
     from .queue import Queue
+    from .space import AddressSpace
 
 DEFAULT_RUNTIME = "native"
 DEFAULT_CORE = "iopf"
@@ -48,7 +53,7 @@ class _PythonHandler:
 
     __slots__ = ("__weakref__", "function", "id")
 
-    def __init__(self, function: Callable[[Any], object]):
+    def __init__(self, function: Callable[[Group], object]):
         self.function = function
         self.id = next(_ids)
         handlers[self.id] = self
@@ -122,7 +127,7 @@ class _IommuGroup:
         found = [reference() for reference in list(self._members.values())]
         return [device for device in found if device is not None]
 
-    def decide(self, runtime: Any, core_name: str) -> None:
+    def decide(self, runtime: Runtime, core_name: str) -> None:
         """Settles runtime and core; ValueError when they were settled differently."""
         with self.lock:
             held = self.held
@@ -302,7 +307,7 @@ class Device(Unique):
         self._flushes: list[Flush] = []
         if group is not None:
             group._live()
-        self._group = _IommuGroup() if group is None else group._group
+        self._group: _IommuGroup = _IommuGroup() if group is None else group._group
         with self._group.lock:
             if self._group.held is None:
                 raise Closed(errno.EBADF, f"the device {group.name if group else name} was collected")
@@ -358,7 +363,7 @@ class Device(Unique):
         return pasid
 
     @staticmethod
-    def _check_handler(handler: Any) -> None:
+    def _check_handler(handler: object) -> None:
         if not isinstance(handler, (SVA, Inline, Refuse, Work)) and not callable(handler):
             raise TypeError(f"a handler is SVA, Inline, Refuse, Work or a callable, not {type(handler).__name__}")
 
@@ -477,13 +482,13 @@ class Device(Unique):
         if result:
             raise error_for(result, _REPORT_ADVICE)
 
-    def _after_report(self, runtime: Any) -> None:
+    def _after_report(self, runtime: Runtime) -> None:
         queue = self._queue
         if queue is not None and queue.workers == 0:
             queue._run_pending()
         runtime.after()
 
-    def report_many(self, buffer: Any, results: Any = None) -> int:
+    def report_many(self, buffer: Buffer, results: Buffer | None = None) -> int:
         """Reports the 48-byte records of ``buffer`` (see PAGE_REQUEST_FORMAT) in order, without Python in between.
 
         :param buffer: C-contiguous bytes, a multiple of 48; in NumPy an array of ``page_request_dtype``
@@ -642,7 +647,7 @@ class Flush:
             self._held.pop().leave()
 
 
-def page_response(raw: Any) -> PageResponse:
+def page_response(raw: CData) -> PageResponse:
     """A response from its C structure."""
     pasid = raw.pasid if raw.flags & RequestFlags.PASID_VALID else None
     return PageResponse(pasid, raw.grpid, ResponseCode(raw.code))

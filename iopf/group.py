@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from . import _runtime
 from ._held import Unique
@@ -12,10 +12,10 @@ from ._types import PageRequest, Perm, RequestFlags, ResponseCode
 from .exceptions import AlreadyAnswered, ForkedError
 
 if TYPE_CHECKING:
-    from ._runtime import Runtime
+    from ._runtime import CData, Runtime
 
 
-def page_request(raw: Any) -> PageRequest:
+def page_request(raw: CData) -> PageRequest:
     """A request from its C structure."""
     flags = RequestFlags(raw.flags)
     pasid = raw.pasid if flags & RequestFlags.PASID_VALID else None
@@ -31,7 +31,7 @@ class Group(Unique):
 
     __slots__ = ("__weakref__", "_core", "_faults", "_generation", "_owned", "_runtime")
 
-    def __init__(self, runtime: Runtime, core: Any, pointer: Any):
+    def __init__(self, runtime: Runtime, core: CData, pointer: CData):
         count = runtime.lib.iopf_group_faults(pointer, 0, runtime.ffi.NULL)
         raw = runtime.ffi.new("struct iopf_request[]", count)
         runtime.lib.iopf_group_faults(pointer, count, raw)

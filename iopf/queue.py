@@ -12,7 +12,7 @@ import warnings
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from . import _runtime
 from ._types import check_name, check_range
@@ -20,6 +20,10 @@ from ._cores import resolve
 from ._held import Counted, Held, Unique
 from .device import Device, DeviceStatistics, stranger
 from .exceptions import Closed, ForkedError, HandlerError, IopfError, UnsafeCoreWarning, WouldDeadlock, error_for
+
+if TYPE_CHECKING:
+    from ._cores import Core
+    from ._runtime import CData
 
 SLICE_NS = 50_000_000
 SLICE_SECONDS = 0.05
@@ -69,7 +73,7 @@ class Queue(Unique):
     #: whether a core's hazards are warned of
     _warns = True
 
-    def __init__(self, name: str, *, core: Any = "iopf", runtime: str = "native", workers: int = 1):
+    def __init__(self, name: str, *, core: Core | str = "iopf", runtime: str = "native", workers: int = 1):
         self.name = check_name("a queue", name)
         self.workers = check_range("workers", workers, MAX_WORKERS + 1)
         self._runtime = _runtime.get(runtime)
@@ -212,7 +216,7 @@ class Queue(Unique):
             with self._call() as pointer:
                 self._runtime.lib.iopf_queue_run(pointer)
 
-    def _not_from_a_work(self, pointer: Any, what: str) -> None:
+    def _not_from_a_work(self, pointer: CData, what: str) -> None:
         if self._runtime.lib.iopf_queue_in_work(pointer):
             raise WouldDeadlock(
                 errno.EDEADLK, f"{what} would wait for the work that calls it: call it from another thread"
@@ -389,7 +393,7 @@ def keep_error(error: BaseException, work_of: int) -> None:
             _runtime.keep_first(queue._errors, error)
 
 
-def _check_device(device: Any) -> None:
+def _check_device(device: object) -> None:
     if not isinstance(device, Device):
         raise TypeError(f"a queue takes a Device, not {type(device).__name__}")
 

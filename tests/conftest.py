@@ -46,7 +46,16 @@ def pytest_report_header(config):
     return f"iopf: --seed={config.getoption('--seed')}, {'long' if config.getoption('--long') else 'short'} mode"
 
 
+#: Beside tests/explore: what asks the explorer.
+EXPLORING = {"test_check.py", "test_check_misuse.py", "test_catalogue.py"}
+
+
 def pytest_collection_modifyitems(config, items):
+    if importlib.util.find_spec("iopf._explore") is None:
+        reason = "this build has no explorer: its fiber switch has no form for the machine"
+        for item in items:
+            if item.path.parent.name == "explore" or item.path.name in EXPLORING:
+                item.add_marker(pytest.mark.skip(reason=reason))
     if config.getoption("--long"):
         return
     skip = pytest.mark.skip(reason="takes minutes: --long")

@@ -47,6 +47,10 @@ def tree(tmp_path):
     return tmp_path
 
 
+#: For an interpreter without site, whose finder of an editable installation would find what is not in the copy.
+SITE = f"import sys; sys.path += {[path for path in sys.path if path.endswith('-packages')]!r}; "
+
+
 def python(tree, *arguments, **environment):
     """Runs an interpreter in the copy, on the package that is in it."""
     env = {key: value for key, value in os.environ.items()
@@ -263,6 +267,53 @@ class TestErrors:
         done = build(tree, "-q", "build_ext", CC="no-such-compiler")
         assert 0 != done.returncode
         assert "apt install gcc" in done.stderr and "dnf install gcc" in done.stderr
+        assert "apk add gcc musl-dev linux-headers" in done.stderr
+
+    @pytest.mark.parametrize("how", ["setup.py", "pip"])
+    def test_old_setuptools_says_what_it_takes(self, tree, how):
+        """65 dies in setup() over the license in pyproject.toml: the sentence has to come before."""
+        pytest.importorskip("setuptools", minversion="77")
+        run = {
+            "setup.py": "import runpy, sys; sys.argv = ['setup.py', '-q', 'build_ext']; runpy.run_path('setup.py', run_name='__main__')",
+            "pip": "import setuptools.build_meta as backend; backend.get_requires_for_build_wheel()",
+        }[how]
+        done = python(tree, "-c", f"import setuptools; setuptools.__version__ = '65.5.0'; {run}")
+        assert 0 != done.returncode and "Traceback" not in done.stderr
+        assert "iopf needs setuptools 77 or newer, this is 65.5.0: pip install -U setuptools" in done.stderr
+
+    def test_missing_headers_of_Linux_are_named(self):
+        """musl's compiler has none of its own."""
+        if shutil.which("musl-gcc") is None:
+            pytest.skip("needs musl-gcc")
+        csrc = ROOT / "csrc"
+        command = ["musl-gcc", "-std=gnu11", "-fsyntax-only", f"-I{csrc}/runtime/native", f"-I{csrc}/include",
+                   f"-I{csrc}/runtime", csrc / "runtime" / "native" / "runtime.c"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert 0 != done.returncode and "the headers of Linux are missing" in done.stderr
+
+    def test_a_machine_without_fibers_gets_all_but_the_explorer(self, tree):
+        """What needs the explorer says so in one line; the rest works."""
+        (tree / "iopf" / next(PACKAGE.glob("_explore*.so")).name).unlink()
+        program = "import iopf; iopf.Queue('q').close(); import iopf.explore; print('fine')"
+        assert "fine\n" == python(tree, "-S", "-c", SITE + program).stdout
+        for arguments in (["explore", "partial"], ["check"]):
+            done = python(tree, "-S", "-c", SITE + f"from iopf.cli import main; raise SystemExit(main({arguments}))")
+            assert (2, "", 1) == (done.returncode, done.stdout, len(done.stderr.splitlines())), done
+            assert "The build leaves the explorer out" in done.stderr
+
+    def test_the_build_leaves_out_the_explorer_where_it_has_no_fibers(self, tree):
+        """It says so. With fibers it is built: the control."""
+        pytest.importorskip("setuptools", minversion="77")
+        program = (
+            "import sys, runpy; from setuptools.command import build_ext as b\n"
+            "b.build_ext.build_extensions = lambda self: print('BUILDS', *(e.name for e in self.extensions))\n"
+            "sys.argv = ['setup.py', '-q', 'build_ext']; runpy.run_path('setup.py', run_name='__main__')"
+        )
+        whole = python(tree, "-c", program)
+        assert "BUILDS iopf._native iopf._plain iopf._explore\n" in whole.stdout and "left out" not in whole.stderr, whole
+        done = python(tree, "-c", program, CFLAGS="-DIOPF_FIBER_NONE")
+        assert "BUILDS iopf._native iopf._plain\n" in done.stdout
+        assert "the explorer is left out: its fiber switch has no form for this machine" in done.stderr
 
     @pytest.mark.parametrize("value", ["nonsense", "address,thread", "memory"])
     def test_sanitizers_that_there_are_not_are_named(self, tree, value):

@@ -17,23 +17,24 @@
 /*
  * ---- the scenario ----
  *
- * An array of records of XP_WORDS int32 each: an opcode and seven operands, called a to g here. First the definitions,
+ * An array of records of XP_WORDS int32 each: an opcode and eight operands, called a to h here. First the definitions,
  * then sections: at most one XP_SETUP, any number of XP_TASK and XP_WORK, at most one XP_TEARDOWN, each followed by its
  * operations, then one XP_END. Queues, devices, locks, tasks and work bodies are numbered from 0 in the order of their
- * records. -1 in an operand that names something means "none".
+ * records. -1 in an operand that names something means "none". A group's index and a PASID are 32 bits without a sign; a
+ * PASID is 0 for none.
  *
  * Tasks run concurrently, setup before them and teardown behind them. Before setup the explorer itself allocates the
  * queues, adds the devices to theirs and attaches them; behind teardown it answers the groups that are still held with
  * INVALID, detaches, removes devices that are still added, frees queues that are still there, waits for a grace period,
  * drops the devices, and looks for what leaked and which responses are missing.
  */
-#define XP_WORDS 8
+#define XP_WORDS 9
 
 #define XP_NOTHING 0		/* a record that was taken out, and keeps the numbers of the others */
 
 /* --- definitions --- */
 #define XP_DEF_QUEUE 1		/* a: workers, 0: as many as there are items */
-#define XP_DEF_DEVICE 2		/* a: queue or -1; b: handler XP_H_*, -1: not attached; c: pasid, -1: the device's own;
+#define XP_DEF_DEVICE 2		/* a: queue or -1; b: handler XP_H_*, -1: not attached; c: pasid, below 2^20;
 				   d: lock taken inside page_response, or -1; e: 1 the guest owns the PASID table;
 				   f: device whose iommu group it shares, or -1 */
 #define XP_DEF_LOCK 3		/* a driver's mutex */
@@ -53,9 +54,9 @@
  * g of those marked (r): XP_ANY: the result has to be 0 or an error that the core's contract allows there; else it has
  * to be exactly g.
  */
-#define XP_REPORT 20		/* (r) a: device, b: grpid, c: pasid or -1, d: IOMMU_FAULT_PERM_* bits, e: 1 the last page,
-				   f: address */
-#define XP_RESPOND 21		/* answers a held group, waits for it: a: device, b: grpid, c: pasid or -1, d: code 0
+#define XP_REPORT 20		/* (r) a: device, b: grpid, c: pasid, d: IOMMU_FAULT_PERM_* bits, e: 1 the last page,
+				   f, h: lower and upper half of the address */
+#define XP_RESPOND 21		/* answers a held group, waits for it: a: device, b: grpid, c: pasid, d: code 0
 				   success 1 invalid 2 failure, e: 1 frees it, 0 it stays held. Nobody brings one any
 				   more: gives up */
 #define XP_REMOVE 22		/* a: queue, b: device */
@@ -64,9 +65,9 @@
 #define XP_DISCARD 25		/* (r) a: queue */
 #define XP_FREE_QUEUE 26	/* a: queue */
 #define XP_CLOSE 27		/* a: device: drops the scenario's reference to it */
-#define XP_ATTACH 28		/* (r) a: device, b: handler, c: pasid or -1 */
-#define XP_DETACH 29		/* a: device, c: pasid or -1 */
-#define XP_REPLACE 30		/* (r) a: device, b: handler, c: pasid or -1 */
+#define XP_ATTACH 28		/* (r) a: device, b: handler, c: pasid, below 2^20 */
+#define XP_DETACH 29		/* a: device, c: pasid, below 2^20 */
+#define XP_REPLACE 30		/* (r) a: device, b: handler, c: pasid, below 2^20 */
 #define XP_FAIL_ALLOC 31	/* a: n: the n-th allocation of this task from here on fails */
 #define XP_LOCK 32		/* a: lock */
 #define XP_UNLOCK 33		/* a: lock */

@@ -83,7 +83,7 @@ int monitor_report_begin(int device, const struct record *r)
 	seen = monitor_see(device, r->c);
 	*t = (struct token){
 		.task = (s16)task, .nth = (s16)monitor_nth_report[task]++, .device = (s16)device, .last = r->e & 1,
-		.grpid = (u32)r->b, .pasid = r->c >= 0 ? (u32)r->c : 0, .code = -1,
+		.grpid = (u32)r->b, .pasid = (u32)r->c, .code = -1,
 		.record = engine.current->record, .begun = ++monitor_date, .space = -1,
 		.removals = (s16)s->removals, .launched = 0x7fff, .readded = s->adding,
 		.queues = (u16)seen->queues,

@@ -20,7 +20,7 @@ bool program_respond_ready(struct task *t)
 {
 	const struct record *r = &scenario.records[t->record];
 
-	return driver_is_held(r->a, (u32)r->b, r->c);
+	return driver_is_held(r->a, (u32)r->b, (u32)r->c);
 }
 
 /* Nobody can go on: those that wait for a group that is not coming give up. */
@@ -43,8 +43,8 @@ static int respond(const struct record *r)
 	struct task *t = engine.current;
 
 	t->gives_up = false;
-	wait_op(OP_RESPOND, driver_held_addr(r->a, (u32)r->b, r->c), NULL);
-	return driver_respond(r, t->gives_up && !driver_is_held(r->a, (u32)r->b, r->c));
+	wait_op(OP_RESPOND, driver_held_addr(r->a, (u32)r->b, (u32)r->c), NULL);
+	return driver_respond(r, t->gives_up && !driver_is_held(r->a, (u32)r->b, (u32)r->c));
 }
 
 static void run(const struct record *r)

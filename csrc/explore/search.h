@@ -21,8 +21,11 @@
 
 /* --- scenario.c --- */
 
+/* A device has PASIDs below. */
+#define PASID_LIMIT (1 << 20)
+
 struct record {
-	s32 op, a, b, c, d, e, f, g;
+	s32 op, a, b, c, d, e, f, g, h;
 };
 
 struct section {
@@ -72,11 +75,11 @@ int driver_attach(int device, int handler, int pasid, bool replace, int space);
 void driver_detach(int device, int pasid);
 int driver_report(const struct record *r);
 int driver_respond(const struct record *r, bool gives_up);
-bool driver_is_held(int device, u32 grpid, int pasid);
+bool driver_is_held(int device, u32 grpid, u32 pasid);
 void driver_answer_held(void);
 u64 driver_token_of(const struct iopf_group *group, const void *pc);
 void driver_look_at(struct iopf_group *group, const void *pc);	/* which requests it consists of */
-u64 driver_held_addr(int device, u32 grpid, int pasid);
+u64 driver_held_addr(int device, u32 grpid, u32 pasid);
 struct mutex *driver_lock(int index);
 void driver_free_locks(void);
 void driver_name_lock(const struct lock_class *class, char *text, size_t room);

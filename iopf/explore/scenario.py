@@ -37,6 +37,7 @@ HANDLERS = ("sva", "inline", "refuse", "held", "drop")
 CODES = ("success", "invalid", "failure")
 
 FORMAT = 1
+#: A device has PASIDs below; a request may carry any of 32 bits.
 MAX_PASID = 1 << 20
 MAX_INT = 2**31 - 1
 MAX_TASKS = 32
@@ -74,12 +75,12 @@ def one_of(what: str, value: object, choices: tuple[str, ...]) -> str:
     return str(value)
 
 
-def _pasid(value: object) -> int | None:
+def _pasid(value: object, limit: int = MAX_PASID) -> int | None:
     if value is None:
         return None
     if value == 0:
         raise ValueError("pasid 0 stands for requests without a PASID: say pasid=None")
-    return integer("pasid", value, 1, MAX_PASID - 1)
+    return integer("pasid", value, 1, limit - 1)
 
 
 def _returns(value: object) -> int | None:
@@ -222,11 +223,16 @@ class Task(Section):
         self, dev: Device, *, grpid: int, pasid: int | None = None, addr: int = 0x1000, perm: str = "r",
         last: bool = True, returns: int | None = None,
     ) -> Task:
-        """The device has a page request; ``last`` completes its group. ``pasid`` None: a request without one."""
+        """The device has a page request; ``last`` completes its group.
+
+        :param grpid: the group's index, 32 bits
+        :param pasid: 32 bits and not 0; None: a request without one
+        :param addr: byte address, 64 bits
+        """
         parse_perm(perm)
         return self._add(
-            "report", device=self._device(dev), grpid=integer("grpid", grpid, 0, MAX_INT), pasid=_pasid(pasid),
-            addr=integer("addr", addr, 0, MAX_INT), perm=perm, last=bool(last), returns=_returns(returns),
+            "report", device=self._device(dev), grpid=integer("grpid", grpid, 0, 2**32 - 1),
+            pasid=_pasid(pasid, 1 << 32), addr=integer("addr", addr, 0, 2**64 - 1), perm=perm, last=bool(last), returns=_returns(returns),
         )
 
     def report_partial(
@@ -247,8 +253,8 @@ class Task(Section):
             none comes, the end frees it. Two that may run at the same time need a lock of the driver around them
         """
         return self._add(
-            "respond", device=self._device(dev), grpid=integer("grpid", grpid, 0, MAX_INT), pasid=_pasid(pasid),
-            code=one_of("code", str(code).lower(), CODES), free=bool(free),
+            "respond", device=self._device(dev), grpid=integer("grpid", grpid, 0, 2**32 - 1),
+            pasid=_pasid(pasid, 1 << 32), code=one_of("code", str(code).lower(), CODES), free=bool(free),
         )
 
     def remove(self, queue: Queue, dev: Device) -> Task:

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #define _GNU_SOURCE
+#if !__has_include(<linux/futex.h>) || !__has_include(<linux/membarrier.h>)
+#error the headers of Linux are missing: linux-libc-dev (Debian), kernel-headers (Fedora), linux-headers (Alpine, musl)
+#endif
 #include <linux/bug.h>
 #include <linux/futex.h>
 #include <membarrier.h>
