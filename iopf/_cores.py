@@ -98,9 +98,9 @@ class Core:
         return self.name
 
 
-def named(text: str) -> Any:
-    """What a command line's --core means: a name, or a Core of the file that it names by ending in .c."""
-    return Core.from_source(text) if text.endswith(".c") else text
+def named(text: str | None, facets: Mapping[str, str | bool] | None = None) -> Any:
+    """What a command line's --core means: a name, or a Core of the file that it names by ending in .c; None stays."""
+    return Core.from_source(text, facets=facets) if text is not None and text.endswith(".c") else text
 
 
 def cores() -> dict[str, Core]:
@@ -134,13 +134,3 @@ def resolve(core: Any, runtime: Any) -> str:
     if name not in runtime.cores:
         raise ValueError(f"no core {name!r}: there are {', '.join(runtime.core_info)}")
     return name
-
-
-def resolve_for_explorer(core: Any) -> str:
-    """The name under which a core is known to the explorer; it is loaded when it has to be."""
-    if isinstance(core, Core) and core.source is not None:
-        from .explore.loader import load
-
-        compiled = core.compile_for("explore")
-        return load(compiled.library, compiled.symbol)
-    return core if isinstance(core, str) else str(getattr(core, "name", core))

@@ -25,7 +25,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from typing import Any, TextIO
 
-from ._cores import Core, CoreSourceError, cores, resolve_for_explorer
+from ._cores import Core, CoreSourceError, cores
 
 __all__ = ["Cell", "Table", "check"]
 
@@ -61,6 +61,8 @@ class Finding:
     message: str
     #: replays it
     token: str
+    #: the line that does
+    command: str
     #: the trace, as people read it
     trace: str
 
@@ -184,9 +186,11 @@ def _cell(job: _Job) -> Cell:
     from .explore import explore
     from .scenarios import build
 
-    result = explore(build(job.scenario), core=resolve_for_explorer(job.core), budget=job.budget)
+    result = explore(build(job.scenario), core=job.core, budget=job.budget)
     findings = tuple(
-        Finding(failure.kind, failure.contract, failure.clauses, failure.message, failure.token, str(failure))
+        Finding(
+            failure.kind, failure.contract, failure.clauses, failure.message, failure.token, failure.command, str(failure)
+        )
         for failure in result.failures
     )
     return Cell(
@@ -386,7 +390,7 @@ def render_bugs(table: Table) -> str:
         lines.append("")
         if (cell.core, finding.kind) in shown:
             lines.append(f"{cell.core} fails {cell.scenario} with the contract kept: {finding.kind}: {finding.message}")
-            lines.append(f"  iopf replay {finding.token}")
+            lines.append(f"  {finding.command}")
         else:
             shown.add((cell.core, finding.kind))
             lines.append(finding.trace)

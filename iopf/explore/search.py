@@ -7,21 +7,20 @@ the exception is kept, C is told to stop, and the exception goes on when C is ba
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
-from .._cores import resolve_for_explorer
+from .._cores import Core
 from . import _engine
 from ._engine import Engine, text
 from .bytecode import Compiled, compile_scenario
+from .corefile import CoreFile, core_file
 from .lines import Place
-from .lines import find as find_line
+from .loader import load_table
 from .result import Failure, Hot, Outcome, Progress, Result, Run, Site, Step, verdict_of
 from .scenario import BaseScenario, returned
-from .token import encode
+from .token import command, encode
 
 __all__ = ["STRATEGIES", "Interrupted", "explore", "find_core"]
 
@@ -53,19 +52,18 @@ class Interrupted(KeyboardInterrupt):
         self.result = result
 
 
-def core_name(core: Any) -> str:
-    """The name by which the explorer knows a core, or an object with one; a core of a file is compiled and loaded."""
-    if isinstance(core, str):
-        return core
-    if not isinstance(getattr(core, "name", None), str):
-        raise TypeError(f"core is a Core, or the name of one, not {type(core).__name__}")
-    return resolve_for_explorer(core)
-
-
 def find_core(core: Any) -> Any:
-    """A core by its name, or of an object with one, as C knows it. ValueError lists the names."""
+    """A core as C knows it, of its name or a Core; one of a file is compiled and loaded. ValueError lists the names.
+
+    Not inside of a turn: loading takes one.
+    """
     engine = _engine.get()
-    name = core_name(core)
+    if isinstance(core, Core) and core.source is not None:
+        compiled = core.compile_for("explore")
+        return load_table(compiled.library, compiled.symbol)[1]
+    name = core if isinstance(core, str) else getattr(core, "name", None)
+    if not isinstance(name, str):
+        raise TypeError(f"core is a Core, or the name of one, not {type(core).__name__}")
     found = engine.lib.xp_find_core(name.encode())
     if not found:
         known = [
@@ -155,12 +153,10 @@ def explore(
     ):
         flags |= flag if wanted else 0
 
-    core = core_name(core)
+    table, file = find_core(core), core_file(core)
     with _engine.turn() as engine:
-        table = find_core(core)
         compiled = compile_scenario(scenario, engine.lib)
-        options = engine.ffi.new("struct xp_options *")
-        options.core = table
+        options, kept = new_options(engine, table, scenario, compiled)
         options.strategy = STRATEGIES.index(strategy)
         options.bound = -1 if bound is None else bound
         options.flags = flags
@@ -178,10 +174,10 @@ def explore(
         status = engine.lib.xp_explore(code, len(compiled.words), options, raw)
         if status and engine.error is None:
             engine.check(status, f"exploring {scenario.name!r}")
-        copier = Copier(engine, scenario, compiled, text(engine.ffi, engine.lib.xp_core_name(table)) or "?", flags,
-                        max_steps)
+        copier = Copier(engine, scenario, compiled, table, file, flags, max_steps)
         result = copier.result(raw, seed)
         error = engine.error
+        del kept
     if isinstance(error, KeyboardInterrupt):
         raise Interrupted(result) from error
     if error is not None:
@@ -189,6 +185,30 @@ def explore(
     if progress is not None and result.exhausted:
         progress(_whole(result, last[0] if last else None))
     return result
+
+
+def named_fields(scenario: BaseScenario, raw: str) -> str:
+    """The shared memory of a program by the names of its fields."""
+    fields = getattr(scenario, "at", None)
+    if not fields or "memory" not in raw:
+        return raw
+    by_offset = {address.offset: name for name, address in fields.items()}
+    return _MEMORY.sub(lambda match: by_offset.get(int(match[1] or match[2] or 0), match[0]), raw)
+
+
+def new_options(engine: Engine, table: Any, scenario: BaseScenario, compiled: Compiled) -> tuple[Any, list[Any]]:
+    """Options of a search on a core, and what has to stay as long as they do: how signatures name places."""
+    ffi = engine.ffi
+    names = [
+        ffi.new("char[]", named_fields(scenario, str(record.operation or record.section or "the set-up")).encode())
+        for record in compiled.records
+    ]
+    records = ffi.new("const char *[]", names)
+    options = ffi.new("struct xp_options *")
+    options.core = table
+    options.function = engine.lib.xp_on_function
+    options.records = records
+    return options, [names, records]
 
 
 def _whole(result: Result, last: Progress | None) -> Progress:
@@ -253,13 +273,16 @@ class Copier:
     """Copies what a search found out of C."""
 
     def __init__(
-        self, engine: Engine, scenario: BaseScenario, compiled: Compiled, core: str, flags: int, max_steps: int | None
+        self, engine: Engine, scenario: BaseScenario, compiled: Compiled, table: Any, file: CoreFile | None, flags: int,
+        max_steps: int | None,
     ):
         self.ffi = engine.ffi
         self.lib = engine.lib
+        self.place = engine.place
         self.scenario = scenario
         self.compiled = compiled
-        self.core = core
+        self.core = text(engine.ffi, engine.lib.xp_core_name(table)) or "?"
+        self.file = file
         self.flags = flags
         self.max_steps = max_steps
         self.tasks: list[str] = []
@@ -343,11 +366,7 @@ class Copier:
 
     def fields(self, raw: str) -> str:
         """The shared memory of a program by the names of its fields."""
-        fields = getattr(self.scenario, "at", None)
-        if not fields or "memory" not in raw:
-            return raw
-        by_offset = {address.offset: name for name, address in fields.items()}
-        return _MEMORY.sub(lambda match: by_offset.get(int(match[1] or match[2] or 0), match[0]), raw)
+        return named_fields(self.scenario, raw)
 
     def outcome(self, raw: str) -> str:
         """The words of an outcome: calls by their names instead of the numbers of their records."""
@@ -365,14 +384,6 @@ class Copier:
         """``count`` failures, or notes."""
         return tuple(self.failure(function(index)) for index in range(count))
 
-    def place(self, raw: Any) -> Place | None:
-        if not raw.file:
-            return None
-        path = os.fsdecode(self.ffi.string(raw.file))
-        place = find_line(path, raw.offset)
-        symbol = self.text(raw.symbol)
-        return replace(place, function=symbol) if symbol and not place.function else place
-
     def failure(self, raw: Any) -> Failure:
         """One struct xp_failure."""
         steps = tuple(self.step(raw.steps[index]) for index in range(raw.nr_steps))
@@ -382,8 +393,14 @@ class Copier:
             for run in (raw.runs[index] for index in range(raw.nr_runs))
         )
         dropped = tuple(raw.dropped[index] for index in range(raw.nr_dropped))
+        tasks = tuple((raw.tasks[index].parent, raw.tasks[index].nth) for index in range(raw.nr_tasks))
         kind = self.kinds[raw.kind]
-        signature = self.text(raw.signature) or kind
+        signature = self.fields(self.text(raw.signature) or kind)
+        told = tuple(self.sites(sites))
+        token = encode(
+            scenario=self.scenario, core=self.core, file=self.file, runs=runs, tasks=tasks, dropped=dropped, kind=kind,
+            signature=signature, hash=raw.hash, flags=self.flags, max_steps=self.max_steps,
+        )
         return Failure(
             kind=kind,
             message=self.named(self.text(raw.message) or kind),
@@ -401,18 +418,17 @@ class Copier:
             minimal=bool(raw.minimal),
             confirmed=bool(raw.confirmed),
             rank=raw.rank,
-            sites=tuple(self.sites(sites)),
+            sites=told,
             steps=steps,
             runs=runs,
             culprit=(raw.culprit_first, raw.culprit_second) if raw.culprit_first >= 0 <= raw.culprit_second else None,
             dropped=tuple(str(self.compiled.records[index]) for index in dropped),
             scenario=self.scenario.name,
             core=self.core,
-            token=encode(
-                scenario=self.scenario, core=self.core, runs=runs, dropped=dropped, kind=kind, signature=signature,
-                hash=raw.hash, flags=self.flags, max_steps=self.max_steps,
-            ),
+            token=token,
             tasks=tuple(self.tasks),
+            place=next((site.place for site in told if site.place is not None), None),
+            command=command(token, self.file),
         )
 
     def sites(self, raw: Sequence[Any]) -> Iterator[Site]:
