@@ -100,7 +100,11 @@ class Core:
 
 def named(text: str | None, facets: Mapping[str, str | bool] | None = None) -> Any:
     """What a command line's --core means: a name, or a Core of the file that it names by ending in .c; None stays."""
-    return Core.from_source(text, facets=facets) if text is not None and text.endswith(".c") else text
+    if text is not None and text.endswith(".c"):
+        return Core.from_source(text, facets=facets)
+    if facets:
+        raise ValueError("--facet is about the kernel file that --core names, and there is none")
+    return text
 
 
 def cores() -> dict[str, Core]:

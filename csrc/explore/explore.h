@@ -357,9 +357,14 @@ struct xp_run {
 	const char *object;
 };
 
-/* The numbers of a search's tasks: number i + 1 is that of the nth task that task number parent started (0: the explorer). */
+/*
+ * The numbers of a search's tasks: number i + 1 is that of the nth task that task number parent started (0: the explorer).
+ * Which of them an execution started, and what that is, depends on what of the scenario it dropped.
+ */
 struct xp_task {
 	int parent, nth;
+	const char *name;	/* of a failure: as xp_task_name() has it. NULL: it did not start */
+	int section;
 };
 
 /* One execution, as it was written down. */

@@ -198,8 +198,11 @@ static void write_tasks(struct found *f)
 
 	if (!tasks)
 		return;
-	for (i = 0; i < engine.nr_ids; i++)
-		tasks[i] = (struct xp_task){ engine.tasks[i + 1].parent, engine.tasks[i + 1].nth };
+	for (i = 0; i < engine.nr_ids; i++) {
+		tasks[i] = (struct xp_task){ .parent = engine.tasks[i + 1].parent, .nth = engine.tasks[i + 1].nth, .section = -1 };
+		if (engine.used >> (i + 1) & 1)
+			tasks[i].name = xp_task_name(i + 1, &tasks[i].section);
+	}
 	f->face.tasks = tasks;
 	f->face.nr_tasks = engine.nr_ids;
 }

@@ -13,6 +13,7 @@ import time
 from typing import Any, TextIO
 
 from .._cores import named
+from .._facets import parse_facets
 from .._source import CoreSourceError
 from .result import Failure, Progress, Result
 
@@ -218,11 +219,10 @@ def run_explore(arguments: argparse.Namespace) -> int:
 
 def run_replay(arguments: argparse.Namespace) -> int:
     """``iopf replay``."""
-    from .corefile import facets_of
     from .replay import DidNotReproduce, replay
 
     try:
-        result = replay(arguments.token, core=named(arguments.core, facets_of(arguments.core, arguments.facet)))
+        result = replay(arguments.token, core=named(arguments.core, parse_facets(arguments.facet)))
     except DidNotReproduce as error:
         passes = error.step is None and error.result is not None and error.result.failure is None
         if arguments.json:

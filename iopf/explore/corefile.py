@@ -12,7 +12,6 @@ import functools
 import hashlib
 import os
 import shlex
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from typing import Any
 from .._cores import Core
 from .._facets import CoreSourceError, Facets, detect
 
-__all__ = ["CoreFile", "core_file", "facets_of"]
+__all__ = ["CoreFile", "core_file"]
 
 
 @dataclass(frozen=True)
@@ -33,9 +32,10 @@ class CoreFile:
     #: those that were not what the text shows, by name
     facets: dict[str, str | bool] = field(default_factory=dict)
 
-    def core(self, name: str) -> Core:
-        """The core again. ValueError says what to do when the file is not what it was."""
-        hint = f"name the file with --core FILE{self.facet_arguments} (core= in Python) to run it on that"
+    def core(self, name: str, option: str = "--core") -> Core:
+        """The core again. ValueError says what to do when the file is not what it was, with that option."""
+        facets = self.facet_arguments if option == "--core" else ""
+        hint = f"name the file with {option} FILE{facets} (core= in Python) to run the token on that"
         try:
             content = Path(self.path).read_bytes()
         except (OSError, ValueError) as error:
@@ -72,19 +72,6 @@ class CoreFile:
 
 def _text(value: str | bool) -> str:
     return str(value).lower() if isinstance(value, bool) else value
-
-
-def facets_of(core: str | None, pairs: Sequence[str]) -> dict[str, str | bool]:
-    """What ``--facet NAME=VALUE`` says, of a ``--core`` that has to be a file. ValueError: it is wrong."""
-    if pairs and not (core or "").endswith(".c"):
-        raise ValueError("--facet is about the kernel file that --core names, and there is none")
-    found: dict[str, str | bool] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise ValueError(f"--facet {pair}: takes NAME=VALUE")
-        found[name] = {"true": True, "false": False}.get(value, value)
-    return found
 
 
 @functools.lru_cache(maxsize=64)

@@ -45,7 +45,8 @@ def _what(op: str | None, of: str | None) -> str:
 
 
 def replay(token: str, *, core: Any = None, scenario: BaseScenario | None = None) -> Result:
-    """Runs the execution that a token describes; its result, with the failure and its trace.
+    """Runs the execution that a token describes; its result, whose ``failure`` is the recorded one, with its trace.
+    ``failures`` has what else that execution shows behind it.
 
     The core is the token's. One of a user's file is compiled again from that file, if it is what it was; otherwise
     ``core=`` has to name it. Threads take turns.
@@ -76,7 +77,8 @@ def replay(token: str, *, core: Any = None, scenario: BaseScenario | None = None
                     " those that were recorded",
                     step=None, expected=f"steps {recorded.hash:x}", found=f"steps {hash:x}", result=result,
                 )
-            return result
+            others = tuple(other for other in result.failures if other is not failure)
+            return dataclasses.replace(result, failure=failure, failures=(failure, *others))
     found = ", ".join(failure.signature for failure in result.failures) or "no failure"
     raise DidNotReproduce(
         f"the execution followed the schedule to its end; expected {recorded.signature}, found {found}",

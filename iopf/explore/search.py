@@ -285,6 +285,7 @@ class Copier:
         self.file = file
         self.flags = flags
         self.max_steps = max_steps
+        #: of the failure that is being copied
         self.tasks: list[str] = []
         self.kinds = {number: name for name, number in _engine.names("kind").items()}
 
@@ -294,11 +295,10 @@ class Copier:
     def object(self, pointer: Any) -> str | None:
         """The name of an object."""
         raw = self.text(pointer)
-        return None if raw is None else self.fields(raw)
+        return None if raw is None else self.named(raw)
 
     def result(self, raw: Any, seed: int) -> Result:
         """A struct xp_result with all that belongs to it."""
-        self.tasks = [self.task_name(number) for number in range(raw.nr_tasks)]
         failures = self.failures(self.lib.xp_failure, raw.nr_failures)
         notes = self.failures(self.lib.xp_note, raw.nr_notes)
         strategy = self.text(self.lib.xp_strategy_name(raw.strategy)) or "?"
@@ -345,7 +345,7 @@ class Copier:
                     item.races)
                 for item in hot
             ),
-            tasks=tuple(self.tasks),
+            tasks=tuple(self.task_name(number) for number in range(raw.nr_tasks)),
             reset_ns=raw.reset_ns,
             seed=seed,
         )
@@ -354,9 +354,18 @@ class Copier:
         """A task's name in the scenario; works and callbacks are named by who queued them."""
         section = self.ffi.new("int *", -1)
         raw = self.text(self.lib.xp_task_name(number, section)) or f"task {number}"
-        if 0 <= section[0] < len(self.compiled.records) and self.compiled.records[section[0]].section:
-            return str(self.compiled.records[section[0]].section)
+        return self.section_or(section[0], raw)
+
+    def section_or(self, section: int, raw: str) -> str:
+        """The task of the scenario whose record that is, else what C says."""
+        if 0 <= section < len(self.compiled.records) and self.compiled.records[section].section:
+            return str(self.compiled.records[section].section)
         return self.named(raw)
+
+    def tasks_of(self, raw: Any) -> list[str]:
+        """The names of the tasks of a failure's execution, by number."""
+        tasks = [raw.tasks[index] for index in range(raw.nr_tasks)]
+        return ["main", *(self.section_or(task.section, self.text(task.name) or "not started") for task in tasks)]
 
     def named(self, raw: str) -> str:
         """Text of C with names of the scenario: its tasks for "task 2", "work 1 of task 0"."""
@@ -386,6 +395,7 @@ class Copier:
 
     def failure(self, raw: Any) -> Failure:
         """One struct xp_failure."""
+        self.tasks = self.tasks_of(raw)
         steps = tuple(self.step(raw.steps[index]) for index in range(raw.nr_steps))
         sites = [raw.sites[index] for index in range(raw.nr_sites)]
         runs = tuple(

@@ -53,7 +53,7 @@ def test_a_failure_is_exit_code_1_with_its_trace(run, saved):
     """The trace, the result, and no escape codes on a pipe."""
     code, out, _ = run("explore", saved, "--core", "v6.14")
     assert 1 == code
-    assert "iopf replay iopf1." in out and "fail: " in out and "\033" not in out
+    assert "iopf replay iopf2." in out and "fail: " in out and "\033" not in out
 
 
 def test_json_is_the_whole_result(run, saved):
@@ -63,21 +63,21 @@ def test_json_is_the_whole_result(run, saved):
     code, out, _ = run("explore", saved, "--core", "v6.14", "--json")
     data = json.loads(out)
     assert (1, "fail") == (code, data["verdict"])
-    assert data["failure"]["token"].startswith("iopf1.") and data["failure"]["steps"]
+    assert data["failure"]["token"].startswith("iopf2.") and data["failure"]["steps"]
 
 
 def test_replay_runs_a_token(run):
-    """1: it fails as recorded; 2: it does not fit, or is none."""
+    """1: it fails as recorded; 3: it did not reproduce; 2: it is no token."""
     token = explore(sc.work_against_removal(), core="v6.14").failure.token
     code, out, _ = run("replay", token)
     assert 1 == code and token in out
     code, out, _ = run("replay", token, "--json")
     assert 1 == code and json.loads(out)["reproduced"] is True
     code, out, _ = run("replay", token, "--core", "iopf")
-    assert code in (0, 2) and "did not reproduce" in out
+    assert 3 == code and "did not reproduce" in out
     code, out, _ = run("replay", token, "--core", "iopf", "--json")
     assert json.loads(out)["reproduced"] is False
-    code, _, err = run("replay", "iopf1.nonsense")
+    code, _, err = run("replay", "iopf2.nonsense")
     assert 2 == code and "damaged" in err
     code, _, err = run("replay", "iopf9.nonsense")
     assert 2 == code and "format" in err
@@ -88,7 +88,7 @@ def test_a_kernel_file_is_a_core(run, saved):
     file = str(Path(__file__).resolve().parents[1] / "kernel_files" / "form-h.c")
     code, out, _ = run("explore", saved, "--core", file)
     assert 1 == code and "form-h.c:" in out
-    token = next(line for line in out.splitlines() if "iopf replay iopf1." in line).split()[-1]
+    token = next(line for line in out.splitlines() if "iopf replay iopf2." in line).split()[-1]
     assert 1 == run("replay", token, "--core", file)[0]
     code, _, err = run("explore", saved, "--core", "/no/such.c")
     assert 2 == code and "/no/such.c" in err

@@ -58,7 +58,7 @@ def test_a_failing_test_shows_the_trace_in_a_section_of_its_own(run):
     result.assert_outcomes(failed=1)
     text = result.stdout.str()
     section = text[text.index("iopf: the execution that fails"):]
-    for part in ("on core v6.14", "irq", "teardown", "iopf replay iopf1."):
+    for part in ("on core v6.14", "irq", "teardown", "iopf replay iopf2."):
         assert part in section
 
 
@@ -72,7 +72,7 @@ def test_several_cores_run_every_test_that_depends_on_one(run):
 def test_a_token_replaces_the_search_of_its_scenario(run):
     """--iopf-replay: the one execution; searches of other scenarios are skipped."""
     text = run("--iopf-core", "v6.14", "-k", "check").stdout.str()
-    token = next(line for line in text.splitlines() if "iopf replay iopf1." in line).split()[-1]
+    token = next(line for line in text.splitlines() if "iopf replay iopf2." in line).split()[-1]
     result = run("--iopf-core", "v6.14", "--iopf-replay", token)
     result.assert_outcomes(failed=1, skipped=1, passed=1)
     result.stdout.fnmatch_lines(["*iopf: the execution that fails*"])
