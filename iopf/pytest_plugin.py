@@ -32,6 +32,7 @@ __all__ = ["Explore"]
 
 DEFAULT_CORE = "iopf"
 SECTION = "iopf: the execution that fails"
+NOTHING_FAILED = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -158,15 +159,15 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     replayed = config.stash.get(_REPLAYED, False)
     if hasattr(config, "workeroutput"):
         config.workeroutput["iopf_replayed"] = replayed
-    elif not replayed and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+    elif not replayed and exitstatus in NOTHING_FAILED:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
     """Says so."""
     if config.getoption("--iopf-replay") is None or config.getoption("collectonly"):
         return
-    if not config.stash.get(_REPLAYED, False):
+    if not config.stash.get(_REPLAYED, False) and exitstatus in NOTHING_FAILED:
         terminalreporter.section("iopf: nothing was replayed", red=True)
         terminalreporter.line(
             "No test that ran explores the scenario of --iopf-replay: name the test that made the token, or run"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the explorer's tests share: scenarios and mutants in modules beside them, and a look at the classes."""
 
+import argparse
 import importlib.util
 import os
 import shutil
@@ -19,6 +20,24 @@ def compiled(tmp_path_factory):
         pytest.skip("needs gcc")
     extension = importlib.util.find_spec("iopf._explore").origin
     return importlib.import_module("mutants").compile_all(tmp_path_factory.mktemp("mutants"), extension, os.cpu_count())
+
+
+@pytest.fixture
+def run(capsys):
+    """Runs a command line: exit code, output, errors."""
+    def run(*arguments):
+        from iopf.explore.cli import register
+
+        parser = argparse.ArgumentParser(prog="iopf")
+        register(parser.add_subparsers(required=True))
+        try:
+            parsed = parser.parse_args(arguments)
+            code = parsed.run(parsed)
+        except SystemExit as error:
+            code = error.code
+        return code, *capsys.readouterr()
+
+    return run
 
 
 @pytest.fixture
