@@ -98,7 +98,7 @@ def test_a_token_of_a_file_finds_it_or_asks_for_it(run, pytester, monkeypatch):
     file = pytester.path / "mine.c"
     shutil.copy(Path(__file__).resolve().parents[1] / "kernel_files" / "form-h.c", file)
     text = run("--iopf-core", str(file), "-k", "check").stdout.str()
-    token = next(line for line in text.splitlines() if "iopf replay iopf2." in line).split()[2]
+    token = next(word for word in text.split() if word.startswith("iopf2."))
     for core in (["--iopf-core", str(file)], []):
         result = run(*core, "--iopf-replay", token, "-k", "check")
         result.assert_outcomes(failed=1)
