@@ -265,11 +265,14 @@ typedef int (*xp_progress_fn)(void *arg, const struct xp_progress *progress);
 /* A place in the code: an address in a core (or in the explorer), to be looked up in the line map of its file. */
 struct xp_place {
 	const char *file;	/* of the shared object, NULL: an operation of the scenario itself */
-	uint64_t offset;	/* in that file, as objdump shows it */
+	uint64_t offset;	/* in that file, as objdump shows it; of an operation its record */
 	const char *symbol;	/* when it is known without a map, else NULL */
 };
 
-/* The function of the source that a place is in; NULL: not known. The text is copied. Asked once for each place. */
+/*
+ * The function of the source that a place is in, or what the operation is called; NULL: not known. The text has to stay for
+ * the search. Asked for the signatures of what fails, and seldom.
+ */
 typedef const char *(*xp_function_fn)(const struct xp_place *place);
 
 struct xp_options {
@@ -285,8 +288,7 @@ struct xp_options {
 	xp_progress_fn progress;	/* NULL: none */
 	void *progress_arg;
 	double progress_interval;	/* seconds, 0: 0.05 */
-	xp_function_fn function;	/* NULL: functions are those of the symbol table */
-	const char *const *records;	/* what each record is called in a signature; NULL, or NULL in it: "record 7" */
+	xp_function_fn function;	/* NULL: functions are those of the symbol table, operations "record 7" */
 };
 
 /* ---- results ---- */

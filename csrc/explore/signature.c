@@ -13,7 +13,7 @@
  *
  * A function is the source's, whatever it was compiled into. Only the line map knows that, and the caller has it
  * (options.function): it is asked once for each place. Where an operation of the scenario stands in the place of code, it is
- * the operation as the caller wrote it (options.records).
+ * the operation as the caller wrote it.
  *
  * Failing executions are many in some searches. What the words are made of is compared first, address by address; only what
  * was not seen before in this search is put into words.
@@ -72,12 +72,14 @@ static const char *function_at(const void *pc)
 static const char *function_of(const void *pc)
 {
 	int record = (int)(u64)pc - 1;
+	const char *name;
 
 	if ((u64)pc >= PC_RECORDS)
 		return function_at(pc);
 	if (record < 0 || record >= scenario.nr_records)
 		return "";
-	return options.records && options.records[record] ? options.records[record] : record_text("record %d", record);
+	name = options.function ? options.function(&(struct xp_place){ .offset = (u64)record }) : NULL;
+	return name ? name : record_text("record %d", record);
 }
 
 /* --- words --- */

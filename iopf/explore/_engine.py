@@ -38,6 +38,8 @@ class Engine:
             raise RuntimeError(f"the explorer cannot work in this process: {text(self.ffi, why)}")
         #: Called with (struct xp_progress *): not 0 stops the search. Set by the search that runs.
         self.on_progress: Callable[[Any], int] | None = None
+        #: What a record of the scenario is called in a signature. Set by the search that runs.
+        self.on_record: Callable[[int], str] | None = None
         #: What a callback raised; the search re-raises it when C is back.
         self.error: BaseException | None = None
         self._functions: dict[str, Any] = {}
@@ -59,9 +61,12 @@ class Engine:
 
     def _function(self, raw: Any) -> Any:
         place = self.place(raw)
-        if place is None:
+        if place is not None:
+            name = place.function or place.file
+        elif self.on_record is not None:
+            name = self.on_record(raw.offset)
+        else:
             return self.ffi.NULL
-        name = place.function or place.file
         if name not in self._functions:  # it has to stay when this has returned
             self._functions[name] = self.ffi.new("char[]", name.encode())
         return self._functions[name]
@@ -115,7 +120,7 @@ def turn() -> Iterator[Engine]:
         engine.error = None
         yield engine
     finally:
-        engine.on_progress = None
+        engine.on_progress = engine.on_record = None
         _owner = None
         _turn.release()
 

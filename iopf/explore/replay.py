@@ -93,7 +93,7 @@ def _run(recorded: Token, subject: BaseScenario, core: Any) -> tuple[Result, lis
         ffi, lib = engine.ffi, engine.lib
         compiled = compile_scenario(subject, lib)
         dropped = recorded.dropped if subject == recorded.scenario else ()
-        options, kept = new_options(engine, table, subject, compiled)
+        options = new_options(engine, table, subject, compiled)
         options.flags = recorded.flags
         options.max_steps = recorded.max_steps or 0
         strings = [
@@ -122,7 +122,6 @@ def _run(recorded: Token, subject: BaseScenario, core: Any) -> tuple[Result, lis
         if divergence.happened:
             _raise_divergence(copier, divergence, recorded.runs, result)
         hashes = [lib.xp_failure(index).hash for index in range(raw.nr_failures)]
-        del kept
     return result, hashes
 
 

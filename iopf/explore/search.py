@@ -156,7 +156,7 @@ def explore(
     table, file = find_core(core), core_file(core)
     with _engine.turn() as engine:
         compiled = compile_scenario(scenario, engine.lib)
-        options, kept = new_options(engine, table, scenario, compiled)
+        options = new_options(engine, table, scenario, compiled)
         options.strategy = STRATEGIES.index(strategy)
         options.bound = -1 if bound is None else bound
         options.flags = flags
@@ -177,7 +177,6 @@ def explore(
         copier = Copier(engine, scenario, compiled, table, file, flags, max_steps)
         result = copier.result(raw, seed)
         error = engine.error
-        del kept
     if isinstance(error, KeyboardInterrupt):
         raise Interrupted(result) from error
     if error is not None:
@@ -196,19 +195,18 @@ def named_fields(scenario: BaseScenario, raw: str) -> str:
     return _MEMORY.sub(lambda match: by_offset.get(int(match[1] or match[2] or 0), match[0]), raw)
 
 
-def new_options(engine: Engine, table: Any, scenario: BaseScenario, compiled: Compiled) -> tuple[Any, list[Any]]:
-    """Options of a search on a core, and what has to stay as long as they do: how signatures name places."""
-    ffi = engine.ffi
-    names = [
-        ffi.new("char[]", named_fields(scenario, str(record.operation or record.section or "the set-up")).encode())
-        for record in compiled.records
-    ]
-    records = ffi.new("const char *[]", names)
-    options = ffi.new("struct xp_options *")
+def new_options(engine: Engine, table: Any, scenario: BaseScenario, compiled: Compiled) -> Any:
+    """Options of a search on a core; the engine is told what signatures call the scenario's operations."""
+
+    def name(index: int) -> str:
+        record = compiled.records[index]
+        return named_fields(scenario, str(record.operation or record.section or "the set-up"))
+
+    engine.on_record = name
+    options = engine.ffi.new("struct xp_options *")
     options.core = table
     options.function = engine.lib.xp_on_function
-    options.records = records
-    return options, [names, records]
+    return options
 
 
 def _whole(result: Result, last: Progress | None) -> Progress:
