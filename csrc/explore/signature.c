@@ -210,9 +210,9 @@ u64 finding_signature(const struct finding *f)
 	}
 	h = (u64)key.pc ^ (u64)key.other_pc << 20 ^ (u64)key.kind << 40 ^ key.offset ^ key.detail << 8;
 	slot = &known[(h * 0x9e3779b97f4a7c15ull) >> 56];
-	if (slot->kind == key.kind && slot->by_order == key.by_order && slot->pc == key.pc && slot->other_pc == key.other_pc &&
-	    slot->text == key.text && slot->type == key.type && slot->offset == key.offset && slot->detail == key.detail &&
-	    slot->signature)
+	if (slot->signature && slot->kind == key.kind && slot->by_order == key.by_order && slot->pc == key.pc &&
+	    slot->other_pc == key.other_pc && slot->text == key.text && slot->type == key.type &&
+	    slot->offset == key.offset && slot->detail == key.detail)
 		return slot->signature;
 	put_into_words(&w, f);
 	key.signature = hash_of(w.text);

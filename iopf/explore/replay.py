@@ -13,7 +13,6 @@ import dataclasses
 from typing import Any
 
 from . import _engine
-from ._engine import text
 from .bytecode import compile_scenario
 from .corefile import core_file
 from .result import Result, Run

@@ -363,7 +363,7 @@ class Copier:
     def tasks_of(self, raw: Any) -> list[str]:
         """The names of the tasks of a failure's execution, by number."""
         tasks = [raw.tasks[index] for index in range(raw.nr_tasks)]
-        return ["main", *(self.section_or(task.section, self.text(task.name) or "not started") for task in tasks)]
+        return ["main", *(self.section_or(task.section, self.text(task.name) or "") for task in tasks)]
 
     def named(self, raw: str) -> str:
         """Text of C with names of the scenario: its tasks for "task 2", "work 1 of task 0"."""
