@@ -110,6 +110,7 @@ EXPLORED_FLAGS = (
 
 EXPLORE_CALLBACKS = """
 extern "Python" int xp_on_progress(void *arg, const struct xp_progress *progress);
+extern "Python" const char *xp_on_function(const struct xp_place *place);
 """
 
 

@@ -14,6 +14,7 @@ from typing import TextIO
 from . import _exit
 from ._cores import Core, CoreSourceError, cores
 from ._exit import ACCEPTABLE, UNUSABLE
+from ._facets import parse_facets
 from ._hints import said, unknown
 from ._options import seconds
 from .check import BUDGET, Table, check, render, render_bugs
@@ -50,16 +51,6 @@ def _usage(message: object) -> int:
     return UNUSABLE
 
 
-def _facets(pairs: list[str]) -> dict[str, str | bool]:
-    found: dict[str, str | bool] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise ValueError(f"--facet {pair}: takes NAME=VALUE")
-        found[name] = {"true": True, "false": False}.get(value, value)
-    return found
-
-
 def _progress(stream: TextIO) -> Callable[[int, int], None] | None:
     if not stream.isatty():
         return None
@@ -85,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
                 hint = f"; a file is SOURCE: iopf check {name}" if os.path.exists(name) else ""
                 raise ValueError(f"{unknown('core', name, known)}{hint}")
         if arguments.source is not None:
-            facets = _facets(arguments.facet)
+            facets = parse_facets(arguments.facet)
             file = os.path.basename(arguments.source)
             source = Core._from_source(
                 arguments.source, "explore", facets=facets, name=f"./{file}" if file in known else None

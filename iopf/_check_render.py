@@ -97,7 +97,7 @@ def render_bugs(table: Table) -> str:
         lines.append("")
         if (cell.core, finding.kind) in shown:
             lines.append(f"{cell.core} fails {cell.scenario} with the contract kept: {finding.kind}: {finding.message}")
-            lines.append(f"  iopf replay {finding.token}")
+            lines.append(f"  {finding.command}")
         else:
             shown.add((cell.core, finding.kind))
             lines.append(finding.trace)

@@ -8,9 +8,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import overload
+
 from . import _runtime
-from ._hints import unknown
 from ._facets import CoreSourceError, Facets
+from ._hints import unknown
 from ._source import CompiledCore, compile_core
 
 __all__ = ["Core", "CoreSourceError", "Facets", "cores"]
@@ -98,9 +100,21 @@ class Core:
         return self.name
 
 
-def named(text: str) -> Core | str:
-    """What a command line's --core means: a name, or a Core of the file that it names by ending in .c."""
-    return Core.from_source(text) if text.endswith(".c") else text
+@overload
+def named(text: str, facets: Mapping[str, str | bool] | None = None) -> Core | str: ...
+
+
+@overload
+def named(text: None, facets: Mapping[str, str | bool] | None = None) -> None: ...
+
+
+def named(text: str | None, facets: Mapping[str, str | bool] | None = None) -> Core | str | None:
+    """What a command line's --core means: a name, or a Core of the file that it names by ending in .c; None stays."""
+    if text is not None and text.endswith(".c"):
+        return Core.from_source(text, facets=facets)
+    if facets:
+        raise ValueError("--facet is about the kernel file that --core names, and there is none")
+    return text
 
 
 def cores() -> dict[str, Core]:
@@ -134,13 +148,3 @@ def resolve(core: Core | str, runtime: _runtime.Runtime) -> str:
     if name not in runtime.cores:
         raise ValueError(unknown("core", name, runtime.core_info))
     return name
-
-
-def resolve_for_explorer(core: Core | str) -> str:
-    """The name under which a core is known to the explorer; it is loaded when it has to be."""
-    if isinstance(core, Core) and core.source is not None:
-        from .explore.loader import load
-
-        compiled = core.compile_for("explore")
-        return load(compiled.library, compiled.symbol)
-    return core if isinstance(core, str) else str(getattr(core, "name", core))

@@ -13,12 +13,13 @@ from __future__ import annotations
 import dataclasses
 import errno
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ._hints import closest
 from .exceptions import IopfError
 
-__all__ = ["SUPPORTED", "CoreSourceError", "Facets", "detect"]
+__all__ = ["SUPPORTED", "CoreSourceError", "Facets", "detect", "parse_facets"]
 
 SUPPORTED = (
     "Supported: drivers/iommu/io-pgfault.c of v6.9 or newer (faults find a domain: v6.9 to v6.10; an attach handle:"
@@ -294,3 +295,14 @@ def detect(text: str) -> Facets:
             r"\b(?:return|goto)\b", after_partial
         ),
     )
+
+
+def parse_facets(pairs: Iterable[str]) -> dict[str, str | bool]:
+    """What a command line's ``NAME=VALUE`` set, by name; ValueError: one is of another form."""
+    found: dict[str, str | bool] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise ValueError(f"--facet {pair}: takes NAME=VALUE")
+        found[name] = {"true": True, "false": False}.get(value, value)
+    return found

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _exit
 from ._check_render import SHORT, large, render, render_bugs
-from ._cores import Core, cores, resolve_for_explorer
+from ._cores import Core, cores
 from ._hints import unknown
 from ._options import MAX_SECONDS
 
@@ -55,6 +55,8 @@ class Finding:
     message: str
     #: replays it
     token: str
+    #: the line that does
+    command: str
     #: the trace, as people read it
     trace: str
 
@@ -219,17 +221,18 @@ class _Job:
 def _cell(job: _Job) -> Cell:
     from .explore import explore
 
-    core = resolve_for_explorer(job.core)
-    result = explore(job.what, core=core, budget=job.budget)
+    result = explore(job.what, core=job.core, budget=job.budget)
     failures = result.failures
     exhausted = result.exhausted
     if job.claims and failures and all(failure.contract == "broken" for failure in failures):
         # The driver's failures hide nothing of the core's: an execution ends where it fails, so search on behind them.
-        more = explore(job.what, core=core, budget=job.budget, all_failures=True)
+        more = explore(job.what, core=job.core, budget=job.budget, all_failures=True)
         exhausted = more.exhausted
         failures += tuple(failure for failure in more.failures if failure.contract == "kept")
     findings = tuple(
-        Finding(failure.kind, failure.contract, failure.clauses, failure.message, failure.token, str(failure))
+        Finding(
+            failure.kind, failure.contract, failure.clauses, failure.message, failure.token, failure.command, str(failure)
+        )
         for failure in failures
     )
     return Cell(

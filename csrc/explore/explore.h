@@ -208,6 +208,7 @@ int xp_kind_rank(int kind);
 #define XP_CLAUSES 11
 
 const char *xp_clause_text(int bit);	/* 0 .. XP_CLAUSES - 1 */
+const char *xp_clause_name(int bit);	/* in one word */
 
 /* ---- strategies ---- */
 #define XP_S_AUTO 0		/* estimate, short random burst (unless DPOR takes no longer), then DPOR if it
@@ -262,6 +263,19 @@ struct xp_progress {
 /* Not 0: stop; what was found stays. */
 typedef int (*xp_progress_fn)(void *arg, const struct xp_progress *progress);
 
+/* A place in the code: an address in a core (or in the explorer), to be looked up in the line map of its file. */
+struct xp_place {
+	const char *file;	/* of the shared object, NULL: an operation of the scenario itself */
+	uint64_t offset;	/* in that file, as objdump shows it; of an operation its record */
+	const char *symbol;	/* when it is known without a map, else NULL */
+};
+
+/*
+ * The function of the source that a place is in, or what the operation is called; NULL: not known. The text has to stay for
+ * the search. Asked for the signatures of what fails, and seldom.
+ */
+typedef const char *(*xp_function_fn)(const struct xp_place *place);
+
 struct xp_options {
 	const void *core;	/* struct iopf_core, from xp_core(); NULL: the default core */
 	int strategy;
@@ -275,6 +289,7 @@ struct xp_options {
 	xp_progress_fn progress;	/* NULL: none */
 	void *progress_arg;
 	double progress_interval;	/* seconds, 0: 0.05 */
+	xp_function_fn function;	/* NULL: functions are those of the symbol table, operations "record 7" */
 };
 
 /* ---- results ---- */
@@ -312,13 +327,6 @@ struct xp_result {
 	double reset_ns;		/* an execution without its steps: mean of the resets */
 };
 
-/* A place in the code: an address in a core (or in the explorer), to be looked up in the line map of its file. */
-struct xp_place {
-	const char *file;	/* of the shared object, NULL: an operation of the scenario itself */
-	uint64_t offset;	/* in that file, as objdump shows it */
-	const char *symbol;	/* when it is known without a map, else NULL */
-};
-
 /* One line of a trace. */
 struct xp_step {
 	int task;
@@ -352,6 +360,26 @@ struct xp_run {
 	const char *object;
 };
 
+/*
+ * The numbers of a search's tasks: number i + 1 is that of the nth task that task number parent started (0: the explorer).
+ * Which of them an execution started, and what that is, depends on what of the scenario it dropped.
+ */
+struct xp_task {
+	int parent, nth;
+	const char *name;	/* of a failure: as xp_task_name() has it. NULL: it did not start */
+	int section;
+};
+
+/* One execution, as it was written down. */
+struct xp_schedule {
+	const struct xp_run *runs;
+	int nr_runs;
+	const struct xp_task *tasks;	/* what the runs call them; more may come */
+	int nr_tasks;
+	const int32_t *dropped;		/* records that are not executed */
+	int nr_dropped;
+};
+
 struct xp_failure {
 	int kind;
 	int rank;
@@ -359,7 +387,7 @@ struct xp_failure {
 	int contract_kept;
 	unsigned int clauses;	/* XP_C_*: what was broken */
 	const char *message;
-	const char *signature;
+	const char *signature;	/* in words: csrc/explore/signature.c */
 	const char *object;	/* NULL: none */
 	uint64_t execution;	/* at which it was found first */
 	uint64_t count;		/* executions that showed it */
@@ -368,12 +396,14 @@ struct xp_failure {
 	int nr_sites;		/* accessed, freed, allocated; or one for each task in the cycle */
 	int nr_steps;
 	int nr_runs;
+	int nr_tasks;
 	int culprit_first, culprit_second;	/* indices of steps: in the other order it passes; -1: none found */
 	int nr_dropped;		/* records of the scenario that it does not need */
 	uint64_t hash;		/* of the steps; a replay has to come to the same */
 	const struct xp_site *sites;
 	const struct xp_step *steps;
 	const struct xp_run *runs;
+	const struct xp_task *tasks;
 	const int32_t *dropped;	/* their indices; the trace and the schedule are of the scenario without them */
 };
 
@@ -406,8 +436,8 @@ int xp_register_core(const void *table);
 /* 0; -EINVAL: the scenario is wrong, see xp_error(); -EBUSY: another search runs; -EPERM: another process's; -ENOMEM. */
 int xp_explore(const int32_t *code, size_t nr_words, const struct xp_options *options, struct xp_result *result);
 /* Strict: stops where the schedule does not fit. The failures are those of this one execution. */
-int xp_replay(const int32_t *code, size_t nr_words, const struct xp_options *options, const struct xp_run *runs,
-	      int nr_runs, struct xp_result *result, struct xp_divergence *divergence);
+int xp_replay(const int32_t *code, size_t nr_words, const struct xp_options *options, const struct xp_schedule *schedule,
+	      struct xp_result *result, struct xp_divergence *divergence);
 const char *xp_error(void);
 
 /* Of the last search, by rank; NULL: no such. */

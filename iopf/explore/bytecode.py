@@ -134,15 +134,6 @@ class Compiled:
     words: array.array[int]
     records: tuple[Record, ...]
 
-    def without(self, dropped: tuple[int, ...]) -> Compiled:
-        """With the operations of these records made into nothing; all others keep their numbers."""
-        words = array.array("i", self.words)
-        for index in dropped:
-            if self.records[index].operation is None:
-                continue
-            words[index * WORDS : (index + 1) * WORDS] = array.array("i", [0] * WORDS)
-        return Compiled(words, self.records)
-
 
 class _Compiler:
     def __init__(self, lib: Any):

@@ -11,7 +11,8 @@ from typing import Any, TextIO
 
 from .. import _exit
 from .._cores import named
-from .._exit import ACCEPTABLE, FINE, FOUND, INTERRUPTED, UNUSABLE
+from .._exit import ACCEPTABLE, FINE, FOUND, INTERRUPTED, NO_VERDICT, UNUSABLE
+from .._facets import parse_facets
 from .._hints import said
 from .._options import count, count_or_zero, seconds, small_or_zero
 from .._source import CoreSourceError
@@ -52,10 +53,14 @@ def register(subparsers: Any) -> None:
     replay = subparsers.add_parser(
         "replay", help="run one execution again, by its token",
         description="Runs the execution that a token describes. Exit code 1: it fails as recorded; 0: it passes now;"
-        " 2: it does not follow the recorded schedule any more.",
+        " 3: it did not reproduce, because it does not follow the recorded schedule any more or fails in another way.",
     )
     replay.add_argument("token", metavar="TOKEN", help="what a trace ends with")
     replay.add_argument("--core", metavar="NAME", help="another core than the token's, or a kernel file")
+    replay.add_argument(
+        "--facet", action="append", default=[], metavar="NAME=VALUE",
+        help="override a facet of the kernel file that --core names (may be repeated)",
+    )
     replay.add_argument("--every-event", action="store_true", help="the trace with every event, nothing folded")
     replay.add_argument("--json", action="store_true", help="the result as JSON")
     replay.set_defaults(run=run_replay)
@@ -203,19 +208,19 @@ def run_replay(arguments: argparse.Namespace) -> int:
     from .replay import DidNotReproduce, replay
 
     try:
-        result = replay(arguments.token, core=named(arguments.core) if arguments.core else None)
+        result = replay(arguments.token, core=named(arguments.core, parse_facets(arguments.facet)))
     except DidNotReproduce as error:
-        failed = error.result is not None and error.result.failure is not None
+        passes = error.step is None and error.result is not None and error.result.failure is None
         if arguments.json:
             print(json.dumps({
                 "reproduced": False, "message": str(error), "step": error.step, "expected": error.expected,
                 "found": error.found, "result": error.result.to_dict() if error.result else None,
             }, indent=1))
         else:
-            print(f"It did not reproduce: {error}")
+            print(f"{'It passes now' if passes else 'It did not reproduce'}: {error}")
             if error.result is not None and error.result.failure is not None:
                 _print_failure(error.result.failure, arguments.every_event)
-        return FOUND if failed else FINE if error.step is None else UNUSABLE
+        return FINE if passes else NO_VERDICT
     except (CoreSourceError, ValueError) as error:
         return _fail(error)
     if arguments.json:

@@ -166,7 +166,8 @@ class Failure:
     contract: str
     #: which clauses were broken
     clauses: tuple[str, ...]
-    #: what makes two failures the same: kind, object type and code sites
+    #: what makes two failures the same, in words: kind, type and member of the object, functions, what was wrong, and
+    #: what of the contract was broken. Without a line or an address: the same in every process, every build, every search
     signature: str
     object: str | None
     #: the execution that showed it first, counted from 1
@@ -191,8 +192,12 @@ class Failure:
     core: str
     #: replay(token) runs exactly this execution
     token: str
-    #: names of the columns
+    #: names of the columns; "": a task of the search that did not start in this execution
     tasks: tuple[str, ...]
+    #: where in the code: the first of the sites that has a place there; None when none has
+    place: Place | None = None
+    #: the line that runs exactly this execution again: ``iopf replay`` with the token, and with the core's file
+    command: str = ""
 
     @property
     def trace(self) -> tuple[Step, ...]:

@@ -7,13 +7,11 @@ the exception is kept, C is told to stop, and the exception goes on when C is ba
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any, TypedDict
 
-from .._cores import Core, resolve_for_explorer
+from .._cores import Core
 from .._hints import unknown
 from .._options import MAX_SECONDS
 from .._runtime import CData
@@ -21,11 +19,12 @@ from ..exceptions import Travels
 from . import _engine
 from ._engine import Engine, text
 from .bytecode import Compiled, compile_scenario
+from .corefile import CoreFile, core_file
 from .lines import Place
-from .lines import find as find_line
+from .loader import load_table
 from .result import Failure, Hot, Outcome, Progress, Result, Run, Site, Step, verdict_of
 from .scenario import BaseScenario, integer, one_of, returned
-from .token import encode
+from .token import command, encode
 
 __all__ = ["STRATEGIES", "Interrupted", "explore", "find_core"]
 
@@ -57,19 +56,19 @@ class Interrupted(Travels, KeyboardInterrupt):
         self.result = result
 
 
-def core_name(core: Core | str) -> str:
-    """The name by which the explorer knows a core, or an object with one; a core of a file is compiled and loaded."""
-    if isinstance(core, str):
-        return core
-    if not isinstance(getattr(core, "name", None), str):
-        raise TypeError(f"core is a Core, or the name of one, not {type(core).__name__}")
-    return resolve_for_explorer(core)
-
-
 def find_core(core: Core | str) -> CData:
-    """A core by its name, or of an object with one, as C knows it. ValueError lists the names."""
+    """A core as C knows it, of its name or a Core; one of a file is compiled and loaded. ValueError lists the names.
+
+    Not inside of a turn: loading takes one.
+    """
     engine = _engine.get()
-    name = core_name(core)
+    if isinstance(core, Core) and core.source is not None:
+        compiled = core.compile_for("explore")
+        table: CData = load_table(compiled.library, compiled.symbol)[1]
+        return table
+    name = core if isinstance(core, str) else getattr(core, "name", None)
+    if not isinstance(name, str):
+        raise TypeError(f"core is a Core, or the name of one, not {type(core).__name__}")
     found: CData = engine.lib.xp_find_core(name.encode())
     if not found:
         known = [
@@ -184,12 +183,10 @@ def explore(
     ):
         flags |= flag if wanted else 0
 
-    core = core_name(core)
+    table, file = find_core(core), core_file(core)
     with _engine.turn() as engine:
-        table = find_core(core)
         compiled = compile_scenario(scenario, engine.lib)
-        options = engine.ffi.new("struct xp_options *")
-        options.core = table
+        options = new_options(engine, table, scenario, compiled)
         options.strategy = STRATEGIES.index(strategy)
         options.bound = -1 if bound is None else bound
         options.flags = flags
@@ -207,8 +204,7 @@ def explore(
         status = engine.lib.xp_explore(code, len(compiled.words), options, raw)
         if status and engine.error is None:
             engine.check(status, f"exploring {scenario.name!r}")
-        copier = Copier(engine, scenario, compiled, text(engine.ffi, engine.lib.xp_core_name(table)) or "?", flags,
-                        max_steps)
+        copier = Copier(engine, scenario, compiled, table, file, flags, max_steps)
         result = copier.result(raw, seed)
         error = engine.error
     if isinstance(error, KeyboardInterrupt):
@@ -218,6 +214,29 @@ def explore(
     if progress is not None and result.exhausted:
         progress(_whole(result, last[0] if last else None))
     return result
+
+
+def named_fields(scenario: BaseScenario, raw: str) -> str:
+    """The shared memory of a program by the names of its fields."""
+    fields = getattr(scenario, "at", None)
+    if not fields or "memory" not in raw:
+        return raw
+    by_offset = {address.offset: name for name, address in fields.items()}
+    return _MEMORY.sub(lambda match: by_offset.get(int(match[1] or match[2] or 0), match[0]), raw)
+
+
+def new_options(engine: Engine, table: Any, scenario: BaseScenario, compiled: Compiled) -> Any:
+    """Options of a search on a core; the engine is told what signatures call the scenario's operations."""
+
+    def name(index: int) -> str:
+        record = compiled.records[index]
+        return named_fields(scenario, str(record.operation or record.section or "the set-up"))
+
+    engine.on_record = name
+    options = engine.ffi.new("struct xp_options *")
+    options.core = table
+    options.function = engine.lib.xp_on_function
+    return options
 
 
 def _whole(result: Result, last: Progress | None) -> Progress:
@@ -282,15 +301,19 @@ class Copier:
     """Copies what a search found out of C."""
 
     def __init__(
-        self, engine: Engine, scenario: BaseScenario, compiled: Compiled, core: str, flags: int, max_steps: int | None
+        self, engine: Engine, scenario: BaseScenario, compiled: Compiled, table: Any, file: CoreFile | None, flags: int,
+        max_steps: int | None,
     ):
         self.ffi = engine.ffi
         self.lib = engine.lib
+        self.place = engine.place
         self.scenario = scenario
         self.compiled = compiled
-        self.core = core
+        self.core = text(engine.ffi, engine.lib.xp_core_name(table)) or "?"
+        self.file = file
         self.flags = flags
         self.max_steps = max_steps
+        #: of the failure that is being copied
         self.tasks: list[str] = []
         self.kinds = {number: name for name, number in _engine.names("kind").items()}
 
@@ -300,11 +323,10 @@ class Copier:
     def object(self, pointer: Any) -> str | None:
         """The name of an object."""
         raw = self.text(pointer)
-        return None if raw is None else self.fields(raw)
+        return None if raw is None else self.named(raw)
 
     def result(self, raw: Any, seed: int) -> Result:
         """A struct xp_result with all that belongs to it."""
-        self.tasks = [self.task_name(number) for number in range(raw.nr_tasks)]
         failures = self.failures(self.lib.xp_failure, raw.nr_failures)
         notes = self.failures(self.lib.xp_note, raw.nr_notes)
         strategy = self.text(self.lib.xp_strategy_name(raw.strategy)) or "?"
@@ -351,7 +373,7 @@ class Copier:
                     item.races)
                 for item in hot
             ),
-            tasks=tuple(self.tasks),
+            tasks=tuple(self.task_name(number) for number in range(raw.nr_tasks)),
             reset_ns=raw.reset_ns,
             seed=seed,
         )
@@ -360,9 +382,18 @@ class Copier:
         """A task's name in the scenario; works and callbacks are named by who queued them."""
         section = self.ffi.new("int *", -1)
         raw = self.text(self.lib.xp_task_name(number, section)) or f"task {number}"
-        if 0 <= section[0] < len(self.compiled.records) and self.compiled.records[section[0]].section:
-            return str(self.compiled.records[section[0]].section)
+        return self.section_or(section[0], raw)
+
+    def section_or(self, section: int, raw: str) -> str:
+        """The task of the scenario whose record that is, else what C says."""
+        if 0 <= section < len(self.compiled.records) and self.compiled.records[section].section:
+            return str(self.compiled.records[section].section)
         return self.named(raw)
+
+    def tasks_of(self, raw: Any) -> list[str]:
+        """The names of the tasks of a failure's execution, by number."""
+        tasks = [raw.tasks[index] for index in range(raw.nr_tasks)]
+        return ["main", *(self.section_or(task.section, self.text(task.name) or "") for task in tasks)]
 
     def named(self, raw: str) -> str:
         """Text of C with names of the scenario: its tasks for "task 2", "work 1 of task 0"."""
@@ -372,11 +403,7 @@ class Copier:
 
     def fields(self, raw: str) -> str:
         """The shared memory of a program by the names of its fields."""
-        fields = getattr(self.scenario, "at", None)
-        if not fields or "memory" not in raw:
-            return raw
-        by_offset = {address.offset: name for name, address in fields.items()}
-        return _MEMORY.sub(lambda match: by_offset.get(int(match[1] or match[2] or 0), match[0]), raw)
+        return named_fields(self.scenario, raw)
 
     def outcome(self, raw: str) -> str:
         """The words of an outcome: calls by their names instead of the numbers of their records."""
@@ -394,16 +421,9 @@ class Copier:
         """``count`` failures, or notes."""
         return tuple(self.failure(function(index)) for index in range(count))
 
-    def place(self, raw: Any) -> Place | None:
-        if not raw.file:
-            return None
-        path = os.fsdecode(self.ffi.string(raw.file))
-        place = find_line(path, raw.offset)
-        symbol = self.text(raw.symbol)
-        return replace(place, function=symbol) if symbol and not place.function else place
-
     def failure(self, raw: Any) -> Failure:
         """One struct xp_failure."""
+        self.tasks = self.tasks_of(raw)
         steps = tuple(self.step(raw.steps[index]) for index in range(raw.nr_steps))
         sites = [raw.sites[index] for index in range(raw.nr_sites)]
         runs = tuple(
@@ -411,8 +431,14 @@ class Copier:
             for run in (raw.runs[index] for index in range(raw.nr_runs))
         )
         dropped = tuple(raw.dropped[index] for index in range(raw.nr_dropped))
+        tasks = tuple((raw.tasks[index].parent, raw.tasks[index].nth) for index in range(raw.nr_tasks))
         kind = self.kinds[raw.kind]
-        signature = self.text(raw.signature) or kind
+        signature = self.fields(self.text(raw.signature) or kind)
+        told = tuple(self.sites(sites))
+        token = encode(
+            scenario=self.scenario, core=self.core, file=self.file, runs=runs, tasks=tasks, dropped=dropped, kind=kind,
+            signature=signature, hash=raw.hash, flags=self.flags, max_steps=self.max_steps,
+        )
         return Failure(
             kind=kind,
             message=self.named(self.text(raw.message) or kind),
@@ -430,18 +456,17 @@ class Copier:
             minimal=bool(raw.minimal),
             confirmed=bool(raw.confirmed),
             rank=raw.rank,
-            sites=tuple(self.sites(sites)),
+            sites=told,
             steps=steps,
             runs=runs,
             culprit=(raw.culprit_first, raw.culprit_second) if raw.culprit_first >= 0 <= raw.culprit_second else None,
             dropped=tuple(str(self.compiled.records[index]) for index in dropped),
             scenario=self.scenario.name,
             core=self.core,
-            token=encode(
-                scenario=self.scenario, core=self.core, runs=runs, dropped=dropped, kind=kind, signature=signature,
-                hash=raw.hash, flags=self.flags, max_steps=self.max_steps,
-            ),
+            token=token,
             tasks=tuple(self.tasks),
+            place=next((site.place for site in told if site.place is not None), None),
+            command=command(token, self.file),
         )
 
     def sites(self, raw: Sequence[Any]) -> Iterator[Site]:

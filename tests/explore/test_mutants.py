@@ -1,10 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Every mutant of the core is found, fast, as what it is; and with the fewest preemptions there are."""
 
-import importlib.util
-import os
-import shutil
-
 import mutants
 import pytest
 
@@ -18,15 +14,6 @@ BRUTE_FORCED = (
     "group-touched-after-hand-over", "removal-frees-groups", "free-frees-twice", "late-report-unanswered",
     "queue-freed-before-its-works", "removal-locks-in-reverse",
 )
-
-
-@pytest.fixture(scope="session")
-def compiled(tmp_path_factory):
-    """The mutants' shared objects, compiled once, beside each other."""
-    if shutil.which("gcc") is None:
-        pytest.skip("needs gcc")
-    extension = importlib.util.find_spec("iopf._explore").origin
-    return mutants.compile_all(tmp_path_factory.mktemp("mutants"), extension, os.cpu_count())
 
 
 def core_of(compiled, one):
