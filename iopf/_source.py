@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._csrc_tools import csrc, tool
 from ._facets import SUPPORTED, CoreSourceError, Facets, detect
+from ._processes import Watchdog, held
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,7 +119,7 @@ def _run(command: list[str], cwd: Path | None) -> subprocess.CompletedProcess[st
     env = {**os.environ, "LC_ALL": "C"}
     if cwd is not None:
         env["TMPDIR"] = str(cwd)  # what is killed leaves its files where they are removed
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+    with held() as signals, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, Watchdog() as watchdog:
         try:
             process = subprocess.Popen(
                 command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
@@ -127,8 +128,10 @@ def _run(command: list[str], cwd: Path | None) -> subprocess.CompletedProcess[st
             raise CoreSourceError(
                 f"The compiler {command[0]!r} can't be run: {error.strerror}", number=errno.ENOENT
             ) from error
+        watchdog.watch(-process.pid)
         try:
             while process.poll() is None:  # wait() would give it a quarter of a second more
+                signals.act()
                 time.sleep(0.005)
         except BaseException:
             with contextlib.suppress(ProcessLookupError):
@@ -138,6 +141,8 @@ def _run(command: list[str], cwd: Path | None) -> subprocess.CompletedProcess[st
                     os.killpg(process.pid, 0)
                     time.sleep(0.001)
             raise
+        finally:
+            watchdog.released()
         texts = []
         for file in (out, err):
             file.seek(0)
@@ -298,7 +303,7 @@ def compile_core(
     try:
         _forget_old(root)
         shutil.rmtree(home, ignore_errors=True)
-        with tempfile.TemporaryDirectory(
+        with held(), tempfile.TemporaryDirectory(
             prefix=".compiling-", dir=root, ignore_cleanup_errors=True
         ) as made:
             scratch = Path(made).resolve()

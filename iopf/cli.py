@@ -2,8 +2,8 @@
 """The command line, ``python -m iopf`` and ``iopf``.
 
 Exit codes: 0 fine, 1 it found something (a core that loses answers, a failing check), 2 usage or unusable input, 130
-interrupted. Results go to standard output, as JSON with ``--json``; everything else goes to standard error, what is
-wrong in one line.
+interrupted, 143 terminated. Results go to standard output, as JSON with ``--json``; everything else goes to standard
+error, what is wrong in one line.
 
 A module that has commands of its own is named in COMMAND_MODULES and has a function ``register(subparsers)`` that adds
 their parsers. Each sets ``run``, a function of the parsed options that returns the exit code or raises Unusable.
@@ -28,6 +28,7 @@ import iopf
 
 from . import run as runs
 from ._cores import CoreSourceError, named
+from ._processes import command_line
 from .exceptions import UnsafeCore
 from ._progress import Progress
 from ._runtime import RUNTIMES
@@ -307,7 +308,15 @@ def _open_streams() -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs a command line and returns the exit code."""
+    """Runs a command line and returns the exit code: 143 when SIGTERM ended it, 129 when the terminal was lost."""
+    with command_line(whole_process=argv is None) as ending:
+        try:
+            return ending.code(_main(argv))
+        except KeyboardInterrupt:
+            return ending.code(INTERRUPTED)
+
+
+def _main(argv: Sequence[str] | None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     options = argparse.Namespace(command=arguments[0] if arguments else "")
     _open_streams()
