@@ -37,10 +37,20 @@ class BuildUnits(build_ext):
         super().run()
         self._copy_beside_the_sources()
 
+    def build_extensions(self):
+        message = units.overridden(os.environ.get("CFLAGS", "").split())
+        if message:
+            self.warn(message)
+        self.compiler.linker_so = units.without_link_time(self.compiler.linker_so)
+        command, self.fortify = units.without_fortify(units.without_link_time(self.compiler.compiler_so))
+        self.compiler.compiler_so = command
+        super().build_extensions()
+
     def build_extension(self, ext):
         name = ext.name.rpartition("._")[2]
         flavour = next(flavour for flavour in units.flavours() if flavour.name == name)
         try:
+            ext.extra_compile_args = [*self.fortify, *ext.extra_compile_args]
             ext.extra_objects = [obj for unit in flavour.units for obj in self._compile(flavour, unit)]
             super().build_extension(ext)
         except CompileError as error:
@@ -54,14 +64,16 @@ class BuildUnits(build_ext):
 
     def _compile(self, flavour, unit):
         """The objects of a unit; compiled again when anything that the build depends on has changed."""
-        flags = [*units.CFLAGS, *flavour.flags, *(units.sanitizers() if flavour.sanitizable else []), *unit.flags]
+        fortify = [] if units.is_explored(unit) else self.fortify
+        flags = [*fortify, *units.CFLAGS, *flavour.flags, *(units.sanitizers() if flavour.sanitizable else []), *unit.flags]
         key = re.sub(r"\W+", "-", os.environ.get("IOPF_SANITIZE", "") or "release")
         output = Path(self.build_temp) / f"{flavour.name}-{key}" / unit.name
         csrc = os.path.relpath(units.CSRC)
         sources = [os.path.join(csrc, source) for source in unit.sources]
         objects = self.compiler.object_filenames(sources, output_dir=str(output))
         # By content: files from an archive or another branch may be older than the objects of what they replace.
-        made_from = f"{units.sources_hash()} {hashlib.sha256((ROOT / 'setup.py').read_bytes()).hexdigest()} {flags}"
+        made_from = f"{units.sources_hash()} {hashlib.sha256((ROOT / 'setup.py').read_bytes()).hexdigest()}"
+        made_from += f" {self.compiler.compiler_so} {flags}"
         stamp = output / "made-from"
         if not self.force and all(map(os.path.exists, [stamp, *objects])) and stamp.read_text() == made_from:
             return objects

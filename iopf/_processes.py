@@ -6,7 +6,7 @@ Whatever tells this process to end, it puts away what it made; and whatever it d
 * :func:`command_line`: SIGTERM and a lost terminal become an exception, as Ctrl-C is one, and the exit code says which.
 * :class:`held`: while there is something that has to be put away, a signal that would end the process is only noted,
   and acts where :meth:`held.act` is called, however often it comes. So nothing interrupts the putting away.
-* :func:`be_a_worker`: a worker ends with its parent, by the kernel.
+* :func:`be_a_worker`: a worker ends with its parent, by the kernel. :func:`deaf_to_the_terminal`: and only then.
 * :class:`Watchdog`: a foreign program is ended by a shell that waits for the end of this process.
 """
 
@@ -20,6 +20,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from multiprocessing import resource_tracker
 from typing import Any
 
 __all__ = ["Ending", "Terminated", "Watchdog", "be_a_worker", "command_line", "held"]
@@ -180,6 +181,21 @@ class held:
 # --- workers ---
 
 
+@contextlib.contextmanager
+def deaf_to_the_terminal() -> Iterator[None]:
+    """Processes that are started inside leave what a terminal says to their parent, from their first instruction on.
+
+    That goes for the helper process of multiprocessing, too, which is started first: it unblocks SIGINT when it is.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    try:
+        resource_tracker.ensure_running()
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def be_a_worker(parent: int) -> None:
     """At the start of a process that explores for another one: ends with it; what a terminal says is the parent's."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -200,7 +216,7 @@ class Watchdog:
     """
 
     #: The shell reads the end of a pipe whose other end this process has, and nobody else.
-    SCRIPT = 'read -r target && { read -r over || kill -KILL -- "$target"; }'
+    SCRIPT = 'read -r target && { read -r over || kill -s KILL -- "$target"; }'
 
     def __enter__(self) -> Watchdog:
         source, self._pipe = os.pipe()

@@ -261,7 +261,9 @@ def compile_core(
     build = _tool("build")
     flavour, unit = _flavour(runtime)
     extension = _extension(runtime)
-    command = _compiler(cc)
+    command = build.without_link_time(_compiler(cc))
+    if build.is_explored(unit):
+        command, _ = build.without_fortify(command)
     try:
         content = source.read_bytes()
     except OSError as error:

@@ -16,7 +16,6 @@ import json
 import multiprocessing
 import os
 import shutil
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -26,7 +25,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, TextIO
 
 from ._cores import Core, CoreSourceError, cores, resolve_for_explorer
-from ._processes import be_a_worker, held
+from ._processes import be_a_worker, deaf_to_the_terminal, held
 
 __all__ = ["Cell", "Table", "check"]
 
@@ -258,9 +257,10 @@ class _Pool:
     """Processes that explore. One that dies, or that does not come back, takes the others with it."""
 
     def __init__(self, workers: int):
-        self._pool = ProcessPoolExecutor(
-            workers, multiprocessing.get_context("spawn"), initializer=be_a_worker, initargs=(os.getpid(),)
-        )
+        with deaf_to_the_terminal():
+            self._pool = ProcessPoolExecutor(
+                workers, multiprocessing.get_context("spawn"), initializer=be_a_worker, initargs=(os.getpid(),)
+            )
 
     def run(self, jobs: list[_Job], take: Callable[[Cell], object]) -> str | None:
         """Takes the cells as they come; why it ended before the last one, if it did.
@@ -270,12 +270,8 @@ class _Pool:
         with held() as signals:
             through = False
             try:
-                # A process that has not come to its first line yet would complain of an interrupt, or of its parent's.
-                masked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-                try:
+                with deaf_to_the_terminal():
                     waiting = {self._pool.submit(_cell, job) for job in jobs}
-                finally:
-                    signal.pthread_sigmask(signal.SIG_SETMASK, masked)
                 came = time.monotonic()
                 while waiting:
                     finished, waiting = wait(waiting, SLICE, FIRST_COMPLETED)
