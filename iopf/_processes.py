@@ -28,7 +28,8 @@ __all__ = ["Ending", "Terminated", "Watchdog", "be_a_worker", "command_line", "h
 #: What ends a process from outside, and what a terminal does when it goes.
 TERMINATING = (signal.SIGTERM, signal.SIGHUP)
 INTERRUPTED = 130
-#: The same again is no impatience but somebody who signals a process and its group, as timeout(1) does.
+#: More of it within that time is no impatience but somebody who signals a process and its group, as timeout(1) does:
+#: it must not hit what the first one has begun to put away.
 AGAIN_SECONDS = 1.0
 
 
@@ -54,7 +55,7 @@ class Ending:
         self.signal: int | None = None
         #: It is on its way out, and what comes now comes too late.
         self.over = False
-        self._since = 0.0
+        self._since: float | None = None
 
     def code(self, code: int) -> int:
         """The exit code of a command that ended with ``code``."""
@@ -63,13 +64,15 @@ class Ending:
 
     def __call__(self, number: int, _frame: Any) -> None:
         """The signal handler."""
+        if number in TERMINATING:
+            self.signal = number
         now = time.monotonic()
-        if self.signal is not None and now - self._since < AGAIN_SECONDS:
+        if self._since is not None and now - self._since < AGAIN_SECONDS:
             return
-        self.signal, self._since = number, now
+        self._since = now
         if number == signal.SIGHUP:
             _leave_the_terminal()
-        raise Terminated(number)
+        raise Terminated(number) if number in TERMINATING else KeyboardInterrupt
 
 
 def _leave_the_terminal() -> None:
@@ -84,24 +87,28 @@ def _leave_the_terminal() -> None:
 
 @contextlib.contextmanager
 def command_line(*, whole_process: bool) -> Iterator[Ending]:
-    """Around a command line: SIGTERM and SIGHUP raise Terminated, unless the process was started with them ignored.
+    """Around a command line: SIGTERM and SIGHUP raise Terminated, Ctrl-C raises KeyboardInterrupt, none of them many
+    times in a row; unless the process was started with them ignored.
 
     ``whole_process``: it ends when the command line is through, so what told it to end once has no more to say.
     """
     ending = Ending()
-    changed = []
+    before: dict[int, Any] = {}
     if _in_main_thread():
-        changed = [number for number in TERMINATING if signal.getsignal(number) is signal.SIG_DFL]
-        for number in changed:
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, *TERMINATING)}
+        before = {number: handler for number, handler in before.items()
+                  if handler is (signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)}
+        for number in before:
             signal.signal(number, ending)
     try:
         yield ending
     finally:
         over = whole_process and ending.over
-        for number in changed:
-            signal.signal(number, signal.SIG_IGN if over else signal.SIG_DFL)
-        if over and _in_main_thread():
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        while before:
+            number, handler = next(iter(before.items()))
+            with contextlib.suppress(KeyboardInterrupt):  # one that came just now
+                signal.signal(number, signal.SIG_IGN if over else handler)
+                del before[number]
 
 
 # --- what nothing may interrupt ---

@@ -64,6 +64,13 @@ def runs(pid):
     return fields is not None and fields[0] not in "ZX"
 
 
+def _maps(pid):
+    try:
+        return Path(f"/proc/{pid}/maps").read_text()
+    except OSError:
+        return ""
+
+
 def command(pid):
     """Its command line."""
     try:
@@ -110,9 +117,9 @@ class Session:
 
         return eventually(look)
 
-    def until_a_worker_spins(self):
-        """Waits until a process of the pool has used more processor time than a start and a small search take."""
-        self.until(lambda: any(seconds(pid) > 1 for pid in self.members() - {self.pid}))
+    def until_a_worker_explores(self):
+        """Waits until a process of the pool has loaded the core that was compiled."""
+        self.until(lambda: any("/core.so" in _maps(pid) for pid in self.members() - {self.pid}))
 
     def end(self):
         """Output and errors of the process, once it has ended."""

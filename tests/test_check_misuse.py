@@ -299,7 +299,7 @@ def test_a_core_that_never_comes_back_is_left_behind(tmp_path, monkeypatch):
     """
     def clock():
         # The times of processes that were waited for go up as well, when one ends: no matter, there it begins anew.
-        return 3 * max((sessions.seconds(pid) for pid in sessions.children(os.getpid())), default=0.0)
+        return 5 * max((sessions.seconds(pid) for pid in sessions.children(os.getpid())), default=0.0)
 
     monkeypatch.setattr(check, "time", SimpleNamespace(monotonic=clock))
     monkeypatch.setattr(check, "PATIENCE", 5.0)

@@ -48,7 +48,7 @@ def stage(session, tmp_path):
             if name == "starting":
                 run.until(lambda: any("spawn_main" in sessions.command(pid) for pid in run.members()))
             else:
-                run.until_a_worker_spins()
+                run.until_a_worker_explores()
             run.others = run.members() - {run.pid}
         return run
 
@@ -116,7 +116,7 @@ def test_what_is_printed_to_a_lost_terminal_is_no_error(session, tmp_path):
     run = session(sys.executable, "-c", take, *iopf("check", sessions.endless(tmp_path), "--budget", 1000)[1:],
                   stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
-    run.until_a_worker_spins()
+    run.until_a_worker_explores()
     run.others = run.members() - {run.pid}
     os.close(ours)
     assert 129 == run.process.wait(sessions.PATIENCE)
