@@ -36,6 +36,14 @@ def units():
     del sys.modules[spec.name]
 
 
+#: An editable installation would find a module that is missing in the copy where it was installed from.
+ONLY_WHAT_IS_HERE = """
+import sys
+sys.meta_path[:] = [finder for finder in sys.meta_path
+                    if not getattr(finder, "__module__", "").startswith("__editable__")]
+"""
+
+
 @pytest.fixture
 def tree(tmp_path):
     """A copy of the tree, with the extensions that this run uses."""
@@ -46,6 +54,7 @@ def tree(tmp_path):
         shutil.copy2(ROOT / file, tmp_path / file)
     for extension in PACKAGE.glob("_*.so"):
         shutil.copy2(extension, tmp_path / "iopf" / extension.name)
+    (tmp_path / "sitecustomize.py").write_text(ONLY_WHAT_IS_HERE)
     return tmp_path
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Read-copy-update: readers, grace periods, what is deferred, and a torture with a control that must fail."""
 
+from concurrent.futures import wait
 
 import pytest
 
@@ -154,15 +155,20 @@ def test_a_grace_period_waits_for_no_reader_that_came_later(runtime, which):
         thread.call(runtime.rcu_read_lock)
         thread.call(runtime.rcu_read_unlock)
     first = later.pop(which)
-    first.call(runtime.rcu_read_lock)
-    synchronizing = runtime.thread().start(runtime.synchronize_rcu)
-    runtime.moment(0.1)  # for the call to begin
-    for thread in later:
-        thread.call(runtime.rcu_read_lock)
-    first.call(runtime.rcu_read_unlock)
-    synchronizing.result(20)
-    for thread in later:
-        thread.call(runtime.rcu_read_unlock)
+    for _ in range(10):
+        first.call(runtime.rcu_read_lock)
+        synchronizing = runtime.thread().start(runtime.synchronize_rcu)
+        runtime.moment(0.1)  # for the call to begin
+        for thread in later:
+            thread.call(runtime.rcu_read_lock)
+        first.call(runtime.rcu_read_unlock)
+        over = bool(wait([synchronizing], 1).done)  # else it began too late, and all three were there before: no round
+        for thread in later:
+            thread.call(runtime.rcu_read_unlock)
+        synchronizing.result(20)
+        if over:
+            break
+    assert over
 
 
 @pytest.mark.threads

@@ -5,6 +5,7 @@ import contextlib
 import ctypes
 import threading
 import time
+from concurrent.futures import wait
 
 import pytest
 
@@ -401,10 +402,11 @@ def test_a_flush_is_woken_when_its_last_item_is_through(runtime, queue, batch):
         runtime.moment(0.001)
         begin = time.monotonic()
         item.open()
-        flushing.result(20)
-        took.append(time.monotonic() - begin)
+        if wait([flushing], 1).done:  # else it began too late, and covers the later item as well: no round
+            took.append(time.monotonic() - begin)
         later.open()
-    assert min(took) < 0.02
+        flushing.result(20)
+    assert took and min(took) < 0.02, took
 
 
 def test_flushing_one_queue_does_not_wait_for_another(queue):
