@@ -34,6 +34,7 @@ ALLOWED = {
     "explore/test_search.py::test_ctrl_c_keeps_what_was_found_and_comes_at_once": BEST,
     "explore/test_search.py::test_budgets_end_a_search_without_a_pass": LEAST,
     "explore/test_search.py::test_speed_has_not_collapsed": COUNTED,
+    "explore/test_default_core.py::test_three_reporters_and_a_removal_pass_in_half_a_minute": COUNTED,
     "test_run.py::test_a_million_accesses_take_less_than_python_needs_to_count_so_many_times_ten": COUNTED,
     "test_check.py::test_the_whole_table_takes_less_than_a_minute_and_ours_passes_everywhere":
         "processor time, forty times what it takes",
