@@ -47,6 +47,12 @@ class BuildUnits(build_ext):
         for command in ("compiler", "compiler_so", "linker_so"):
             program, *flags = getattr(self.compiler, command)
             setattr(self.compiler, command, [program, *compilers.known([program], flags)])
+        message = units.overridden(os.environ.get("CFLAGS", "").split())
+        if message:
+            self.warn(message)
+        self.compiler.linker_so = units.without_link_time(self.compiler.linker_so)
+        command, self.fortify = units.without_fortify(units.without_link_time(self.compiler.compiler_so))
+        self.compiler.compiler_so = command
         if not self._has_fibers():
             self.warn("the explorer is left out: its fiber switch has no form for this machine"
                       " (csrc/runtime/explore/fiber.h). Everything else is built, and works without it")
@@ -70,6 +76,7 @@ class BuildUnits(build_ext):
         flavour = next(flavour for flavour in units.flavours() if flavour.name == name)
         ext.extra_compile_args = compilers.flags_for(self.compiler.compiler_so[:1], ext.extra_compile_args)
         try:
+            ext.extra_compile_args = [*self.fortify, *ext.extra_compile_args]
             ext.extra_objects = [obj for unit in flavour.units for obj in self._compile(flavour, unit)]
             super().build_extension(ext)
         except CompileError as error:
@@ -83,8 +90,9 @@ class BuildUnits(build_ext):
 
     def _compile(self, flavour, unit):
         """The objects of a unit; compiled again when anything that the build depends on has changed."""
+        fortify = [] if units.is_explored(unit) else self.fortify
         flags = compilers.flags_for(self.compiler.compiler_so[:1], [
-            *units.CFLAGS, *flavour.flags, *(units.sanitizers() if flavour.sanitizable else []), *unit.flags,
+            *fortify, *units.CFLAGS, *flavour.flags, *(units.sanitizers() if flavour.sanitizable else []), *unit.flags,
         ])
         key = re.sub(r"\W+", "-", os.environ.get("IOPF_SANITIZE", "") or "release")
         output = Path(self.build_temp) / f"{flavour.name}-{key}" / unit.name
@@ -92,7 +100,8 @@ class BuildUnits(build_ext):
         sources = [os.path.join(csrc, source) for source in unit.sources]
         objects = self.compiler.object_filenames(sources, output_dir=str(output))
         # By content: files from an archive or another branch may be older than the objects of what they replace.
-        made_from = f"{units.sources_hash()} {hashlib.sha256((ROOT / 'setup.py').read_bytes()).hexdigest()} {flags}"
+        made_from = f"{units.sources_hash()} {hashlib.sha256((ROOT / 'setup.py').read_bytes()).hexdigest()}"
+        made_from += f" {self.compiler.compiler_so} {flags}"
         stamp = output / "made-from"
         if not self.force and all(map(os.path.exists, [stamp, *objects])) and stamp.read_text() == made_from:
             return objects

@@ -39,6 +39,7 @@ from ._cache import FULL
 from ._csrc_tools import csrc, tool
 from ._facets import SUPPORTED, CoreSourceError, Facets, detect
 from ._files import read_small
+from ._processes import Watchdog, held
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,7 +127,7 @@ def _run(command: list[str], cwd: Path | None) -> subprocess.CompletedProcess[st
     env = {**os.environ, "LC_ALL": "C"}
     if cwd is not None:
         env["TMPDIR"] = str(cwd)  # what is killed leaves its files where they are removed
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+    with held() as signals, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, Watchdog() as watchdog:
         try:
             process = subprocess.Popen(
                 command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
@@ -135,8 +136,10 @@ def _run(command: list[str], cwd: Path | None) -> subprocess.CompletedProcess[st
             raise CoreSourceError(
                 f"The compiler {command[0]!r} can't be run: {error.strerror}", number=errno.ENOENT
             ) from error
+        watchdog.watch(-process.pid)
         try:
             while process.poll() is None:  # wait() would give it a quarter of a second more
+                signals.act()
                 time.sleep(0.005)
         except BaseException:
             with contextlib.suppress(ProcessLookupError):
@@ -146,6 +149,8 @@ def _run(command: list[str], cwd: Path | None) -> subprocess.CompletedProcess[st
                     os.killpg(process.pid, 0)
                     time.sleep(0.001)
             raise
+        finally:
+            watchdog.released()
         texts = []
         for file in (out, err):
             file.seek(0)
@@ -223,7 +228,9 @@ def compile_core(
     build = _tool("build")
     flavour, unit = _flavour(runtime)
     extension = _extension(runtime)
-    command = _compiler(cc)
+    command = build.without_link_time(_compiler(cc))
+    if build.is_explored(unit):
+        command, _ = build.without_fortify(command)
     try:
         content = read_small(source, "a core's source")
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
@@ -259,7 +266,7 @@ def compile_core(
                             cached)
 
     def made_in(place: _cache.Place) -> Path:
-        with tempfile.TemporaryDirectory(
+        with held(), tempfile.TemporaryDirectory(
             prefix=".compiling-", dir=place.root, ignore_cleanup_errors=True
         ) as made:
             scratch = Path(made).resolve()

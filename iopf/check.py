@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Executor, ProcessPoolExecutor, as_completed, wait
@@ -27,6 +26,7 @@ from ._check_render import SHORT, large, render, render_bugs
 from ._cores import Core, cores
 from ._hints import unknown
 from ._options import MAX_SECONDS
+from ._processes import be_a_worker, deaf_to_the_terminal, held
 
 if TYPE_CHECKING:
     from .explore.scenario import BaseScenario
@@ -42,6 +42,9 @@ PATIENCE = 30.0
 ENDED = "the process that explored it ended: the core called something that it must not"
 HUNG = "it never came back: the core loops without touching memory"
 LEFT_OUT = "left out: this core did not come back before"
+
+#: How long a signal waits while nothing comes, in seconds.
+SLICE = 0.05
 
 
 @dataclass(frozen=True)
@@ -259,11 +262,6 @@ def _scenario(name: str) -> BaseScenario:
     return BaseScenario.from_dict(found.to_dict())
 
 
-def _start_worker() -> None:
-    """Ctrl-C is the parent's to handle: it ends the pool."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
 def check(
     cores_to_check: Iterable[Core | str],
     scenarios: Iterable[str | BaseScenario],
@@ -335,33 +333,41 @@ class _Pool:
     """Processes that explore. One that dies, or that does not come back, takes the others with it."""
 
     def __init__(self, workers: int):
-        self._pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_start_worker)
+        with deaf_to_the_terminal():
+            self._pool = ProcessPoolExecutor(
+                workers, multiprocessing.get_context("spawn"), initializer=be_a_worker, initargs=(os.getpid(),)
+            )
 
     def run(self, jobs: list[_Job], take: Callable[[Cell], object]) -> str | None:
-        """Takes the cells as they come; why it ended before the last one, if it did."""
-        through = False
-        try:
-            # A process that has not come to its first line yet would complain of an interrupt, or of its parent's.
-            masked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        """Takes the cells as they come; why it ended before the last one, if it did.
+
+        The thread that calls it is the one that starts the processes, and is here until they have ended.
+        """
+        with held() as signals:
+            through = False
             try:
-                waiting = {self._pool.submit(_cell, job) for job in jobs}
+                with deaf_to_the_terminal():
+                    waiting = {self._pool.submit(_cell, job) for job in jobs}
+                came = time.monotonic()
+                while waiting:
+                    finished, waiting = wait(waiting, SLICE, FIRST_COMPLETED)
+                    signals.act()
+                    if finished:
+                        came = time.monotonic()
+                    elif time.monotonic() - came > 2 * jobs[0].budget + PATIENCE:
+                        return HUNG
+                    for future in finished:
+                        take(future.result())
+                through = True
+            except BrokenProcessPool:
+                signals.act()
+                return ENDED
             finally:
-                signal.pthread_sigmask(signal.SIG_SETMASK, masked)
-            while waiting:
-                finished, waiting = wait(waiting, 2 * jobs[0].budget + PATIENCE, FIRST_COMPLETED)
-                if not finished:
-                    return HUNG
-                for future in finished:
-                    take(future.result())
-            through = True
-        except BrokenProcessPool:
-            return ENDED
-        finally:
-            if not through:
-                for process in list((self._pool._processes or {}).values()):
-                    process.kill()
-            self._pool.shutdown(wait=True, cancel_futures=True)
-        return None
+                if not through:
+                    for process in list((self._pool._processes or {}).values()):
+                        process.kill()
+                self._pool.shutdown(wait=True, cancel_futures=True)
+            return None
 
 
 def _explore_all(jobs: list[_Job], take: Callable[[Cell], object]) -> None:

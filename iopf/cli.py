@@ -35,6 +35,7 @@ from ._cores import CoreSourceError, named
 from ._exit import FINE, FOUND, INTERRUPTED, UNUSABLE
 from ._hints import closest, said
 from ._options import integer
+from ._processes import command_line
 from ._progress import Progress
 from ._runtime import RUNTIMES
 from .exceptions import UnsafeCore
@@ -357,13 +358,21 @@ _on_standard_error = _OnStandardError()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs a command line and returns the exit code."""
+    """Runs a command line and returns the exit code: 143 when SIGTERM ended it, 129 when the terminal was lost."""
+    with command_line(whole_process=argv is None) as ending:
+        try:
+            return ending.code(_main(argv))
+        except KeyboardInterrupt:
+            return ending.code(INTERRUPTED)
+
+
+def _main(argv: Sequence[str] | None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
-    code = _main(arguments)
+    code = _command(arguments)
     return _exit.for_bisect(code) if _exit.wants_bisect(arguments) else code
 
 
-def _main(arguments: list[str]) -> int:
+def _command(arguments: list[str]) -> int:
     options = argparse.Namespace(command=arguments[0] if arguments else "")
     _open_streams()
     logging.getLogger("iopf.cache").addHandler(_on_standard_error)  # once, however often

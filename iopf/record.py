@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import IO, cast
 
+from ._processes import Terminated, Watchdog, held
+
 __all__ = ["RecordError", "Recording", "record"]
 
 CHUNK = 1 << 16
@@ -21,6 +23,8 @@ CHUNK = 1 << 16
 MAPS_SECONDS = 0.01
 #: A child that outlives the program may hold the pipe open: how long it is waited for when nothing comes.
 LINGER_SECONDS = 0.3
+#: How long a program may take to end once it was told to.
+TERMINATE_SECONDS = 1.0
 
 
 class RecordError(Exception):
@@ -68,9 +72,10 @@ def _read_maps(pid: int) -> bytes | None:
 
 
 def _pump(
-    child: subprocess.Popen[bytes], source: int, trace: IO[bytes], progress: Callable[[int], object]
-) -> tuple[bytes | None, int]:
-    """Copies the trace until it ends. Returns the last map of the program, and how many accesses came.
+    child: subprocess.Popen[bytes], source: int, trace: IO[bytes], progress: Callable[[int], object], signals: held
+) -> tuple[bytes | None, int, bool]:
+    """Copies the trace until it ends. Returns the last map of the program, how many accesses came, and whether nothing
+    interrupted it: after an interrupt what still comes is copied, and a second one is raised.
 
     The pipe keeps the program within 64 KiB of trace of what was read, so the last map is one of its last moments.
     """
@@ -78,12 +83,24 @@ def _pump(
     copied = silent_since = 0.0
     accesses = 0
     end = b"\n"
+    complete, until = True, float("inf")
     while True:
+        try:
+            signals.act()
+        except KeyboardInterrupt as interrupt:
+            if not complete:
+                raise
+            complete = False
+            if isinstance(interrupt, Terminated):
+                child.send_signal(interrupt.signal)
+                until = time.monotonic() + TERMINATE_SECONDS
         ready, _, _ = select.select([source], [], [], MAPS_SECONDS)
         now = time.monotonic()
         if now - copied >= MAPS_SECONDS:
             maps = _read_maps(child.pid) or maps
             copied = now
+        if now > until:
+            child.kill()
         if not ready:
             if child.poll() is not None:
                 silent_since = silent_since or now
@@ -99,7 +116,7 @@ def _pump(
         accesses += joined.count(b"\nI ") + joined.count(b"\n ") - end[-2:].count(b"\n ")
         end = joined
         progress(accesses)
-    return maps, accesses
+    return maps, accesses, complete
 
 
 def record(
@@ -116,7 +133,8 @@ def record(
     :param maps: gets the last complete copy of the program's /proc/PID/maps
     :param progress: called with the number of accesses so far
 
-    Ctrl-C reaches the program, too; what was recorded is kept. The program's children are not recorded.
+    Ctrl-C reaches the program, too, and what ends this process is passed on to it; what was recorded is kept. The
+    program's children are not recorded.
 
     :raises RecordError: valgrind or the program is not there, a file can't be written, or nothing came
     """
@@ -127,32 +145,24 @@ def record(
     if shutil.which(command[0]) is None:
         raise RecordError(f"{command[0]}: no such program")
     partial = trace + ".part"
-    complete = True
     try:
         output = _open_trace(partial, trace)
     except OSError as error:
         raise RecordError(f"{trace}: {error.strerror}") from error
     source, log = os.pipe()
     try:
-        with output:
+        with held() as signals, output, Watchdog() as watchdog:
             child = subprocess.Popen(
                 [valgrind, "--tool=lackey", "--trace-mem=yes", f"--log-fd={log}", "--child-silent-after-fork=yes", "--",
                  *command],
                 pass_fds=[log],
             )
+            watchdog.watch(child.pid)
             os.close(log)
             log = -1
-            content, accesses = None, 0
-            while True:
-                try:
-                    last, more = _pump(child, source, output, progress)
-                    content, accesses = last or content, accesses + more
-                    break
-                except KeyboardInterrupt:
-                    if not complete:
-                        raise
-                    complete = False
+            content, accesses, complete = _pump(child, source, output, progress, signals)
             status = child.wait()
+            watchdog.released()
         if not accesses or content is None:
             raise RecordError(f"{command[0]}: valgrind recorded nothing (exit status {status})")
         with open(maps, "wb") as file:

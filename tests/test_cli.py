@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -57,10 +56,9 @@ def one_line(error):
 
 
 def command(*arguments, **options):
-    """``python -m iopf`` in a process of its own, which Ctrl-C reaches whatever the runner of the tests ignores."""
+    """``python -m iopf`` in a process of its own."""
     return subprocess.Popen(
-        [sys.executable, "-m", "iopf", *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler), **options,
+        [sys.executable, "-m", "iopf", *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options
     )
 
 
@@ -287,15 +285,13 @@ def test_record_counts_accesses_over_the_boundaries_of_pieces(tmp_path, imitatio
 
 
 @needs_valgrind
-def test_interrupt_of_a_recording_keeps_what_there_is(tmp_path):
+def test_interrupt_of_a_recording_keeps_what_there_is(tmp_path, eventually):
     """Ctrl-C ends the program; its trace so far is written, and the exit code is 130."""
     process = command("record", "-o", "t.lackey", "--json", "--", "sleep", "60", cwd=tmp_path, start_new_session=True,
                       env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(iopf.__file__).parent.parent),
                                                                         os.environ.get("PYTHONPATH", "")])})
-    deadline = time.monotonic() + 60
     partial = tmp_path / "t.lackey.part"
-    while not (partial.exists() and partial.stat().st_size) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    eventually(lambda: partial.exists() and partial.stat().st_size)
     os.killpg(process.pid, signal.SIGINT)
     output, error = process.communicate(timeout=60)
     assert (130, b"") == (process.returncode, error)

@@ -11,7 +11,7 @@ import pytest
 def run(program):
     """A program in an interpreter of its own; what it printed, and nothing on standard error."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=60
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=120
     )
     assert (0, "") == (done.returncode, done.stderr)
     return done.stdout
@@ -111,7 +111,7 @@ def test_a_fork_waits_for_another_threads_first_use():
             warnings.simplefilter("ignore", DeprecationWarning)  # a fork beside threads is the point
             child = os.fork()
         if not child:
-            signal.alarm(10)
+            signal.alarm(60)
             os._exit(iopf.Queue is None)
         thread.join()
         print("exit code", os.waitpid(child, 0)[1])

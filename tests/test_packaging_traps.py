@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 
 import iopf
+from iopf import scenarios
+from iopf.explore import explore
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = Path(iopf.__file__).resolve().parent
@@ -34,6 +36,14 @@ def units():
     del sys.modules[spec.name]
 
 
+#: An editable installation would find a module that is missing in the copy where it was installed from.
+ONLY_WHAT_IS_HERE = """
+import sys
+sys.meta_path[:] = [finder for finder in sys.meta_path
+                    if not getattr(finder, "__module__", "").startswith("__editable__")]
+"""
+
+
 @pytest.fixture
 def tree(tmp_path):
     """A copy of the tree, with the extensions that this run uses."""
@@ -44,6 +54,7 @@ def tree(tmp_path):
         shutil.copy2(ROOT / file, tmp_path / file)
     for extension in PACKAGE.glob("_*.so"):
         shutil.copy2(extension, tmp_path / "iopf" / extension.name)
+    (tmp_path / "sitecustomize.py").write_text(ONLY_WHAT_IS_HERE)
     return tmp_path
 
 
@@ -96,6 +107,59 @@ class TestDeclarations:
         manifest = (ROOT / "MANIFEST.in").read_text()
         for line in ("graft csrc", "graft tests"):
             assert line in manifest.splitlines()
+
+
+#: What distributions compile with: Fedora's and Debian's hardening, in the forms in which they are given.
+DISTRIBUTION = (
+    "-O3 -flto=auto -ffat-lto-objects -fexceptions -Werror=format-security -Wp,-U_FORTIFY_SOURCE,-D_FORTIFY_SOURCE=3"
+    " -Wp,-D_GLIBCXX_ASSERTIONS -fstack-protector-strong -fstack-clash-protection -fcf-protection=full"
+    " -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer"
+)
+
+
+class TestFlagsOfADistribution:
+    """-flto takes code away from its unit's flags, -Wp,-D_FORTIFY_SOURCE=3 broke the explorer's own memcpy."""
+
+    def test_what_is_overridden_is_said_in_a_line(self, units):
+        said = units.overridden(DISTRIBUTION.split())
+        assert said is not None and "\n" not in said
+        for flag in ("-flto=auto", "-ffat-lto-objects", "-Wp,-U_FORTIFY_SOURCE,-D_FORTIFY_SOURCE=3", "-O3"):
+            assert f"{flag} " in said
+        assert ("-fcf-protection=full" in said) == bool(units.EXPLORE_FLAGS)
+        assert "-fstack-protector-strong" not in said
+        assert units.overridden(["-g", "-O2", "-fstack-protector-strong", "-fno-omit-frame-pointer"]) is None
+
+    @pytest.mark.parametrize("flag", ["-flto", "-flto=auto", "-ffat-lto-objects", "-fno-fat-lto-objects", "-fuse-linker-plugin",
+                                      "-fwhole-program"])
+    def test_no_unit_and_no_link_is_optimised_across_units(self, units, flag):
+        assert ["gcc", "-O2"] == units.without_link_time(["gcc", flag, "-O2"])
+
+    @pytest.mark.parametrize("flag", ["-D_FORTIFY_SOURCE=3", "-D_FORTIFY_SOURCE", "-Wp,-D_FORTIFY_SOURCE=2",
+                                      "-Wp,-U_FORTIFY_SOURCE,-D_FORTIFY_SOURCE=3"])
+    def test_only_what_is_explored_is_not_fortified(self, units, flag):
+        assert (["gcc", "-DX"], [flag]) == units.without_fortify(["gcc", flag, "-DX"])
+        explored = {unit.name for flavour in units.flavours() for unit in flavour.units if units.is_explored(unit)}
+        assert {f"core-{name}" for name in units.CORES} == explored
+        assert not any(units.is_explored(unit) for unit in units.run_flavour("native").units)
+
+    def test_a_core_that_is_compiled_later_stands_them(self, tmp_path, monkeypatch):
+        """In CFLAGS, which is not asked, and in CC, which is: the same verdict."""
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+        form = ROOT / "tests" / "kernel_files" / "form-j.c"
+        for name in ("CFLAGS", "CC"):
+            monkeypatch.setenv(name, f"gcc {DISTRIBUTION}" if name == "CC" else DISTRIBUTION)
+            core = iopf.Core.from_source(form)
+            assert "pass" == explore(scenarios.build("partial"), core=core).verdict
+
+    @pytest.mark.long
+    def test_a_build_with_them_explores_and_runs(self, tree):
+        """The explored cores are called for every access, and the build says once what it overrides."""
+        done = build(tree, "build_ext", "--inplace", "--force", CFLAGS=DISTRIBUTION, LDFLAGS="-Wl,-z,relro -Wl,-z,now")
+        assert 0 == done.returncode, done.stderr
+        assert 1 == done.stderr.count("flags that are overridden: -flto=auto -ffat-lto-objects")
+        for command in (("explore", "partial"), ("check", "--scenario", "partial")):
+            done = python(tree, "-m", "iopf", *command)
+            assert 0 == done.returncode, done.stderr
 
 
 class TestUnits:

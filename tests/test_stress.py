@@ -214,7 +214,8 @@ def test_owners_answer_while_removal_does(runtime, seconds):
         dev = iopf.Device("d")
         groups = []
         dev.attach(groups.append)
-        got, rounds, end = 0, 0, time.monotonic() + seconds
+        got, rounds = 0, 0
+        end = time.monotonic() + seconds
         while time.monotonic() < end:
             queue.add(dev)
             for grpid in range(20):

@@ -425,6 +425,9 @@ struct xp_divergence {
 /* NULL, or why the explorer cannot work in this process (libtsan is here, ...). */
 const char *xp_unusable(void);
 
+/* Ends this process when the thread ends that started it, whose process has to be this one. 0 or -errno. */
+int xp_end_with(int parent);
+
 /* Cores: those built in, then those registered. */
 int xp_nr_cores(void);
 const void *xp_core(int index);

@@ -10,7 +10,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import core_scenarios as sc
@@ -133,20 +132,21 @@ def test_what_cannot_be_used_is_exit_code_2(run, arguments):
     assert err and "Traceback" not in err
 
 
-def test_ctrl_c_is_exit_code_130_with_what_was_found():
-    """A long search, interrupted: the result so far, and 130."""
+def test_ctrl_c_is_exit_code_130_with_what_was_found(session):
+    """A search without an end, interrupted when it says that it is at work: the result so far, and 130."""
     code = (
         "import argparse, sys\nfrom iopf.explore.cli import register\n"
         "p = argparse.ArgumentParser()\nregister(p.add_subparsers())\n"
-        "a = p.parse_args(['explore', 'rcget-6', '--strategy', 'naive', '--json'])\n"
-        "print('started', flush=True)\nsys.exit(a.run(a))\n"
+        "a = p.parse_args(['explore', 'rcget-7', '--strategy', 'naive', '--budget', '1000', '--json'])\n"
+        "sys.stderr.isatty = lambda: True\nsys.exit(a.run(a))\n"
     )
-    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    assert "started\n" == child.stdout.readline()
-    time.sleep(0.7)
-    child.send_signal(signal.SIGINT)
-    out, _ = child.communicate(timeout=20)
-    assert 130 == child.returncode
+    child = session(sys.executable, "-c", code)
+    shown = ""
+    while "executions" not in shown:
+        shown += child.process.stderr.read(1)
+    os.kill(child.pid, signal.SIGINT)
+    out, _ = child.end()
+    assert 130 == child.process.returncode
     assert json.loads(out)["interrupted"] is True
 
 

@@ -36,13 +36,14 @@ def test_core(iopf_core):
 
 @pytest.fixture
 def run(pytester, monkeypatch):
-    """Runs TESTS in a pytest of its own, with the plugin."""
+    """Runs TESTS in a pytest of its own, with the plugin, and with no other that happens to be installed."""
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
     pytester.makepyfile(TESTS)
 
     def run(*arguments):
-        return pytester.runpytest_subprocess("-p", "no:iopf", "-p", "iopf.pytest_plugin", *arguments)
+        return pytester.runpytest_subprocess("-p", "iopf.pytest_plugin", *arguments)
 
     return run
 
