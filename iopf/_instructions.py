@@ -52,7 +52,7 @@ def by_function(text: str) -> Counter[str]:
     names: dict[str, str] = {}
     cost: Counter[str] = Counter()
     function, skip = "", False
-    for line in text.splitlines():
+    for line in text.split("\n"):
         if named := re.match(r"c?fn=\((\d+)\)(?: (.*))?", line):
             number, name = named.groups()
             names.setdefault(number, name)

@@ -72,7 +72,7 @@ def test_a_command_without_a_verdict_has_to_say_a_code_too(monkeypatch, capsys, 
 
 
 def cell(verdict="pass", findings=(), executions=3, why=None, core="iopf", exhausted=True):
-    kinds = tuple(Finding("leak", contract, (), "leaked", "token", "trace") for contract in findings)
+    kinds = tuple(Finding("leak", contract, (), "leaked", "token", "iopf replay token", "trace") for contract in findings)
     return Cell("partial", core, verdict, why, 3, executions, 0.1, kinds, exhausted)
 
 

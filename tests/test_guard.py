@@ -341,7 +341,7 @@ class TestCollection:
                 device, queue, space = self.things
                 for call in (device.flush, lambda: device.report(addr=0), device.detach, device.close, repr, device.statistics,
                              queue.statistics, queue.close, lambda: space.map(0x1000, 0x1000, "r"), lambda: space.areas,
-                             lambda: device.attach(iopf.SVA(space)), lambda: iopf.Device("x", group=device)):
+                             lambda: device.attach(iopf.SVA(space), pasid=2), lambda: iopf.Device("x", group=device)):
                     try:
                         call(device) if call is repr else call()
                     except iopf.IopfError:

@@ -19,6 +19,7 @@ import pytest
 
 import iopf
 from iopf import scenarios
+from iopf._runtime import NotKept
 from iopf.explore import (
     DidNotReproduce,
     ExplorationFailed,
@@ -68,6 +69,7 @@ def special(cls, results):
         iopf.ForkedError: lambda: iopf.ForkedError("the queue q"),
         ScenarioError: lambda: ScenarioError("mine.py:3: no", "mine.py", 3),
         FileAlone: lambda: FileAlone("mine.py", {"a": "about"}),
+        NotKept: NotKept,
         iopf.MissingExtension: lambda: iopf.MissingExtension("no", name="iopf._native", path="/x"),
     }
     return examples.get(cls)

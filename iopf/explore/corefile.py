@@ -14,7 +14,6 @@ import os
 import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from .._cores import Core
 from .._facets import CoreSourceError, Facets, detect
@@ -57,17 +56,20 @@ class CoreFile:
         """What a command line says of it: ``--core FILE --facet NAME=VALUE``."""
         return f"--core {shlex.quote(self.path)}{self.facet_arguments}"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """As JSON-able data."""
         return {"path": self.path, "sha256": self.sha256, "facets": self.facets}
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> CoreFile:
+    def from_dict(cls, data: dict[str, object]) -> CoreFile:
         """From what to_dict() gave; KeyError, TypeError or ValueError when it is something else."""
-        facets = {str(name): value if isinstance(value, bool) else str(value) for name, value in data["facets"].items()}
-        if "\0" in data["path"]:
+        path, given = data["path"], data["facets"]
+        if not isinstance(path, str) or not isinstance(given, dict):
+            raise TypeError("a file and its facets")
+        if "\0" in path:
             raise ValueError("a path without zero bytes")
-        return cls(str(data["path"]), str(data["sha256"]), facets)
+        facets = {str(name): value if isinstance(value, bool) else str(value) for name, value in given.items()}
+        return cls(path, str(data["sha256"]), facets)
 
 
 def _text(value: str | bool) -> str:
@@ -88,7 +90,7 @@ def _describe(path: str, facets: Facets, _stamp: tuple[int, int]) -> CoreFile | 
     return CoreFile(path, hashlib.sha256(content).hexdigest(), chosen)
 
 
-def core_file(core: Any) -> CoreFile | None:
+def core_file(core: object) -> CoreFile | None:
     """What a token says of a core; None: it is part of the build, or a name."""
     if not isinstance(core, Core) or core.source is None or core.facets is None:
         return None
