@@ -304,7 +304,7 @@ def test_a_map_to_a_fifo_that_nobody_reads_is_an_error(session, tmp_path):
                   env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"})
     _, errors = run.end()
     assert (2, 1) == (run.process.returncode, len(errors.splitlines()))
-    assert errors.startswith("iopf: m: ")
+    assert errors.startswith("iopf record: m: ")
 
 
 def test_a_program_that_is_recorded_does_not_outlive_the_recording(recording):
@@ -432,3 +432,17 @@ def test_a_worker_whose_parent_is_another_process_ends(session):
         f"from iopf._processes import be_a_worker\nbe_a_worker({os.getpid()})\nprint('alive')"
     ))
     assert ("alive\n", 0) == (run.end()[0], run.process.returncode)
+
+
+# --- the suite itself ---
+
+
+def test_an_interrupt_of_a_test_is_all_that_the_suite_says(session, tmp_path):
+    """What looks at each test afterwards finds one that was cut, whose fixtures pytest has taken away."""
+    (tmp_path / "test_it.py").write_text("import iopf\n\ndef test_it(expect_warnings):\n    raise KeyboardInterrupt\n")
+    run = session(sys.executable, "-m", "pytest", "-q", "-p", "conftest", "-p", "no:cacheprovider", "-c", ROOT / "pyproject.toml",
+                  "--rootdir", tmp_path, tmp_path / "test_it.py", cwd=tmp_path,
+                  env={**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), os.environ["PYTHONPATH"]])})
+    output, errors = run.end()
+    assert 2 == run.process.returncode, (output, errors)
+    assert "KeyboardInterrupt" in output and "Error:" not in output and "error" not in output, output
