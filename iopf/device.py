@@ -527,6 +527,7 @@ class Device(Unique):
         flush = Flush()
         with self._place:
             queue = self._queue
+            queue_pointer = None
             if queue is not None:
                 queue_pointer = flush.hold(queue._held)
                 self._flushes.append(flush)
