@@ -531,7 +531,7 @@ class Device(Unique):
             if queue is not None:
                 queue_pointer = flush.hold(queue._held)
                 self._flushes.append(flush)
-        if queue is None:
+        if queue is None or queue_pointer is None:
             # The device itself could be added meanwhile, to a queue that this call does not hold.
             runtime, core_name = held.runtime, held.core_name
             del held
