@@ -7,9 +7,13 @@ explorer's place in memory, "replayed": [the failure's signature or why it did n
 
 import json
 import mmap
+import os
 import random
 import subprocess
 import sys
+from pathlib import Path
+
+import iopf
 
 TIMED = ("seconds", "reset_ns")
 
@@ -32,7 +36,10 @@ def address():
 
 def another_process(**wanted):
     """What came of it. The explorer lies elsewhere there: asserted."""
-    done = subprocess.run([sys.executable, __file__], input=json.dumps(wanted), capture_output=True, text=True)
+    # The package of this process, checkout or installed: a core that was compiled here is linked against its extension.
+    path = os.pathsep.join([str(Path(iopf.__file__).resolve().parents[1]), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run([sys.executable, __file__], input=json.dumps(wanted), capture_output=True, text=True,
+                          env={**os.environ, "PYTHONPATH": path})
     assert 0 == done.returncode, done.stderr
     found = json.loads(done.stdout)
     assert found["address"] != address(), "both processes have the explorer in the same place: nothing is shown"
