@@ -16,7 +16,6 @@
 #include "monitor.h"
 
 #define TOKEN_MAGIC 0x70726771746f6b65ull
-#define MAX_HELD_GROUPS 256
 
 struct driver_device {
 	struct device dev;
@@ -31,8 +30,7 @@ struct held {
 	int pasid;		/* -1: none */
 	struct iopf_group *group;	/* NULL: no longer */
 	u64 token;
-	int answers, running;	/* that began, that run */
-	u32 answered_at;	/* stamp of the last one's end */
+	bool answered;
 };
 
 static struct driver_device *devices[MAX_DEVICES];
@@ -228,6 +226,7 @@ static void answer(struct iopf_group *group, u64 token, enum iommu_page_response
 
 static int handle_sva(struct iopf_group *group)
 {
+	monitor_handler(driver_token_of(group, caller_pc()));
 	driver_look_at(group, caller_pc());
 	monitor_work_of((u64)&group->work, driver_token_of(group, caller_pc()));
 	return core->sva_handler(group);
@@ -235,6 +234,7 @@ static int handle_sva(struct iopf_group *group)
 
 static int handle_inline(struct iopf_group *group)
 {
+	monitor_handler(driver_token_of(group, caller_pc()));
 	driver_look_at(group, caller_pc());
 	answer(group, driver_token_of(group, caller_pc()), IOMMU_PAGE_RESP_SUCCESS);
 	core->free_group(group);
@@ -253,6 +253,7 @@ static int handle_held(struct iopf_group *group)
 	u64 token = driver_token_of(group, caller_pc());
 	struct held *h;
 
+	monitor_handler(token);
 	driver_look_at(group, caller_pc());
 	shadow_access((u64)prm, sizeof(*prm), PLAIN_READ, caller_pc());
 	core->dequeue_group(group);
@@ -273,7 +274,8 @@ static int handle_held(struct iopf_group *group)
 
 static int handle_drop(struct iopf_group *group)
 {
-	monitor_clauses |= XP_C_ANSWER;
+	monitor_handler(driver_token_of(group, caller_pc()));
+	monitor_drop();
 	group_is_of(group, driver_token_of(group, caller_pc()));
 	monitor_answering(driver_token_of(group, caller_pc()));
 	core->free_group(group);
@@ -310,21 +312,12 @@ bool driver_is_held(int device, u32 grpid, int pasid)
 	return find_held(device, grpid, pasid);
 }
 
-/*
- * An owner answers a group once, and not beside another of its own. A second answer that is certain to be behind the
- * first is left to the cores that see for themselves that the group is not pending any more.
- */
 static void answer_held(struct held *h, struct iopf_group *group, enum iommu_page_response_code code)
 {
-	bool core_sees = core->facts.response_checks_pending && !core->facts.response_matches_copies;
-
-	if (h->running || (h->answers && (!core_sees || !is_before(h->answered_at))))
-		monitor_clauses |= XP_C_ANSWER;
-	h->answers++;
-	h->running++;
+	monitor_owner_begin((int)(h - held));
+	h->answered = true;
 	answer(group, h->token, code);
-	h->running--;
-	h->answered_at = stamp();
+	monitor_owner_end((int)(h - held));
 }
 
 int driver_respond(const struct record *r, bool gives_up)
@@ -357,7 +350,7 @@ void driver_answer_held(void)
 		if (!group)
 			continue;
 		held[i].group = NULL;
-		if (!held[i].answers)
+		if (!held[i].answered)
 			answer_held(&held[i], group, IOMMU_PAGE_RESP_INVALID);
 		core->free_group(group);
 	}
@@ -427,6 +420,7 @@ int driver_report(const struct record *r)
 	evt.fault.prm.private_data[0] = (u64)token + 1;
 	evt.fault.prm.private_data[1] = TOKEN_MAGIC;
 	ret = core->report(driver_device(r->a), &evt);
-	monitor_result(r, ret, monitor_report_end(token, ret));
+	monitor_report_end(token, ret);
+	monitor_result(r, ret);
 	return ret;
 }

@@ -17,19 +17,15 @@ struct queue_state queue_states[MAX_QUEUES];
 
 u16 monitor_nth_report[MAX_TASKS];
 
-static u64 answering[MAX_TASKS];
-static struct { u64 work, token; } works[MAX_TOKENS];
-static int nr_works;
-
-void monitor_reset(void)
+void monitors_reset(void)
 {
 	int i;
 
-	nr_tokens = nr_works = 0;
-	results_reset();
+	contract_reset();
 	monitor_clauses = 0;
 	monitor_date = 0;
-	sight_reset();
+	for (i = 0; i < nr_tokens; i++)
+		tokens[i].begun = 0;
 	for (i = 0; i < scenario.nr_devices; i++) {
 		struct device_state *s = &device_states[i];
 
@@ -42,7 +38,15 @@ void monitor_reset(void)
 	for (i = 0; i < scenario.nr_queues; i++)
 		queue_states[i] = (struct queue_state){ 0 };
 	memset(monitor_nth_report, 0, sizeof(monitor_nth_report));
-	memset(answering, 0, sizeof(answering));
+}
+
+void monitor_reset(void)
+{
+	nr_tokens = 0;
+	moments_reset();
+	sight_reset();
+	values_reset();
+	monitors_reset();
 }
 
 bool monitor_is_added(int device, int *queue)
@@ -69,31 +73,28 @@ static bool same_key(const struct token *a, const struct token *b)
 	return a->device == b->device && a->grpid == b->grpid && a->pasid == b->pasid;
 }
 
-int monitor_report_begin(int device, const struct record *r)
+static bool judge_report_begin(const struct call *c)
 {
-	struct device_state *s = &device_states[device];
-	struct attachment *a = attachment(device, r->c);
-	const struct sight *seen;
-	int task = engine.current->id, k;
-	struct token *t;
+	const struct record *r = c->record;
+	struct device_state *s = &device_states[c->device];
+	struct attachment *a = attachment(c->device, r->c);
+	const struct sight *seen = monitor_see(c->device, r->c);
+	struct token *t = &tokens[c->number - 1];
+	int task = monitor_now->task, k;
 
-	if (nr_tokens == MAX_TOKENS)
-		finding_fatal(XP_K_EXPLORER, 0, NULL, "too many requests in one execution");
-	t = &tokens[nr_tokens];
-	seen = monitor_see(device, r->c);
 	*t = (struct token){
-		.task = (s16)task, .nth = (s16)monitor_nth_report[task]++, .device = (s16)device, .last = r->e & 1,
+		.task = (s16)task, .nth = (s16)monitor_nth_report[task]++, .device = c->device, .last = r->e & 1,
 		.grpid = (u32)r->b, .pasid = r->c >= 0 ? (u32)r->c : 0, .code = -1,
-		.record = engine.current->record, .begun = ++monitor_date, .space = -1,
+		.record = monitor_now->record, .begun = ++monitor_date, .space = -1, .resolved = -1,
 		.removals = (s16)s->removals, .launched = 0x7fff, .readded = s->adding,
 		.queues = (u16)seen->queues,
 		.has_work = r->e & 1 && seen->handlers == 2u << XP_H_SVA,
 		.may_have_work = r->e & 1 && seen->handlers & 2u << XP_H_SVA,
 	};
 	for (k = 0; core->facts.response_matches_copies && k < nr_tokens; k++)
-		if (tokens[k].last && !tokens[k].answers && same_key(&tokens[k], t) && tokens[k].removals == t->removals)
+		if (tokens[k].begun && &tokens[k] != t && tokens[k].last && !tokens[k].answers && same_key(&tokens[k], t) &&
+		    tokens[k].removals == t->removals)
 			monitor_clauses |= XP_C_INDEX;
-	note(OP_NOTE, 0, NULL, "report begins", (u64)nr_tokens + 1);
 	s->reports++;
 	if (demands(IOPF_DEMANDS_QUIET) && (variable_may_be(&s->queue, NOTHING) || !is_before(s->removed)))
 		monitor_clauses |= XP_C_RECEPTION;
@@ -101,69 +102,64 @@ int monitor_report_begin(int device, const struct record *r)
 		monitor_clauses |= XP_C_DETACH;
 	if (s->closed)
 		monitor_clauses |= XP_C_DEVICE_GONE;
-	return nr_tokens++;
+	return true;
 }
 
-bool monitor_report_end(int token, int result)
+/* The space that the only domain of the PASID had while the report ran, and the one that the work was given. */
+static void judge_space(const struct token *t, const void *pc)
 {
-	struct token *t = &tokens[token];
+	if (t->returned && t->resolved >= 0 && t->space >= 0 && t->space != t->resolved)
+		monitor_wrong(XP_K_WRONG_RESPONSE, pc,
+			      "the request is resolved against an address space that came to its PASID later", 0);
+}
+
+static bool judge_report_end(const struct call *c)
+{
+	struct token *t = &tokens[c->number - 1];
 	const struct sight *seen = monitor_seen();
 
 	t->returned = true;
 	t->returned_at = stamp();
 	t->ended = ++monitor_date;
-	t->result = result;
+	t->result = c->result;
 	device_states[t->device].reports--;
 	t->space = (s16)seen->space;
-	note(OP_NOTE, 0, NULL, "report returns", (u64)(s64)result);
-	return report_may(t, seen, result);
+	judge_space(t, t->resolved_at);
+	return report_may(t, seen, c->result);
 }
 
-void monitor_answering(u64 token)
+static bool judge_handler(const struct call *c)
 {
-	answering[engine.current->id] = token;
+	tokens[c->number - 1].launched = (s16)device_states[c->device].removals;
+	return true;
 }
 
-void monitor_work_of(u64 work, u64 token)
+static bool judge_resolve(const struct call *c)
 {
+	struct token *t = &tokens[c->number - 1];
+
+	t->resolved = (s16)c->result;
+	t->resolved_at = c->pc;
+	judge_space(t, c->pc);
+	return true;
+}
+
+static bool judge_member(const struct call *c)
+{
+	const struct token *t = &tokens[c->expected - 1], *p = &tokens[c->number - 1];
 	int i;
 
-	for (i = 0; i < nr_works && works[i].work != work; i++)
-		;
-	if (i == MAX_TOKENS)
-		return;
-	nr_works = i == nr_works ? i + 1 : nr_works;
-	if (token && token <= (u64)nr_tokens)
-		tokens[token - 1].launched = (s16)device_states[tokens[token - 1].device].removals;
-	works[i].work = work;
-	works[i].token = token;
-}
-
-/* A form whose works are not queued by a handler: the group that the work is part of knows. */
-static u64 token_of_work(u64 work, const void *pc)
-{
-	int object = heap_find(work);
-
-	if (object < 0 || heap_objects[object].state == OBJECT_FREED)
-		return 0;
-	return driver_token_of(container_of((struct work_struct *)work, struct iopf_group, work), pc);
-}
-
-static u64 expected_token(const void *pc)
-{
-	struct task *t = engine.current;
-	int i;
-
-	if (answering[t->id])
-		return answering[t->id];
-	if (!t->work)
-		return 0;
-	if (!core->facts.group_handlers)
-		return token_of_work(t->work, pc);
-	for (i = 0; i < nr_works; i++)
-		if (works[i].work == t->work)
-			return works[i].token;
-	return 0;
+	if (!same_key(t, p)) {
+		monitor_wrong(XP_K_WRONG_RESPONSE, c->pc,
+			      "a request is answered with a group of another index or PASID than its own", 0);
+		return true;
+	}
+	for (i = 0; i < nr_tokens; i++)
+		if (tokens[i].begun && tokens[i].last && same_key(&tokens[i], p) && p->returned &&
+		    p->ended < tokens[i].begun && tokens[i].returned && tokens[i].ended < t->begun)
+			monitor_wrong(XP_K_WRONG_RESPONSE, c->pc,
+				      "a request is answered with a later group that uses its index again", 0);
+	return true;
 }
 
 /* The answer comes when the removal that followed its request is over, whatever became of the device since. */
@@ -183,60 +179,23 @@ static bool is_late(const struct token *t)
 	       (!t->readded || (!queue->running && !variable_may_differ(queue, NOTHING)));
 }
 
-/* A request is part of the group whose last one has the number. */
-void monitor_member(u64 last, u64 number, const void *pc)
-{
-	const struct token *t = &tokens[last - 1], *p = &tokens[number - 1];
-	int i;
-
-	if (!last || last > (u64)nr_tokens || !number || number > (u64)nr_tokens || last == number)
-		return;
-	if (!same_key(t, p)) {
-		finding_add(XP_K_WRONG_RESPONSE, 0, pc,
-			    "a request is answered with a group of another index or PASID than its own");
-		return;
-	}
-	for (i = 0; i < nr_tokens; i++)
-		if (tokens[i].last && same_key(&tokens[i], p) && p->returned && p->ended < tokens[i].begun &&
-		    tokens[i].returned && tokens[i].ended < t->begun)
-			finding_add(XP_K_WRONG_RESPONSE, 0, pc,
-				    "a request is answered with a later group that uses its index again");
-}
-
-/* A work resolves its group against an address space. */
-void monitor_resolve(int space, const void *pc)
-{
-	u64 number = expected_token(pc);
-	const struct token *t;
-
-	if (!number || number > (u64)nr_tokens)
-		return;
-	if (!core->facts.group_handlers)
-		driver_look_at(container_of((struct work_struct *)engine.current->work, struct iopf_group, work), pc);
-	t = &tokens[number - 1];
-	if (t->returned && t->space >= 0 && t->space != space)
-		finding_add(XP_K_WRONG_RESPONSE, 0, pc,
-			    "the request is resolved against an address space that came to its PASID later");
-}
-
 /* What is wrong with an answer to t: kind, and why; NULL: nothing. */
-static const char *wrong_with(const struct token *t, int device, u64 number, const struct iommu_page_response *msg,
-			      const void *pc, int *kind)
+static const char *wrong_with(const struct token *t, const struct call *c, int *kind)
 {
-	u64 expected = expected_token(pc);
+	bool given = c->expected && c->expected <= (u64)nr_tokens;
 
 	*kind = XP_K_WRONG_RESPONSE;
-	if (t->device != device)
+	if (t->device != c->device)
 		return "the answer went to another device";
-	if (msg->grpid != t->grpid || msg->pasid != t->pasid)
+	if (c->grpid != t->grpid || c->answer_pasid != t->pasid)
 		return "the answer has another index or PASID than its request";
 	if (!t->last)
 		return "a request that was not the last of its group was answered";
-	if (msg->code > IOMMU_PAGE_RESP_FAILURE)
+	if (c->code > IOMMU_PAGE_RESP_FAILURE)
 		return "the answer's code means nothing";
-	if (expected && expected <= (u64)nr_tokens && tokens[expected - 1].launched < t->removals)
+	if (given && tokens[c->expected - 1].launched < t->removals)
 		return "the answer of a group from before removal went to a request from after it";
-	if (expected && expected != number)
+	if (c->expected && c->expected != c->number)
 		return "the answer is to another request than the group's owner gave it for";
 	*kind = XP_K_DOUBLE_RESPONSE;
 	if (t->answers)
@@ -245,30 +204,63 @@ static const char *wrong_with(const struct token *t, int device, u64 number, con
 	return is_late(t) ? "the answer came when removal was over" : NULL;
 }
 
-/* pc: where the core calls the driver. */
-void monitor_response(int device, u64 number, u64 magic, const struct iommu_page_response *msg, const void *pc)
+static bool judge_response(const struct call *c)
 {
+	struct token *t = &tokens[c->number - 1];
 	const char *why;
-	struct token *t;
 	int kind;
 
-	if (magic || !number || number > (u64)nr_tokens) {
-		finding_add(XP_K_WRONG_RESPONSE, 0, pc, "the answer is to no request that was ever made");
-		return;
+	if (!c->known) {
+		monitor_wrong(XP_K_WRONG_RESPONSE, c->pc, "the answer is to no request that was ever made", 0);
+		return true;
 	}
-	t = &tokens[number - 1];
-	if (engine.logging)
-		note(OP_NOTE, 0, pc, "response", number | (u64)msg->code << 32);
-	why = wrong_with(t, device, number, msg, pc, &kind);
+	why = wrong_with(t, c, &kind);
 	if (why)
-		finding_add(kind, 0, pc, why)->detail = number;
+		monitor_wrong(kind, c->pc, why, c->number);
 	if (!t->answers++) {
-		t->code = (s8)msg->code;
+		t->code = (s8)c->code;
 		t->answered_at = stamp();
-		t->answered_by = (s16)engine.current->id;
-		t->answer_pc = place_of(engine.current, pc);
-		t->answer_event = engine.nr_events - 1;
+		t->answered_by = monitor_now->task;
+		t->answer_pc = c->pc;
+		t->answer_event = c->event;
 	}
+	return true;
+}
+
+void monitor_overflow(const char *text)
+{
+	if (monitor_alarm)
+		monitor_alarm(XP_K_EXPLORER, NULL, text, 0);
+	else
+		finding_fatal(XP_K_EXPLORER, 0, NULL, text);
+}
+
+bool ended_well;
+
+void judge(const struct call *c)
+{
+	static bool (*const judges[])(const struct call *c) = {
+		[CALL_REPORT_BEGIN] = judge_report_begin,
+		[CALL_REPORT_END] = judge_report_end,
+		[CALL_HANDLER] = judge_handler,
+		[CALL_MEMBER] = judge_member,
+		[CALL_RESOLVE] = judge_resolve,
+		[CALL_RESPONSE] = judge_response,
+		[CALL_OWNER_BEGIN] = judge_owner_begin,
+		[CALL_OWNER_END] = judge_owner_end,
+		[CALL_DROP] = judge_drop,
+		[CALL_CHANGE_BEGIN] = judge_change_begin,
+		[CALL_CHANGE_END] = judge_change_end,
+		[CALL_ATTACH_BEGIN] = judge_attach_begin,
+		[CALL_ATTACH_END] = judge_attach_end,
+		[CALL_FLUSH_BEGIN] = judge_flush_begin,
+		[CALL_FLUSH_END] = judge_flush_end,
+		[CALL_QUEUE_BEGIN] = judge_queue_begin,
+		[CALL_QUEUE_END] = judge_queue_end,
+		[CALL_RESULT] = judge_result,
+	};
+
+	ended_well = judges[c->kind](c);
 }
 
 /* --- the end --- */

@@ -66,18 +66,20 @@ static void run(const struct record *r)
 	case XP_ADD:
 		monitor_change_begin(r->op, r->b, r->a);
 		result = core->add_device(queues[r->a], driver_device(r->b));
-		monitor_result(r, result, monitor_change_end(r->op, r->b, r->a, result));
+		monitor_change_end(r->op, r->b, r->a, result);
+		monitor_result(r, result);
 		return;
 	case XP_FLUSH:
 		monitor_flush_begin(r->a);
 		result = core->flush_dev(driver_device(r->a));
-		monitor_result(r, result, monitor_flush_end(r->a, result));
+		monitor_flush_end(r->a, result);
+		monitor_result(r, result);
 		return;
 	case XP_DISCARD:
 		monitor_call_begin(r->a);
 		result = core->discard_partial(queues[r->a]);
-		monitor_call_end(r->a);
-		monitor_result(r, result, !result);
+		monitor_call_end(r->a, result);
+		monitor_result(r, result);
 		return;
 	case XP_FREE_QUEUE:
 		monitor_change_begin(r->op, -1, r->a);
@@ -93,7 +95,8 @@ static void run(const struct record *r)
 	case XP_REPLACE:
 		space = monitor_attach_begin(r->op, r->a, r->c, r->b);
 		result = driver_attach(r->a, r->b, r->c, r->op == XP_REPLACE, space);
-		monitor_result(r, result, monitor_attach_end(r->op, r->a, r->c, result));
+		monitor_attach_end(r->op, r->a, r->c, result);
+		monitor_result(r, result);
 		return;
 	case XP_DETACH:
 		monitor_attach_begin(r->op, r->a, r->c, -1);

@@ -127,6 +127,7 @@ static void self_check(const struct strategy *strategy)
 /* True: something failed. */
 static bool account(bool count)
 {
+	const char *why;
 	bool news;
 
 	if (engine.depth > result.deepest)
@@ -149,9 +150,10 @@ static bool account(bool count)
 		outcomes_collect();
 	if (options.flags & XP_O_CLASSES)
 		outcomes_collect_class();
-	if (!engine.nr_findings && !lock_order_new)
-		return false;
-	news = failures_collect(result.executions);
+	news = (engine.nr_findings || lock_order_new) && failures_collect(result.executions);
+	why = orders_judge(result.executions, &news);
+	if (why && !why_not)
+		why_not = why;
 	if (news && !result.first_failure && nr_found)
 		result.first_failure = result.executions;
 	return news;
@@ -425,6 +427,7 @@ static int enter(const s32 *code, size_t nr_words, const struct xp_options *want
 	outcomes_reset();
 	hot_reset();
 	lock_order_reset();
+	orders_reset();
 	memcpy(code_copy, code, nr_words * sizeof(*code));
 	why = scenario_load(code_copy, nr_words);
 	options = *wanted;

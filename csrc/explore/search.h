@@ -84,12 +84,14 @@ void driver_name_lock(const struct lock_class *class, char *text, size_t room);
 /* --- monitor.c: responses, returns, the driver's contract --- */
 
 #define MAX_TOKENS 512
+#define MAX_HELD_GROUPS 256
 #define MAX_SPACES 4096
 struct token {
 	s16 task, nth;		/* whose report, and which of its */
 	s16 device;
 	u16 queues;		/* that the device may have been on when report began, as bits */
 	s16 space;		/* the PASID's address space, -1: it changed */
+	s16 resolved;		/* the one that its work resolved against, -1: none yet */
 	s16 removals, launched;	/* removals of the device before the report, and before its handler was called */
 	bool last, returned, flushed, readded;	/* readded: perhaps, beside report or that removal */
 	bool has_work, may_have_work;	/* by the handler that it met: for certain, or not */
@@ -102,7 +104,7 @@ struct token {
 	int removal_began, removal_ended;	/* dates of the removal that it belongs to, 0: none yet */
 	u32 returned_at, answered_at;	/* stamps */
 	s16 answered_by;	/* the first answer: task, place, event */
-	const void *answer_pc;
+	const void *answer_pc, *resolved_at;
 	int answer_event;
 	s32 result;
 };
@@ -113,20 +115,20 @@ extern unsigned int monitor_clauses;	/* broken so far */
 
 void monitor_reset(void);
 int monitor_report_begin(int device, const struct record *r);
-bool monitor_report_end(int token, int result);
+void monitor_report_end(int token, int result);
 void monitor_response(int device, u64 private_0, u64 private_1, const struct iommu_page_response *msg, const void *pc);
-/* Calls that change what a device is: begin, end. queue may be -1. What ends says whether that result is allowed. */
+/* Calls that change what a device is: begin, end. queue may be -1. */
 void monitor_change_begin(int op, int device, int queue);
-bool monitor_change_end(int op, int device, int queue, int result);
+void monitor_change_end(int op, int device, int queue, int result);
 void monitor_flush_begin(int device);
-bool monitor_flush_end(int device, int result);
+void monitor_flush_end(int device, int result);
 /* Returns the number of the address space of the domain that is attached. */
 int monitor_attach_begin(int op, int device, int pasid, int handler);
-bool monitor_attach_end(int op, int device, int pasid, int result);
+void monitor_attach_end(int op, int device, int pasid, int result);
 void monitor_call_begin(int queue);
-void monitor_call_end(int queue);
-/* The result of an operation: demanded, or what the contract allows. */
-void monitor_result(const struct record *r, int result, bool allowed);
+void monitor_call_end(int queue, int result);
+/* The result of the operation that ended just now: the one that is demanded, or one that the contract allows. */
+void monitor_result(const struct record *r, int result);
 void monitor_end(void);
 bool monitor_is_added(int device, int *queue);
 bool monitor_is_closed(int device);
@@ -137,9 +139,19 @@ void monitor_outcome_text(char *text, size_t room);
 /* The group that the current task is about to answer, by its token; 0: nobody said. */
 void monitor_answering(u64 token);
 void monitor_work_of(u64 work, u64 token);
+void monitor_handler(u64 token);
+/* The owner of a held group answers it: the call begins, and ends. */
+void monitor_owner_begin(int held);
+void monitor_owner_end(int held);
+void monitor_drop(void);
 void monitor_resolve(int space, const void *pc);
 void monitor_member(u64 last, u64 number, const void *pc);
 void monitor_value(s64 value);	/* XP_OUT */
+
+/* --- orders.c: the orders that the class of the execution that just ran leaves open --- */
+
+void orders_reset(void);
+const char *orders_judge(u64 execution, bool *news);
 
 /* --- leak.c --- */
 

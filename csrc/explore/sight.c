@@ -31,8 +31,10 @@ struct attachment *attachment(int device, int pasid)
 	for (i = 0; i < s->nr_attached; i++)
 		if (s->attached[i].pasid == pasid)
 			return &s->attached[i];
-	if (s->nr_attached == MAX_PASIDS)
-		finding_fatal(XP_K_EXPLORER, 0, NULL, "more than 16 PASIDs of one device");
+	if (s->nr_attached == MAX_PASIDS) {
+		monitor_overflow("more than 16 PASIDs of one device");
+		return &s->attached[0];
+	}
 	a = &s->attached[s->nr_attached++];
 	a->pasid = pasid;
 	variable_reset(&a->domain);
@@ -72,23 +74,23 @@ static void see_domain(struct sight *sight, const struct variable *domain)
 
 const struct sight *monitor_see(int device, int pasid)
 {
-	struct sight *sight = &sights[engine.current->id];
+	struct sight *sight = &sights[monitor_now->task];
 	struct attachment *a = attachment(device, pasid);
 
 	*sight = (struct sight){ .device = device, .attachment = a, .space = a->domain.histories[0].value };
 	see_queue(sight, &device_states[device].queue);
 	see_domain(sight, &a->domain);
-	device_states[device].readers |= 1ull << engine.current->id;
-	a->readers |= 1ull << engine.current->id;
+	device_states[device].readers |= 1ull << monitor_now->task;
+	a->readers |= 1ull << monitor_now->task;
 	return sight;
 }
 
 const struct sight *monitor_seen(void)
 {
-	struct sight *sight = &sights[engine.current->id];
+	struct sight *sight = &sights[monitor_now->task];
 
-	device_states[sight->device].readers &= ~(1ull << engine.current->id);
-	sight->attachment->readers &= ~(1ull << engine.current->id);
+	device_states[sight->device].readers &= ~(1ull << monitor_now->task);
+	sight->attachment->readers &= ~(1ull << monitor_now->task);
 	if (sight->any_space)
 		sight->space = NOTHING;
 	return sight;

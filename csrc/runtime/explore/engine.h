@@ -42,6 +42,7 @@ enum op_kind {
 	OP_READ, OP_WRITE,					/* plain accesses */
 	OP_AWAIT, OP_HOLD, OP_RESPOND,				/* the scenario's own */
 	OP_JOIN,
+	OP_MOMENT,						/* the monitors are told something: touches nothing */
 	OP_NOTE,						/* a remark in the history */
 	NR_OPS
 };

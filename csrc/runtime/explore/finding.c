@@ -58,6 +58,7 @@ static const char *const names[NR_OPS] = {
 	[OP_HOLD] = "handler keeps the group",
 	[OP_RESPOND] = "take a held group",
 	[OP_JOIN] = "join",
+	[OP_MOMENT] = "call or answer",
 	[OP_NOTE] = "note",
 };
 

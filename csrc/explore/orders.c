@@ -1,0 +1,575 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The other orders of a class: a verdict is a function of the class, and not of the execution that stands for it.
+ *
+ * A search by partial orders executes one linearisation of each class. That is enough for what a step does, since in
+ * every other one it does the same; it is not enough for who judges by dates, "the answer came when removal was over".
+ * Making a dependency of everything that is judged would be sound and dear (as many classes as there are orders of calls
+ * and answers: some fifty times as many with three reporters). Instead, what the monitors were told is taken as a partial
+ * order of moments (moment.c), and they judge each linearisation of it, without the core: some hundred ns each. What
+ * they call wrong is a prediction. It is executed, in the order that shows it, and only what shows then is a finding.
+ *
+ * Three things keep that small. Moments of which no monitor compares the order commute(), so one of each set of equal
+ * orders is judged (sleep sets again, over moments). Classes share their orders of moments: those that were judged are
+ * remembered by a hash of all that the monitors could know of them. And what is known already, with the contract kept, is
+ * not looked for again.
+ *
+ * A prediction that does not come true says that two steps depend on each other which the search takes for independent.
+ * With a data race in the execution that is no surprise, and the race is the finding; without one, nothing was proved and
+ * the search says so.
+ *
+ * What is tagged by dates, whether the driver kept its contract, is a matter of the order, too: of a failure's orders, one
+ * that keeps it counts.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "monitor.h"
+
+#define MOST_ORDERS 200000u	/* of one class; 12 calls and answers of three tasks have 20 on the average */
+#define MAX_LANES 32
+#define MAX_ALARMS 8
+
+/* --- the moments of the concurrent part, by task --- */
+
+static struct lane {
+	int task, nr, done;
+	s16 moments[MAX_MOMENTS];	/* numbers */
+} lanes[MAX_LANES];
+static int nr_lanes, first, behind;	/* moments [first, behind) are concurrent */
+static s16 order[MAX_MOMENTS];		/* that is tried */
+static u16 *needs;			/* of each moment, how many of each lane come before it */
+
+static bool collect(void)
+{
+	static s8 lane_of[MAX_TASKS];
+	static u16 space[MAX_MOMENTS * MAX_LANES];
+	int i, k;
+
+	nr_lanes = 0;
+	needs = space;
+	memset(lane_of, -1, sizeof(lane_of));
+	for (first = 0; first < nr_moments && moments[first].node < 0; first++)
+		;
+	for (i = first; i < nr_moments && moments[i].node >= 0; i++) {
+		struct lane *lane;
+
+		k = lane_of[moments[i].task];
+		if (k < 0) {
+			if (nr_lanes == MAX_LANES)
+				return false;
+			k = lane_of[moments[i].task] = (s8)nr_lanes++;
+			lanes[k].task = moments[i].task;
+			lanes[k].nr = 0;
+		}
+		lane = &lanes[k];
+		lane->moments[lane->nr++] = (s16)i;
+	}
+	behind = i;
+	return nr_lanes > 1;
+}
+
+static void find_needs(void)
+{
+	int i, k;
+
+	for (i = first; i < behind; i++) {
+		const struct moment *m = &moments[i];
+
+		for (k = 0; k < nr_lanes; k++) {
+			const struct lane *lane = &lanes[k];
+			int n = 0;
+
+			if (lane->task != m->task)
+				while (n < lane->nr && (s16)moments[lane->moments[n]].ordinal <= m->step.at[lane->task])
+					n++;
+			needs[(i - first) * MAX_LANES + k] = (u16)n;
+		}
+	}
+}
+
+/* --- what may change places --- */
+
+enum { ABOUT_REQUEST = 1, ABOUT_DEVICE = 2, ABOUT_QUEUE = 4 };
+
+static struct about {
+	u8 what;
+	u16 devices;
+	u64 key;		/* of the request */
+} abouts[MAX_MOMENTS];
+
+static u16 devices_of_group(int device)
+{
+	u16 mask = 0;
+	int i, root, k;
+
+	for (root = device; scenario.records[scenario.devices[root]].f >= 0;)
+		root = scenario.records[scenario.devices[root]].f;
+	for (i = 0; i < scenario.nr_devices; i++) {
+		for (k = i; scenario.records[scenario.devices[k]].f >= 0;)
+			k = scenario.records[scenario.devices[k]].f;
+		mask |= (u16)((k == root) << i);
+	}
+	return mask;
+}
+
+static struct about about(const struct moment *m)
+{
+	struct about a = { 0 };
+	int i;
+
+	for (i = m->first; i < m->first + m->nr; i++) {
+		const struct call *c = &calls[i];
+
+		switch (c->kind) {
+		case CALL_REPORT_BEGIN:
+		case CALL_REPORT_END:
+		case CALL_HANDLER:
+		case CALL_MEMBER:
+		case CALL_RESOLVE:
+		case CALL_RESPONSE:
+			a.what |= ABOUT_REQUEST;
+			a.devices |= (u16)(1u << c->device);
+			if (c->number && c->number <= (u64)nr_tokens) {
+				const struct token *t = &tokens[c->number - 1];
+
+				a.key = (u64)t->grpid << 32 ^ (u64)t->pasid << 8 ^ (u64)t->device;
+			}
+			break;
+		case CALL_RESULT:
+			break;
+		case CALL_OWNER_BEGIN:
+		case CALL_OWNER_END:
+		case CALL_DROP:
+			a.what |= ABOUT_REQUEST;
+			a.key = ~(u64)c->held;
+			break;
+		case CALL_QUEUE_BEGIN:
+		case CALL_QUEUE_END:
+		case CALL_FLUSH_BEGIN:
+		case CALL_FLUSH_END:
+			a.what |= ABOUT_QUEUE;
+			a.devices = 0xffff;
+			break;
+		case CALL_CHANGE_BEGIN:
+		case CALL_CHANGE_END:
+			a.what |= ABOUT_DEVICE;
+			a.devices |= c->op == XP_FREE_QUEUE ? 0xffff : (u16)(1u << c->device);
+			break;
+		default:
+			a.what |= ABOUT_DEVICE;
+			a.devices |= devices_of_group(c->device);
+		}
+	}
+	return a;
+}
+
+/*
+ * No monitor tells their order. Requests of one key are compared with each other, all of them with what is done to their
+ * device; calls on a queue only with what is done to devices. (A question whether something "is over" asks the race
+ * order, which every order of the moments keeps.)
+ */
+static bool commute(const struct about *a, const struct about *b)
+{
+	if ((a->what | b->what) & ABOUT_DEVICE)
+		return !(a->devices & b->devices) && a->what && b->what;
+	if ((a->what | b->what) & ABOUT_QUEUE)
+		return true;
+	return a->key != b->key;
+}
+
+/* Of the first k moments of a lane, is that the one with number i, or one behind it? */
+static bool comes_before(int i, int other)
+{
+	int mine;
+
+	for (mine = 0; lanes[mine].task != moments[i].task; mine++)
+		;
+	return needs[(other - first) * MAX_LANES + mine] && lanes[mine].moments[needs[(other - first) * MAX_LANES + mine] - 1] >= i;
+}
+
+/* Two moments whose order is judged and not given. */
+static bool some_differ(void)
+{
+	int i, other;
+
+	for (i = first; i < behind; i++)
+		for (other = i + 1; other < behind; other++)
+			if (moments[other].task != moments[i].task && !commute(&abouts[i], &abouts[other]) &&
+			    !comes_before(i, other))
+				return true;
+	return false;
+}
+
+/* --- those that were judged --- */
+
+#define ROOM (1u << 16)
+static u64 judged[ROOM];
+static unsigned int nr_judged;
+
+static u64 mix(u64 a, u64 b)
+{
+	a = (a ^ b) * 0x9e3779b97f4a7c15ull;
+	return a ^ a >> 29;
+}
+
+/* Everything that the monitors could know of any order: equal ones have equal verdicts. */
+static u64 hash_of_orders(void)
+{
+	u64 h = mix(engine.nr_findings ? 7 : 5, (u64)nr_lanes);
+	int k;
+
+	for (k = 0; k < engine.nr_findings; k++)
+		h = mix(h, finding_signature(&engine.findings[k]));
+	/* Lane by lane: the order of this execution is no part of it. */
+	for (k = 0; k < nr_lanes; k++)
+		h = mix(h, (u64)lanes[k].task << 16 | (u64)lanes[k].nr);
+	return h;
+}
+
+static u64 hash_of_moment(int i)
+{
+	const struct moment *m = &moments[i];
+	u64 h = mix((u64)m->task << 16, (u64)m->nr);
+	int k, n;
+
+	for (k = m->first; k < m->first + m->nr; k++) {
+		const struct call *c = &calls[k];
+
+		h = mix(h, (u64)c->kind << 56 ^ (u64)(u16)c->device << 32 ^ (u64)(u32)c->result);
+		h = mix(h, c->number << 32 ^ c->expected ^ (u64)c->code << 24 ^ (u64)c->grpid << 40 ^ c->answer_pasid);
+	}
+	for (k = 0; k < nr_lanes; k++) {
+		const struct lane *lane = &lanes[k];
+
+		h = mix(h, needs[(i - first) * MAX_LANES + k]);
+		/* What is certain to be over then, by the race order. */
+		for (n = 0; n < lane->nr; n++)
+			if (moments[lane->moments[n]].race.at[lane->task] > m->race.at[lane->task])
+				break;
+		h = mix(h, (u64)n);
+	}
+	return h;
+}
+
+static u64 hash_all(void)
+{
+	u64 h = hash_of_orders(), sum = 0;
+	int i;
+
+	/* A sum: tasks and their numbers tell moments apart, and their places in this execution do not count. */
+	for (i = first; i < behind; i++)
+		sum += mix(hash_of_moment(i), 3);
+	for (i = behind; i < nr_moments; i++)
+		sum += mix((u64)moments[i].nr, (u64)i);
+	return mix(h, sum) | 1;
+}
+
+static bool was_judged(u64 hash)
+{
+	u32 i = (u32)(hash >> 40) % ROOM;
+
+	for (; judged[i]; i = (i + 1) % ROOM)
+		if (judged[i] == hash)
+			return true;
+	return false;
+}
+
+static void remember(u64 hash)
+{
+	u32 i = (u32)(hash >> 40) % ROOM;
+
+	if (nr_judged == ROOM / 2) {
+		memset(judged, 0, sizeof(judged));
+		nr_judged = 0;
+	}
+	for (; judged[i]; i = (i + 1) % ROOM)
+		;
+	judged[i] = hash;
+	nr_judged++;
+}
+
+/* --- one order --- */
+
+struct alarm {
+	int kind;
+	const void *pc;
+	const char *text;
+	unsigned int clauses;
+	int length;
+	struct choice *choices;
+};
+
+static struct alarm alarms[MAX_ALARMS];
+static int nr_alarms;
+#define MAX_RAISED 16
+static struct { int kind; const void *pc; const char *text; } raised[MAX_RAISED];
+static int nr_raised;
+static bool too_much;
+
+static void raise(int kind, const void *pc, const char *text, u64 detail)
+{
+	int i;
+
+	(void)detail;
+	too_much |= kind == XP_K_EXPLORER;
+	for (i = 0; i < nr_raised; i++)
+		if (raised[i].kind == kind && raised[i].pc == pc && raised[i].text == text)
+			return;
+	if (nr_raised < MAX_RAISED) {
+		raised[nr_raised].kind = kind;
+		raised[nr_raised].pc = pc;
+		raised[nr_raised++].text = text;
+	}
+}
+
+static void judge_moment(int i)
+{
+	int k;
+
+	monitor_now = &moments[i];
+	for (k = monitor_now->first; k < monitor_now->first + monitor_now->nr; k++)
+		judge(&calls[k]);
+}
+
+/* The schedule of a whole execution of this class in which moments come in that order. */
+static struct choice *schedule_of(int *length)
+{
+	struct choice *choices = calloc((size_t)engine.depth + 1, sizeof(*choices));
+	u8 *taken = calloc((size_t)engine.depth + 1, 1);
+	int i, n, done = 0;
+
+	for (i = 0; choices && taken && i <= behind - first; i++) {
+		int node = i < behind - first ? moments[order[i]].node : engine.depth - 1;
+
+		for (n = 0; n <= node; n++) {
+			const struct node *before = &engine.nodes[n];
+
+			if (taken[n])
+				continue;
+			/* What it comes after, and at the end all that is left. */
+			if (i < behind - first && n != node &&
+			    engine.nodes[node].clock.at[before->task] < (s16)before->ordinal)
+				continue;
+			taken[n] = 1;
+			choices[done++] = (struct choice){ before->task, before->alternative };
+		}
+	}
+	free(taken);
+	*length = done;
+	return choices;
+}
+
+static bool is_known(int kind, const void *pc, const char *text)
+{
+	int i;
+
+	for (i = 0; i < nr_found; i++)
+		if (found[i].finding.kind == kind && found[i].finding.pc == pc && found[i].finding.text == text)
+			return !found[i].clauses;
+	return false;
+}
+
+static void keep_alarm(int kind, const void *pc, const char *text)
+{
+	struct alarm *a;
+	int i;
+
+	if (is_known(kind, pc, text) || scenario.expected >> kind & 1)
+		return;
+	for (i = 0; i < nr_alarms; i++)
+		if (alarms[i].kind == kind && alarms[i].pc == pc && alarms[i].text == text)
+			break;
+	if (i == MAX_ALARMS || (i < nr_alarms && (!alarms[i].clauses || monitor_clauses)))
+		return;
+	a = &alarms[i];
+	if (i == nr_alarms)
+		nr_alarms++;
+	else
+		free(a->choices);
+	*a = (struct alarm){ .kind = kind, .pc = pc, .text = text, .clauses = monitor_clauses };
+	a->choices = schedule_of(&a->length);
+}
+
+static void judge_order(void)
+{
+	int i;
+
+	nr_raised = 0;
+	monitors_reset();
+	for (i = 0; i < first; i++)
+		judge_moment(i);
+	for (i = 0; i < behind - first; i++)
+		judge_moment(order[i]);
+	for (i = behind; i < nr_moments; i++)
+		judge_moment(i);
+	for (i = 0; i < nr_raised; i++)
+		keep_alarm(raised[i].kind, raised[i].pc, raised[i].text);
+	/* A failure of the class, whatever it is, in an order in which the driver kept its contract. */
+	for (i = 0; i < engine.nr_findings && !monitor_clauses; i++)
+		keep_alarm(engine.findings[i].kind, engine.findings[i].pc, engine.findings[i].text);
+}
+
+/* --- all of them --- */
+
+static unsigned int nr_orders;
+
+static bool is_next(const struct lane *lane)
+{
+	const u16 *need;
+	int k;
+
+	if (lane->done == lane->nr)
+		return false;
+	need = &needs[(lane->moments[lane->done] - first) * MAX_LANES];
+	for (k = 0; k < nr_lanes; k++)
+		if (need[k] > lanes[k].done)
+			return false;
+	return true;
+}
+
+static void walk(int depth, u32 asleep)
+{
+	int k, j;
+
+	if (depth == behind - first) {
+		nr_orders++;
+		judge_order();
+		return;
+	}
+	for (k = 0; k < nr_lanes && nr_orders < MOST_ORDERS && !too_much; k++) {
+		const struct lane *lane = &lanes[k];
+		u32 sleeping = 0;
+		int i;
+
+		if (asleep >> k & 1 || !is_next(lane))
+			continue;
+		i = lane->moments[lane->done];
+		for (j = 0; j < nr_lanes; j++)
+			if (asleep >> j & 1 && commute(&abouts[i], &abouts[lanes[j].moments[lanes[j].done]]))
+				sleeping |= 1u << j;
+		order[depth] = (s16)i;
+		lanes[k].done++;
+		walk(depth + 1, sleeping);
+		lanes[k].done--;
+		asleep |= 1u << k;
+	}
+}
+
+/* --- predictions --- */
+
+static struct node *kept;
+static int room;
+
+static bool keep_path(void)
+{
+	if (engine.depth + 1 > room) {
+		free(kept);
+		room = 2 * (engine.depth + 1);
+		kept = malloc((size_t)room * sizeof(*kept));
+		if (!kept)
+			room = 0;
+	}
+	if (kept)
+		memcpy(kept, engine.nodes, (size_t)(engine.depth + 1) * sizeof(*kept));
+	return kept;
+}
+
+static bool shows(const struct alarm *a)
+{
+	int i;
+
+	for (i = 0; i < engine.nr_findings; i++)
+		if (engine.findings[i].kind == a->kind && engine.findings[i].pc == a->pc &&
+		    engine.findings[i].text == a->text)
+			return !monitor_clauses || a->clauses;
+	return false;
+}
+
+static bool has_data_race(void)
+{
+	int i;
+
+	for (i = 0; i < nr_found; i++)
+		if (found[i].finding.kind == XP_K_DATA_RACE)
+			return true;
+	return false;
+}
+
+/* Executes what was predicted; what shows is collected. The path of the search is as it was. */
+static const char *execute_alarms(u64 execution, bool *news)
+{
+	const struct strategy *strategy = engine.strategy;
+	int depth = engine.depth, fresh = engine.fresh_from, end = engine.end, preemptions = engine.preemptions, i;
+	u64 hash = engine.hash;
+	u32 top = hb_footprint_top;
+	const char *why = NULL;
+
+	if (!keep_path())
+		return "no memory";
+	for (i = 0; i < nr_alarms; i++) {
+		struct alarm *a = &alarms[i];
+
+		if (!a->choices)
+			continue;
+		schedule_lenient = schedule_free_after = false;
+		failure_reproduces(a->choices, a->length, 0);
+		if (shows(a))
+			*news |= failures_collect(execution);
+		else if (!has_data_race())
+			why = "steps that are taken for independent are not: an order of calls and answers could not be run";
+	}
+	memcpy(engine.nodes, kept, (size_t)(depth + 1) * sizeof(*kept));
+	engine.strategy = strategy;
+	engine.depth = depth;
+	engine.fresh_from = fresh;
+	engine.end = end;
+	engine.hash = hash;
+	engine.preemptions = preemptions;
+	engine.nr_findings = 0;
+	hb_footprint_top = top;
+	return why;
+}
+
+void orders_reset(void)
+{
+	memset(judged, 0, sizeof(judged));
+	nr_judged = 0;
+}
+
+/* NULL, or why the execution proves nothing. news: something that was not known. */
+const char *orders_judge(u64 execution, bool *news)
+{
+	const char *why = NULL;
+	u64 hash;
+	int i;
+
+	if (!collect())
+		return nr_lanes >= MAX_LANES ? "more tasks than whose calls and answers can be put in every order" : NULL;
+	find_needs();
+	for (i = first; i < behind; i++)
+		abouts[i] = about(&moments[i]);
+	hash = hash_all();
+	if (was_judged(hash))
+		return NULL;
+	nr_alarms = 0;
+	nr_orders = 0;
+	too_much = false;
+	for (i = 0; i < nr_lanes; i++)
+		lanes[i].done = 0;
+	monitor_alarm = raise;
+	if (some_differ())
+		walk(0, 0);
+	monitor_alarm = NULL;
+	if (nr_orders >= MOST_ORDERS || too_much)
+		why = "the calls and answers of one execution have more orders than can be judged";
+	if (nr_alarms) {
+		const char *wrong = execute_alarms(execution, news);
+
+		why = why ? why : wrong;
+		for (i = 0; i < nr_alarms; i++)
+			free(alarms[i].choices);
+	}
+	remember(hash);
+	return why;
+}
