@@ -244,6 +244,7 @@ const char *xp_verdict_name(int verdict);
 #define XP_O_NO_SHRINK 64
 #define XP_O_NO_SELF_CHECK 128
 #define XP_O_NO_ESTIMATE 256
+#define XP_O_ALL_ORDERS 1024	/* judge every order of calls and answers, also where no monitor compares them */
 #define XP_O_COMMUTE 512	/* increments of a count commute, and decrements that do not end it */
 
 struct xp_progress {

@@ -90,13 +90,25 @@ static void find_needs(void)
 
 /* --- what may change places --- */
 
-enum { ABOUT_REQUEST = 1, ABOUT_DEVICE = 2, ABOUT_QUEUE = 4 };
+#define KIND(kind) (1u << (kind))
+#define REQUESTS (KIND(CALL_REPORT_BEGIN) | KIND(CALL_REPORT_END) | KIND(CALL_HANDLER) | KIND(CALL_MEMBER) |		\
+		  KIND(CALL_RESOLVE) | KIND(CALL_RESPONSE))
+#define OWNERS (KIND(CALL_OWNER_BEGIN) | KIND(CALL_OWNER_END) | KIND(CALL_DROP))
+#define QUEUES (KIND(CALL_QUEUE_BEGIN) | KIND(CALL_QUEUE_END) | KIND(CALL_FLUSH_BEGIN) | KIND(CALL_FLUSH_END))
+#define CHANGES (KIND(CALL_CHANGE_BEGIN) | KIND(CALL_CHANGE_END) | KIND(CALL_ATTACH_BEGIN) | KIND(CALL_ATTACH_END))
 
 static struct about {
-	u8 what;
+	u32 kinds;
 	u16 devices;
-	u64 key;		/* of the request */
+	bool removes;		/* a change that is a removal, of one device or of all of a queue */
+	bool may_follow;	/* the end of a removal, by what is given */
+	u64 key;		/* of the request, or of the held group */
 } abouts[MAX_MOMENTS];
+
+/* Of all moments: what there is for a monitor to compare. */
+static bool has_answers_astray;		/* given for another request than they went to */
+static bool has_other_changes;		/* than one removal */
+static bool has_flush;
 
 static u16 devices_of_group(int device)
 {
@@ -121,61 +133,98 @@ static struct about about(const struct moment *m)
 	for (i = m->first; i < m->first + m->nr; i++) {
 		const struct call *c = &calls[i];
 
-		switch (c->kind) {
-		case CALL_REPORT_BEGIN:
-		case CALL_REPORT_END:
-		case CALL_HANDLER:
-		case CALL_MEMBER:
-		case CALL_RESOLVE:
-		case CALL_RESPONSE:
-			a.what |= ABOUT_REQUEST;
+		a.kinds |= KIND(c->kind);
+		if (KIND(c->kind) & REQUESTS) {
 			a.devices |= (u16)(1u << c->device);
 			if (c->number && c->number <= (u64)nr_tokens) {
 				const struct token *t = &tokens[c->number - 1];
 
 				a.key = (u64)t->grpid << 32 ^ (u64)t->pasid << 8 ^ (u64)t->device;
 			}
-			break;
-		case CALL_RESULT:
-			break;
-		case CALL_OWNER_BEGIN:
-		case CALL_OWNER_END:
-		case CALL_DROP:
-			a.what |= ABOUT_REQUEST;
+			has_answers_astray |= (c->kind == CALL_RESPONSE && c->expected && c->expected != c->number);
+		} else if (KIND(c->kind) & OWNERS) {
 			a.key = ~(u64)c->held;
-			break;
-		case CALL_QUEUE_BEGIN:
-		case CALL_QUEUE_END:
-		case CALL_FLUSH_BEGIN:
-		case CALL_FLUSH_END:
-			a.what |= ABOUT_QUEUE;
+		} else if (KIND(c->kind) & QUEUES) {
 			a.devices = 0xffff;
-			break;
-		case CALL_CHANGE_BEGIN:
-		case CALL_CHANGE_END:
-			a.what |= ABOUT_DEVICE;
+			has_flush |= c->kind == CALL_FLUSH_END;
+		} else if (c->kind == CALL_CHANGE_BEGIN || c->kind == CALL_CHANGE_END) {
 			a.devices |= c->op == XP_FREE_QUEUE ? 0xffff : (u16)(1u << c->device);
-			break;
-		default:
-			a.what |= ABOUT_DEVICE;
+			a.removes = c->op == XP_FREE_QUEUE || c->op == XP_REMOVE;
+		} else if (KIND(c->kind) & CHANGES) {
 			a.devices |= devices_of_group(c->device);
 		}
 	}
 	return a;
 }
 
+/* Two moments of requests. */
+static bool requests_commute(const struct about *a, const struct about *b)
+{
+	u32 kinds = a->kinds | b->kinds;
+
+	if (a->key != b->key)
+		return true;
+	/* "It had returned when that one began", of a request whose index is used again. */
+	if (kinds & KIND(CALL_REPORT_BEGIN) && kinds & KIND(CALL_REPORT_END))
+		return false;
+	if (kinds & KIND(CALL_RESPONSE)) {
+		/* Which answer is the second one. */
+		if (a->kinds & b->kinds & KIND(CALL_RESPONSE))
+			return false;
+		/* An unanswered index is used again. */
+		if (kinds & KIND(CALL_REPORT_BEGIN))
+			return !core->facts.response_matches_copies;
+		/* Only an answer that comes behind a removal asks whether its report has returned. */
+		if (kinds & KIND(CALL_REPORT_END))
+			return !a->may_follow && !b->may_follow;
+	}
+	return true;
+}
+
+/* A moment of a request, and one of a removal. */
+static bool removal_commutes(const struct about *request, const struct about *removal)
+{
+	if (has_other_changes)
+		return false;
+	if (removal->kinds & KIND(CALL_CHANGE_BEGIN)) {
+		/* The report has ended before it, or may have met it. */
+		if (request->kinds & KIND(CALL_REPORT_END))
+			return false;
+		/* A report that begins before is one that it may meet all the same. */
+		if (request->kinds & KIND(CALL_REPORT_BEGIN) && (has_flush || demands(IOPF_DEMANDS_QUIET | IOPF_DEMANDS_FLUSH)))
+			return false;
+		return !(request->kinds & KIND(CALL_RESPONSE) && demands(IOPF_DEMANDS_IDLE));
+	}
+	/* The report has begun when it is on no queue; the answer comes when removal is over. */
+	if (request->kinds & (KIND(CALL_REPORT_BEGIN) | KIND(CALL_RESPONSE)))
+		return false;
+	return !(request->kinds & KIND(CALL_HANDLER) && has_answers_astray);
+}
+
 /*
- * No monitor tells their order. Requests of one key are compared with each other, all of them with what is done to their
- * device; calls on a queue only with what is done to devices. (A question whether something "is over" asks the race
- * order, which every order of the moments keeps.)
+ * No monitor tells their order. (A question whether something "is over" asks the race order, which every order of the
+ * moments keeps.) The test of it: with commute() false everywhere, the same alarms are raised.
  */
 static bool commute(const struct about *a, const struct about *b)
 {
-	if ((a->what | b->what) & ABOUT_DEVICE)
-		return !(a->devices & b->devices) && a->what && b->what;
-	if ((a->what | b->what) & ABOUT_QUEUE)
+	u32 kinds = a->kinds | b->kinds;
+
+	if (options.flags & XP_O_ALL_ORDERS)
+		return false;
+	if (kinds & CHANGES) {
+		if (!(a->devices & b->devices))
+			return true;
+		if (a->kinds & REQUESTS && b->removes)
+			return removal_commutes(a, b);
+		if (b->kinds & REQUESTS && a->removes)
+			return removal_commutes(b, a);
+		return false;
+	}
+	if (kinds & QUEUES)
 		return true;
-	return a->key != b->key;
+	if (kinds & OWNERS)
+		return a->key != b->key;
+	return requests_commute(a, b);
 }
 
 /* Of the first k moments of a lane, is that the one with number i, or one behind it? */
@@ -186,6 +235,23 @@ static bool comes_before(int i, int other)
 	for (mine = 0; lanes[mine].task != moments[i].task; mine++)
 		;
 	return needs[(other - first) * MAX_LANES + mine] && lanes[mine].moments[needs[(other - first) * MAX_LANES + mine] - 1] >= i;
+}
+
+static void find_abouts(void)
+{
+	int removals = 0, others = 0, i, k;
+
+	has_answers_astray = has_flush = false;
+	for (i = first; i < behind; i++) {
+		abouts[i] = about(&moments[i]);
+		removals += abouts[i].removes && abouts[i].kinds & KIND(CALL_CHANGE_BEGIN);
+		others |= abouts[i].kinds & CHANGES && !abouts[i].removes;
+	}
+	has_other_changes = others || removals > 1;
+	for (i = first; i < behind; i++)
+		for (k = first; k < behind && abouts[i].kinds & KIND(CALL_RESPONSE) && !abouts[i].may_follow; k++)
+			abouts[i].may_follow = abouts[k].kinds & KIND(CALL_CHANGE_END) &&
+					       (moments[k].task == moments[i].task ? k < i : !comes_before(i, k));
 }
 
 /* Two moments whose order is judged and not given. */
@@ -547,8 +613,7 @@ const char *orders_judge(u64 execution, bool *news)
 	if (!collect())
 		return nr_lanes >= MAX_LANES ? "more tasks than whose calls and answers can be put in every order" : NULL;
 	find_needs();
-	for (i = first; i < behind; i++)
-		abouts[i] = about(&moments[i]);
+	find_abouts();
 	hash = hash_all();
 	if (was_judged(hash))
 		return NULL;

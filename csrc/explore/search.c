@@ -279,6 +279,16 @@ const char *xp_strategy_name(int s)
 	return s >= 0 && s < XP_STRATEGIES ? names[s] : "?";
 }
 
+static bool has_data_race(void)
+{
+	int i;
+
+	for (i = 0; i < nr_found; i++)
+		if (found[i].finding.kind == XP_K_DATA_RACE)
+			return true;
+	return false;
+}
+
 /* A prediction that an exhaustive search did not see come true is a note; one beside its deadlock says nothing new. */
 static void settle_predictions(bool exhausted)
 {
@@ -299,10 +309,35 @@ static int nr_probes;
 /* What the walks of the estimate happen upon is found. */
 static bool collect_probe(int probe)
 {
+	bool news = (engine.nr_findings || lock_order_new) && failures_collect((u64)probe);
+	const char *why = orders_judge((u64)probe, &news);
+
 	nr_probes = probe;
-	if ((engine.nr_findings || lock_order_new) && failures_collect((u64)probe) && !result.first_failure)
+	if (why && !why_not)
+		why_not = why;
+	if (news && !result.first_failure && nr_found)
 		result.first_failure = (u64)probe;
 	return search_must_stop();
+}
+
+/*
+ * What comes of a data race is a matter of the order of plain accesses, which classes do not tell apart: of one class,
+ * the search saw one. Some random executions see others. They prove nothing and are not counted.
+ */
+static void look_behind_races(void)
+{
+	u64 executions = result.executions, end = executions + 2000;
+
+	random_forget();
+	engine.strategy = &strategy_random;
+	strategy_random.begin();
+	while (result.executions < end && !search_must_stop()) {
+		engine.strategy = &strategy_random;
+		engine_run();
+		account(true);
+		strategy_random.next();
+	}
+	result.executions = executions;
 }
 
 static bool run_auto(void)
@@ -329,8 +364,13 @@ static bool run_auto(void)
 	left = budget - (now_seconds() - began);
 	/* At a third of a million executions a second, with the estimate's usual error. */
 	if (result.estimate <= 0 || result.estimate * 2 < left * 330e3) {
+		bool whole_tree;
+
 		strategy_now = XP_S_DPOR;
-		return run(&strategy_dpor, 0);
+		whole_tree = run(&strategy_dpor, 0);
+		if (!stop_now && has_data_race())
+			look_behind_races();
+		return whole_tree;
 	}
 	if (run_bounds(left / 2))
 		return true;

@@ -177,7 +177,7 @@ extern int nr_lock_cycles;
 /* --- strategies --- */
 
 extern const struct strategy strategy_dpor, strategy_naive, strategy_sleep, strategy_bound, strategy_random,
-	strategy_estimate, strategy_repeat, strategy_schedule;
+	strategy_walk, strategy_repeat, strategy_schedule;
 
 /* path.c: the tree of choices that the exhaustive ones walk */
 struct path_rules {
