@@ -23,11 +23,21 @@ bool program_respond_ready(struct task *t)
 	return driver_is_held(r->a, (u32)r->b, r->c);
 }
 
+/* All that came before somebody gave up: that nobody could go on is why. */
+static struct clock quiet;
+
 /* Nobody can go on: those that wait for a group that is not coming give up. */
 void program_quiet(void)
 {
 	u64 left;
 
+	clock_zero(&quiet);
+	for (left = engine.used; left; left &= left - 1) {
+		const struct task *t = &engine.tasks[__builtin_ctzll(left)];
+
+		if (engine.parallel && t->last_node >= 0)
+			clock_join(&quiet, &engine.nodes[t->last_node].clock);
+	}
 	for (left = engine.live | 1; left; left &= left - 1) {
 		struct task *t = &engine.tasks[__builtin_ctzll(left)];
 
@@ -44,6 +54,8 @@ static int respond(const struct record *r)
 
 	t->gives_up = false;
 	wait_op(OP_RESPOND, driver_held_addr(r->a, (u32)r->b, r->c), NULL);
+	if (t->gives_up)
+		hb_after_all(&quiet);
 	return driver_respond(r, t->gives_up && !driver_is_held(r->a, (u32)r->b, r->c));
 }
 

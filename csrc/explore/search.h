@@ -152,6 +152,7 @@ void monitor_value(s64 value);	/* XP_OUT */
 
 void orders_reset(void);
 const char *orders_judge(u64 execution, bool *news);
+u64 orders_verdict(void);
 
 /* --- leak.c --- */
 

@@ -279,6 +279,8 @@ void __attribute__((noreturn)) engine_stop(int end);
 void hb_reset(void);
 /* The current step comes after that one, and could not have come before it. */
 void hb_after(int node);
+/* It comes after all that the clock has seen. */
+void hb_after_all(const struct clock *clock);
 /* The step is complete: its races go to the strategy. */
 void hb_step_done(void);
 /* As if the pending operations of all tasks ran now: for an execution that ends with some. */

@@ -250,6 +250,12 @@ void hb_after(int node)
 		clock_join(&engine.nodes[engine.depth - 1].clock, &engine.nodes[node].clock);
 }
 
+void hb_after_all(const struct clock *clock)
+{
+	if (engine.parallel && engine.depth && !engine.repeating)
+		clock_join(&engine.nodes[engine.depth - 1].clock, clock);
+}
+
 void hb_step_done(void)
 {
 	unsigned int i;

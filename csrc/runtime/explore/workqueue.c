@@ -197,8 +197,12 @@ bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
 		sync_release_join((u64)work);
 		return false;
 	}
-	if (WARN(q->draining && !current_work_on(wq), "queue_work on a workqueue that is being destroyed"))
-		return true;	/* dropped */
+	if (WARN(q->draining && !current_work_on(wq), "queue_work on a workqueue that is being destroyed")) {
+		/* Dropped, because it came behind destroy_workqueue. */
+		commit_values(OP_QUEUE_WORK, MODE_READ, (u64)work, pc, 0, 0);
+		commit(OP_NOTE, MODE_READ, (u64)wq, pc);
+		return true;
+	}
 	if (nr_items == MAX_ITEMS)
 		finding_fatal(XP_K_EXPLORER, 0, pc, "too many works in one execution");
 	work->pending = 1;
