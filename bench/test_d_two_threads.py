@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""D: what do two threads get done, on one device and on two? They start together, at a barrier in C."""
+"""D: what do two threads get done, on one device and on two? They start together, at a barrier in C.
+
+Rounds count in which both really ran at the same time: in turns on one CPU they would never meet at a lock.
+"""
 
 import pytest
 
@@ -9,24 +12,28 @@ pytestmark = pytest.mark.skipif(_bench.cpus() < 2, reason="needs 2 CPUs")
 
 
 def test_c_two_threads_one_device(experiment):
-    """They meet at the device's lock; native is not slower."""
-    experiment("D", "two threads, one device", at_least=0.7)
+    """They meet at the device's lock, and native is slower than plain: less than three times."""
+    experiment("D", "two threads, one device", 0.35, "shared")
 
 
-def test_c_two_threads_two_devices(experiment):
-    """They share nothing; native is at least 1.5 times as fast."""
-    experiment("D", "two threads, two devices", at_least=1.5)
+@pytest.mark.parametrize("state", ["owned", "worked"])
+def test_c_two_threads_two_devices(experiment, state):
+    """They share nothing; native is not slower."""
+    experiment("D", "two threads, two devices", 0.8, state)
 
 
 @pytest.mark.parametrize("own_devices", [False, True], ids=["one_device", "two_devices"])
 def test_c_scaling(take_turns, benchmark, quick, own_devices):
     """Groups per second of two threads over those of one, in extra_info."""
-    n = 10000 if quick else 50000
+    n = 4000 if quick else 15000
     sides = [
         _bench.Side("two threads", measure=lambda stand: stand.threads(n, 2, own_devices)),
         _bench.Side("one thread", measure=lambda stand: stand.threads(n, 1, own_devices)),
     ]
-    scaling = take_turns(_bench.Turns(sides, medians=not own_devices), rounds=10).ratio("one thread")
+    comparison = take_turns(_bench.Turns(sides, medians=not own_devices), rounds=10)
+    if not comparison.fewest():
+        pytest.skip("no round in which both threads ran: the machine does other things")
+    scaling = comparison.ratio("one thread")
     benchmark.extra_info["scaling"] = round(scaling, 2)
     if own_devices and not quick:
         assert 1.2 < scaling

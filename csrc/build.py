@@ -12,14 +12,16 @@ for a core that is compiled later.
 
 import hashlib
 import os
+import platform
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 CSRC = Path(__file__).resolve().parent
 PACKAGE_ROOT = CSRC.parent
 
-#: Flags for all of our C. Python's own CFLAGS carry -DNDEBUG and -O3, and come first: these have the last word.
+#: Flags for all of our C, as gcc takes them (compilers.py: what clang takes). Python's own CFLAGS carry -DNDEBUG and -O3, and come first: these have the last word.
 CFLAGS = [
     "-std=gnu11", "-O2", "-g1", "-UNDEBUG", "-fvisibility=hidden", "-fno-strict-aliasing", "-Wall", "-Wextra",
     "-Werror=implicit-function-declaration", "-Werror=incompatible-pointer-types", "-Werror=int-conversion",
@@ -101,15 +103,20 @@ def run_flavour(runtime: str) -> Flavour:
     return Flavour(runtime, faces, tuple(units), RUN_CALLBACKS)
 
 
-#: What makes a core one for the explorer: gcc's calls for every access, answered by csrc/runtime/explore and never by
+#: What makes a core one for the explorer: the compiler's calls for every access, answered by csrc/runtime/explore and never by
 #: libtsan. Volatile accesses get calls of their own; string functions are ours, so that none is expanded in line.
 EXPLORED_FLAGS = (
     "-O1", "-fsanitize=thread", "-fno-builtin", "--param=tsan-distinguish-volatile=1", "-U_FORTIFY_SOURCE",
     "-Dmemcpy=iopf_explore_memcpy", "-Dmemmove=iopf_explore_memcpy", "-Dmemset=iopf_explore_memset",
 )
 
+#: The explorer switches stacks by hand (runtime/explore/fiber.c), so it must not be marked as fit for a shadow stack,
+#: which some compilers do unasked.
+EXPLORE_FLAGS = ("-fcf-protection=none",) if platform.machine() in ("x86_64", "i686") else ()
+
 EXPLORE_CALLBACKS = """
 extern "Python" int xp_on_progress(void *arg, const struct xp_progress *progress);
+extern "Python" const char *xp_on_function(const struct xp_place *place);
 """
 
 
@@ -122,7 +129,7 @@ def explore_flavour() -> Flavour:
         Unit("explore", _sources("explore"), (*include, "core", ".")),
     ]
     return Flavour("explore", ("explore/explore.h",), tuple(units), EXPLORE_CALLBACKS, sanitizable=False,
-                   line_map=True)
+                   line_map=True, flags=EXPLORE_FLAGS)
 
 
 def flavours() -> tuple[Flavour, ...]:
@@ -141,7 +148,44 @@ def sources_hash() -> str:
 
 def dependencies() -> list[Path]:
     """Every file whose change calls for a new build."""
-    return sorted(path for path in CSRC.rglob("*") if path.suffix in {".c", ".h", ".S"} or path.name in {"build.py", "lines.py"})
+    return sorted(path for path in CSRC.rglob("*") if path.suffix in {".c", ".h", ".S"} or path.name in {"build.py", "compilers.py", "lines.py"})
+
+
+# What a compiler's command brings with it, from CC and CFLAGS. Our flags come behind it and have the last word, but for
+# these: link-time optimisation takes code out of its unit and away from the flags of that unit, and -Wp reaches the
+# preprocessor behind every -U.
+_LINK_TIME = re.compile(r"-f(no-)?(lto|fat-lto-objects|use-linker-plugin|whole-program)\b.*")
+_FORTIFY = re.compile(r"-(D|U|Wp,).*_FORTIFY_SOURCE.*")
+
+
+def without_link_time(command: Iterable[str]) -> list[str]:
+    """A compiler's or linker's command, without link-time optimisation."""
+    return [part for part in command if not _LINK_TIME.fullmatch(part)]
+
+
+def without_fortify(command: Iterable[str]) -> tuple[list[str], list[str]]:
+    """A compiler's command without what fortifies, and that: units that are explored are compiled without."""
+    fortify = [part for part in command if _FORTIFY.fullmatch(part)]
+    return [part for part in command if part not in fortify], fortify
+
+
+def is_explored(unit: Unit) -> bool:
+    """Is it compiled with the calls for every access?"""
+    return set(EXPLORED_FLAGS) <= set(unit.flags)
+
+
+def overridden(command: Iterable[str]) -> str | None:
+    """Which flags of a command the build does not follow, and why, in a line; None: it follows all."""
+    def found(pattern: str) -> str:
+        return " ".join(dict.fromkeys(part for part in command if re.fullmatch(pattern, part)))
+
+    said = [f"{flags} {why}" for flags, why in (
+        (found(_LINK_TIME.pattern), "nowhere: every unit has flags of its own"),
+        (found(_FORTIFY.pattern), "not in the explored cores, whose accesses are all looked at"),
+        (found("-fcf-protection(=(full|return))?") if EXPLORE_FLAGS else "", "not in the explorer, which switches stacks"),
+        (found("-O([^2]|fast)?"), "is -O2, and -O1 in the explored cores"),
+    ) if flags]
+    return f"flags that are overridden: {'; '.join(said)}" if said else None
 
 
 _CDEF = re.compile(r"/\* cdef-begin \*/\n(.*?)/\* cdef-end \*/", re.DOTALL)

@@ -47,13 +47,13 @@ def _objdump(*arguments):
 def _run(*command, lines=()):
     environment = {**os.environ, "LC_ALL": "C"}
     try:
-        done = subprocess.run(command, input="\n".join(lines), capture_output=True, text=True, errors="replace",
-                              env=environment, check=True)
+        done = subprocess.run(command, input="\n".join(lines).encode(), capture_output=True, env=environment, check=True)
     except FileNotFoundError:
         raise NoLines(f"there is no {command[0]}: install binutils") from None
     except subprocess.CalledProcessError as error:
-        raise NoLines(f"{' '.join(command)} failed: {error.stderr.strip()}") from None
-    return done.stdout.splitlines()
+        raise NoLines(f"{' '.join(command)} failed: {error.stderr.decode(errors='replace').strip()}") from None
+    # As bytes: in a path, what else a str or a text file takes for a line's end is none.
+    return done.stdout.decode(errors="surrogateescape").split("\n")[:-1]
 
 
 def _frames(so_path, rows):
@@ -172,6 +172,6 @@ def write_line_map(so_path, map_path, only=None):
     """Writes the map of a shared object: line_map(). The file appears whole or not at all."""
     text = line_map(so_path, only)
     temporary = f"{map_path}.{os.getpid()}.tmp"
-    with open(temporary, "w", encoding="utf-8") as file:
-        file.write(text)
+    with open(temporary, "wb") as file:
+        file.write(text.encode(errors="surrogateescape"))
     os.replace(temporary, map_path)

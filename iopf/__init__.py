@@ -8,29 +8,45 @@ pytest run of an environment, and must neither cost those runs anything nor brea
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ._runtime import MissingExtension, loading as _loading
 
-if TYPE_CHECKING:
-    from ._public import *  # noqa: F403
+if TYPE_CHECKING:  # what __getattr__ gives, for type checkers; each from where it is defined
+    from . import device as device, exceptions as exceptions, group as group, handlers as handlers, info as info
+    from . import queue as queue, space as space
+    from ._cores import Core, CoreSourceError, Facets, cores
+    from ._public import HAZARDS
+    from ._types import (
+        PAGE_REQUEST_FORMAT, PageRequest, PageResponse, Perm, RequestFlags, ResponseCode, page_request_dtype,
+    )
+    from .device import Device, DeviceStatistics
+    from .exceptions import (
+        AlreadyAnswered, AlreadyOnQueue, BadSetup, Closed, ForkedError, HandlerError, IopfError, NoPasidWarning,
+        NotOnQueue, UnsafeCore, UnsafeCoreWarning, WouldDeadlock,
+    )
+    from .group import Group
+    from .handlers import SVA, Inline, Refuse, Work
+    from .info import Site, build_info, clear_warnings, live_objects, warnings
+    from .queue import Queue, QueueStatistics
+    from .space import AddressSpace, Area
 
 __version__ = "0.1.0"
 
 __all__ = [
     "HAZARDS", "PAGE_REQUEST_FORMAT", "SVA", "AddressSpace", "AlreadyAnswered", "AlreadyOnQueue", "Area",
     "BadSetup", "Closed", "Core", "CoreSourceError", "Device", "DeviceStatistics", "Facets", "ForkedError", "Group",
-    "HandlerError", "Inline", "IopfError", "MissingExtension", "NotOnQueue", "PageRequest", "PageResponse", "Perm",
-    "Queue", "QueueStatistics", "Refuse", "RequestFlags", "ResponseCode", "Site", "UnsafeCore", "UnsafeCoreWarning",
-    "Work", "WouldDeadlock", "build_info", "clear_warnings", "cores", "live_objects", "page_request_dtype",
-    "warnings",
+    "HandlerError", "Inline", "IopfError", "MissingExtension", "NoPasidWarning", "NotOnQueue", "PageRequest",
+    "PageResponse", "Perm", "Queue", "QueueStatistics", "Refuse", "RequestFlags", "ResponseCode", "Site", "UnsafeCore",
+    "UnsafeCoreWarning", "Work", "WouldDeadlock", "build_info", "clear_warnings", "cores", "live_objects",
+    "page_request_dtype", "warnings",
 ]
 
 
 _MODULES = ("device", "exceptions", "group", "handlers", "info", "queue", "space")
 
 
-def __getattr__(name: str) -> Any:
+def _load(name: str) -> object:
     if name in _MODULES:
         return importlib.import_module(f".{name}", __name__)
     if name not in __all__:
@@ -42,9 +58,14 @@ def __getattr__(name: str) -> Any:
     with _loading:
         from . import _public
 
-    globals()[name] = value = getattr(_public, name)
+    value: object = getattr(_public, name)
+    globals()[name] = value
     return value
 
 
+if not TYPE_CHECKING:  # to a type checker a module with this function has every name
+    __getattr__ = _load
+
+
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__} - {"Any", "TYPE_CHECKING", "annotations", "importlib", "page_request_dtype"})
+    return sorted({*globals(), *__all__} - {"TYPE_CHECKING", "annotations", "importlib", "page_request_dtype"})

@@ -14,14 +14,22 @@ def main() -> int:
         from . import cli
     except KeyboardInterrupt:
         return 130
-    except ImportError as error:
-        from ._runtime import MissingExtension
-
-        if not isinstance(error, MissingExtension):
-            raise
-        print(f"iopf: {error}", file=sys.stderr)
-        return 2
+    except Exception as error:
+        return _not_loaded(error)
     return cli.main()
+
+
+def _not_loaded(error: Exception) -> int:
+    from ._exit import for_bisect, wants_bisect
+
+    try:
+        from ._mishaps import explain
+
+        code = explain("", error)
+    except Exception:  # not even that can be loaded
+        print(f"iopf: it can't be loaded: {type(error).__name__}: {error}", file=sys.stderr)
+        code = 2
+    return for_bisect(code) if wants_bisect(sys.argv[1:]) else code
 
 
 if __name__ == "__main__":

@@ -4,10 +4,15 @@
 Only ratios that were measured together mean anything on a machine that does other things too. So the sides of a
 comparison take turns, A B B A, in one process, and the clock is read in C outside the loop: one call here is one
 experiment there (csrc/api/bench.h).
+
+A lock that one thread alone has used may be cheaper than one that two have, so every stand is in a *state* before it is
+measured, and a row names it. Threads that are meant to meet may take turns on one CPU instead: rounds in which they did
+do not count (``ran_together``). And ``Noise`` says whether the machine let the run alone.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 from collections.abc import Callable, Iterator, Sequence
@@ -16,24 +21,74 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import _runtime
-from ._cores import resolve
+from ._cores import Core, resolve
 
-#: What an engineer would do today: the newest kernel form over the textbook runtime.
+#: What an engineer would do today: the newest kernel form over what glibc has to offer.
 STOCK_CORE = "v7.2"
 STOCK_RUNTIME = "plain"
 
+#: What has been done on the devices of a stand before it is measured, in the order of csrc/api/bench.h.
+STATES = ("owned", "worked", "shared")
+
+#: How locks and counts work: csrc/runtime/runtime.h, enum runtime_regime.
+REGIMES = ("unused", "owned", "shared")
+
+
+class Apart(float):
+    """The time of a round that does not count: the threads that were to run at the same time did not."""
+
+
+#: What a thread that slept for a lock may wait for a CPU once it is woken: an idle one is there after some 20 us.
+WAKE_NS = 40_000
+
+#: csrc/api/bench.h, IOPF_BENCH_UNKNOWN.
+UNKNOWN = 2**64 - 1
+
+
+def _lacked_cpu(thread: Any) -> bool:
+    """Was there no CPU for a thread at a time when it wanted one?"""
+    off = thread.wall_ns - thread.cpu_ns
+    if thread.preempted:
+        return True
+    if thread.waited_ns == UNKNOWN:  # then what it was off its CPU for has to be short sleeps
+        return bool(off > max(0.05 * thread.wall_ns, WAKE_NS * thread.slept))
+    if thread.waited_ns > max(0.05 * thread.wall_ns, WAKE_NS * thread.slept):
+        return True
+    return bool(not thread.slept and off > 0.05 * thread.wall_ns)  # the hypervisor had it
+
+
+def ran_together(ns: float, overlap_ns: float, threads: Sequence[Any]) -> bool:
+    """Did all threads of a round really run at the same time, each with a CPU whenever it wanted one?
+
+    ``threads`` have ``wall_ns``, ``cpu_ns``, ``waited_ns``, ``slept`` and ``preempted`` (csrc/api/bench.h, struct
+    iopf_bench_thread). Nine tenths of the round have to be in all of them; none may have been taken off its CPU, or have
+    waited for one, a twentieth and ``WAKE_NS`` for each sleep aside; and together several have to have used more CPU time
+    than one CPU has. Sleeping for a lock is not held against a thread, however long: that is what is measured.
+    """
+    if overlap_ns < 0.9 * ns or ns <= 0 or any(map(_lacked_cpu, threads)):
+        return False
+    return len(threads) == 1 or sum(thread.cpu_ns for thread in threads) > 1.02 * ns
+
 
 class Stand:
-    """One core on one runtime: a queue with bare devices, and what waits there while something else is measured."""
+    """One core on one runtime, in a state: a queue with bare devices, and what waits there while something is measured.
 
-    def __init__(self, core: Any = "iopf", runtime: str = "native", *, devices: int = 2, workers: int = 1,
-                 pending: int = 0, partials: int = 0):
+    The process has had a second thread when a stand is there: glibc's locks are without atomics before that.
+    """
+
+    def __init__(self, core: Core | str = "iopf", runtime: str = "native", *, devices: int = 2, workers: int = 1,
+                 pending: int = 0, partials: int = 0, state: str = "owned"):
+        if state not in STATES:
+            raise ValueError(f"no state {state!r} of a stand: there are {', '.join(STATES)}")
         self.runtime = _runtime.get(runtime)
         self.core = core
         self._bench: Any = None
         self._bench = self.runtime.lib.iopf_bench_new(self.runtime.cores[resolve(core, self.runtime)], devices, workers)
         if not self._bench:
             raise MemoryError("no memory for a stand")
+        if self.runtime.lib.iopf_bench_reach(self._bench, STATES.index(state)):
+            self.close()
+            raise OSError("the system refused a thread")
         if self.runtime.lib.iopf_bench_hold(self._bench, pending, partials):
             self.close()
             raise MemoryError(f"no memory for {pending} groups and {partials} partial faults")
@@ -53,12 +108,23 @@ class Stand:
     def __repr__(self) -> str:
         return f"<Stand {self.core} on {self.runtime.name}{'' if self._bench else ', closed'}>"
 
-    def _run(self, name: str, *args: int) -> int:
+    def _run(self, name: str, *args: Any) -> int:
         if not self._bench:
             raise ValueError(f"{self!r} can't run anything")
-        return getattr(self.runtime.lib, f"iopf_bench_{name}")(self._bench, *args)
+        ns: int = getattr(self.runtime.lib, f"iopf_bench_{name}")(self._bench, *args)
+        return ns
 
-    # Each returns nanoseconds per piece of work.
+    def answers_inline(self) -> bool:
+        """Has the core handlers that answer in the thread that reports? Without, a work answers every group."""
+        return bool(self._run("answers_inline"))
+
+    def regimes(self) -> dict[str, str]:
+        """How what the first device's faults touch works by now: ``lock``, ``users``, ``handle``, ``group_lock``."""
+        result = self.runtime.ffi.new("struct iopf_bench_regimes *")
+        self._run("regimes", result)
+        return {name: REGIMES[getattr(result, name)] for name in ("lock", "users", "handle", "group_lock")}
+
+    # Each returns nanoseconds per piece of work; an Apart where threads were to meet and did not.
 
     def driver(self, n: int) -> float:
         """The empty case: driver and handler, and nothing between them."""
@@ -68,13 +134,19 @@ class Stand:
         """One page of a group that the handler answers and frees, from report to free."""
         return self._run("groups", n, pages) / (n * pages)
 
+    def _parallel(self, name: str, *args: Any) -> float:
+        result = self.runtime.ffi.new("struct iopf_bench_parallel *")
+        self._run(name, *args, result)
+        ns = result.ns / result.groups
+        return ns if ran_together(result.ns, result.overlap_ns, result.threads[0:result.nr_threads]) else Apart(ns)
+
     def threads(self, n: int, threads: int, own_devices: bool) -> float:
-        """One one-page group, with so many threads at it: the whole time over all groups."""
-        return self._run("threads", threads, own_devices, n) / (n * threads)
+        """One one-page group, with so many threads at it until one has been through n: the time over all groups."""
+        return self._parallel("threads", threads, own_devices, n)
 
     def sustained(self, n: int, window: int = 1024) -> float:
         """One group that a work answers, with ``window`` of them in flight."""
-        return self._run("sustained", n, window) / n
+        return self._parallel("sustained", n, window)
 
     def latency(self, n: int, pause_us: float = 0) -> dict[str, int]:
         """From report to the response of a work, one group at a time: p50, p99, p99.9, max."""
@@ -97,6 +169,23 @@ class Stand:
         return self._run("flush", n) / n
 
 
+def prices(runtime: str = STOCK_RUNTIME, *, rounds: int = 20, n: int = 5000) -> dict[str, float]:
+    """Nanoseconds of the pieces of which forms are made on a runtime, and of what they stand on: fastest rounds.
+
+    ``allocation``, ``mutex``, ``refcount``, ``rcu``: a pair each. ``calloc``, ``pthread_mutex``, ``atomic``: without a
+    runtime.
+    """
+    loaded = _runtime.get(runtime)
+    with Stand(runtime=runtime):  # and with it, threads
+        result = loaded.ffi.new("struct iopf_bench_prices *")
+        best: dict[str, float] = {}
+        for _ in range(rounds):
+            loaded.lib.iopf_bench_prices(n, result)
+            for name in ("allocation", "mutex", "refcount", "rcu", "calloc", "pthread_mutex", "atomic"):
+                best[name] = min(best.get(name, float("inf")), getattr(result, name) / n)
+    return {name: round(ns, 2) for name, ns in best.items()}
+
+
 #: A round takes no longer than about that.
 ROUND_NS = 20e6
 
@@ -109,10 +198,11 @@ class Side:
 
     label: str
     #: a core, or the name of one
-    core: Any = "iopf"
+    core: Core | str = "iopf"
     runtime: str = "native"
     pending: int = 0
     partials: int = 0
+    state: str = "owned"
     #: its own, where the sides differ in what they do
     measure: Measure | None = None
 
@@ -121,12 +211,25 @@ class Side:
 class Comparison:
     """Samples in nanoseconds by side, in the order of the sides; the first is the one that is being judged.
 
-    The fastest round counts, the one that nothing else disturbed. Or the median, for threads that get in each other's
+    Rounds that do not count have no sample, and a side without a sample has no figure: NaN. The fastest round counts, the one that nothing else disturbed. Or the median, for threads that get in each other's
     way: in their fastest round they may never have run at the same time.
     """
 
     samples: dict[str, list[float]] = field(default_factory=dict)
     medians: bool = False
+    #: how many rounds there were of each side, whether they count or not
+    tried: dict[str, int] = field(default_factory=dict)
+
+    def add(self, label: str, ns: float) -> None:
+        """One more round of a side."""
+        self.tried[label] = self.tried.get(label, 0) + 1
+        counted = self.samples.setdefault(label, [])
+        if not isinstance(ns, Apart):
+            counted.append(ns)
+
+    def fewest(self) -> int:
+        """How many rounds count of the side that has the fewest."""
+        return min(map(len, self.samples.values()))
 
     def ns(self, label: str) -> float:
         """The round that counts."""
@@ -134,11 +237,11 @@ class Comparison:
 
     def fastest(self, label: str) -> float:
         """The fastest round."""
-        return min(self.samples[label])
+        return min(self.samples[label], default=math.nan)
 
     def median(self, label: str) -> float:
         """The median round."""
-        return statistics.median(self.samples[label])
+        return statistics.median(self.samples[label]) if self.samples[label] else math.nan
 
     def ratio(self, baseline: str, label: str | None = None) -> float:
         """How many times as long the baseline takes as the first side, or as another one."""
@@ -151,6 +254,9 @@ class Comparison:
         for label in self.samples:
             info[f"{label} min ns"] = round(self.fastest(label), 2)
             info[f"{label} median ns"] = round(self.median(label), 2)
+            if len(self.samples[label]) < self.tried.get(label, 0):
+                info[f"{label} rounds that count"] = len(self.samples[label])
+                info[f"{label} rounds"] = self.tried[label]
         for label in others:
             info[f"{label} : {first}"] = round(self.ratio(label), 3)
             info[f"{label} : {first}, medians"] = round(self.median(label) / self.median(first), 3)
@@ -170,7 +276,7 @@ class Turns:
     def __enter__(self) -> Turns:
         with self._stack:
             for side in self.sides:
-                stand = Stand(side.core, side.runtime, pending=side.pending, partials=side.partials)
+                stand = Stand(side.core, side.runtime, pending=side.pending, partials=side.partials, state=side.state)
                 self._stands.append(self._stack.enter_context(stand))
                 self._measure(side, stand)  # the first objects, pages and threads
             self._stack = self._stack.pop_all()
@@ -186,19 +292,23 @@ class Turns:
         return measure(stand)
 
     def round(self) -> float:
-        """One turn there and back; the mean of the first side, ns."""
+        """One turn there and back; the mean of the first side, ns, whether its rounds count or not."""
         sides = list(zip(self.sides, self._stands, strict=True))
+        own = []
         for side, stand in [*sides, *reversed(sides)]:
-            self.comparison.samples[side.label].append(self._measure(side, stand))
-        return statistics.fmean(self.comparison.samples[self.sides[0].label][-2:])
+            ns = self._measure(side, stand)
+            self.comparison.add(side.label, ns)
+            if side is self.sides[0]:
+                own.append(ns)
+        return statistics.fmean(own)
 
 
-def against(core: Any = "iopf", **state: int) -> list[Side]:
-    """A core on the native runtime, the same on plain, and stock, all in one state."""
-    sides = [Side("native", core, "native", **state), Side("plain", core, "plain", **state)]
+def against(core: Core | str = "iopf", *, pending: int = 0, partials: int = 0, state: str = "owned") -> list[Side]:
+    """A core on the native runtime, the same on plain, and stock, all in one state and beside the same."""
+    cores: list[tuple[str, Core | str, str]] = [("native", core, "native"), ("plain", core, "plain")]
     if core != STOCK_CORE:
-        sides.append(Side("stock", STOCK_CORE, STOCK_RUNTIME, **state))
-    return sides
+        cores.append(("stock", STOCK_CORE, STOCK_RUNTIME))
+    return [Side(label, which, runtime, pending, partials, state) for label, which, runtime in cores]
 
 
 @dataclass(frozen=True)
@@ -210,15 +320,19 @@ class Experiment:
     measure: Callable[[Stand, int], float]
     sizes: tuple[int, int]
     rounds: tuple[int, int] = (40, 6)
-    state: dict[str, int] = field(default_factory=dict)
+    state: str = "owned"
+    #: what waits there meanwhile: pending, partials
+    beside: dict[str, int] = field(default_factory=dict)
     #: threads that have to run at once
     threads: int = 1
     #: whether it reports partial faults
     partials: bool = False
+    #: whether handlers have to answer in the thread that reports
+    inline: bool = False
     #: whether their medians count, see Comparison
     medians: bool = False
 
-    def turns(self, core: Any = "iopf", *, quick: bool = False) -> Turns:
+    def turns(self, core: Core | str = "iopf", *, quick: bool = False) -> Turns:
         """The core on native against what there is to compare it with, still to be run."""
         sizes: dict[Stand, int] = {}
 
@@ -229,51 +343,143 @@ class Experiment:
                 sizes[stand] = max(few, min(self.sizes[quick], int(ROUND_NS / ns) if ns > 0 else few))
             return self.measure(stand, sizes[stand])
 
-        return Turns(against(core, **self.state), measure, medians=self.medians)
+        return Turns(against(core, **self.beside, state=self.state), measure, medians=self.medians)
 
-    def run(self, core: Any = "iopf", *, quick: bool = False) -> Comparison:
-        """All rounds."""
+    def run(self, core: Core | str = "iopf", *, quick: bool = False, between: Callable[[], None] | None = None) -> Comparison:
+        """All rounds. Where rounds do not count, more of them: up to MORE_ROUNDS times as many.
+
+        ``between`` is called every tenth turn.
+        """
+        rounds = self.rounds[quick]
         with self.turns(core, quick=quick) as turns:
-            for _ in range(self.rounds[quick]):
+            for number in range(MORE_ROUNDS * rounds):
+                if number >= rounds and turns.comparison.fewest() >= 2 * rounds:
+                    break
                 turns.round()
+                if between is not None and number % 10 == 0:
+                    between()
+                if self.threads == 1 and number + 1 == rounds:
+                    break
             return turns.comparison
 
 
+#: How many times as many rounds are tried where threads have to meet.
+MORE_ROUNDS = 5
+
+
 def experiments() -> Iterator[Experiment]:
-    """Items A to F."""
-    yield Experiment("A", "one-page group, inline", lambda s, n: s.groups(n), (20000, 5000))
-    yield Experiment("B", "8-page group, per fault", lambda s, n: s.groups(n, 8), (2500, 600), partials=True)
+    """Items A to F, each in the states in which users meet it."""
+    for state in STATES:
+        yield Experiment("A", "one-page group, inline", lambda s, n: s.groups(n), (20000, 5000), state=state, inline=True)
+    for state in STATES:
+        yield Experiment(
+            "B", "8-page group, per fault", lambda s, n: s.groups(n, 8), (2500, 600), state=state, partials=True, inline=True
+        )
     yield Experiment(
-        "C", "workqueue, window 1024", lambda s, n: s.sustained(n), (50000, 10000), (20, 4), threads=2, medians=True
-    )
-    yield Experiment(
-        "C", "latency p50, worker awake", lambda s, n: s.latency(n)["p50"], (2000, 500), (10, 3), threads=2
-    )
-    yield Experiment(
-        "C", "latency p50, worker parked", lambda s, n: s.latency(n, pause_us=100)["p50"], (200, 30), (5, 2), threads=2
-    )
-    yield Experiment(
-        "D", "two threads, one device", lambda s, n: s.threads(n, 2, False), (50000, 10000), (10, 3), threads=2,
+        "C", "workqueue, window 1024", lambda s, n: s.sustained(n), (10000, 3000), (20, 4), "worked", threads=2,
         medians=True,
     )
     yield Experiment(
-        "D", "two threads, two devices", lambda s, n: s.threads(n, 2, True), (50000, 10000), (10, 3), threads=2
+        "C", "latency p50, worker awake", lambda s, n: s.latency(n)["p50"], (2000, 500), (10, 3), "worked", threads=2
     )
+    yield Experiment(
+        "C", "latency p50, worker parked", lambda s, n: s.latency(n, pause_us=100)["p50"], (200, 30), (5, 2), "worked",
+        threads=2,
+    )
+    yield Experiment(
+        "D", "two threads, one device", lambda s, n: s.threads(n, 2, False), (10000, 4000), (20, 4), "shared", threads=2,
+        medians=True, inline=True,
+    )
+    for state in ("owned", "worked"):
+        yield Experiment(
+            "D", "two threads, two devices", lambda s, n: s.threads(n, 2, True), (15000, 4000), (20, 4), state,
+            threads=2, inline=True,
+        )
     for pending in (0, 256, 65536):
         yield Experiment(
-            "E", f"beside {pending} pending", lambda s, n: s.groups(n), (10000, 3000), (20, 4), {"pending": pending}
+            "E", f"beside {pending} pending", lambda s, n: s.groups(n), (10000, 3000), (20, 4), "worked",
+            {"pending": pending}, inline=True,
         )
     for partials in (256, 4096):
         yield Experiment(
-            "E", f"beside {partials} partials", lambda s, n: s.groups(n), (500, 200), (20, 4), {"partials": partials},
-            partials=True,
+            "E", f"beside {partials} partials", lambda s, n: s.groups(n), (500, 200), (20, 4), "worked",
+            {"partials": partials}, partials=True, inline=True,
         )
-    yield Experiment("F", "remove, per outstanding group", lambda s, n: s.remove(n), (1024, 1024))
+    yield Experiment("F", "remove, per outstanding group", lambda s, n: s.remove(n), (1024, 1024), state="worked")
     yield Experiment(
-        "F", "the same with freeing them", lambda s, n: s.remove(n, and_free=True), (1024, 1024)
+        "F", "the same with freeing them", lambda s, n: s.remove(n, and_free=True), (1024, 1024), state="worked"
     )
-    yield Experiment("F", "empty add and remove", lambda s, n: s.add_remove(n), (2000, 1000))
-    yield Experiment("F", "idle flush", lambda s, n: s.flush(n), (20000, 5000))
+    yield Experiment("F", "empty add and remove", lambda s, n: s.add_remove(n), (2000, 1000), state="worked")
+    for state in STATES:
+        yield Experiment(
+            "F", "idle flush", lambda s, n: s.flush(n), (20000, 5000), state=state, inline=state != "worked"
+        )
+
+
+class Noise:
+    """Whether the machine let a run alone: a fixed piece of work timed in between, steal time, load.
+
+    ``spin()`` now and then while the run goes on; ``report()`` at its end.
+    """
+
+    SPIN = 200_000
+
+    def __init__(self) -> None:
+        self._lib = _runtime.get("native").lib
+        self.load = os.getloadavg()[0]
+        self._ticks = read_ticks()
+        self.spins: list[float] = []
+
+    def spin(self) -> None:
+        """One reference spin; some 0.3 ms."""
+        self.spins.append(self._lib.iopf_bench_spin(self.SPIN) / self.SPIN)
+
+    def report(self) -> dict[str, Any]:
+        """Figures and ``reasons``, why they are not to be trusted; none is good."""
+        steal, total = (now - then for now, then in zip(read_ticks(), self._ticks, strict=True))
+        return judge(self.spins, steal / total if total > 0 else 0.0, self.load, cpus())
+
+
+def read_ticks() -> tuple[int, int]:
+    """Steal time and all time of all CPUs so far, in ticks; zeros where /proc/stat does not tell."""
+    try:
+        with open("/proc/stat") as stat:
+            fields = [int(field) for field in stat.readline().split()[1:9]]
+    except (OSError, ValueError):
+        return 0, 0
+    return (fields[7], sum(fields)) if len(fields) == 8 else (0, 0)
+
+
+#: What a trusted run may have: spins this much slower than the fastest, so many of them, steal, load for each CPU.
+SLOW_SPIN, SLOW_SPINS, STEAL, LOAD = 1.1, 0.1, 0.01, 0.5
+
+
+def judge(spins: Sequence[float], steal: float, load: float, cpus: int) -> dict[str, Any]:
+    """What noise there was, and the reasons not to trust a run that had it.
+
+    ``spins``: what the same work took again and again; ``steal``: what the hypervisor gave to others, of all time;
+    ``load``: the load average when the run began, before it made load itself.
+    """
+    fastest = min(spins, default=math.nan)
+    slow = sum(spin > SLOW_SPIN * fastest for spin in spins)
+    reasons = []
+    if len(spins) < 10:
+        reasons.append(f"{len(spins)} reference spins, too few to tell")
+    elif slow > SLOW_SPINS * len(spins):
+        reasons.append(f"{slow} of {len(spins)} reference spins took more than {SLOW_SPIN} times as long as the fastest")
+    if steal > STEAL:
+        reasons.append(f"{steal:.1%} of the CPUs' time went to other machines")
+    if load > LOAD * cpus:
+        reasons.append(f"the load average was {load:.2f} on {cpus} CPUs when it began")
+    return {
+        "spins": len(spins),
+        "slow_spins": slow,
+        "spin_ns": None if math.isnan(fastest) else round(fastest, 3),
+        "steal": round(steal, 4),
+        "load": round(load, 2),
+        "cpus": cpus,
+        "reasons": reasons,
+    }
 
 
 def cpus() -> int:

@@ -8,11 +8,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import overload
 
 from . import _runtime
 from ._facets import CoreSourceError, Facets
-from ._source import compile_core
+from ._hints import unknown
+from ._source import CompiledCore, compile_core
 
 __all__ = ["Core", "CoreSourceError", "Facets", "cores"]
 
@@ -62,7 +63,8 @@ class Core:
         """A core from an unmodified ``drivers/iommu/io-pgfault.c``, v6.9 or newer.
 
         This compiles the file and, once it is used, **runs** it in this process: do it with files that you trust. What
-        was compiled is kept in the user's cache directory; nothing is written beside the file.
+        was compiled is kept in the user's cache directory, or where ``IOPF_CACHE_DIR`` says; nothing is written beside
+        the file, which is a regular file of at most 4 MiB.
 
         :param facets: instead of what the text shows, wholly or in part, see :class:`iopf.Facets`
         :param name: in tables and traces; else the file's name
@@ -89,7 +91,7 @@ class Core:
             compiled.facets, cc,
         )
 
-    def compile_for(self, runtime: str) -> Any:
+    def compile_for(self, runtime: str) -> CompiledCore:
         """The compiled core for a runtime, from the cache when it is there: a CompiledCore. Internal."""
         assert self.source is not None
         return compile_core(self.source, runtime, facets=self.facets, cc=self.compiler, name=self.name)
@@ -98,9 +100,21 @@ class Core:
         return self.name
 
 
-def named(text: str) -> Any:
-    """What a command line's --core means: a name, or a Core of the file that it names by ending in .c."""
-    return Core.from_source(text) if text.endswith(".c") else text
+@overload
+def named(text: str, facets: Mapping[str, str | bool] | None = None) -> Core | str: ...
+
+
+@overload
+def named(text: None, facets: Mapping[str, str | bool] | None = None) -> None: ...
+
+
+def named(text: str | None, facets: Mapping[str, str | bool] | None = None) -> Core | str | None:
+    """What a command line's --core means: a name, or a Core of the file that it names by ending in .c; None stays."""
+    if text is not None and text.endswith(".c"):
+        return Core.from_source(text, facets=facets)
+    if facets:
+        raise ValueError("--facet is about the kernel file that --core names, and there is none")
+    return text
 
 
 def cores() -> dict[str, Core]:
@@ -109,10 +123,10 @@ def cores() -> dict[str, Core]:
 
 
 #: Shared objects by runtime and source file with the state in which it was compiled. They stay loaded.
-_loaded: dict[tuple[str, str], tuple[Any, str]] = {}
+_loaded: dict[tuple[str, str], tuple[ctypes.CDLL, str]] = {}
 
 
-def resolve(core: Any, runtime: Any) -> str:
+def resolve(core: Core | str, runtime: _runtime.Runtime) -> str:
     """The name under which a core, or the name of one, is known to a run runtime; it is loaded when it has to be."""
     if isinstance(core, str):
         name = core
@@ -132,15 +146,5 @@ def resolve(core: Any, runtime: Any) -> str:
     else:
         raise TypeError(f"core is the name of a core or a Core, not {type(core).__name__}")
     if name not in runtime.cores:
-        raise ValueError(f"no core {name!r}: there are {', '.join(runtime.core_info)}")
+        raise ValueError(unknown("core", name, runtime.core_info))
     return name
-
-
-def resolve_for_explorer(core: Any) -> str:
-    """The name under which a core is known to the explorer; it is loaded when it has to be."""
-    if isinstance(core, Core) and core.source is not None:
-        from .explore.loader import load
-
-        compiled = core.compile_for("explore")
-        return load(compiled.library, compiled.symbol)
-    return core if isinstance(core, str) else str(getattr(core, "name", core))

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The C sources, and the Python modules among them that the build and the package share: build.py, lines.py.
+"""The C sources, and the Python modules among them that the build and the package share: build.py,
+compilers.py, lines.py.
 
 In a checkout they lie beside the package, in an installation inside it, as package data.
 """

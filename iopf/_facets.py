@@ -13,12 +13,13 @@ from __future__ import annotations
 import dataclasses
 import errno
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
+from ._hints import closest
 from .exceptions import IopfError
 
-__all__ = ["SUPPORTED", "CoreSourceError", "Facets", "detect"]
+__all__ = ["SUPPORTED", "CoreSourceError", "Facets", "detect", "parse_facets"]
 
 SUPPORTED = (
     "Supported: drivers/iommu/io-pgfault.c of v6.9 or newer (faults find a domain: v6.9 to v6.10; an attach handle:"
@@ -36,13 +37,6 @@ class CoreSourceError(IopfError):
 
     def __str__(self) -> str:
         return str(self.strerror)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _unpickle_error, (self.strerror, self.errno, self.first_error, self.output)
-
-
-def _unpickle_error(message: str, number: int, first_error: str, output: str) -> CoreSourceError:
-    return CoreSourceError(message, number=number, first_error=first_error, output=output)
 
 
 _CHOICES: dict[str, tuple[str, ...]] = {
@@ -94,7 +88,9 @@ class Facets:
             if choices is None and not isinstance(value, bool):
                 raise ValueError(f"facet {field.name} is True or False, not {value!r}")
             if choices is not None and value not in choices:
-                raise ValueError(f"facet {field.name} is one of {', '.join(choices)}, not {value!r}")
+                meant = closest(value, choices)
+                hint = "" if meant is None else f"; did you mean {meant}?"
+                raise ValueError(f"facet {field.name} is one of {', '.join(choices)}, not {value!r}{hint}")
 
     @property
     def form(self) -> str:
@@ -123,8 +119,10 @@ class Facets:
         known = {field.name for field in dataclasses.fields(self)}
         unknown = sorted(set(changes) - known)
         if unknown:
-            raise ValueError(f"no facet {', '.join(unknown)}; there are {', '.join(sorted(known))}")
-        return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
+            meant = closest(unknown[0], sorted(known))
+            hint = "" if meant is None else f"; did you mean {meant}?"
+            raise ValueError(f"no facet {', '.join(unknown)}; there are {', '.join(sorted(known))}{hint}")
+        return dataclasses.replace(self, **changes)  # type: ignore[arg-type]  # __post_init__ looks at each
 
     def macros(self) -> dict[str, str]:
         """What csrc/core/unit.c is told."""
@@ -297,3 +295,14 @@ def detect(text: str) -> Facets:
             r"\b(?:return|goto)\b", after_partial
         ),
     )
+
+
+def parse_facets(pairs: Iterable[str]) -> dict[str, str | bool]:
+    """What a command line's ``NAME=VALUE`` set, by name; ValueError: one is of another form."""
+    found: dict[str, str | bool] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise ValueError(f"--facet {pair}: takes NAME=VALUE")
+        found[name] = {"true": True, "false": False}.get(value, value)
+    return found

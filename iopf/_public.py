@@ -19,6 +19,7 @@ from .exceptions import (
     ForkedError,
     HandlerError,
     IopfError,
+    NoPasidWarning,
     NotOnQueue,
     UnsafeCore,
     UnsafeCoreWarning,

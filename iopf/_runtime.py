@@ -16,9 +16,22 @@ import logging
 import os
 import sys
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ._csrc_tools import CHECKOUT, csrc, tool
+
+if TYPE_CHECKING:
+
+    class CData:
+        """An object of cffi, a pointer, a structure or an array, as type checkers see it: what it has is C's to say, and
+        so Any; the object itself has a type, and a place that takes or gives one says so."""
+
+        def __getattr__(self, name: str) -> Any: ...
+        def __setattr__(self, name: str, value: object) -> None: ...
+        def __getitem__(self, index: int) -> Any: ...
+        def __len__(self) -> int: ...
+else:
+    CData = object
 
 log = logging.getLogger("iopf")
 log.addHandler(logging.NullHandler())
@@ -36,7 +49,59 @@ generation = 0
 
 
 class MissingExtension(ImportError):
-    """An extension module is missing, broken, or older than the sources beside it."""
+    """An extension module is missing, broken, older than the sources beside it, or cannot be used in this interpreter."""
+
+
+_SUBINTERPRETER = (
+    "iopf works in the main interpreter only, and this is a subinterpreter: C calls the handlers in the interpreter that"
+    " loaded it first. Use iopf in the main interpreter, or in a process of its own (multiprocessing)"
+)
+
+
+def _in_subinterpreter() -> bool:
+    """Python has no public way to ask. Where its private one is missing, nothing can have made a subinterpreter with it."""
+    for name in ("_interpreters", "_xxsubinterpreters"):
+        try:
+            interpreters = importlib.import_module(name)
+        except ImportError:
+            continue
+        # An object, or from 3.13 on a tuple that begins with the number.
+        return bool(interpreters.get_current() != interpreters.get_main())
+    return False
+
+
+class _Followed(threading.local):
+    """What this thread has of threading.settrace() and setprofile(); foreign: it is none of Python's."""
+
+    any = False  # of all threads
+    foreign: bool | None = None
+    trace: Any = None
+    profile: Any = None
+
+
+_followed = _Followed()
+
+
+def _follow() -> None:
+    """Lets debuggers, profilers and coverage see the handlers on a worker, as they see every thread that Python starts.
+
+    Such a thread asks once, when it begins. A worker is C's, so it asks at each callback, and takes out what it put in
+    when it is not wanted any more. What a debugger sets for this thread alone is left as it is.
+    """
+    mine = _followed
+    if mine.foreign is None:
+        known = threading._active.get(threading.get_ident())  # type: ignore[attr-defined]
+        mine.foreign = known is None or isinstance(known, threading._DummyThread)
+    if not mine.foreign:
+        return
+    _Followed.any = True
+    trace, profile = threading.gettrace(), threading.getprofile()
+    if profile is not mine.profile:
+        mine.profile = profile
+        sys.setprofile(profile)
+    if trace is not mine.trace:
+        mine.trace = trace
+        sys.settrace(trace)
 
 
 class _Pending(threading.local):
@@ -48,6 +113,30 @@ class _Pending(threading.local):
 
 pending = _Pending()
 
+#: How many exceptions of callbacks are kept until a call can raise them.
+KEPT = 100
+
+
+class NotKept(Exception):
+    """In the place of the exceptions of callbacks that came after the first hundred which no call had raised yet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 1
+
+    def __str__(self) -> str:
+        return f"after {KEPT} exceptions that were kept {self.count} more came and were not"
+
+
+def keep_first(errors: list[BaseException], error: BaseException) -> None:
+    """Keeps an exception among others, or counts it."""
+    last = errors[-1] if errors else None
+    if isinstance(last, NotKept):
+        last.count += 1
+    else:
+        errors.append(error if len(errors) < KEPT else NotKept())
+
+
 #: Python handlers by number, from when they are detached until no group in flight needs them.
 detached: dict[int, Any] = {}
 
@@ -57,17 +146,26 @@ def _checkout_hash() -> str | None:
     """The hash of the sources, when the package is used from a checkout."""
     if csrc() != CHECKOUT or os.environ.get("IOPF_ALLOW_STALE"):
         return None
-    return tool("build").sources_hash()
+    return str(tool("build").sources_hash())
 
 
 def load_extension(name: str) -> Any:
     """The extension module ``iopf._<name>``; MissingExtension says what to do when there is none that fits."""
     if not sys.platform.startswith("linux"):
         raise MissingExtension(f"iopf runs on Linux only, this is {sys.platform}")
+    if _in_subinterpreter():
+        raise MissingExtension(_SUBINTERPRETER)
     try:
         module = importlib.import_module(f"iopf._{name}")
     except ImportError as error:
-        raise MissingExtension(f"the extension iopf._{name} can't be loaded: {error}. {_BUILD}") from error
+        if "subinterpreter" in str(error):  # of cffi, or of Python
+            raise MissingExtension(_SUBINTERPRETER) from error
+        left_out = name == "explore" and isinstance(error, ModuleNotFoundError)
+        raise MissingExtension(
+            f"the extension iopf._{name} can't be loaded: {error}. {_BUILD}" + (
+                "  (The build leaves the explorer out, and says so, where its fiber switch has no form for the machine.)"
+                if left_out else "")
+        ) from error
     expected = _checkout_hash()
     built = module.ffi.string(module.lib.iopf_sources_hash).decode()
     if expected is not None and built != expected:
@@ -127,6 +225,8 @@ class Runtime:
     # --- called from C ---
 
     def _on_handle(self, handler: int, device: int, group: Any, work_of: int) -> int:
+        if work_of and (threading.gettrace() or threading.getprofile() or _Followed.any):
+            _follow()
         kept, pending.errors = pending.errors, []
         error = None
         try:
@@ -144,6 +244,8 @@ class Runtime:
             del error, kept  # the error's traceback has this frame: no cycle
 
     def _on_response(self, device: int, response: Any, work_of: int) -> None:
+        if work_of and (threading.gettrace() or threading.getprofile() or _Followed.any):
+            _follow()
         kept, pending.errors = pending.errors, []
         error = None
         try:
@@ -227,7 +329,7 @@ def keep(error: BaseException, work_of: int) -> None:
     if work_of:
         keep_for_queue(error, work_of)
     else:
-        pending.errors.append(error)
+        keep_first(pending.errors, error)
 
 
 def _keep_error(_type: Any, error: BaseException, _traceback: Any) -> int:
@@ -252,7 +354,7 @@ def unraisable(error: BaseException, what: str) -> None:
 
     __del__.__qualname__ = f"iopf, {what}"
     teller = type("Unraisable", (), {"__del__": __del__})()
-    teller.error = error
+    vars(teller)["error"] = error
 
 
 _runtimes: dict[str, Runtime] = {}
@@ -280,6 +382,9 @@ def _after_fork_in_child() -> None:
     global generation, _runtimes_lock
     generation += 1
     detached.clear()
+    held = sys.modules.get("iopf._held")
+    if held is not None:
+        held.forget_parents()
     _runtimes_lock = threading.Lock()
     for runtime in _runtimes.values():
         runtime.lib.iopf_after_fork()

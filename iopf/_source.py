@@ -10,8 +10,8 @@ replaces ours. So the compiler opens a symlink in a scratch directory, where not
 dangerous case, ``-H`` lists what was included: anything else from the user's tree is an error.
 
 A core becomes a shared library that is linked against the extension module of its runtime, which offers the kernel
-primitives. It is kept in the user's cache directory under a hash of all that went into it. Nothing is ever written
-beside the user's file. Compiling a file and loading the result *runs* it: do it with files that you trust. A library
+primitives. It is kept in a cache (_cache.py) under a hash of all that went into it. Nothing is ever written beside the
+user's file, which is a regular file of at most 4 MiB. Compiling a file and loading the result *runs* it: do it with files that you trust. A library
 that was loaded stays: the runtime keeps pointers into it.
 """
 
@@ -34,8 +34,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import _cache
+from ._cache import FULL
 from ._csrc_tools import csrc, tool
 from ._facets import SUPPORTED, CoreSourceError, Facets, detect
+from ._files import read_small
+from ._processes import Watchdog, held
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,6 +48,11 @@ __all__ = ["SYMBOL", "CompiledCore", "CoreSourceError", "Facets", "compile_core"
 
 #: The table that every compiled core exports.
 SYMBOL = "iopf_core_user"
+
+#: What makes a compiler compile otherwise, beside its command.
+COMPILER_VARIABLES = (
+    "CPATH", "C_INCLUDE_PATH", "COMPILER_PATH", "GCC_EXEC_PREFIX", "LIBRARY_PATH", "CCC_OVERRIDE_OPTIONS",
+)
 
 
 @dataclass(frozen=True)
@@ -118,7 +127,7 @@ def _run(command: list[str], cwd: Path | None) -> subprocess.CompletedProcess[st
     env = {**os.environ, "LC_ALL": "C"}
     if cwd is not None:
         env["TMPDIR"] = str(cwd)  # what is killed leaves its files where they are removed
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+    with held() as signals, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, Watchdog() as watchdog:
         try:
             process = subprocess.Popen(
                 command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
@@ -127,8 +136,10 @@ def _run(command: list[str], cwd: Path | None) -> subprocess.CompletedProcess[st
             raise CoreSourceError(
                 f"The compiler {command[0]!r} can't be run: {error.strerror}", number=errno.ENOENT
             ) from error
+        watchdog.watch(-process.pid)
         try:
             while process.poll() is None:  # wait() would give it a quarter of a second more
+                signals.act()
                 time.sleep(0.005)
         except BaseException:
             with contextlib.suppress(ProcessLookupError):
@@ -138,11 +149,18 @@ def _run(command: list[str], cwd: Path | None) -> subprocess.CompletedProcess[st
                     os.killpg(process.pid, 0)
                     time.sleep(0.001)
             raise
+        finally:
+            watchdog.released()
         texts = []
         for file in (out, err):
             file.seek(0)
             texts.append(file.read().decode(errors="replace"))
     return subprocess.CompletedProcess(command, process.returncode, *texts)
+
+
+@functools.lru_cache(maxsize=16)
+def _extension_hash(path: str, _changed: int) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def _c_string(text: str) -> str:
@@ -163,52 +181,6 @@ def _facets_header(facets: Facets, name: str, source: Path) -> str:
         "FACET_CLAIMS_CORRECT": "1",
     }
     return "".join(f"#define {key} {value}\n" for key, value in {**identity, **facets.macros()}.items())
-
-
-def _cache_root() -> Path:
-    """The user's cache directory; where it can't be written, a directory of our own among the temporary ones."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    root = (Path(base) if os.path.isabs(base) else Path.home() / ".cache") / "iopf" / "cores"
-    try:
-        root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if os.access(root, os.W_OK | os.X_OK):
-            return root
-    except OSError:
-        pass
-    try:
-        root = Path(tempfile.gettempdir()) / f"iopf-cores-{os.getuid()}"
-        root.mkdir(exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise CoreSourceError(
-            f"No place for compiled cores: neither {root} nor a temporary directory can be written. Set XDG_CACHE_HOME.",
-            number=error.errno or errno.EACCES,
-        ) from error
-    if root.is_symlink() or root.stat().st_uid != os.getuid():
-        raise CoreSourceError(f"No place for compiled cores: {root} is somebody else's. Set XDG_CACHE_HOME.",
-                              number=errno.EACCES)
-    return root
-
-
-def _forget_old(root: Path) -> None:
-    """Removes what nobody has used for a month, and what a compile left that was killed an hour ago. A loaded library
-    stays loaded."""
-    now = time.time()
-    for entry in root.iterdir():
-        with contextlib.suppress(OSError):
-            if entry.lstat().st_mtime < now - (3600 if entry.name.startswith(".compiling-") else 30 * 24 * 3600):
-                shutil.rmtree(entry, ignore_errors=True)
-
-
-def _hash_of(library: Path) -> str:
-    return hashlib.sha256(library.read_bytes()).hexdigest()
-
-
-def _is_whole(home: Path) -> bool:
-    """Is this what a compile left there? What a full disk or a cleaner damaged is compiled again."""
-    try:
-        return (home / "warnings.txt").exists() and _hash_of(home / "core.so") == (home / "core.so.sha256").read_text()
-    except (OSError, UnicodeDecodeError):
-        return False
 
 
 _ERROR = re.compile(r"^.*?(?:error: |undefined reference|undefined symbol).*$", re.M)
@@ -256,11 +228,16 @@ def compile_core(
     build = _tool("build")
     flavour, unit = _flavour(runtime)
     extension = _extension(runtime)
-    command = _compiler(cc)
+    command = build.without_link_time(_compiler(cc))
+    if build.is_explored(unit):
+        command, _ = build.without_fortify(command)
     try:
-        content = source.read_bytes()
-    except OSError as error:
-        raise CoreSourceError(f"{source}: {error.strerror}", number=error.errno or errno.EIO) from error
+        content = read_small(source, "a core's source")
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        number = error.errno if isinstance(error, OSError) else None
+        raise CoreSourceError(
+            f"{source}: {getattr(error, 'strerror', None) or error}", number=number or errno.EINVAL
+        ) from error
 
     text = content.decode(errors="replace")
     try:
@@ -273,33 +250,24 @@ def compile_core(
     sanitizers = build.sanitizers() if flavour.sanitizable else []
     csrc = _csrc()
     compile_flags = [
-        *build.CFLAGS, *flavour.flags, *sanitizers, *unit.flags, "-fPIC", "-DRUNTIME_IS_ELSEWHERE",
+        *_tool("compilers").flags_for(command, [*build.CFLAGS, *flavour.flags, *sanitizers, *unit.flags]), "-fPIC", "-DRUNTIME_IS_ELSEWHERE",
         *(f"-I{csrc / folder}" for folder in unit.include),
     ]
-    stat = extension.stat()
     parts = [
         str(source), header, runtime, build.sources_hash(), _version(tuple(command)), *command, *compile_flags,
-        str(extension), str(stat.st_size), str(stat.st_mtime_ns),
+        str(shutil.which(command[0])), *(f"{name}={os.environ.get(name)}" for name in COMPILER_VARIABLES),
+        str(extension), _extension_hash(str(extension), extension.stat().st_mtime_ns),
     ]
     digest = hashlib.sha256(content + b"\0" + os.fsencode("\0".join(parts))).hexdigest()[:32]
-    root = _cache_root()
-    home = root / digest
 
-    def result(cached: bool) -> CompiledCore:
+    def result(home: Path, cached: bool) -> CompiledCore:
         warnings = (home / "warnings.txt").read_text(errors="replace")
         return CompiledCore(source, home / "core.so", SYMBOL, shown, found, runtime, _version(tuple(command)), warnings,
                             cached)
 
-    if _is_whole(home):
-        with contextlib.suppress(OSError):
-            os.utime(home)
-        return result(True)
-
-    try:
-        _forget_old(root)
-        shutil.rmtree(home, ignore_errors=True)
-        with tempfile.TemporaryDirectory(
-            prefix=".compiling-", dir=root, ignore_cleanup_errors=True
+    def made_in(place: _cache.Place) -> Path:
+        with held(), tempfile.TemporaryDirectory(
+            prefix=".compiling-", dir=place.root, ignore_cleanup_errors=True
         ) as made:
             scratch = Path(made).resolve()
             (scratch / "source").mkdir()
@@ -308,7 +276,7 @@ def compile_core(
             (scratch / "facets-of-core.h").write_text(header)
             _compile(command, compile_flags, scratch, linked, source, csrc, found)
             _link(command, sanitizers, scratch, extension, source)
-            if source.read_bytes() != content:
+            if read_small(source, "a core's source") != content:
                 raise CoreSourceError(f"{source} was changed while it was being compiled: try again.", number=errno.EAGAIN)
             lines = _tool("lines")
             with contextlib.suppress(lines.NoLines):  # places are shown as offsets then
@@ -318,20 +286,30 @@ def compile_core(
             for kept in ("core.so", "core.so.lines", "warnings.txt"):
                 with contextlib.suppress(FileNotFoundError):
                     (scratch / kept).rename(finished / kept)
-            (finished / "core.so.sha256").write_text(_hash_of(finished / "core.so"))
-            try:
-                finished.rename(home)
-            except OSError:  # another process was faster
-                if not _is_whole(home):
-                    raise
-    except CoreSourceError:
-        raise
-    except OSError as error:  # the disk is full, the file has gone meanwhile ...
-        raise CoreSourceError(
-            f"{source} can't be compiled in {root}: {error.strerror or error}. XDG_CACHE_HOME names another place.",
-            number=error.errno or errno.EIO,
-        ) from error
-    return result(False)
+            (finished / "core.so.sha256").write_text(_cache._hash_of(finished / "core.so"))
+            return _cache.install(place, digest, finished)
+
+    looked = []
+    for place in _cache.places():
+        looked.append(place)
+        if (home := _cache.find(place, digest)) is not None:
+            return result(home, True)
+        if not place.usable():
+            continue
+        try:
+            return result(made_in(place), False)
+        except CoreSourceError as error:
+            if error.errno not in FULL:
+                raise
+            place.failed(OSError(error.errno, os.strerror(error.errno)))
+        except OSError as error:
+            if error.errno not in (*FULL, errno.EROFS, errno.EACCES, errno.EPERM):
+                raise CoreSourceError(
+                    f"{source} can't be compiled in {place.root}: {error.strerror or error}.",
+                    number=error.errno or errno.EIO,
+                ) from error
+            place.failed(error)
+    raise _cache.no_place(looked)
 
 
 def _compile(
@@ -341,7 +319,8 @@ def _compile(
         [
             *command, *flags, "-H", f"-iquote{scratch}", "-DCORE_ID=user", f'-DCORE_SOURCE="source/{linked}"',
             '-DCORE_FACETS="facets-of-core.h"', f"-ffile-prefix-map={scratch}=iopf",
-            f"-ffile-prefix-map={scratch}/source/{linked}={source}",  # the last one that fits counts
+            # The last one that fits counts. A line feed would end a line of the line map.
+            f"-ffile-prefix-map={scratch}/source/{linked}={source}".replace("\n", "\\n"),
             "-c", str(csrc / "core" / "unit.c"), "-o", "core.o",
         ],
         scratch,
@@ -362,16 +341,56 @@ def _compile(
     if run.returncode == 0 and not (scratch / "core.o").exists():
         raise CoreSourceError(f"{command[0]!r} compiled nothing and said nothing: is it a C compiler? Name one with CC.")
     if run.returncode:
-        first = _ERROR.search(notes)
-        first_error = first.group().strip() if first else (notes.partition("\n")[0] or f"exit {run.returncode}")
-        raise CoreSourceError(
-            f"{source} does not compile as a core ({facets.form}):\n  {first_error}\nFacets: {facets}\n{SUPPORTED}\nIf"
-            " the facets are wrong, override them (--facet NAME=VALUE, facets=). If the file uses a part of the kernel that is named in the error, it"
-            " is a form that iopf does not know yet.",
-            first_error=first_error,
-            output=notes,
-        )
+        raise _compile_error(command, run.returncode, notes, source, scratch, csrc, facets)
     (scratch / "warnings.txt").write_text(notes)
+
+
+#: What a compiler says when there is no room for what it writes, and when its parts are killed.
+_NO_ROOM = re.compile("|".join(map(os.strerror, FULL)), re.I)
+_KILLED = re.compile(r"internal compiler error|Killed signal|out of memory|virtual memory exhausted|Cannot allocate", re.I)
+
+
+def _not_the_file(command: list[str], code: int, output: str) -> tuple[str, int] | None:
+    """What kept a compiler from its work that is no matter of the file, in words; None: it found an error."""
+    if room := _NO_ROOM.search(output):
+        number = next(number for number in FULL if os.strerror(number).lower() == room.group().lower())
+        return f"there is no room for what {command[0]!r} writes: {room.group()}.", number
+    if code < 0 or _KILLED.search(output):
+        how = f"was ended by signal {-code}" if code < 0 else "broke down"
+        return f"the compiler {command[0]!r} {how}: is there too little memory?", errno.ENOMEM
+    if "error" not in output.lower() and "undefined" not in output.lower():
+        said = f"said: {output.partition(chr(10))[0]}" if output.strip() else "said nothing"
+        return (f"the compiler {command[0]!r} ended with exit {code} and {said}. Is it a C compiler? Name one with CC.",
+                errno.EINVAL)
+    return None
+
+
+def _compile_error(
+    command: list[str], code: int, notes: str, source: Path, scratch: Path, csrc: Path, facets: Facets
+) -> CoreSourceError:
+    """Why it did not compile. What to do follows from where the first error is: in the file, where the file meets what
+    its facets promise, or anywhere else, which is the compiler's matter."""
+    other = _not_the_file(command, code, notes)
+    if other is not None:
+        return CoreSourceError(f"{source}: {other[0]}", number=other[1], output=notes)
+    first = _ERROR.search(notes)
+    first_error = first.group().strip() if first else notes.partition("\n")[0]
+    place = re.match(r"(.+?):\d+:", first_error)
+    where = Path(os.path.abspath(scratch / place.group(1))) if place else None
+    if where is not None and (where == source or where.is_relative_to(csrc / "core") or where.is_relative_to(scratch)):
+        advice = (
+            f"Facets: {facets}\n{SUPPORTED}\nIf the facets are wrong, override them (--facet NAME=VALUE, facets=). If"
+            " the file uses a part of the kernel that is named in the error, it is a form that iopf does not know yet."
+        )
+    else:
+        advice = (
+            f"The error is not in the file: {shlex.join(command)!r} can't compile what iopf compiles with it. Name"
+            " another compiler, or other flags, with CC."
+        )
+    return CoreSourceError(
+        f"{source} does not compile as a core ({facets.form}):\n  {first_error}\n{advice}",
+        first_error=first_error, output=notes,
+    )
 
 
 def _link(command: list[str], sanitizers: list[str], scratch: Path, extension: Path, source: Path) -> None:
@@ -380,6 +399,9 @@ def _link(command: list[str], sanitizers: list[str], scratch: Path, extension: P
         scratch,
     )
     if run.returncode:
+        other = _not_the_file(command, run.returncode, run.stderr)
+        if other is not None:
+            raise CoreSourceError(f"{source}: {other[0]}", number=other[1], output=run.stderr)
         first = _ERROR.search(run.stderr)
         first_error = first.group().strip() if first else run.stderr.strip().partition("\n")[0]
         raise CoreSourceError(

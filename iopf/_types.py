@@ -5,9 +5,14 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, SupportsIndex
 
 from . import _runtime
+
+if TYPE_CHECKING:
+    import numpy
+
+    page_request_dtype: numpy.dtype[numpy.void]
 
 __all__ = ["PAGE_REQUEST_FORMAT", "PageRequest", "PageResponse", "Perm", "RequestFlags", "ResponseCode"]
 
@@ -92,10 +97,10 @@ def parse_perm(perm: str | int, allowed: str = "rwxp") -> int:
     return value
 
 
-def check_range(name: str, value: Any, limit: int) -> int:
+def check_range(name: str, value: SupportsIndex, limit: int) -> int:
     """An integer in 0 ≤ value < limit, or TypeError, ValueError."""
     try:
-        number = value.__index__()
+        number: int = value.__index__()
     except AttributeError:
         raise TypeError(f"{name} is an integer, not {type(value).__name__}") from None
     if not 0 <= number < limit:
@@ -103,7 +108,7 @@ def check_range(name: str, value: Any, limit: int) -> int:
     return number
 
 
-def check_name(what: str, name: Any) -> str:
+def check_name(what: str, name: object) -> str:
     """A name that C can take: a str without NUL that is UTF-8."""
     if not isinstance(name, str):
         raise TypeError(f"the name of {what} is a str, not {type(name).__name__}")
@@ -116,7 +121,7 @@ def check_name(what: str, name: Any) -> str:
     return name
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name == "page_request_dtype":
         import numpy
 

@@ -10,11 +10,18 @@ import platform
 import sys
 from typing import Any
 
-from . import _bench, _runtime
-from ._cores import CoreSourceError, named, resolve
+from . import _bench, _instructions, _runtime
+from ._cores import Core, CoreSourceError, named, resolve
 from ._progress import Progress
 
-HEADER = ("item", "case", "native ns", "plain ns", "plain : native", "stock ns", "stock : native")
+HEADER = ("item", "case", "state", "native ns", "plain ns", "plain : native", "stock ns", "stock : native", "rounds")
+LEFT_ALIGNED = 3
+
+#: What the cells of a state mean.
+LEGEND = (
+    "owned: one thread has used the device; worked: a work has run on it, too; shared: two threads have reported on it."
+)
+NEVER_TOGETHER = "no round in which both ran"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--core", default="iopf", metavar="NAME", help="the core to time, or your io-pgfault.c, which is"
                         " compiled and run (default: iopf)")
     parser.add_argument("--quick", action="store_true", help="few and short rounds: a look, not a measurement")
+    parser.add_argument("--instructions", action="store_true",
+                        help="count the instructions of A and B, too: needs valgrind, and a minute")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -43,33 +52,60 @@ def machine() -> dict[str, Any]:
     }
 
 
-def _rows(experiment: _bench.Experiment, core: Any, comparison: _bench.Comparison) -> list[dict[str, Any]]:
+def _number(ns: float, digits: int = 2) -> float | None:
+    return None if math.isnan(ns) else round(ns, digits)
+
+
+def _rows(experiment: _bench.Experiment, core: Core | str, comparison: _bench.Comparison) -> list[dict[str, Any]]:
+    """One for each baseline. A figure that no round counts for is None; a core that refuses an experiment has no row."""
     first, *baselines = comparison.samples
-    return [
-        {
+    rows = []
+    for baseline in baselines:
+        ns, baseline_ns = comparison.ns(first), comparison.ns(baseline)
+        if comparison.samples[first] and comparison.samples[baseline] and math.isnan(ns + baseline_ns):
+            continue
+        rows.append({
             "item": experiment.item,
             "case": experiment.case,
+            "state": experiment.state,
             "core": str(core),
             "runtime": first,
             "baseline": baseline,
-            "ns": round(comparison.ns(first), 2),
-            "baseline_ns": round(comparison.ns(baseline), 2),
-            "ratio": round(comparison.ratio(baseline), 3),
-            "median_ns": round(comparison.median(first), 2),
-            "baseline_median_ns": round(comparison.median(baseline), 2),
-        }
-        for baseline in baselines
-        if not math.isnan(comparison.ns(first)) and not math.isnan(comparison.ns(baseline))
-    ]
+            "ns": _number(ns),
+            "baseline_ns": _number(baseline_ns),
+            "ratio": _number(comparison.ratio(baseline), 3),
+            "median_ns": _number(comparison.median(first)),
+            "baseline_median_ns": _number(comparison.median(baseline)),
+            "rounds": len(comparison.samples[first]),
+            "baseline_rounds": len(comparison.samples[baseline]),
+            "rounds_tried": comparison.tried.get(first, 0),
+            "threads": experiment.threads,
+            "instructions": None,
+        })
+    return rows
 
 
-def _why_not(experiment: _bench.Experiment, hazards: tuple[str, ...], rows: list[dict[str, Any]]) -> str:
+def _count_instructions(rows: list[dict[str, Any]], core: str, progress: Progress) -> None:
+    counts: dict[tuple[str, str], float] = {}
+    for row in rows:
+        place = row["item"], row["state"]
+        if row["item"] not in _instructions.ITEMS:
+            continue
+        if place not in counts:
+            progress.show(f"instructions of {row['item']}, {row['state']}")
+            counts[place] = round(_instructions.per_fault(row["item"], core, row["runtime"], row["state"]), 1)
+        row["instructions"] = counts[place]
+
+
+def _why_not(experiment: _bench.Experiment, hazards: tuple[str, ...], inline: bool, rows: list[dict[str, Any]]) -> str:
     """Why an experiment is left out, or nothing."""
     if experiment.threads > _bench.cpus():
         return f"needs {experiment.threads} CPUs"
+    if experiment.inline and not inline:
+        return "in this form a work answers every group"
     if experiment.partials and "partials" in hazards:  # what comes after that is no measurement
         return "in this form a partial fault frees memory twice"
-    if experiment.state.get("pending", 0) > 256:
+    if experiment.beside.get("pending", 0) > 256:
         few = {row["case"]: row["ns"] for row in rows if row["item"] == "E"}
         slower = few["beside 256 pending"] / few["beside 0 pending"]
         if slower > 3:  # it grows with what is pending, and so does making them so many: minutes
@@ -77,21 +113,50 @@ def _why_not(experiment: _bench.Experiment, hazards: tuple[str, ...], rows: list
     return ""
 
 
+def _cell(number: float | None, digits: int) -> str:
+    return "-" if number is None else f"{number:.{digits}f}"
+
+
 def _line(rows: list[dict[str, Any]]) -> tuple[str, ...]:
     by_baseline = {row["baseline"]: row for row in rows}
-    cells = [rows[0]["item"], rows[0]["case"], f"{rows[0]['ns']:.1f}"]
+    row = rows[0]
+    cells = [row["item"], row["case"], row["state"], _cell(row["ns"], 1)]
     for baseline in ("plain", "stock"):
-        row = by_baseline.get(baseline)
-        cells += [f"{row['baseline_ns']:.1f}", f"{row['ratio']:.2f}"] if row else ["", ""]
+        other = by_baseline.get(baseline)
+        cells += [_cell(other["baseline_ns"], 1), _cell(other["ratio"], 2)] if other else ["", ""]
+    counted = [row["rounds"], *(other["baseline_rounds"] for other in rows)]
+    if row["threads"] > 1 and min(counted) < row["rounds_tried"]:
+        cells.append(f"{'/'.join(map(str, counted))} of {row['rounds_tried']}"
+                     if any(counted) else f"{NEVER_TOGETHER}, of {row['rounds_tried']}")
+    else:
+        cells.append(str(row["rounds"]))
     return tuple(cells)
 
 
 def _print_table(lines: list[tuple[str, ...]]) -> None:
+    last = len(HEADER) - 1
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEADER))]
     for line in lines:
-        text = [cell.ljust(width) if column < 2 else cell.rjust(width)
+        text = [cell.ljust(width) if column < LEFT_ALIGNED or column == last else cell.rjust(width)
                 for column, (cell, width) in enumerate(zip(line, widths, strict=True))]
         print("  ".join(text).rstrip())
+
+
+def _prices_text(prices: dict[str, float]) -> str:
+    return (
+        f"A pair each on the baseline's runtime: kzalloc and kfree of a group {prices['allocation']:.1f} ns"
+        f" (calloc and free {prices['calloc']:.1f}), mutex {prices['mutex']:.1f} (pthread's {prices['pthread_mutex']:.1f}),"
+        f" refcount get and put {prices['refcount']:.1f} (one atomic addition {prices['atomic']:.1f}),"
+        f" RCU section {prices['rcu']:.1f}."
+    )
+
+
+def _noise_text(noise: dict[str, Any], trusted: bool) -> str:
+    text = (
+        f"{noise['spins'] - noise['slow_spins']} of {noise['spins']} reference spins at full speed,"
+        f" steal {noise['steal']:.1%}, load {noise['load']:.2f} before, {noise['cpus']} CPUs."
+    )
+    return f"Trusted: {text}" if trusted else f"NOT TO BE TRUSTED ({'; '.join(noise['reasons'])}): {text}"
 
 
 def main(args: argparse.Namespace) -> int:
@@ -103,40 +168,64 @@ def main(args: argparse.Namespace) -> int:
     except (CoreSourceError, ValueError) as error:
         print(f"iopf bench: {error}", file=sys.stderr)
         return 2
+    if args.instructions and not _instructions.available():
+        print("iopf bench: --instructions needs valgrind (Debian, Ubuntu: apt install valgrind)", file=sys.stderr)
+        return 2
     experiments = list(_bench.experiments())
     rows: list[dict[str, Any]] = []
-    lines = [HEADER]
-    skipped, status = [], 0
+    lines: list[tuple[str, ...]] = [HEADER]
+    skipped: list[str] = []
+    status, floor = 0, math.nan
+    prices: dict[str, float] | None = None
+    noise = _bench.Noise()
     try:
+        with _bench.Stand(core) as stand:
+            inline = stand.answers_inline()
         with Progress("bench") as progress:
             for number, experiment in enumerate(experiments):
-                progress.show(f"{experiment.item} {experiment.case}", number / len(experiments))
-                reason = _why_not(experiment, hazards, rows)
-                if reason:
-                    skipped.append(f"{experiment.item} {experiment.case}: {reason}")
-                    continue
-                new = _rows(experiment, core, experiment.run(core, quick=args.quick))
+                progress.show(f"{experiment.item} {experiment.case}, {experiment.state}", number / len(experiments))
+                noise.spin()
+                reason = _why_not(experiment, hazards, inline, rows)
+                new = [] if reason else _rows(experiment, core, experiment.run(core, quick=args.quick, between=noise.spin))
                 if new:
                     lines.append(_line(new))
                 else:
-                    skipped.append(f"{experiment.item} {experiment.case}: this core refuses to do it")
+                    left_out = f"{experiment.item} {experiment.case}: {reason or 'this core refuses to do it'}"
+                    skipped += [left_out] if left_out not in skipped else []
                 rows += new
+            if args.instructions:
+                _count_instructions(rows, args.core, progress)
         with _bench.Stand(core) as stand:
             floor = min(stand.driver(20000) for _ in range(10))
+        prices = _bench.prices()
     except KeyboardInterrupt:
-        status, floor = 130, math.nan
+        status = 130
 
+    found = noise.report()
+    if args.quick:
+        found["reasons"].append("--quick is a look, not a measurement")
+    if status:
+        found["reasons"].append("interrupted")
+    trusted = not found["reasons"]
     about = machine()
     if args.json:
-        floor_ns = None if math.isnan(floor) else round(floor, 2)
-        print(json.dumps({"machine": about, "rows": rows, "floor_ns": floor_ns, "skipped": skipped}, indent=2))
+        print(json.dumps({"machine": about, "trusted": trusted, "noise": found, "rows": rows, "prices": prices,
+                          "floor_ns": _number(floor), "skipped": skipped}, indent=2))
         return status
     print(", ".join(f"{key} {value}" for key, value in about.items()))
-    print(f"{core} on native; plain: {core} on the textbook runtime; stock: {_bench.STOCK_CORE} on the same."
-          " Sides in turn; fastest rounds, but medians where threads meet.\n")
+    print(f"{core} on native; plain: {core} on glibc's malloc and pthreads; stock: {_bench.STOCK_CORE} on the same. Sides"
+          f" in turn; fastest rounds, but medians where threads meet.\n{LEGEND}\n")
     _print_table(lines)
+    print()
+    if args.instructions:
+        counts = {(row["item"], row["state"]): row["instructions"] for row in rows if row["instructions"] is not None}
+        print("Instructions per fault: "
+              + ", ".join(f"{item} {state} {count:.0f}" for (item, state), count in counts.items()) + ".")
     if not math.isnan(floor):
-        print(f"\nA driver and a handler with no framework between them: {floor:.1f} ns.")
+        print(f"A driver and a handler with no framework between them: {floor:.1f} ns.")
+    if prices:
+        print(_prices_text(prices))
+    print(_noise_text(found, trusted))
     for line in skipped:
         print(f"left out: {line}")
     return status

@@ -53,8 +53,14 @@ UAF, WRONG = "use-after-free", "wrong-response"
 DERIVED = "derived"
 
 
-def _each(ids: str, cores_with_it: tuple[str, ...], *rest: str, fixed_by: str | None = None) -> tuple[Defect, ...]:
-    return tuple(Defect(f"{core}: {ids}", core, *rest, fixed_by=fixed_by) for core in cores_with_it)
+def _each(
+    ids: str, cores_with_it: tuple[str, ...], scenario: str, kind: str, message: str, contract: str, reported: str,
+    mechanism: str, fixed_by: str | None = None,
+) -> tuple[Defect, ...]:
+    return tuple(
+        Defect(f"{core}: {ids}", core, scenario, kind, message, contract, reported, mechanism, fixed_by)
+        for core in cores_with_it
+    )
 
 
 CATALOGUE: tuple[Defect, ...] = (

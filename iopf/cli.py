@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The command line, ``python -m iopf`` and ``iopf``.
 
-Exit codes: 0 fine, 1 it found something (a core that loses answers, a failing check), 2 usage or unusable input, 130
-interrupted. Results go to standard output, as JSON with ``--json``; everything else goes to standard error, what is
-wrong in one line.
+Exit codes are in _exit.py. Results go to standard output, as JSON with ``--json``; everything else goes to standard
+error, what is wrong in one line, whatever went wrong (_mishaps.py).
 
 A module that has commands of its own is named in COMMAND_MODULES and has a function ``register(subparsers)`` that adds
-their parsers. Each sets ``run``, a function of the parsed options that returns the exit code or raises Unusable.
+their parsers. Each sets ``run``, a function of the parsed options that returns the exit code or raises Unusable; a
+verdict's is made by _exit.decide(). A command that knows its code before it prints leaves it in ``options.decided``:
+that counts when the reader of its output goes away.
 """
 
 from __future__ import annotations
@@ -17,26 +18,31 @@ import importlib
 import importlib.util
 import io
 import json
+import logging
 import os
 import platform
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import PurePath
-from typing import Any
+from typing import Any, NoReturn
 
 import iopf
 
+from . import _exit, _mishaps
 from . import run as runs
 from ._cores import CoreSourceError, named
-from .exceptions import UnsafeCore
+from ._exit import FINE, FOUND, INTERRUPTED, UNUSABLE
+from ._hints import closest, said
+from ._options import integer
+from ._processes import command_line
 from ._progress import Progress
 from ._runtime import RUNTIMES
+from .exceptions import UnsafeCore
 from .record import RecordError, record
 
-FINE, FOUND, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
-
 #: Modules that bring further commands, as far as they are there.
-COMMAND_MODULES = ("iopf.explore.cli", "iopf.check")
+COMMAND_MODULES = ("iopf.explore.cli", "iopf._check_command")
 
 Function = Callable[[argparse.Namespace], int]
 
@@ -45,14 +51,28 @@ class Unusable(Exception):
     """Input or options that can't be used: one line on standard error, exit code 2."""
 
 
+_CHOICE = re.compile(r"invalid choice: (?P<quoted>'(?P<name>.*)') \(choose from (?P<choices>.*)\)$", re.S)
+
+
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
+    """Says what is wrong in one line, and what may have been meant."""
 
-    def error(self, message: str) -> Any:
-        self.exit(UNUSABLE, f"{self.prog}: {message} (see {self.prog} --help)\n")
+    def error(self, message: str) -> NoReturn:
+        match = _CHOICE.search(message)
+        hint = closest(match["name"], re.findall(r"[\w.-]+", match["choices"])) if match else None
+        self._fail(message if hint is None else f"{message}: did you mean {hint!r}?")
+
+    def unrecognized(self, words: Sequence[str]) -> None:
+        """Ends with what the parser of the command could not place."""
+        hints = [closest(word.partition("=")[0], self._option_string_actions) for word in words if word[:1] == "-"]
+        meant = ", ".join(hint for hint in hints if hint)
+        self._fail(f"unrecognized arguments: {' '.join(words)}" + (f": did you mean {meant}?" if meant else ""))
+
+    def _fail(self, message: str) -> NoReturn:
+        self.exit(UNUSABLE, f"{self.prog}: {said(' '.join(message.split())[:500])} (see {self.prog} --help)\n")
 
 
-def print_json(value: Any) -> None:
+def print_json(value: object) -> None:
     """A command's result, for --json."""
     print(json.dumps(value, indent=2))
 
@@ -67,7 +87,7 @@ def _add(subparsers: Any, name: str, help: str, function: Function) -> argparse.
 
 
 def _complain(options: argparse.Namespace, message: object) -> None:
-    print(f"iopf {options.command}: {message}", file=sys.stderr)
+    print(f"iopf {options.command}: {said(message)}", file=sys.stderr)
 
 
 # --- run ---
@@ -75,18 +95,18 @@ def _complain(options: argparse.Namespace, message: object) -> None:
 
 def _add_run(subparsers: Any) -> None:
     parser = _add(subparsers, "run", "perform a real program's memory accesses and resolve their page faults", _run)
-    parser.add_argument("trace", metavar="TRACE", help="of valgrind --tool=lackey --trace-mem=yes; .xz, .gz or plain;"
-                        " -: standard input")
+    parser.add_argument("trace", metavar="TRACE", help="of valgrind --tool=lackey --trace-mem=yes; plain, or packed by"
+                        " xz, gzip, bzip2 or zstd; -: standard input")
     parser.add_argument("--maps", required=True, metavar="MAPS", help="a copy of that process's /proc/PID/maps")
-    parser.add_argument("--group", type=int, default=runs.GROUP, metavar="N",
+    parser.add_argument("--group", type=integer, default=runs.GROUP, metavar="N",
                         help="pages of a request group at most (%(default)s)")
-    parser.add_argument("--outstanding", type=int, default=runs.OUTSTANDING, metavar="N",
+    parser.add_argument("--outstanding", type=integer, default=runs.OUTSTANDING, metavar="N",
                         help="groups without an answer at most (%(default)s)")
-    parser.add_argument("--devices", type=int, default=runs.DEVICES, metavar="N",
+    parser.add_argument("--devices", type=integer, default=runs.DEVICES, metavar="N",
                         help="that the accesses are dealt to, over one address space (%(default)s)")
-    parser.add_argument("--workers", type=int, default=runs.WORKERS, metavar="N",
+    parser.add_argument("--workers", type=integer, default=runs.WORKERS, metavar="N",
                         help="threads that resolve; 0: the reporting one (%(default)s)")
-    parser.add_argument("--resident", type=int, metavar="PAGES",
+    parser.add_argument("--resident", type=integer, metavar="PAGES",
                         help="present pages at most: the least recently used ones are dropped (no limit)")
     parser.add_argument("--core", default="iopf", metavar="NAME", help="see iopf cores, or your"
                         " io-pgfault.c, which is compiled and run (%(default)s)")
@@ -94,19 +114,14 @@ def _add_run(subparsers: Any) -> None:
 
 
 def _perform(run: runs.TraceRun, trace: str) -> None:
-    done: float | None = None
-
-    def seen(position: int, size: int | None) -> None:
-        nonlocal done
-        done = min(position / size, 1.0) if size else None
+    def fed(position: int, size: int | None) -> None:
+        if progress.active:
+            result = run.result()
+            done = min(position / size, 1.0) if size else None
+            progress.show(f"{result.accesses:,} accesses, {result.requests:,} requests", done)
 
     with Progress("run") as progress:
-        for piece in runs.read_trace(trace, seen):
-            run.feed(piece)
-            if progress.active:
-                result = run.result()
-                progress.show(f"{result.accesses:,} accesses, {result.requests:,} requests", done)
-    run.finish()
+        runs.perform(run, trace, fed)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -122,6 +137,13 @@ def _run(options: argparse.Namespace) -> int:
     except runs.LostAnswers as error:
         _complain(options, error.strerror)
         code = FOUND
+    except runs.TraceError as error:
+        if error.result is None:
+            if run is not None:
+                _malformed(options, run.result())
+            raise Unusable(error) from error
+        _complain(options, f"{error}; the figures are of what came before")
+        code = UNUSABLE
     except KeyboardInterrupt:
         if run is None:
             raise
@@ -135,6 +157,7 @@ def _run(options: argparse.Namespace) -> int:
     finally:
         if run is not None:
             _stop(run)
+    assert run is not None  # without one it raised
     return _report(options, run.result(), code)
 
 
@@ -146,12 +169,15 @@ def _stop(run: runs.TraceRun) -> None:
         run.stop()
 
 
-def _report(options: argparse.Namespace, result: runs.TraceResult, code: int) -> int:
+def _malformed(options: argparse.Namespace, result: runs.TraceResult) -> None:
     if result.malformed:
         lines = ", ".join(f"line {number}: {text!r}" for number, text in result.malformed_lines)
         _complain(options, f"{result.malformed} malformed lines; the first: {lines}")
-    if not result.accesses and code == FINE:
-        raise Unusable(runs.nothing_usable(options.trace, result))
+
+
+def _report(options: argparse.Namespace, result: runs.TraceResult, code: int) -> int:
+    options.decided = code
+    _malformed(options, result)
     if code == INTERRUPTED:
         _complain(options, "interrupted, the figures are partial")
     if options.json:
@@ -306,14 +332,53 @@ def _open_streams() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    commands = next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    command = commands.choices[options.command]
+    if rest:
+        command.unrecognized(rest)
+    for action in command._actions:  # before 3.13, argparse drops the value of "--option=--", and gives a list
+        value = getattr(options, action.dest, None)
+        dropped = (value == [] and action.default != []) or (isinstance(value, list) and [] in value)
+        if action.nargs is None and dropped:
+            command.error(f"argument {'/'.join(action.option_strings) or action.dest}: expected one argument")
+    return options
+
+
+class _OnStandardError(logging.Handler):
+    """What the cache of compiled cores has to say to who set its place."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(f"iopf: {record.getMessage()}", file=sys.stderr)
+
+
+_on_standard_error = _OnStandardError()
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs a command line and returns the exit code."""
+    """Runs a command line and returns the exit code: 143 when SIGTERM ended it, 129 when the terminal was lost."""
+    with command_line(whole_process=argv is None) as ending:
+        try:
+            return ending.code(_main(argv))
+        except KeyboardInterrupt:
+            return ending.code(INTERRUPTED)
+
+
+def _main(argv: Sequence[str] | None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
+    code = _command(arguments)
+    return _exit.for_bisect(code) if _exit.wants_bisect(arguments) else code
+
+
+def _command(arguments: list[str]) -> int:
     options = argparse.Namespace(command=arguments[0] if arguments else "")
     _open_streams()
+    logging.getLogger("iopf.cache").addHandler(_on_standard_error)  # once, however often
     try:
-        options = _parser().parse_args(arguments)
-        code: int = options.run(options)
+        options = _parse(arguments)
+        code = _exit.checked(options.command, options.run(options))
         sys.stdout.flush()
         return code
     except SystemExit as exit:
@@ -321,18 +386,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Unusable as error:
         _complain(options, error)
         return UNUSABLE
+    except iopf.MissingExtension as error:
+        _complain(options, error)
+        return UNUSABLE
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Who reads has had enough.
+        # Who reads has had enough; what was found stays found.
         _to_nowhere()
-        return FINE
+        return _exit.checked(options.command, getattr(options, "decided", _undecided(options.command)))
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT) or error.filename is not None:
-            raise
+            return _mishaps.explain(options.command, error)
         _to_nowhere()
         _complain(options, f"the result can't be written: {error.strerror}")
         return UNUSABLE
+    except Exception as error:
+        return _mishaps.explain(options.command, error)
+
+
+def _undecided(command: str) -> int:
+    """The code when the output went away before a command had decided."""
+    return FINE if command in _exit.WITHOUT_VERDICT else _exit.decide(_exit.Evidence())
 
 
 def _to_nowhere() -> None:

@@ -3,22 +3,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import itertools
 import threading
+import warnings
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from . import _runtime
+from ._held import Counted, Held, Unique
 from ._types import PAGE_REQUEST_FORMAT, PageResponse, RequestFlags, ResponseCode, check_name, check_range, parse_perm
-from .exceptions import Closed, ForkedError, IopfError, error_for
+from .exceptions import Closed, ForkedError, IopfError, NoPasidWarning, error_for
 from .handlers import SVA, Inline, Refuse, Work
 
 if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from ._runtime import CData, Runtime
+    from .group import Group
     from .handlers import Handler
     from .queue import Queue
+    from .space import AddressSpace
 
 DEFAULT_RUNTIME = "native"
 DEFAULT_CORE = "iopf"
@@ -45,7 +53,7 @@ class _PythonHandler:
 
     __slots__ = ("__weakref__", "function", "id")
 
-    def __init__(self, function: Callable[[Any], object]):
+    def __init__(self, function: Callable[[Group], object]):
         self.function = function
         self.id = next(_ids)
         handlers[self.id] = self
@@ -74,10 +82,10 @@ class DeviceStatistics:
         return self.success + self.invalid + self.failure
 
 
-def statistics_fields(runtime: Any, pointer: Any) -> dict[str, int]:
+def statistics_fields(held: Held) -> dict[str, int]:
     """The C statistics of a device as a dict."""
-    raw = runtime.ffi.new("struct iopf_statistics *")
-    runtime.lib.iopf_device_statistics(pointer, raw)
+    raw = held.runtime.ffi.new("struct iopf_statistics *")
+    held.runtime.lib.iopf_device_statistics(held.pointer, raw)
     return {name: int(getattr(raw, name)) for name in DeviceStatistics.__dataclass_fields__}
 
 
@@ -105,110 +113,143 @@ class _IommuGroup:
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.decided = False
-        self.members: weakref.WeakSet[Device] = weakref.WeakSet()
         self.attachments: dict[int, _Attachment] = {}
-        self.generation = _runtime.generation
-        self._make(_runtime.get(DEFAULT_RUNTIME), DEFAULT_CORE)
+        self._members: dict[int, weakref.ref[Device]] = {}
+        self.held: Held | None = _new_group(_runtime.get(DEFAULT_RUNTIME), DEFAULT_CORE)
 
-    def _make(self, runtime: Any, core_name: str) -> None:
-        pointer = _new_group(runtime, core_name)
-        self.runtime, self.core_name, self.pointer = runtime, core_name, pointer
+    def join(self, device: Device) -> None:
+        """One more member, until it is collected."""
+        identifier, members = device._id, self._members
+        members[identifier] = weakref.ref(device, lambda _: members.pop(identifier, None))
 
-    def decide(self, runtime: Any, core_name: str) -> None:
+    def members(self) -> list[Device]:
+        """The devices of the group. One call copies the table: other threads change it."""
+        found = [reference() for reference in list(self._members.values())]
+        return [device for device in found if device is not None]
+
+    def decide(self, runtime: Runtime, core_name: str) -> None:
         """Settles runtime and core; ValueError when they were settled differently."""
         with self.lock:
-            if (self.runtime, self.core_name) != (runtime, core_name):
+            held = self.held
+            if held is None:
+                raise Closed(errno.EBADF, "the device's iommu group was collected")
+            if (held.runtime, held.core_name) != (runtime, core_name):
                 if self.decided:
                     raise ValueError(
-                        f"the device runs core {self.core_name!r} on {self.runtime.name!r}, as the queue that added it"
+                        f"the device runs core {held.core_name!r} on {held.runtime.name!r}, as the queue that added it"
                         f" (or a device of its group) first; this queue runs {core_name!r} on {runtime.name!r}:"
                         " use a new device"
                     )
-                self._move(runtime, core_name)
+                self._move(held, runtime, core_name)
             self.decided = True
 
-    def _move(self, runtime: Any, core_name: str) -> None:
+    def _move(self, old_group: Held, runtime: Runtime, core_name: str) -> None:
         """All or nothing: the attachments are made anew over there before anything changes here."""
-        members = list(self.members)
-        group = _new_group(runtime, core_name)
-        pointers: list[Any] = []
+        members = [device for device in self.members() if device._helds]
+        made: list[Held] = []
         attachments: dict[int, _Attachment] = {}
+        # Any device of the group can detach what all of them share.
+        old_device = _new_device(old_group, "", 0, 0)
+        group = _new_group(runtime, core_name)
         try:
             for device in members:
-                pointers.append(device._new_device(runtime, core_name, group))
+                made.append(device._new_device(group))
             for index, old in self.attachments.items():
                 flags = runtime.lib.IOPF_DEVICE_USER_PASID_TABLE if old.user_pasid_table else 0
-                pointers.append(_new_device(runtime, core_name, "", group, 0, flags))
-                result, python = call_attach(runtime, pointers[-1], runtime.lib.iopf_attach, index, old.handler)
+                made.append(_new_device(group, "", 0, flags))
+                result, python = call_attach(made[-1], runtime.lib.iopf_attach, index, old.handler)
                 if result:
                     raise error_for(result, {errno.ENOMEM: "no memory to attach"})
                 attachments[index] = _Attachment(old.handler, python, old.user_pasid_table)
         except BaseException:
-            for pointer in pointers:
-                runtime.lib.iopf_device_put(pointer)
-            runtime.lib.iopf_iommu_group_put(group)
+            for held in (*made, group, old_device):
+                held.let_go()
             raise
-        old_runtime, old_group, old_pointer = self.runtime, self.pointer, members[0]._pointers[-1][1]
         for index, attachment in self.attachments.items():
             attachment.keep()
-            old_runtime.lib.iopf_detach(old_pointer, index)
-        old_runtime.lib.iopf_iommu_group_put(old_group)
-        self.runtime, self.core_name, self.pointer = runtime, core_name, group
-        self.attachments = attachments
-        for device, pointer in zip(members, pointers):
-            device._pointers.append((runtime, pointer))
-        for pointer in pointers[len(members):]:
-            runtime.lib.iopf_device_put(pointer)
-        old_runtime.collect_handlers()
+            old_device.runtime.lib.iopf_detach(old_device.pointer, index)
+        old_device.let_go()
+        old_group.let_go()
+        self.held, self.attachments = group, attachments
+        for device, held in zip(members, made):
+            device._take(held)
+        for held in made[len(members):]:
+            held.let_go()
+        old_group.runtime.collect_handlers()
 
-    def let_go(self) -> None:
-        """A device was closed: with the last one the attachments go, and not only when the objects are collected.
+    def let_go(self, device: Device) -> None:
+        """``device`` was closed: with the last one the attachments go, and not only when the objects are collected.
 
         A form that does not count its handles would free them under a group that is out: there they stay until then.
         """
         with self.lock:
-            open_ones = [device for device in self.members if not device._closed]
-            if open_ones or not self.attachments or "beside" in self.runtime.hazards_of(self.core_name):
+            if any(not member._closed for member in self.members()) or not self.attachments or not device._helds:
                 return
-            pointer = next(iter(self.members))._pointers[-1][1]
-            attachments, self.attachments = self.attachments, {}
+            held = device._helds[-1]
+            if "beside" in held.runtime.hazards_of(held.core_name):
+                return
+            runtime, attachments, self.attachments = held.runtime, self.attachments, {}
             for index, attachment in attachments.items():
                 attachment.keep()
-                self.runtime.lib.iopf_detach(pointer, index)
-        self.runtime.after()
+                runtime.lib.iopf_detach(held.pointer, index)
+            del held
+        runtime.after()
 
     def __del__(self) -> None:
-        if getattr(self, "pointer", None) and self.generation == _runtime.generation:
+        held = getattr(self, "held", None)
+        if held is not None and held.of_this_process:
             for attachment in self.attachments.values():
                 attachment.keep()
-            self.runtime.lib.iopf_iommu_group_put(self.pointer)
-            self.runtime.collect_handlers()
+            held.let_go()
+            self.held = None
+            runtime = held.runtime
+            del held
+            runtime.collect_handlers()
 
 
-def _new_group(runtime: Any, core_name: str) -> Any:
+def _new_group(runtime: Runtime, core_name: str) -> Held:
     pointer = runtime.lib.iopf_iommu_group_new(runtime.cores[core_name])
     if not pointer:
         raise MemoryError("no memory for an iommu group")
-    return pointer
+    return Held(runtime, pointer, runtime.lib.iopf_iommu_group_put, core_name)
 
 
-def _new_device(runtime: Any, core_name: str, name: str, group: Any, identifier: int, flags: int) -> Any:
-    pointer = runtime.lib.iopf_device_new(runtime.cores[core_name], name.encode()[:63], group, identifier, flags)
+def _new_device(group: Held, name: str, identifier: int, flags: int) -> Held:
+    """A device of the group, of its runtime and core."""
+    lib = group.runtime.lib
+    core = group.runtime.cores[group.core_name]
+    pointer = lib.iopf_device_new(core, name.encode()[:63], group.pointer, identifier, flags)
     if not pointer:
         raise MemoryError("no memory for a device")
-    return pointer
+    return Held(group.runtime, pointer, lib.iopf_device_put, group.core_name)
+
+
+@contextlib.contextmanager
+def stranger(runtime: Runtime, core_name: str) -> Iterator[Held]:
+    """A device that nobody knows and that is on no queue: for a caller's mistake that the core itself is to count."""
+    group = _new_group(runtime, core_name)
+    try:
+        held = _new_device(group, "stranger", 0, 0)
+        try:
+            yield held
+        finally:
+            held.let_go()
+    finally:
+        group.let_go()
 
 
 def call_attach(
-    runtime: Any, pointer: Any, call: Callable[..., int], index: int, handler: Handler
+    held: Held, call: Callable[..., int], index: int, handler: Handler
 ) -> tuple[int, _PythonHandler | None]:
     """Attaches or replaces in C. Returns what C did, and the Python handler that lives as long as the attachment."""
+    runtime = held.runtime
     lib = runtime.lib
     raw = runtime.ffi.new("struct iopf_handler *")
-    python = None
+    python = space = None
     if isinstance(handler, SVA):
+        space = handler.space._live()  # held to the end of the call
         raw.kind = lib.IOPF_SVA
-        raw.space = runtime.ffi.cast("iopf_space *", int(_address(handler.space)))
+        raw.space = space_for(runtime, space)
     elif isinstance(handler, Inline):
         raw.kind = lib.IOPF_INLINE
         raw.code = handler.code
@@ -218,13 +259,13 @@ def call_attach(
         raw.kind = lib.IOPF_WORK if isinstance(handler, Work) else lib.IOPF_CALL
         python = _PythonHandler(handler.function if isinstance(handler, Work) else handler)
         raw.id = python.id
-    result = call(pointer, index, raw)
+    result = call(held.pointer, index, raw)
     if result and python is not None:
         runtime.collect_handlers()
     return result, python
 
 
-class Device:
+class Device(Unique):
     """A device that faults.
 
     :param name: as in kernel messages, up to 63 bytes
@@ -253,37 +294,62 @@ class Device:
         self.name = check_name("a device", name)
         self._generation = _runtime.generation
         self._closed = False
+        self._collected = False
         self._queue: Queue | None = None
         self._on_response = on_response
         self._record = record
         self._user_pasid_table = user_pasid_table
         self._id = next(_ids)
-        self._pointers: list[tuple[Any, Any]] = []  # (runtime, C device): the last is in use
+        #: C devices, one for each runtime that it has been in: the last is in use. None: it was collected.
+        self._helds: tuple[Held, ...] = ()
+        #: Held while it goes on a queue or comes off one, so that C and _queue agree; never while Python is called.
+        self._place = threading.RLock()
+        self._flushes: list[Flush] = []
         if group is not None:
             group._live()
-        self._group = _IommuGroup() if group is None else group._group
+        self._group: _IommuGroup = _IommuGroup() if group is None else group._group
         with self._group.lock:
-            runtime = self._group.runtime
-            self._pointers.append((runtime, self._new_device(runtime, self._group.core_name, self._group.pointer)))
-            self._group.members.add(self)
+            if self._group.held is None:
+                raise Closed(errno.EBADF, f"the device {group.name if group else name} was collected")
+            self._helds = (self._new_device(self._group.held),)
+            self._group.join(self)
         devices[self._id] = self
 
     # --- the C device ---
 
-    def _new_device(self, runtime: Any, core_name: str, group: Any) -> Any:
+    def _new_device(self, group: Held) -> Held:
+        lib = group.runtime.lib
         flags = (
-            (runtime.lib.IOPF_DEVICE_RECORD if self._record else 0)
-            | (runtime.lib.IOPF_DEVICE_NOTIFY if self._on_response is not None else 0)
-            | (runtime.lib.IOPF_DEVICE_USER_PASID_TABLE if self._user_pasid_table else 0)
+            (lib.IOPF_DEVICE_RECORD if self._record else 0)
+            | (lib.IOPF_DEVICE_NOTIFY if self._on_response is not None else 0)
+            | (lib.IOPF_DEVICE_USER_PASID_TABLE if self._user_pasid_table else 0)
         )
-        return _new_device(runtime, core_name, self.name, group, self._id, flags)
+        return _new_device(group, self.name, self._id, flags)
 
-    def _live(self) -> tuple[Any, Any]:
+    def _take(self, held: Held) -> None:
+        """Its group has moved. One that is being collected meanwhile needs nothing any more."""
+        self._helds = (*self._helds, held)
+        if self._collected:
+            held.let_go()
+            self._helds = ()
+
+    def _live(self) -> Held:
+        """The C device in use, held by who has this."""
         if self._generation != _runtime.generation:
             raise ForkedError(f"the device {self.name}")
-        if self._closed:
+        helds = self._helds
+        if self._closed or not helds:
             raise Closed(errno.EBADF, f"the device {self.name} is closed")
-        return self._pointers[-1]
+        return helds[-1]
+
+    def _readable(self) -> tuple[Held, ...]:
+        """The C devices, also of a device that was closed."""
+        if self._generation != _runtime.generation:
+            raise ForkedError(f"the device {self.name}")
+        helds = self._helds
+        if not helds:
+            raise Closed(errno.EBADF, f"the device {self.name} was collected")
+        return helds
 
     # --- attachments ---
 
@@ -297,18 +363,33 @@ class Device:
         return pasid
 
     @staticmethod
-    def _check_handler(handler: Any) -> None:
+    def _check_handler(handler: object) -> None:
         if not isinstance(handler, (SVA, Inline, Refuse, Work)) and not callable(handler):
             raise TypeError(f"a handler is SVA, Inline, Refuse, Work or a callable, not {type(handler).__name__}")
 
+    def _warn_of_no_pasid(self, handler: Handler, index: int) -> None:
+        """With the guest's PASID table, requests of unattached PASIDs come to the device's own domain: that is fine."""
+        if index or not isinstance(handler, SVA) or any(device._user_pasid_table for device in self._group.members()):
+            return
+        warnings.warn(
+            "SVA without a PASID answers every request INVALID: it resolves addresses of a process, and a request"
+            " without a PASID names none. Say attach(handler, pasid=N), and report(..., pasid=N)",
+            NoPasidWarning, stacklevel=3,
+        )
+
     def attach(self, handler: Handler, *, pasid: int | None = None) -> None:
-        """Lets ``handler`` resolve the faults of ``pasid`` (None: requests without one). EBUSY when it is taken."""
+        """Lets ``handler`` resolve the faults of ``pasid`` (None: requests without one). EBUSY when it is taken.
+
+        SVA without a PASID resolves nothing, and is warned of: :class:`iopf.NoPasidWarning`.
+        """
         self._check_handler(handler)
         index = self._pasid(pasid)
+        self._warn_of_no_pasid(handler, index)
         self._live()
         with self._group.lock:
-            runtime, pointer = self._live()
-            result, python = call_attach(runtime, pointer, runtime.lib.iopf_attach, index, handler)
+            held = self._live()
+            result, python = call_attach(held, held.runtime.lib.iopf_attach, index, handler)
+            del held
             if not result:
                 self._group.attachments[index] = _Attachment(handler, python, self._user_pasid_table)
         if result:
@@ -321,17 +402,20 @@ class Device:
         """Exchanges the handler of ``pasid``; groups in flight keep the old one. EINVAL when there is none."""
         self._check_handler(handler)
         index = self._pasid(pasid)
+        self._warn_of_no_pasid(handler, index)
         self._live()
         with self._group.lock:
-            runtime, pointer = self._live()
+            held = self._live()
+            runtime = held.runtime
             old = self._group.attachments.get(index)
             if old is not None:
                 old.keep()
-            result, python = call_attach(runtime, pointer, runtime.lib.iopf_replace, index, handler)
+            result, python = call_attach(held, runtime.lib.iopf_replace, index, handler)
+            del held
             if not result:
                 self._group.attachments[index] = _Attachment(handler, python, self._user_pasid_table)
             elif old is not None and old.python is not None:
-                del _runtime.detached[old.python.id]
+                _runtime.detached.pop(old.python.id, None)
         runtime.after()
         if result:
             raise error_for(result, {
@@ -344,11 +428,13 @@ class Device:
         index = self._pasid(pasid)
         self._live()
         with self._group.lock:
-            runtime, pointer = self._live()
+            held = self._live()
+            runtime = held.runtime
             old = self._group.attachments.pop(index, None)
             if old is not None:
                 old.keep()
-            runtime.lib.iopf_detach(pointer, index)
+            runtime.lib.iopf_detach(held.pointer, index)
+            del held
         runtime.after()
 
     # --- faults ---
@@ -375,7 +461,8 @@ class Device:
         :raises BadSetup: nobody can resolve it (EINVAL); a last request has been answered INVALID
         :raises IopfError: ENOMEM, a partial request was lost
         """
-        runtime, pointer = self._live()
+        held = self._live()
+        runtime = held.runtime
         if flags is None:
             raw_flags = (RequestFlags.LAST_PAGE.value if last else 0) | (
                 0 if pasid is None else RequestFlags.PASID_VALID.value
@@ -383,24 +470,25 @@ class Device:
         else:
             raw_flags = check_range("flags", flags, 1 << 32)
         result = runtime.lib.iopf_report(
-            pointer,
+            held.pointer,
             check_range("addr", addr, 1 << 64),
             parse_perm(perm),
             check_range("grpid", grpid, 1 << 32),
             0 if pasid is None else check_range("pasid", pasid, 1 << 32),
             raw_flags,
         )
+        del held  # what is raised from here on has a traceback, and that keeps what this frame has
         self._after_report(runtime)
         if result:
             raise error_for(result, _REPORT_ADVICE)
 
-    def _after_report(self, runtime: Any) -> None:
+    def _after_report(self, runtime: Runtime) -> None:
         queue = self._queue
         if queue is not None and queue.workers == 0:
             queue._run_pending()
         runtime.after()
 
-    def report_many(self, buffer: Any, results: Any = None) -> int:
+    def report_many(self, buffer: Buffer, results: Buffer | None = None) -> int:
         """Reports the 48-byte records of ``buffer`` (see PAGE_REQUEST_FORMAT) in order, without Python in between.
 
         :param buffer: C-contiguous bytes, a multiple of 48; in NumPy an array of ``page_request_dtype``
@@ -409,7 +497,8 @@ class Device:
         :raises: what a handler or ``on_response`` raised, when all records are through; KeyboardInterrupt, after the
             record at which it came
         """
-        runtime, pointer = self._live()
+        held = self._live()
+        runtime = held.runtime
         ffi = runtime.ffi
         data = ffi.from_buffer(buffer)
         count, rest = divmod(len(data), REQUEST_BYTES)
@@ -421,7 +510,8 @@ class Device:
             if memoryview(results).itemsize not in (1, 4) or len(raw_results) < count:
                 raise ValueError(f"results needs room for {count} int32")
         done = ffi.new("size_t *")
-        accepted = runtime.lib.iopf_report_many(pointer, data, count, raw_results, done)
+        accepted: int = runtime.lib.iopf_report_many(held.pointer, data, count, raw_results, done)
+        del held
         self._after_report(runtime)
         return accepted
 
@@ -433,40 +523,53 @@ class Device:
         :raises NotOnQueue: the device is on no queue (ENODEV); counted as a WARN, too
         :raises HandlerError: a handler raised in a work since the last flush
         """
-        runtime, pointer = self._live()
-        queue = self._queue
+        held = self._live()
+        flush = Flush()
+        with self._place:
+            queue = self._queue
+            if queue is not None:
+                queue_pointer = flush.hold(queue._held)
+                self._flushes.append(flush)
         if queue is None:
-            result = runtime.lib.iopf_device_flush(pointer)
+            # The device itself could be added meanwhile, to a queue that this call does not hold.
+            runtime, core_name = held.runtime, held.core_name
+            del held
+            with stranger(runtime, core_name) as nobody:
+                runtime.lib.iopf_device_flush(nobody.pointer)
             runtime.after()
-            raise error_for(result or -errno.ENODEV, {errno.ENODEV: "the device is on no queue: add it to one first"})
-        queue._flush(self, pointer)
+            raise error_for(-errno.ENODEV, {errno.ENODEV: "the device is on no queue: add it to one first"})
+        try:
+            result = queue._flush(queue_pointer, held)
+        finally:
+            del held
+            with self._place:
+                self._flushes.remove(flush)
+            flush.end()
+        queue._after_flush(self, result)
 
     # --- what came of it ---
 
     @property
     def responses(self) -> list[PageResponse]:
         """The responses so far, oldest first: a new list. Also after close()."""
-        if self._generation != _runtime.generation:
-            raise ForkedError(f"the device {self.name}")
         found = []
-        for runtime, pointer in self._pointers:
-            count = runtime.lib.iopf_device_responses(pointer, 0, 0, runtime.ffi.NULL)
-            raw = runtime.ffi.new("struct iopf_response[]", count)
-            count = min(count, runtime.lib.iopf_device_responses(pointer, 0, count, raw))
+        for held in self._readable():
+            lib, ffi = held.runtime.lib, held.runtime.ffi
+            count = lib.iopf_device_responses(held.pointer, 0, 0, ffi.NULL)
+            raw = ffi.new("struct iopf_response[]", count)
+            count = min(count, lib.iopf_device_responses(held.pointer, 0, count, raw))
             found += [page_response(raw[i]) for i in range(count)]
         return found
 
     def clear_responses(self) -> None:
         """Forgets the recorded responses."""
         self._live()
-        for runtime, pointer in self._pointers:
-            runtime.lib.iopf_device_clear_responses(pointer)
+        for held in self._readable():
+            held.runtime.lib.iopf_device_clear_responses(held.pointer)
 
     def statistics(self) -> DeviceStatistics:
         """A snapshot of the device's counts. Also after close()."""
-        if self._generation != _runtime.generation:
-            raise ForkedError(f"the device {self.name}")
-        parts = [statistics_fields(runtime, pointer) for runtime, pointer in self._pointers]
+        parts = [statistics_fields(held) for held in self._readable()]
         return DeviceStatistics(**{name: sum(part[name] for part in parts) for name in parts[0]})
 
     @property
@@ -487,11 +590,12 @@ class Device:
         if self._closed:
             return
         self._live()
-        queue = self._queue
-        self._closed = True
+        self._closed = True  # first: from here on nothing is added or attached
+        with self._place:
+            queue = self._queue
         if queue is not None:
             queue._remove_if_there(self)
-        self._group.let_go()
+        self._group.let_go(self)
 
     def __enter__(self) -> Device:
         self._live()
@@ -503,7 +607,7 @@ class Device:
     def __repr__(self) -> str:
         if self._generation != _runtime.generation:
             return f"<Device {self.name} of another process>"
-        if self._closed:
+        if self._closed or not self._helds:
             return f"<Device {self.name}, closed>"
         queue = self._queue
         statistics = self.statistics()
@@ -511,26 +615,48 @@ class Device:
         return f"<Device {self.name} {where}: {statistics.reported} reported, {statistics.pending} pending>"
 
     def __del__(self) -> None:
-        if not getattr(self, "_pointers", None) or self._generation != _runtime.generation:
+        if not getattr(self, "_helds", None) or self._generation != _runtime.generation:
             return
         queue = self._queue
         try:
             if queue is not None:
                 queue._remove_if_there(self)
         finally:
-            for runtime, pointer in self._pointers:
-                runtime.lib.iopf_device_put(pointer)
+            self._collected = True
+            helds, self._helds = self._helds, ()
+            while helds:
+                helds[0].let_go()
+                helds = helds[1:]
 
 
-def page_response(raw: Any) -> PageResponse:
+class Flush:
+    """The queues that a flush may come to: the device's, and those that it is added to meanwhile. None is freed."""
+
+    def __init__(self) -> None:
+        self._held: list[Counted] = []
+
+    def hold(self, queue: Counted) -> CData:
+        """One more, under the device's _place; its pointer. Closed: it is gone."""
+        pointer = queue.enter()
+        self._held.append(queue)
+        return pointer
+
+    def end(self) -> None:
+        """The flush is over."""
+        while self._held:
+            self._held.pop().leave()
+
+
+def page_response(raw: CData) -> PageResponse:
     """A response from its C structure."""
     pasid = raw.pasid if raw.flags & RequestFlags.PASID_VALID else None
     return PageResponse(pasid, raw.grpid, ResponseCode(raw.code))
 
 
-def _address(space: Any) -> int:
-    """Spaces are the same in every runtime: plain memory and a lock."""
-    return int(space._ffi.cast("uintptr_t", space._live()))
+def space_for(runtime: Runtime, space: Held) -> CData:
+    """Spaces are the same in every runtime: plain memory and a lock. Whoever passes it to C holds the space."""
+    raw: CData = runtime.ffi.cast("iopf_space *", int(space.runtime.ffi.cast("uintptr_t", space.pointer)))
+    return raw
 
 
 def _index_name(index: int) -> str:

@@ -5,21 +5,60 @@ from __future__ import annotations
 
 import errno
 import os
+import pickle
+from typing import Any
 
 __all__ = [
     "AlreadyAnswered", "AlreadyOnQueue", "BadSetup", "Closed", "ForkedError", "HandlerError", "IopfError",
-    "NotOnQueue", "UnsafeCore", "UnsafeCoreWarning", "WouldDeadlock",
+    "NoPasidWarning", "NotOnQueue", "Travels", "UnsafeCore", "UnsafeCoreWarning", "WouldDeadlock",
 ]
 
 
-class IopfError(OSError):
+class Travels(BaseException):
+    """An exception that pickles and copies with all its attributes and its cause, whatever its constructor takes.
+
+    Python's own way calls the class with ``args``; where that does not fit, unpickling raises, and who waits for a pool
+    of processes waits for ever.
+    """
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), self.args, dict(self.__dict__), _portable(self.__cause__))
+
+    def __copy__(self) -> BaseException:
+        return _rebuild(type(self), self.args, dict(self.__dict__), self.__cause__)
+
+
+def _rebuild(
+    cls: type[BaseException], args: tuple[Any, ...], state: dict[str, Any], cause: BaseException | None
+) -> BaseException:
+    error = cls.__new__(cls, *args)
+    builtin = next(base for base in cls.__mro__ if base.__module__ == "builtins")
+    builtin.__init__(error, *args)  # type: ignore[misc]  # the class's own would take other arguments
+    error.__dict__.update(state)
+    error.__cause__ = cause
+    return error
+
+
+def _portable(cause: BaseException | None) -> BaseException | None:
+    """The cause, when it arrives where it is sent; else what it said."""
+    if cause is None:
+        return None
+    try:
+        pickle.loads(pickle.dumps(cause))
+    except Exception:
+        return RuntimeError(f"{type(cause).__qualname__}: {cause}")
+    return cause
+
+
+class IopfError(Travels, OSError):
     """A call of the framework failed; ``errno`` is the kernel's (positive)."""
 
     def __init__(self, number: int, message: str):
         super().__init__(number, message)
 
     def __str__(self) -> str:
-        return f"[{errno.errorcode.get(self.errno, self.errno)}] {self.strerror}"
+        number = self.errno or 0
+        return f"[{errno.errorcode.get(number, number)}] {self.strerror}"
 
 
 class BadSetup(IopfError):
@@ -65,6 +104,11 @@ class UnsafeCore(IopfError, ValueError):
 
 class UnsafeCoreWarning(RuntimeWarning):
     """A core can corrupt this process's memory, or hang, in uses that ours takes: :attr:`iopf.Core.hazards`."""
+
+
+class NoPasidWarning(UserWarning):
+    """SVA was attached without a PASID: it resolves addresses of a process, a request that names none is answered
+    INVALID."""
 
 
 _CLASSES = {errno.EINVAL: BadSetup, errno.ENODEV: NotOnQueue, errno.EBUSY: AlreadyOnQueue, errno.EDEADLK: WouldDeadlock}

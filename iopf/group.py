@@ -4,24 +4,25 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from . import _runtime
+from ._held import Unique
 from ._types import PageRequest, Perm, RequestFlags, ResponseCode
 from .exceptions import AlreadyAnswered, ForkedError
 
 if TYPE_CHECKING:
-    from ._runtime import Runtime
+    from ._runtime import CData, Runtime
 
 
-def page_request(raw: Any) -> PageRequest:
+def page_request(raw: CData) -> PageRequest:
     """A request from its C structure."""
     flags = RequestFlags(raw.flags)
     pasid = raw.pasid if flags & RequestFlags.PASID_VALID else None
     return PageRequest(raw.addr, Perm(raw.perm), raw.grpid, pasid, flags)
 
 
-class Group:
+class Group(Unique):
     """A complete group, from the call of its handler until it is answered.
 
     Its owner answers it once, at once or later, from any thread. One that is collected unanswered is answered INVALID,
@@ -30,7 +31,7 @@ class Group:
 
     __slots__ = ("__weakref__", "_core", "_faults", "_generation", "_owned", "_runtime")
 
-    def __init__(self, runtime: Runtime, core: Any, pointer: Any):
+    def __init__(self, runtime: Runtime, core: CData, pointer: CData):
         count = runtime.lib.iopf_group_faults(pointer, 0, runtime.ffi.NULL)
         raw = runtime.ffi.new("struct iopf_request[]", count)
         runtime.lib.iopf_group_faults(pointer, count, raw)
@@ -56,8 +57,8 @@ class Group:
         """Has respond() been called?"""
         return not self._owned
 
-    def take(self) -> Any | None:
-        """The C group, when nobody took it before; the caller owns it then. Internal."""
+    def _take(self) -> CData | None:
+        """The C group, when nobody took it before; the caller owns it then."""
         try:
             return self._owned.pop()
         except IndexError:
@@ -72,7 +73,7 @@ class Group:
         code = ResponseCode(code)
         if self._generation != _runtime.generation:
             raise ForkedError(f"the group {self.last.grpid}")
-        pointer = self.take()
+        pointer = self._take()
         if pointer is None:
             raise AlreadyAnswered(
                 114, f"group {self.last.grpid} has been answered before: a group takes one respond()"
@@ -91,7 +92,7 @@ class Group:
         owned = getattr(self, "_owned", None)
         if not owned or self._generation != _runtime.generation:
             return
-        pointer = self.take()
+        pointer = self._take()
         if pointer is None:
             return
         try:

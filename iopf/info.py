@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Literal, NamedTuple, TypedDict, overload
 
 from . import _runtime
+from ._runtime import CData
 
-__all__ = ["Site", "build_info", "clear_warnings", "live_objects", "warnings"]
+__all__ = ["BuildInfo", "Site", "build_info", "clear_warnings", "live_objects", "warnings"]
 
 
 class Site(NamedTuple):
@@ -22,7 +24,18 @@ class Site(NamedTuple):
         return f"{self.file}:{self.line} {self.function}" + (f": {self.reason}" if self.reason else "")
 
 
-def build_info() -> dict[str, Any]:
+class BuildInfo(TypedDict):
+    """What :func:`build_info` returns."""
+
+    flavours: list[str]
+    cores: list[str]
+    compiler: str
+    flags: str
+    #: a hash of them
+    sources: str
+
+
+def build_info() -> BuildInfo:
     """How the extensions were built: flavours, cores, compiler, flags, and a hash of the sources."""
     runtimes = [_runtime.get(name) for name in _runtime.RUNTIMES]
     text = {name: runtime.ffi.string for name, runtime in ((r.name, r) for r in runtimes)}
@@ -36,7 +49,7 @@ def build_info() -> dict[str, Any]:
     }
 
 
-def _sites(runtime: Any, call: Any) -> dict[Site, int]:
+def _sites(runtime: _runtime.Runtime, call: Callable[[CData, int], int]) -> dict[Site, int]:
     room = 64
     while True:
         raw = runtime.ffi.new("struct iopf_site[]", room)
@@ -76,7 +89,13 @@ def clear_warnings() -> None:
         runtime.lib.iopf_clear_warnings()
 
 
-def live_objects(detail: bool = False) -> Any:
+@overload
+def live_objects(detail: Literal[False] = False) -> int: ...
+@overload
+def live_objects(detail: Literal[True]) -> dict[Site, int]: ...
+@overload
+def live_objects(detail: bool) -> int | dict[Site, int]: ...
+def live_objects(detail: bool = False) -> int | dict[Site, int]:
     """Objects that cores have allocated and not freed, after a grace period.
 
     Queues (two objects each: the queue and its workqueue), fault params, groups, partial requests and attach handles, in
@@ -84,4 +103,4 @@ def live_objects(detail: bool = False) -> Any:
     """
     if detail:
         return _merged("iopf_live_sites")
-    return sum(runtime.lib.iopf_live_objects() for runtime in _runtime.loaded())
+    return sum(int(runtime.lib.iopf_live_objects()) for runtime in _runtime.loaded())

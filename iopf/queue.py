@@ -12,13 +12,18 @@ import warnings
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from . import _runtime
 from ._types import check_name, check_range
 from ._cores import resolve
-from .device import Device, DeviceStatistics
+from ._held import Counted, Held, Unique
+from .device import Device, DeviceStatistics, stranger
 from .exceptions import Closed, ForkedError, HandlerError, IopfError, UnsafeCoreWarning, WouldDeadlock, error_for
+
+if TYPE_CHECKING:
+    from ._cores import Core
+    from ._runtime import CData
 
 SLICE_NS = 50_000_000
 SLICE_SECONDS = 0.05
@@ -27,6 +32,18 @@ MAX_WORKERS = 256
 EXIT_SECONDS = 5.0
 #: How long the collection of a queue waits for them, before a thread does.
 COLLECT_SECONDS = 1.0
+
+#: In the place of the thread that closes a queue: the interpreter has ended, and nobody closes it any more.
+ABANDONED = -1
+
+
+class _Here(threading.local):
+    """How many queues this thread is in the middle of closing: callbacks of one may close others."""
+
+    closing = 0
+
+
+_here = _Here()
 
 #: Queues by the identity of their workqueue: who gets the exception of a work.
 queues: weakref.WeakValueDictionary[int, Queue] = weakref.WeakValueDictionary()
@@ -39,7 +56,7 @@ class QueueStatistics(DeviceStatistics):
     devices: int
 
 
-class Queue:
+class Queue(Unique):
     """An I/O page fault queue: one for each IOMMU, as a driver has.
 
     :param name: of the workqueue, in messages
@@ -56,7 +73,7 @@ class Queue:
     #: whether a core's hazards are warned of
     _warns = True
 
-    def __init__(self, name: str, *, core: Any = "iopf", runtime: str = "native", workers: int = 1):
+    def __init__(self, name: str, *, core: Core | str = "iopf", runtime: str = "native", workers: int = 1):
         self.name = check_name("a queue", name)
         self.workers = check_range("workers", workers, MAX_WORKERS + 1)
         self._runtime = _runtime.get(runtime)
@@ -66,16 +83,16 @@ class Queue:
             self._warn_of_hazards()
         self._generation = _runtime.generation
         self._state = threading.Condition()
-        self._calls = 0
-        self._closing = False
-        self._pointer: Any = None
+        self._closing = 0  # by which thread
         self._errors: list[BaseException] = []
-        self._devices: weakref.WeakSet[Device] = weakref.WeakSet()
-        pointer = self._runtime.lib.iopf_queue_new(self._core, name.encode(), self.workers)
+        self._devices: dict[int, weakref.ref[Device]] = {}
+        lib, core = self._runtime.lib, self._core
+        pointer = lib.iopf_queue_new(core, name.encode(), self.workers)
         if not pointer:
             raise IopfError(errno.ENOMEM, "no memory for a queue")
-        self._pointer = pointer
-        queues[self._runtime.lib.iopf_queue_identity(pointer)] = self
+        self._held = Counted(pointer, lambda pointer: lib.iopf_queue_delete(core, pointer), f"the queue {name}")
+        self._identity = lib.iopf_queue_identity(pointer)
+        queues[self._identity] = self
 
     def _warn_of_hazards(self) -> None:
         hazards = self._runtime.hazards_of(self.core)
@@ -87,22 +104,20 @@ class Queue:
                 UnsafeCoreWarning, stacklevel=3,
             )
 
-    # --- calls on the C queue: it is not freed beside one ---
-
     @contextlib.contextmanager
-    def _call(self) -> Iterator[Any]:
+    def _call(self) -> Iterator[CData]:
+        """A call on the C queue: it is not freed beside one."""
         if self._generation != _runtime.generation:
             raise ForkedError(f"the queue {self.name}")
-        with self._state:
-            if self._pointer is None or self._closing:
-                raise Closed(errno.EBADF, f"the queue {self.name} is closed")
-            self._calls += 1
-        try:
-            yield self._pointer
-        finally:
-            with self._state:
-                self._calls -= 1
-                self._state.notify_all()
+        if self._closing:
+            raise Closed(errno.EBADF, f"the queue {self.name} is closed")
+        with self._held as pointer:
+            yield pointer
+
+    def _members(self) -> list[Device]:
+        """The devices that are on the queue. One call copies the table: other threads change it."""
+        found = [reference() for reference in list(self._devices.values())]
+        return [device for device in found if device is not None and device._queue is self]
 
     def add(self, device: Device) -> None:
         """Puts ``device`` on the queue; from then on its faults are resolved.
@@ -116,11 +131,21 @@ class Queue:
         device._live()
         with self._call() as pointer:
             device._group.decide(self._runtime, self.core)
-            _, device_pointer = device._live()
-            result = self._runtime.lib.iopf_queue_add(self._core, pointer, device_pointer)
-            if not result:
-                device._queue = self
-                self._devices.add(device)
+            with device._place:
+                held = device._live()
+                for flush in device._flushes:
+                    flush.hold(self._held)
+                result = self._runtime.lib.iopf_queue_add(self._core, pointer, held.pointer)
+                if not result:
+                    device._queue = self
+                    devices, identifier = self._devices, device._id
+                    devices[identifier] = weakref.ref(device, lambda _: devices.pop(identifier, None))
+                del held
+            if not result and (self._closing or self._held.closed):
+                # close() may have looked for the devices before.
+                self._take_off(pointer, device)
+                self._runtime.after()
+                raise Closed(errno.EBADF, f"the queue {self.name} is closed")
         if result:
             raise error_for(result, {
                 errno.EBUSY: f"{device.name} is on a queue: remove it there first",
@@ -133,36 +158,36 @@ class Queue:
         A device that is not on this queue is the caller's bug: counted in :func:`iopf.warnings`, no exception.
         """
         _check_device(device)
-        device_runtime, device_pointer = device._live()
+        device._live()
         with self._call() as pointer:
-            if device._queue is self:
-                device._queue = None
-                self._devices.discard(device)
-            if (device_runtime, device._group.core_name) == (self._runtime, self.core):
-                self._runtime.lib.iopf_queue_remove(self._core, pointer, device_pointer)
-            else:
-                self._remove_stranger(pointer)
+            if not self._take_off(pointer, device):
+                # Nor could every core look at a device of another one, or of another runtime.
+                with stranger(self._runtime, self.core) as nobody:
+                    self._runtime.lib.iopf_queue_remove(self._core, pointer, nobody.pointer)
         self._runtime.after()
 
-    def _remove_stranger(self, pointer: Any) -> None:
-        """A device of another runtime or core can't be on this queue, nor be looked at by its core: any other can."""
+    def _take_off(self, pointer: CData, device: Device) -> bool:
+        """False: it was not on this queue. Its answers are delivered when nothing is locked any more."""
         lib = self._runtime.lib
-        group = lib.iopf_iommu_group_new(self._core)
-        stranger = group and lib.iopf_device_new(self._core, b"stranger", group, 0, 0)
-        if stranger:
-            lib.iopf_queue_remove(self._core, pointer, stranger)
-            lib.iopf_device_put(stranger)
-        if group:
-            lib.iopf_iommu_group_put(group)
+        with device._place:
+            held = device._helds[-1] if device._helds else None
+            if held is None or (held.runtime, held.core_name) != (self._runtime, self.core):
+                return False
+            on_queue = lib.iopf_queue_has(pointer, held.pointer)
+            if on_queue:
+                lib.iopf_queue_remove(self._core, pointer, held.pointer)
+            if device._queue is self:
+                device._queue = None
+                self._devices.pop(device._id, None)
+            del held
+        lib.iopf_deliver()
+        return bool(on_queue)
 
     def _remove_if_there(self, device: Device) -> None:
         """For a device that is going away; its queue may be going, too."""
-        _, device_pointer = device._pointers[-1]
         with contextlib.suppress(Closed):
             with self._call() as pointer:
-                device._queue = None
-                if self._runtime.lib.iopf_queue_has(pointer, device_pointer):
-                    self._runtime.lib.iopf_queue_remove(self._core, pointer, device_pointer)
+                self._take_off(pointer, device)
             self._runtime.after()
 
     def discard_partial(self) -> None:
@@ -173,10 +198,11 @@ class Queue:
         if result:
             raise error_for(result, {})
 
-    def _flush(self, device: Device, device_pointer: Any) -> None:
-        with self._call() as pointer:
-            self._not_from_a_work(pointer, "flush")
-            result = self._runtime.lib.iopf_device_flush(device_pointer)
+    def _flush(self, pointer: CData, held: Held) -> int:
+        self._not_from_a_work(pointer, "flush")
+        return int(self._runtime.lib.iopf_device_flush(held.pointer))
+
+    def _after_flush(self, device: Device, result: int) -> None:
         self._runtime.after()
         self._raise_handler_error()
         if result:
@@ -190,7 +216,7 @@ class Queue:
             with self._call() as pointer:
                 self._runtime.lib.iopf_queue_run(pointer)
 
-    def _not_from_a_work(self, pointer: Any, what: str) -> None:
+    def _not_from_a_work(self, pointer: CData, what: str) -> None:
         if self._runtime.lib.iopf_queue_in_work(pointer):
             raise WouldDeadlock(
                 errno.EDEADLK, f"{what} would wait for the work that calls it: call it from another thread"
@@ -199,7 +225,7 @@ class Queue:
     def statistics(self) -> QueueStatistics:
         """A snapshot of the counts of the devices that are on the queue."""
         with self._call():
-            members = [device for device in list(self._devices) if device._queue is self]
+            members = self._members()
             parts = [device.statistics() for device in members]
         names = DeviceStatistics.__dataclass_fields__
         return QueueStatistics(**{name: sum(getattr(part, name) for part in parts) for name in names}, devices=len(members))
@@ -212,77 +238,103 @@ class Queue:
     @property
     def devices(self) -> list[Device]:
         """The devices that are on the queue, in no promised order."""
-        return [device for device in list(self._devices) if device._queue is self]
+        return self._members()
 
     @property
     def closed(self) -> bool:
         """Has close() been through?"""
-        return self._pointer is None
+        return self._held.closed
 
     # --- the end ---
 
     def _raise_handler_error(self) -> None:
-        if self._errors:
-            cause = self._errors.pop(0)
-            raise HandlerError(
-                errno.EIO, f"a handler raised {type(cause).__name__} in a work of {self.name}: {cause}"
-            ) from cause
+        with self._state:
+            errors = self._errors
+            cause = errors.pop(0) if errors else None
+            not_kept = errors[-1] if errors and isinstance(errors[-1], _runtime.NotKept) else None
+            if len(errors) == 1 and not_kept is not None:
+                errors.clear()  # it is said here
+        if cause is not None:
+            text = f"a handler raised {type(cause).__name__} in a work of {self.name}: {cause}"
+            raise HandlerError(errno.EIO, text if not_kept is None else f"{text} ({not_kept})") from cause
+
+    def _take_errors(self) -> list[BaseException]:
+        with self._state:
+            errors, self._errors = self._errors, []
+        return errors
 
     def close(self) -> None:
         """Removes every device, runs or waits for what is queued, and frees the queue. A second call is fine.
 
-        Ctrl-C leaves the queue usable, without its devices.
+        It waits for works, never for calls: what other threads, or this one further up, are in the middle of goes on,
+        and the last of these calls frees the queue. Ctrl-C leaves the queue usable, without its devices.
 
         :raises HandlerError: a handler raised in a work; further ones go to ``sys.unraisablehook``
+        :raises WouldDeadlock: a work of the queue closes it
         """
         self._close(deadline=None)
-        if self._errors:
-            errors, self._errors = self._errors, []
-            for extra in errors[1:]:
-                _runtime.unraisable(extra, f"a handler raised in a work of {self.name}")
-            self._errors = errors[:1]
-            self._raise_handler_error()
+        errors = self._take_errors()
+        for extra in errors[1:]:
+            _runtime.unraisable(extra, f"a handler raised in a work of {self.name}")
+        with self._state:
+            self._errors[:0] = errors[:1] + [error for error in errors[1:] if isinstance(error, _runtime.NotKept)]
+        self._raise_handler_error()
 
     def _close(self, deadline: float | None) -> bool:
         """False: the deadline came first, and the queue is as it was, without its devices."""
         if self._generation != _runtime.generation:
             raise ForkedError(f"the queue {self.name}")
-        lib = self._runtime.lib
+        try:
+            with self._held as pointer:
+                self._not_from_a_work(pointer, "close")
+            if not self._begin_closing(deadline):
+                return self._held.closed or deadline is None
+            try:
+                with self._held as pointer:
+                    if not self._empty(pointer, deadline):
+                        return False
+                    self._held.close()
+            finally:
+                with self._state:
+                    self._closing = 0
+                    self._state.notify_all()
+        except Closed:
+            return True
+        self._runtime.after()
+        return True
+
+    def _begin_closing(self, deadline: float | None) -> bool:
+        """False: another call closes it, or has. One that waits for this thread is not waited for."""
+        me = threading.get_ident()
         with self._state:
             while self._closing:
+                if self._closing in (me, ABANDONED) or _here.closing:
+                    return False
                 self._state.wait(SLICE_SECONDS)
                 if deadline is not None and time.monotonic() > deadline:
                     return False
-            if self._pointer is None:
-                return True
-            self._not_from_a_work(self._pointer, "close")
-            self._closing = True
+            if self._held.closed:
+                return False
+            self._closing = me
+        return True
+
+    def _empty(self, pointer: CData, deadline: float | None) -> bool:
+        """Takes all devices off and waits for the works. False: the deadline came first."""
+        lib = self._runtime.lib
+        _here.closing += 1
         try:
-            pointer = self._pointer
-            for device in list(self._devices):
-                if device._queue is self:
-                    device._queue = None
-                    if lib.iopf_queue_has(pointer, device._pointers[-1][1]):
-                        lib.iopf_queue_remove(self._core, pointer, device._pointers[-1][1])
+            for device in self._members():
+                self._take_off(pointer, device)
             self._devices.clear()
             while True:
                 if self.workers == 0:
                     lib.iopf_queue_run(pointer)
-                if self._calls == 0 and lib.iopf_queue_wait_idle(pointer, SLICE_NS):
-                    break
-                with self._state:
-                    if self._calls:
-                        self._state.wait(SLICE_SECONDS)
+                if lib.iopf_queue_wait_idle(pointer, SLICE_NS):
+                    return True
                 if deadline is not None and time.monotonic() > deadline:
                     return False
-            self._pointer = None
-            lib.iopf_queue_delete(self._core, pointer)
         finally:
-            with self._state:
-                self._closing = False
-                self._state.notify_all()
-        self._runtime.after()
-        return True
+            _here.closing -= 1
 
     def _close_quietly(self, deadline: float | None = None) -> bool:
         """For collection and exit: what goes wrong is reported, not raised."""
@@ -291,9 +343,8 @@ class Queue:
             closed = self._close(deadline)
         except BaseException as error:
             _runtime.unraisable(error, f"closing {self.name}")
-        errors, self._errors = self._errors, []
-        for error in errors:
-            _runtime.unraisable(error, f"a handler raised in a work of {self.name}")
+        for kept in self._take_errors():
+            _runtime.unraisable(kept, f"a handler raised in a work of {self.name}")
         return closed
 
     def __enter__(self) -> Queue:
@@ -306,7 +357,7 @@ class Queue:
     def __repr__(self) -> str:
         if self._generation != _runtime.generation:
             return f"<Queue {self.name} of another process>"
-        if self._pointer is None:
+        if self.closed:
             return f"<Queue {self.name}, closed>"
         return (
             f"<Queue {self.name}: core {self.core} on {self.runtime}, {self.workers} workers,"
@@ -314,16 +365,20 @@ class Queue:
         )
 
     def __del__(self) -> None:
-        if getattr(self, "_pointer", None) is None or self._generation != _runtime.generation:
+        held = getattr(self, "_held", None)
+        if held is None or self._closing == ABANDONED or self._generation != _runtime.generation:
             return
         # Collected by its own worker, or with a work that does not end: somebody else has to wait for that one.
-        in_work = self._runtime.lib.iopf_queue_in_work(self._pointer)
+        try:
+            with held as pointer:
+                in_work = self._runtime.lib.iopf_queue_in_work(pointer)
+        except Closed:
+            return
         if not in_work and self._close_quietly(time.monotonic() + COLLECT_SECONDS):
             return
         heir = Queue.__new__(Queue)
         heir.__dict__.update(self.__dict__)
-        queues[self._runtime.lib.iopf_queue_identity(self._pointer)] = heir
-        self._pointer = None
+        queues[self._identity] = heir
         if not sys.is_finalizing():
             threading.Thread(target=heir._close_quietly, name=f"close {self.name}", daemon=True).start()
 
@@ -334,18 +389,20 @@ def keep_error(error: BaseException, work_of: int) -> None:
     if queue is None:
         _runtime.unraisable(error, "a handler raised in a work of a queue that is gone")
     else:
-        queue._errors.append(error)
+        with queue._state:
+            _runtime.keep_first(queue._errors, error)
 
 
-def _check_device(device: Any) -> None:
+def _check_device(device: object) -> None:
     if not isinstance(device, Device):
         raise TypeError(f"a queue takes a Device, not {type(device).__name__}")
 
 
 def _close_all() -> None:
     """At exit."""
-    for queue in list(queues.values()):
-        if queue._generation == _runtime.generation and queue._pointer is not None:
+    for reference in queues.valuerefs():
+        queue = reference()
+        if queue is not None and queue._generation == _runtime.generation and not queue.closed:
             if not queue._close_quietly(time.monotonic() + EXIT_SECONDS):
                 _runtime.log.warning("queue %s: works did not come back, left as it is", queue.name)
-                queue._pointer = None
+                queue._closing = ABANDONED

@@ -12,7 +12,9 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, cast
+
+from ._processes import Terminated, Watchdog, held
 
 __all__ = ["RecordError", "Recording", "record"]
 
@@ -21,6 +23,8 @@ CHUNK = 1 << 16
 MAPS_SECONDS = 0.01
 #: A child that outlives the program may hold the pipe open: how long it is waited for when nothing comes.
 LINGER_SECONDS = 0.3
+#: How long a program may take to end once it was told to.
+TERMINATE_SECONDS = 1.0
 
 
 class RecordError(Exception):
@@ -41,7 +45,7 @@ class Recording:
     #: False: stopped by Ctrl-C before the program ended
     complete: bool
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """What ``iopf record --json`` prints."""
         return {
             "command": list(self.command), "trace": self.trace, "maps": self.maps, "accesses": self.accesses,
@@ -51,9 +55,9 @@ class Recording:
 
 def _open_trace(path: str, name: str) -> IO[bytes]:
     if name.endswith(".xz"):
-        return lzma.open(path, "wb")  # type: ignore[return-value]
+        return lzma.open(path, "wb")
     if name.endswith(".gz"):
-        return gzip.open(path, "wb")  # type: ignore[return-value]
+        return cast("IO[bytes]", gzip.open(path, "wb"))  # a GzipFile, which has all that is used of it
     return open(path, "wb")
 
 
@@ -67,8 +71,11 @@ def _read_maps(pid: int) -> bytes | None:
     return content if content.endswith(b"\n") else None
 
 
-def _pump(child: subprocess.Popen[bytes], source: int, trace: IO[bytes], progress: Callable[[int], object]) -> Any:
-    """Copies the trace until it ends. Returns the last map of the program, and how many accesses came.
+def _pump(
+    child: subprocess.Popen[bytes], source: int, trace: IO[bytes], progress: Callable[[int], object], signals: held
+) -> tuple[bytes | None, int, bool]:
+    """Copies the trace until it ends. Returns the last map of the program, how many accesses came, and whether nothing
+    interrupted it: after an interrupt what still comes is copied, and a second one is raised.
 
     The pipe keeps the program within 64 KiB of trace of what was read, so the last map is one of its last moments.
     """
@@ -76,12 +83,24 @@ def _pump(child: subprocess.Popen[bytes], source: int, trace: IO[bytes], progres
     copied = silent_since = 0.0
     accesses = 0
     end = b"\n"
+    complete, until = True, float("inf")
     while True:
+        try:
+            signals.act()
+        except KeyboardInterrupt as interrupt:
+            if not complete:
+                raise
+            complete = False
+            if isinstance(interrupt, Terminated):
+                child.send_signal(interrupt.signal)
+                until = time.monotonic() + TERMINATE_SECONDS
         ready, _, _ = select.select([source], [], [], MAPS_SECONDS)
         now = time.monotonic()
         if now - copied >= MAPS_SECONDS:
             maps = _read_maps(child.pid) or maps
             copied = now
+        if now > until:
+            child.kill()
         if not ready:
             if child.poll() is not None:
                 silent_since = silent_since or now
@@ -97,7 +116,7 @@ def _pump(child: subprocess.Popen[bytes], source: int, trace: IO[bytes], progres
         accesses += joined.count(b"\nI ") + joined.count(b"\n ") - end[-2:].count(b"\n ")
         end = joined
         progress(accesses)
-    return maps, accesses
+    return maps, accesses, complete
 
 
 def record(
@@ -114,7 +133,8 @@ def record(
     :param maps: gets the last complete copy of the program's /proc/PID/maps
     :param progress: called with the number of accesses so far
 
-    Ctrl-C reaches the program, too; what was recorded is kept. The program's children are not recorded.
+    Ctrl-C reaches the program, too, and what ends this process is passed on to it; what was recorded is kept. The
+    program's children are not recorded.
 
     :raises RecordError: valgrind or the program is not there, a file can't be written, or nothing came
     """
@@ -125,32 +145,24 @@ def record(
     if shutil.which(command[0]) is None:
         raise RecordError(f"{command[0]}: no such program")
     partial = trace + ".part"
-    complete = True
     try:
         output = _open_trace(partial, trace)
     except OSError as error:
         raise RecordError(f"{trace}: {error.strerror}") from error
     source, log = os.pipe()
     try:
-        with output:
+        with held() as signals, output, Watchdog() as watchdog:
             child = subprocess.Popen(
                 [valgrind, "--tool=lackey", "--trace-mem=yes", f"--log-fd={log}", "--child-silent-after-fork=yes", "--",
                  *command],
                 pass_fds=[log],
             )
+            watchdog.watch(child.pid)
             os.close(log)
             log = -1
-            content, accesses = None, 0
-            while True:
-                try:
-                    last, more = _pump(child, source, output, progress)
-                    content, accesses = last or content, accesses + more
-                    break
-                except KeyboardInterrupt:
-                    if not complete:
-                        raise
-                    complete = False
+            content, accesses, complete = _pump(child, source, output, progress, signals)
             status = child.wait()
+            watchdog.released()
         if not accesses or content is None:
             raise RecordError(f"{command[0]}: valgrind recorded nothing (exit status {status})")
         with open(maps, "wb") as file:

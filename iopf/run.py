@@ -1,46 +1,47 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The main job: a device performs the memory accesses of a real program, and its page faults are resolved.
 
-The trace is what ``valgrind --tool=lackey --trace-mem=yes`` prints, plain, or compressed by xz or gzip; the address
-space is built from a copy of that process's ``/proc/PID/maps``. :func:`run_trace` does it all; :class:`TraceRun` is the
-same in steps, for a caller that has the trace in pieces or wants to look at the figures in between.
+The trace is what ``valgrind --tool=lackey --trace-mem=yes`` prints, plain, or compressed by xz, gzip, bzip2 or zstd; the
+address space is built from a copy of that process's ``/proc/PID/maps``. :func:`run_trace` does it all; :class:`TraceRun`
+is the same in steps, for a caller that has the trace in pieces or wants to look at the figures in between.
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import errno
-import gzip
 import io
-import lzma
 import os
 import re
-import sys
+import threading
 import time
 import weakref
-import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import IO, Any, Union
+from dataclasses import dataclass, replace
+from typing import IO, TYPE_CHECKING, Any, SupportsIndex, Union
 
-from . import _runtime
+from . import _runtime, inputs
 from ._types import check_range
-from .device import _address
+from ._held import Unique
+from .device import space_for
 from .exceptions import Closed, ForkedError, IopfError, UnsafeCore
+from .inputs import Source, TraceError
 from .queue import MAX_WORKERS, Queue
 from .space import PAGE_SIZE, AddressSpace
 
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from ._cores import Core
+    from ._runtime import CData
+
 __all__ = ["Latency", "LostAnswers", "TraceError", "TraceResult", "TraceRun", "read_maps", "read_trace", "run_trace"]
 
-CHUNK = 1 << 20
 #: Defaults of run_trace() and of the command line.
 GROUP, OUTSTANDING, DEVICES, WORKERS = 8, 32, 1, 1
-
-Source = Union[str, "os.PathLike[str]", IO[bytes]]
-
-
-class TraceError(ValueError):
-    """The trace or the maps can't be used; the message says why, in one line."""
+#: A trace is given up when so many bytes hold no access.
+MUCH_OF_NOTHING = 64 << 20
 
 
 class LostAnswers(IopfError):
@@ -50,114 +51,74 @@ class LostAnswers(IopfError):
 # --- what comes in ---
 
 
-class _Counted(io.RawIOBase):
-    """A file that knows how much of it was read, for progress."""
-
-    def __init__(self, raw: IO[bytes]):
-        self._raw = raw
-        self.position = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = self._raw.read(len(buffer))
-        buffer[: len(data)] = data
-        self.position += len(data)
-        return len(data)
-
-
-def _decompressed(raw: IO[bytes]) -> IO[bytes]:
-    """The content, whatever the first bytes say that it is packed with."""
-    buffered = io.BufferedReader(raw, 1 << 16)  # type: ignore[arg-type]
-    start = buffered.peek(6)
-    if start.startswith(b"\xfd7zXZ\0"):
-        return lzma.open(buffered)  # type: ignore[return-value]
-    if start.startswith(b"\x1f\x8b"):
-        return gzip.open(buffered)  # type: ignore[return-value]
-    return buffered
-
-
 def read_trace(source: Source, seen: Callable[[int, int | None], object] | None = None) -> Iterator[bytes]:
-    """The trace in pieces of at most 1 MiB, decompressed.
+    """The trace in pieces of about 1 MiB, each of whole lines, decompressed (xz, gzip, bzip2, zstd).
 
     :param source: a path, ``"-"`` for standard input, or a binary file
     :param seen: called before each piece with how many bytes of the file were read, and its size where it has one
-    :raises TraceError: it can't be read, or is damaged
+    :raises TraceError: it can't be read, or is something else; or it is cut or damaged: the pieces before have come
     """
-    name = "standard input" if source == "-" else getattr(source, "name", source)
-    opened: IO[bytes] | None = None
-    try:
-        if source == "-":
-            raw = sys.stdin.buffer
-        elif isinstance(source, (str, os.PathLike)):
-            raw = opened = open(source, "rb", buffering=0)
-        else:
-            raw = source
-        size = os.fstat(opened.fileno()).st_size if opened is not None else None
-        counted = _Counted(raw)
-        content = _decompressed(counted)  # type: ignore[arg-type]
-        while piece := content.read(CHUNK):
-            if seen is not None:
-                seen(counted.position, size or None)
-            yield piece
-    except OSError as error:
-        raise TraceError(f"{name}: {error.strerror or error}") from error
-    except (lzma.LZMAError, zlib.error, EOFError) as error:
-        raise TraceError(f"{name}: damaged compressed file: {error}") from error
-    finally:
-        if opened is not None:
-            opened.close()
+    return inputs.pieces(source, seen=seen)
 
 
-_MAPS_LINE = re.compile(r"([0-9a-f]{1,16})-([0-9a-f]{1,16}) ([r-])([w-])([x-])[ps](?: |$)")
+_MAPS_LINE = re.compile(rb"([0-9a-f]{1,16})-([0-9a-f]{1,16}) ([r-])([w-])([x-])[ps](?: |$)")
+#: A process has 65530 areas unless its system allows it more.
+LARGEST_MAPS = 256 << 20
+A_MAP = "it should be a copy of /proc/PID/maps"
 
 
-def read_maps(source: Union[str, "os.PathLike[str]", IO[str]]) -> AddressSpace:
+def read_maps(source: Union[str, "os.PathLike[str]", IO[bytes], IO[str]]) -> AddressSpace:
     """The address space that a copy of ``/proc/PID/maps`` describes.
 
     Every line is an area with the permissions it names, the kernel's own (``[vdso]``, ``[vsyscall]``) like any other;
-    one with ``---p`` is mapped and allows nothing. A line that came twice counts once.
+    one with ``---p`` is mapped and allows nothing. A line that came twice counts once. A line ends at a line feed and
+    nowhere else: paths may hold any other byte. The file may be compressed, as a trace may.
 
+    :param source: a path, or a file, binary or text
     :raises TraceError: it can't be read, or is no such file
     """
-    name = getattr(source, "name", source)
-    try:
-        if isinstance(source, (str, os.PathLike)):
-            with open(source, encoding="utf-8", errors="surrogateescape") as file:
-                lines = file.read().splitlines()
-        else:
-            lines = source.read().splitlines()
-    except OSError as error:
-        raise TraceError(f"{name}: {error.strerror or error}") from error
+    name = inputs.name_of(source)
     space = AddressSpace()
     known = set()
-    for number, line in enumerate(lines, 1):
+    size = 0
+    for number, line in enumerate(inputs.lines(_binary(source), inputs.no_map, A_MAP), 1):
+        size += len(line) + 1
+        if size > LARGEST_MAPS:
+            raise TraceError(f"{name}: more than {LARGEST_MAPS >> 20} MiB: {A_MAP}")
         if not line.strip():
             continue
         found = _MAPS_LINE.match(line)
         if found is None:
-            raise TraceError(f"{name}, line {number}: not a line of /proc/PID/maps: {_shown(line)}")
+            raise TraceError(f"{name}, line {number}: not a line of /proc/PID/maps: {inputs.shown(line)}")
         start, end = int(found[1], 16), int(found[2], 16)
-        perm = "".join(letter for letter in found.group(3, 4, 5) if letter != "-")
+        perm = b"".join(letter for letter in found.group(3, 4, 5) if letter != b"-").decode()
         if (start, end, perm) in known:
             continue
         known.add((start, end, perm))
+        where = f"{name}, line {number}: {found[1].decode()}-{found[2].decode()}"
         if start % PAGE_SIZE or end % PAGE_SIZE or start >= end:
-            raise TraceError(f"{name}, line {number}: {found[1]}-{found[2]} is no range of whole pages")
+            raise TraceError(f"{where} is no range of whole pages")
         try:
             space.map(start, end - start, perm)
         except IopfError as error:
             if error.errno != errno.EEXIST:
                 raise
-            raise TraceError(f"{name}, line {number}: {found[1]}-{found[2]} overlaps an area above") from None
+            raise TraceError(f"{where} overlaps an area above") from None
     if not known:
-        raise TraceError(f"{name}: no areas in it: it should be a copy of /proc/PID/maps")
+        raise TraceError(f"{name}: no areas in it: {A_MAP}")
     return space
 
 
-def _shown(line: str) -> str:
-    return repr(line if len(line) <= 80 else line[:77] + "...")
+def _binary(source: Any) -> Any:
+    """A file of text as one of bytes, without a line end more than it has."""
+    if not isinstance(source, io.TextIOBase):
+        return source
+    if isinstance(source, io.TextIOWrapper):
+        with contextlib.suppress(io.UnsupportedOperation):  # somebody has read from it
+            source.reconfigure(newline="\n", errors="surrogateescape")
+    content = io.BytesIO(source.read(LARGEST_MAPS + 1).encode("utf-8", "surrogatepass"))
+    content.name = inputs.name_of(source)
+    return content
 
 
 # --- what comes out ---
@@ -213,7 +174,7 @@ class TraceResult:
         """Requests per second."""
         return self.requests / self.seconds if self.seconds else 0.0
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """What ``iopf run --json`` prints."""
         return {
             "accesses": self.accesses,
@@ -239,7 +200,7 @@ class _TraceQueue(Queue):
     _warns = False
 
 
-class TraceRun:
+class TraceRun(Unique):
     """A device that performs accesses, in steps: :meth:`feed` the trace, :meth:`finish`, read :meth:`result`.
 
     The devices share the address space and its present pages; each has a PASID of its own and is dealt the accesses in
@@ -273,12 +234,12 @@ class TraceRun:
         devices: int = DEVICES,
         workers: int = WORKERS,
         resident: int | None = None,
-        core: Any = "iopf",
+        core: Core | str = "iopf",
         runtime: str = "native",
     ):
         if not isinstance(space, AddressSpace):
             raise TypeError(f"space is an AddressSpace, not {type(space).__name__}")
-        self._trace: Any = None
+        self._trace: CData | None = None
         self._generation = _runtime.generation
         self._runtime = _runtime.get(runtime)
         lib, ffi = self._runtime.lib, self._runtime.ffi
@@ -289,6 +250,8 @@ class TraceRun:
         options.workers = _within("workers", workers, 0, MAX_WORKERS)
         options.resident = 0 if resident is None else _within("resident", resident, 1, (1 << 32) - 2)
         self._space = space
+        #: Taken by each call, which does not wait for it: whatever interrupts one, C has one at a time.
+        self._busy = threading.Lock()
         self._queue = _TraceQueue("trace", core=core, runtime=runtime, workers=workers)
         self._seconds = 0.0
         self._complete = False
@@ -302,8 +265,9 @@ class TraceRun:
                 f" {core if isinstance(core, str) else getattr(core, 'source', None) or core}",
             )
         made = ffi.new("iopf_trace **")
-        raw_space = ffi.cast("iopf_space *", _address(space))
         try:
+            self._held_space = space._live()
+            raw_space = space_for(self._runtime, self._held_space)
             with self._queue._call() as pointer:
                 result = lib.iopf_trace_new(self._queue._core, pointer, raw_space, options, made)
             if result:
@@ -314,27 +278,37 @@ class TraceRun:
         self._trace = made[0]
         _runs.add(self)
 
-    def _call(self, function: Callable[..., int], *arguments: Any) -> None:
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
         if self._generation != _runtime.generation:
             raise ForkedError("the trace run")
-        if self._trace is None:
-            raise Closed(errno.EBADF, "the trace run is stopped")
-        begin = time.perf_counter()
+        if not self._busy.acquire(blocking=False):
+            raise IopfError(errno.EBUSY, "another call on this trace run is not over: one thread at a time uses it")
         try:
-            with self._queue._call():
-                result = function(self._trace, *arguments)
+            yield
         finally:
-            self._seconds += time.perf_counter() - begin
+            self._busy.release()
+
+    def _call(self, function: Callable[..., int], *arguments: object) -> None:
+        with self._alone():
+            if self._trace is None:
+                raise Closed(errno.EBADF, "the trace run is stopped")
+            begin = time.perf_counter()
+            try:
+                with self._queue._call():
+                    result = function(self._trace, *arguments)
+            finally:
+                self._seconds += time.perf_counter() - begin
+            lost = self._counts().unanswered if result == self._runtime.lib.IOPF_TRACE_LOST else 0
         self._runtime.after()
         if result == -errno.ENOMEM:
             raise MemoryError("no memory for the run")
         if result == self._runtime.lib.IOPF_TRACE_LOST:
-            lost = self._counts().unanswered
             raise LostAnswers(errno.EIO, f"core {self._queue.core} will not answer {lost} groups any more")
         if result:
             raise IopfError(-result, f"the run ended: {os.strerror(-result)}")
 
-    def feed(self, data: Any) -> None:
+    def feed(self, data: bytes | bytearray | memoryview) -> None:
         """Performs the accesses of the next bytes of a trace, which may end within a line."""
         self._call(self._runtime.lib.iopf_trace_feed, self._runtime.ffi.from_buffer(data), len(data))
 
@@ -345,7 +319,8 @@ class TraceRun:
         """
         self._call(self._runtime.lib.iopf_trace_finish)
         self._complete = True
-        strays = self._counts().strays
+        with self._alone():
+            strays = self._counts().strays if self._trace is not None else 0
         self.stop()
         if strays:
             raise LostAnswers(errno.EIO, f"core {self._queue.core} sent {strays} responses to what was not outstanding")
@@ -355,20 +330,29 @@ class TraceRun:
         """Takes the devices off and closes the queue; without finish() the figures are partial. A second call is fine."""
         if self._trace is None or self._generation != _runtime.generation:
             return
+        with self._alone():
+            if self._trace is not None:
+                self._end()
+        self._queue.close()
+        self._runtime.after()
+
+    def _end(self) -> None:
         begin = time.perf_counter()
-        # Collected in a cycle, the queue may have gone first.
         lib = self._runtime.lib
-        (lib.iopf_trace_orphan if self._queue.closed else lib.iopf_trace_end)(self._trace)
+        try:
+            with self._queue._held:
+                lib.iopf_trace_end(self._trace)
+        except Closed:
+            # Collected in a cycle, the queue may have gone first.
+            lib.iopf_trace_orphan(self._trace)
         if not self._complete:
             self._seconds += time.perf_counter() - begin
         self._result = self._read()
         trace, self._trace = self._trace, None
         lib.iopf_trace_delete(trace)
-        self._queue.close()
-        self._runtime.after()
 
-    def _counts(self) -> Any:
-        counts = self._runtime.ffi.new("struct iopf_trace_counts *")
+    def _counts(self) -> CData:
+        counts: CData = self._runtime.ffi.new("struct iopf_trace_counts *")
         self._runtime.lib.iopf_trace_count(self._trace, counts)
         return counts
 
@@ -405,9 +389,8 @@ class TraceRun:
         """The figures: of now while it runs, final after finish() or stop()."""
         if self._result is not None:
             return self._result
-        if self._generation != _runtime.generation:
-            raise ForkedError("the trace run")
-        return self._read()
+        with self._alone():
+            return self._result if self._result is not None else self._read()
 
     def __enter__(self) -> TraceRun:
         return self
@@ -418,7 +401,10 @@ class TraceRun:
     def __repr__(self) -> str:
         if self._generation != _runtime.generation:
             return "<TraceRun of another process>"
-        result = self.result()
+        try:
+            result = self.result()
+        except IopfError:
+            return "<TraceRun busy>"
         state = "running" if self._trace is not None else "finished" if result.complete else "stopped"
         return f"<TraceRun {state}: {result.accesses} accesses, {result.requests} requests>"
 
@@ -433,13 +419,16 @@ _runs: weakref.WeakSet[TraceRun] = weakref.WeakSet()
 
 def _stop_all() -> None:
     for run in list(_runs):
-        run.stop()
+        try:
+            run.stop()
+        except IopfError as error:  # a thread is still in it
+            _runtime.log.warning("the trace run is left as it is: %s", error)
 
 
 atexit.register(_stop_all)
 
 
-def _within(name: str, value: Any, least: int, most: int) -> int:
+def _within(name: str, value: SupportsIndex, least: int, most: int) -> int:
     number = check_range(name, value, most + 1)
     if number < least:
         raise ValueError(f"{name} {number}: out of range {least} ≤ {name} ≤ {most}")
@@ -448,21 +437,22 @@ def _within(name: str, value: Any, least: int, most: int) -> int:
 
 def run_trace(
     trace: Source,
-    maps: Union[str, "os.PathLike[str]", IO[str], AddressSpace],
+    maps: Union[str, "os.PathLike[str]", IO[bytes], IO[str], AddressSpace],
     *,
     group: int = GROUP,
     outstanding: int = OUTSTANDING,
     devices: int = DEVICES,
     workers: int = WORKERS,
     resident: int | None = None,
-    core: Any = "iopf",
+    core: Core | str = "iopf",
     runtime: str = "native",
 ) -> TraceResult:
     """Performs a whole trace; the options are those of :class:`TraceRun`.
 
-    :param trace: a path (plain, .xz, .gz), ``"-"`` for standard input, or a binary file
-    :param maps: a copy of the process's /proc/PID/maps, as a path or a text file, or an address space
-    :raises TraceError: one of the two can't be read, or no line of the trace is an access
+    :param trace: a path (plain, or compressed by xz, gzip, bzip2 or zstd), ``"-"`` for standard input, or a binary file
+    :param maps: a copy of the process's /proc/PID/maps, as a path or a file, or an address space
+    :raises TraceError: one of the two can't be read, or no line of the trace is an access; where a trace is cut or
+        damaged, ``result`` has the figures up to there
     :raises LostAnswers: the core answered more, or less, than it was asked
     :raises UnsafeCore: as :class:`TraceRun`
     """
@@ -471,19 +461,44 @@ def run_trace(
         space, group=group, outstanding=outstanding, devices=devices, workers=workers, resident=resident, core=core,
         runtime=runtime,
     ) as run:
-        for piece in read_trace(trace):
+        perform(run, trace)
+        return run.result()
+
+
+def perform(run: TraceRun, trace: Source, fed: Callable[[int, int | None], object] = lambda *_: None) -> None:
+    """Feeds a whole trace and finishes.
+
+    :param fed: called behind each piece with how many bytes of the file were read, and its size where it has one
+
+    :raises TraceError: it can't be read, or no line is an access; where it is cut or damaged, what came before has been
+        finished, and ``result`` has its figures
+    """
+    size = 0
+    read: tuple[int, int | None] = (0, None)
+
+    def seen(position: int, whole: int | None) -> None:
+        nonlocal read
+        read = position, whole
+
+    try:
+        for piece in read_trace(trace, seen):
             run.feed(piece)
-        result = run.finish()
-    if not result.accesses:
-        raise TraceError(nothing_usable(trace, result))
-    return result
+            fed(*read)
+            size += len(piece)
+            if size > MUCH_OF_NOTHING and not run.result().accesses:
+                break  # and this may go on for ever
+    except TraceError as error:
+        if run.result().accesses:
+            error.result = replace(run.finish(), complete=False)
+        raise
+    if not run.finish().accesses:
+        raise TraceError(nothing_usable(trace, run.result()))
 
 
 def nothing_usable(trace: Source, result: TraceResult) -> str:
     """Why there was nothing to run, in one line."""
-    name = "standard input" if trace == "-" else getattr(trace, "name", trace)
-    text = f"{name}: no line is an access as valgrind --tool=lackey --trace-mem=yes prints them"
+    text = f"{inputs.name_of(trace)}: no line is an access as valgrind --tool=lackey --trace-mem=yes prints them"
     if result.malformed_lines:
         number, line = result.malformed_lines[0]
-        text += f"; line {number} is {_shown(line)}"
+        text += f"; line {number} is {inputs.shown(line)}"
     return text

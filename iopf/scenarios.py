@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ._hints import unknown
 from .explore import Scenario
 from .explore.library import register
 
@@ -51,6 +52,9 @@ class LibraryScenario:
         self.make(scenario)
         return scenario
 
+    def __reduce__(self) -> tuple[Callable[[str], LibraryScenario], tuple[str]]:
+        return get, (self.name,)  # functions that make scenarios have no name to be found by
+
     def __str__(self) -> str:
         steps = "\n".join(f"  {number}. {step}" for number, step in enumerate(self.story, 1))
         return f"{self.name}: {self.title}\n{steps}\n  contract: {self.contract}"
@@ -80,7 +84,7 @@ def get(name: str) -> LibraryScenario:
     try:
         return _library[name]
     except KeyError:
-        raise KeyError(f"no scenario {name!r}: there are {', '.join(_library)}") from None
+        raise KeyError(unknown("scenario", name, _library)) from None
 
 
 def build(name: str) -> Scenario:

@@ -7,8 +7,9 @@ import errno
 from typing import NamedTuple
 
 from . import _runtime
+from ._held import Held, Unique
 from ._types import Perm, check_range, parse_perm
-from .exceptions import ForkedError, IopfError, error_for
+from .exceptions import Closed, ForkedError, IopfError, error_for
 
 PAGE_SIZE = 4096
 
@@ -27,7 +28,7 @@ class Area(NamedTuple):
     perm: Perm
 
 
-class AddressSpace:
+class AddressSpace(Unique):
     """A process' address space: areas of whole 4 KiB pages with permissions.
 
     All methods may be called from any thread, also while faults are being resolved. A space may serve any number of
@@ -39,14 +40,19 @@ class AddressSpace:
         self._lib = runtime.lib
         self._ffi = runtime.ffi
         self._generation = _runtime.generation
-        self._space = self._lib.iopf_space_new()
-        if not self._space:
+        self._held: Held | None = None
+        space = self._lib.iopf_space_new()
+        if not space:
             raise MemoryError("no memory for an address space")
+        self._held = Held(runtime, space, self._lib.iopf_space_put)
 
-    def _live(self):
+    def _live(self) -> Held:
         if self._generation != _runtime.generation:
             raise ForkedError("the address space")
-        return self._space
+        held = self._held
+        if held is None:
+            raise Closed(errno.EBADF, "the address space was collected")
+        return held
 
     def _change(self, result: int) -> None:
         if result:
@@ -72,27 +78,31 @@ class AddressSpace:
         value = parse_perm(perm, "rwx")
         space = self._live()
         self._not_exited()
-        self._change(self._lib.iopf_space_map(space, start, length, value))
+        self._change(self._lib.iopf_space_map(space.pointer, start, length, value))
 
     def unmap(self, start: int, length: int) -> None:
         """Takes the range away; parts that are not mapped are fine."""
         start, length = self._range(start, length)
-        self._change(self._lib.iopf_space_unmap(self._live(), start, length))
+        space = self._live()
+        self._change(self._lib.iopf_space_unmap(space.pointer, start, length))
 
     def protect(self, start: int, length: int, perm: str | int) -> None:
         """Changes the permissions of the range. ENOENT, and no change, when part of it is not mapped."""
         start, length = self._range(start, length)
         value = parse_perm(perm, "rwx")
-        self._change(self._lib.iopf_space_protect(self._live(), start, length, value))
+        space = self._live()
+        self._change(self._lib.iopf_space_protect(space.pointer, start, length, value))
 
     def exit(self) -> None:
         """The process ends: from now on every fault against this space is INVALID. A second call is fine."""
-        self._lib.iopf_space_exit(self._live())
+        space = self._live()
+        self._lib.iopf_space_exit(space.pointer)
 
     @property
     def exited(self) -> bool:
         """Has exit() been called?"""
-        return bool(self._lib.iopf_space_exited(self._live()))
+        space = self._live()
+        return bool(self._lib.iopf_space_exited(space.pointer))
 
     @property
     def areas(self) -> list[Area]:
@@ -101,7 +111,7 @@ class AddressSpace:
         room = 16
         while True:
             buffer = self._ffi.new("uint64_t[][3]", room)
-            count = self._lib.iopf_space_areas(space, room, buffer)
+            count = self._lib.iopf_space_areas(space.pointer, room, buffer)
             if count <= room:
                 return [Area(a[0], a[1], Perm(a[2])) for a in (buffer[i] for i in range(count))]
             room = 2 * count
@@ -109,6 +119,8 @@ class AddressSpace:
     def __repr__(self) -> str:
         if self._generation != _runtime.generation:
             return "<AddressSpace of another process>"
+        if self._held is None:
+            return "<AddressSpace, collected>"
         if self.exited:
             return "<AddressSpace, exited>"
         areas = self.areas
@@ -116,5 +128,6 @@ class AddressSpace:
         return f"<AddressSpace of {len(areas)} areas, {pages} pages>"
 
     def __del__(self) -> None:
-        if getattr(self, "_space", None) and self._generation == _runtime.generation:
-            self._lib.iopf_space_put(self._space)
+        held, self._held = getattr(self, "_held", None), None
+        if held is not None:
+            held.let_go()

@@ -12,6 +12,8 @@ import importlib.util
 import logging
 import os
 import random
+import signal
+import sys
 import threading
 import time
 from collections import Counter
@@ -23,10 +25,22 @@ import iopf
 from iopf import _runtime
 
 #: How long a test waits for what must happen, in seconds.
-PATIENCE = 30
+PATIENCE = 60
 
 #: Live objects after the test before: 0, but after a failed one, whose traceback holds objects.
 LEFT = pytest.StashKey()
+
+
+def beside(name):
+    """A module of the tests that is none of tests."""
+    path = Path(__file__).resolve().parent / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"iopf_tests_{name}", path)
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+KINDS, SESSIONS = beside("kinds"), beside("sessions")
 
 
 def pytest_addoption(parser):
@@ -38,6 +52,9 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     # The kernel's forms run in many tests, each with what they can take; tests/test_hazards.py is about the warning.
     config.addinivalue_line("filterwarnings", "ignore::iopf.UnsafeCoreWarning")
+    # A shell starts what is in the background with SIGINT ignored, and children inherit that: here it is as in front.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.getoption("--seed") is None:
         config.option.seed = random.SystemRandom().randrange(1 << 32)
 
@@ -46,7 +63,19 @@ def pytest_report_header(config):
     return f"iopf: --seed={config.getoption('--seed')}, {'long' if config.getoption('--long') else 'short'} mode"
 
 
+#: Beside tests/explore: what asks the explorer.
+EXPLORING = {"test_check.py", "test_check_misuse.py", "test_catalogue.py"}
+
+
 def pytest_collection_modifyitems(config, items):
+    for item in items:
+        if KINDS.touches_processes(str(item.path), getattr(item, "originalname", item.name)):
+            item.add_marker("processes")
+    if importlib.util.find_spec("iopf._explore") is None:
+        reason = "this build has no explorer: its fiber switch has no form for the machine"
+        for item in items:
+            if item.path.parent.name == "explore" or item.path.name in EXPLORING:
+                item.add_marker(pytest.mark.skip(reason=reason))
     if config.getoption("--long"):
         return
     skip = pytest.mark.skip(reason="takes minutes: --long")
@@ -76,11 +105,7 @@ def long_mode(request):
 @pytest.fixture(scope="session")
 def kernel_trees(tmp_path_factory):
     """Every kernel-style file in a kernel tree of its own, compiled once: see kernel_files/trees.py."""
-    path = Path(__file__).resolve().parent / "kernel_files" / "trees.py"
-    spec = importlib.util.spec_from_file_location("kernel_files_trees", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.Trees(tmp_path_factory.mktemp("trees"))
+    return beside("kernel_files/trees").Trees(tmp_path_factory.mktemp("trees"))
 
 
 @pytest.fixture(params=_runtime.RUNTIMES)
@@ -224,12 +249,27 @@ def start(_clean):
 
 
 @pytest.fixture
+def session():
+    """``session(*command, **options)`` starts a process: see sessions.py. With the test all of them have ended."""
+    sessions = []
+
+    def session(*command, **options):
+        sessions.append(SESSIONS.Session(*command, **options))
+        return sessions[-1]
+
+    yield session
+    for each in sessions:
+        each.kill()
+
+
+@pytest.fixture
 def eventually():
     """``eventually(condition)`` waits until the condition holds."""
-    def eventually(condition):
-        end = time.monotonic() + PATIENCE
-        while not condition():
-            assert time.monotonic() < end, "what the test waits for did not come"
-            time.sleep(0.001)
+    return SESSIONS.eventually
 
-    return eventually
+
+@pytest.fixture
+def moment():
+    """``moment(seconds)`` gives others time: for what must not happen, or so that they mostly come first. On a slow
+    machine the test shows less then; it never fails for it."""
+    return time.sleep

@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -57,10 +56,9 @@ def one_line(error):
 
 
 def command(*arguments, **options):
-    """``python -m iopf`` in a process of its own, which Ctrl-C reaches whatever the runner of the tests ignores."""
+    """``python -m iopf`` in a process of its own."""
     return subprocess.Popen(
-        [sys.executable, "-m", "iopf", *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler), **options,
+        [sys.executable, "-m", "iopf", *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options
     )
 
 
@@ -118,24 +116,28 @@ def test_run_shows_the_first_malformed_lines(cli, files):
     assert 2 == json.loads(output)["malformed"]
 
 
-@pytest.mark.parametrize("content", [b"", b"rubbish\n", b"==1== valgrind alone\n", b"\x7fELF\0\0\n" * 50, b"\n"])
-def test_run_of_nothing_usable_is_exit_code_2(cli, files, content):
+@pytest.mark.parametrize(("content", "says"), [
+    (b"", "no line is an access"), (b"rubbish\n", "no line is an access"),
+    (b"==1== valgrind alone\n", "no line is an access"), (b"\x7fELF\0\0\n" * 50, "it is an ELF file"),
+    (b"\n", "no line is an access"),
+])
+def test_run_of_nothing_usable_is_exit_code_2(cli, files, content, says):
     """No figures are printed for it."""
     trace, maps = files
     Path(trace).write_bytes(content)
     code, output, error = cli("run", trace, "--maps", maps)
     assert (2, "") == (code, output)
-    assert "no line is an access" in error and "Traceback" not in error
+    assert says in error and "Traceback" not in error
 
 
 @pytest.mark.parametrize("change, message", [
     (lambda trace, maps: os.unlink(trace), "No such file"),
     (lambda trace, maps: os.unlink(maps), "No such file"),
     (lambda trace, maps: (os.unlink(trace), os.mkdir(trace)), "Is a directory"),
-    (lambda trace, maps: Path(trace).write_bytes(lzma.compress(GOOD)[:-9]), "damaged compressed file"),
+    (lambda trace, maps: Path(trace).write_bytes(lzma.compress(GOOD)[:30]), "damaged compressed file"),
     (lambda trace, maps: Path(trace).write_bytes(b"\x1f\x8b\x08rubbish"), "damaged compressed file|Not a gzipped"),
     (lambda trace, maps: Path(maps).write_text("rubbish\n"), "maps, line 1: not a line of /proc/PID/maps"),
-    (lambda trace, maps: Path(maps).write_bytes(b"\xff\xfe\0\n"), "not a line of /proc/PID/maps"),
+    (lambda trace, maps: Path(maps).write_bytes(b"\xff\xfe\n"), "not a line of /proc/PID/maps"),
     (lambda trace, maps: Path(maps).write_text(""), "no areas"),
 ])
 def test_run_of_files_that_cannot_be_used_is_exit_code_2(cli, files, change, message):
@@ -283,15 +285,13 @@ def test_record_counts_accesses_over_the_boundaries_of_pieces(tmp_path, imitatio
 
 
 @needs_valgrind
-def test_interrupt_of_a_recording_keeps_what_there_is(tmp_path):
+def test_interrupt_of_a_recording_keeps_what_there_is(tmp_path, eventually):
     """Ctrl-C ends the program; its trace so far is written, and the exit code is 130."""
     process = command("record", "-o", "t.lackey", "--json", "--", "sleep", "60", cwd=tmp_path, start_new_session=True,
                       env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(iopf.__file__).parent.parent),
                                                                         os.environ.get("PYTHONPATH", "")])})
-    deadline = time.monotonic() + 60
     partial = tmp_path / "t.lackey.part"
-    while not (partial.exists() and partial.stat().st_size) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    eventually(lambda: partial.exists() and partial.stat().st_size)
     os.killpg(process.pid, signal.SIGINT)
     output, error = process.communicate(timeout=60)
     assert (130, b"") == (process.returncode, error)

@@ -11,7 +11,7 @@ import pytest
 def run(program):
     """A program in an interpreter of its own; what it printed, and nothing on standard error."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=60
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=120
     )
     assert (0, "") == (done.returncode, done.stderr)
     return done.stdout
@@ -111,7 +111,7 @@ def test_a_fork_waits_for_another_threads_first_use():
             warnings.simplefilter("ignore", DeprecationWarning)  # a fork beside threads is the point
             child = os.fork()
         if not child:
-            signal.alarm(10)
+            signal.alarm(60)
             os._exit(iopf.Queue is None)
         thread.join()
         print("exit code", os.waitpid(child, 0)[1])
@@ -148,3 +148,34 @@ def test_what_a_program_registered_for_its_exit_finds_its_queues_open(when):
         if {when == "before"}:
             used = use()
     """)
+
+
+SUBINTERPRETER = """
+    import warnings
+    warnings.simplefilter("ignore")
+    try: import _interpreters as interpreters
+    except ImportError: import _xxsubinterpreters as interpreters
+    {before}
+    new = interpreters.create()
+    failed = interpreters.run_string(new, {code!r})
+    if failed: print(failed)
+"""
+
+
+@pytest.mark.parametrize("before", ["pass", "import iopf; iopf.Queue('q').close()"], ids=["first", "after the main one"])
+@pytest.mark.parametrize("name", ["iopf.Queue", "iopf.device.Device", "iopf.explore.explore"])
+def test_a_subinterpreter_is_refused_with_a_sentence(before, name):
+    """C would call the handlers of one interpreter in the other, or lose them. The same sentence on every Python."""
+    module = name.rpartition(".")[0]
+    code = textwrap.dedent(f"""
+        import sys
+        sys.path[:] = {sys.path!r}
+        try:
+            import {module}
+            {name}
+        except ImportError as error:
+            print(type(error).__name__, error, flush=True)
+    """)
+    out = run(textwrap.dedent(SUBINTERPRETER).format(before=before, code=code))
+    assert out.startswith("MissingExtension iopf works in the main interpreter only, and this is a subinterpreter:"), out
+    assert "in a process of its own (multiprocessing)" in out

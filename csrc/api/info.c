@@ -65,6 +65,7 @@ void iopf_after_fork(void)
 	warn_after_fork();
 	printk_after_fork();
 	api_handlers_after_fork();
+	api_queues_after_fork();
 }
 
 struct fill {

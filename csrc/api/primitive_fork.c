@@ -100,7 +100,7 @@ static void child_main(void)
 	signal(SIGALRM, SIG_DFL);
 	sigfillset(&all);
 	sigprocmask(SIG_UNBLOCK, &all, NULL);
-	alarm(10);
+	alarm(60);
 	_exit(use_everything());
 }
 
@@ -123,7 +123,7 @@ int iopf_prim_fork(void)
 	deferred = kzalloc_obj(*deferred);
 	kfree_rcu(deferred, rcu);	/* waits for the reader, too */
 	iopf_prim_item_queue(item);
-	iopf_prim_item_wait_started(item, 1, 10000);
+	iopf_prim_item_wait_started(item, 1, 60000);
 
 	child = fork();
 	if (!child)

@@ -318,6 +318,16 @@ long iopf_prim_slab_live(void)
 	return slab_live();
 }
 
+void iopf_prim_slab_set_idle(int idle)
+{
+	slab_set_idle(idle);
+}
+
+size_t iopf_prim_slab_bytes(void)
+{
+	return slab_bytes();
+}
+
 void iopf_prim_slab_fail_nth(unsigned long n)
 {
 	slab_fail_nth(n);

@@ -269,6 +269,8 @@ void iopf_prim_kfree(void *object);
 /* kfree() of something in the middle of static memory. */
 void iopf_prim_kfree_foreign(void);
 long iopf_prim_slab_live(void);
+void iopf_prim_slab_set_idle(int idle);
+size_t iopf_prim_slab_bytes(void);
 void iopf_prim_slab_fail_nth(unsigned long n);
 unsigned long iopf_prim_slab_fail_nth_left(void);
 

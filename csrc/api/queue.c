@@ -5,18 +5,40 @@
 
 #include "api.h"
 
+static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
+static long nr_open;
+
+/* With the last queue the runtime gives back the memory that it keeps. */
+static void count_open(long more)
+{
+	pthread_mutex_lock(&open_lock);
+	nr_open += more;
+	if (nr_open == (more > 0))
+		slab_set_idle(!nr_open);
+	pthread_mutex_unlock(&open_lock);
+}
+
+void api_queues_after_fork(void)
+{
+	pthread_mutex_init(&open_lock, NULL);
+	nr_open = 0;
+}
+
 iopf_queue *iopf_queue_new(const iopf_core *core, const char *name, unsigned int workers)
 {
 	struct iopf_queue *queue = core->queue_alloc(name);
 
-	if (queue)
-		workqueue_set_workers(queue->wq, workers);
+	if (!queue)
+		return NULL;
+	workqueue_set_workers(queue->wq, workers);
+	count_open(1);
 	return queue;
 }
 
 void iopf_queue_delete(const iopf_core *core, iopf_queue *queue)
 {
 	core->queue_free(queue);
+	count_open(-1);
 	api_deliver();
 }
 
@@ -27,10 +49,12 @@ int iopf_queue_add(const iopf_core *core, iopf_queue *queue, iopf_device *device
 
 int iopf_queue_remove(const iopf_core *core, iopf_queue *queue, iopf_device *device)
 {
-	int ret = core->remove_device(queue, &device->dev);
+	return core->remove_device(queue, &device->dev);
+}
 
+void iopf_deliver(void)
+{
 	api_deliver();
-	return ret;
 }
 
 int iopf_queue_discard(const iopf_core *core, iopf_queue *queue)

@@ -77,7 +77,9 @@ iopf_queue *iopf_queue_new(const iopf_core *core, const char *name, unsigned int
 /* Removes what is on it and drains. No other call on the queue may run, nor may a work of it call this. */
 void iopf_queue_delete(const iopf_core *core, iopf_queue *queue);
 int iopf_queue_add(const iopf_core *core, iopf_queue *queue, iopf_device *device);
+/* Calls no callback: what the device was answered is told by iopf_deliver(), in the same thread. */
 int iopf_queue_remove(const iopf_core *core, iopf_queue *queue, iopf_device *device);
+void iopf_deliver(void);
 int iopf_queue_discard(const iopf_core *core, iopf_queue *queue);
 /* Runs pending works of a queue without workers. Returns how many times it took some. */
 unsigned long iopf_queue_run(iopf_queue *queue);

@@ -27,7 +27,7 @@ struct driver_device {
 struct held {
 	int device;
 	u32 grpid;
-	int pasid;		/* -1: none */
+	u32 pasid;		/* 0: none */
 	struct iopf_group *group;	/* NULL: no longer */
 	u64 token;
 	bool answered;
@@ -169,7 +169,7 @@ struct device *driver_device_new(int index, const struct record *r)
 	refcount_set(&d->dev.users, 1);
 	mutex_init(&d->iommu.lock);
 	d->iommu.iommu_dev = r->e & 1 ? &iommu_device_user_table : &iommu_device;
-	d->iommu.max_pasids = 1u << 20;
+	d->iommu.max_pasids = PASID_LIMIT;
 
 	if (r->f >= 0) {
 		group = devices[r->f]->dev.iommu_group;
@@ -263,7 +263,7 @@ static int handle_held(struct iopf_group *group)
 	*h = (struct held){
 		.device = token ? tokens[token - 1].device : 0,
 		.grpid = prm->grpid,
-		.pasid = prm->flags & IOMMU_FAULT_PAGE_REQUEST_PASID_VALID ? (int)prm->pasid : -1,
+		.pasid = prm->flags & IOMMU_FAULT_PAGE_REQUEST_PASID_VALID ? prm->pasid : 0,
 		.group = group,
 		.token = token,
 	};
@@ -292,12 +292,12 @@ static int (*const handlers[])(struct iopf_group *group) = {
 };
 
 /* Where the held groups of one key are, for the scheduler. */
-u64 driver_held_addr(int device, u32 grpid, int pasid)
+u64 driver_held_addr(int device, u32 grpid, u32 pasid)
 {
-	return 0x100 + (((u64)grpid * 31 + (u64)(pasid + 1) * 7 + (u64)device) % 0xe00);
+	return 0x100 + (((u64)grpid * 31 + (pasid ? (u64)pasid + 1 : 0) * 7 + (u64)device) % 0xe00);
 }
 
-static struct held *find_held(int device, u32 grpid, int pasid)
+static struct held *find_held(int device, u32 grpid, u32 pasid)
 {
 	int i;
 
@@ -307,7 +307,7 @@ static struct held *find_held(int device, u32 grpid, int pasid)
 	return NULL;
 }
 
-bool driver_is_held(int device, u32 grpid, int pasid)
+bool driver_is_held(int device, u32 grpid, u32 pasid)
 {
 	return find_held(device, grpid, pasid);
 }
@@ -368,11 +368,6 @@ static void domain_release(struct iommu_domain *domain)
 	kfree(domain);
 }
 
-static ioasid_t pasid_of(int pasid)
-{
-	return pasid < 0 ? IOMMU_NO_PASID : (ioasid_t)pasid;
-}
-
 int driver_attach(int device, int handler, int pasid, bool replace, int space)
 {
 	struct iommu_domain *domain = DRIVER_ALLOC(struct iommu_domain, "domain");
@@ -388,8 +383,8 @@ int driver_attach(int device, int handler, int pasid, bool replace, int space)
 	refcount_set(&domain->users, 1);
 	handle->release = handle_release;
 
-	ret = replace ? core->replace(domain, dev, pasid_of(pasid), handle) :
-			core->attach(domain, dev, pasid_of(pasid), handle);
+	ret = replace ? core->replace(domain, dev, (ioasid_t)pasid, handle) :
+			core->attach(domain, dev, (ioasid_t)pasid, handle);
 	if (ret)
 		kfree(handle);
 	/* The handle pins the domain from here on. */
@@ -399,7 +394,7 @@ int driver_attach(int device, int handler, int pasid, bool replace, int space)
 
 void driver_detach(int device, int pasid)
 {
-	core->detach(driver_device(device), pasid_of(pasid));
+	core->detach(driver_device(device), (ioasid_t)pasid);
 }
 
 /* --- requests --- */
@@ -411,12 +406,12 @@ int driver_report(const struct record *r)
 
 	memset(&evt, 0, sizeof(evt));
 	evt.fault.type = IOMMU_FAULT_PAGE_REQ;
-	evt.fault.prm.flags = (r->c >= 0 ? IOMMU_FAULT_PAGE_REQUEST_PASID_VALID : 0) |
+	evt.fault.prm.flags = (r->c ? IOMMU_FAULT_PAGE_REQUEST_PASID_VALID : 0) |
 			      (r->e & 1 ? IOMMU_FAULT_PAGE_REQUEST_LAST_PAGE : 0);
-	evt.fault.prm.pasid = r->c >= 0 ? (u32)r->c : 0;
+	evt.fault.prm.pasid = (u32)r->c;
 	evt.fault.prm.grpid = (u32)r->b;
 	evt.fault.prm.perm = (u32)r->d;
-	evt.fault.prm.addr = (u32)r->f;
+	evt.fault.prm.addr = (u64)(u32)r->h << 32 | (u32)r->f;
 	evt.fault.prm.private_data[0] = (u64)token + 1;
 	evt.fault.prm.private_data[1] = TOKEN_MAGIC;
 	ret = core->report(driver_device(r->a), &evt);

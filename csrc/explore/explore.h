@@ -17,23 +17,24 @@
 /*
  * ---- the scenario ----
  *
- * An array of records of XP_WORDS int32 each: an opcode and seven operands, called a to g here. First the definitions,
+ * An array of records of XP_WORDS int32 each: an opcode and eight operands, called a to h here. First the definitions,
  * then sections: at most one XP_SETUP, any number of XP_TASK and XP_WORK, at most one XP_TEARDOWN, each followed by its
  * operations, then one XP_END. Queues, devices, locks, tasks and work bodies are numbered from 0 in the order of their
- * records. -1 in an operand that names something means "none".
+ * records. -1 in an operand that names something means "none". A group's index and a PASID are 32 bits without a sign; a
+ * PASID is 0 for none.
  *
  * Tasks run concurrently, setup before them and teardown behind them. Before setup the explorer itself allocates the
  * queues, adds the devices to theirs and attaches them; behind teardown it answers the groups that are still held with
  * INVALID, detaches, removes devices that are still added, frees queues that are still there, waits for a grace period,
  * drops the devices, and looks for what leaked and which responses are missing.
  */
-#define XP_WORDS 8
+#define XP_WORDS 9
 
 #define XP_NOTHING 0		/* a record that was taken out, and keeps the numbers of the others */
 
 /* --- definitions --- */
 #define XP_DEF_QUEUE 1		/* a: workers, 0: as many as there are items */
-#define XP_DEF_DEVICE 2		/* a: queue or -1; b: handler XP_H_*, -1: not attached; c: pasid, -1: the device's own;
+#define XP_DEF_DEVICE 2		/* a: queue or -1; b: handler XP_H_*, -1: not attached; c: pasid, below 2^20;
 				   d: lock taken inside page_response, or -1; e: 1 the guest owns the PASID table;
 				   f: device whose iommu group it shares, or -1 */
 #define XP_DEF_LOCK 3		/* a driver's mutex */
@@ -53,9 +54,9 @@
  * g of those marked (r): XP_ANY: the result has to be 0 or an error that the core's contract allows there; else it has
  * to be exactly g.
  */
-#define XP_REPORT 20		/* (r) a: device, b: grpid, c: pasid or -1, d: IOMMU_FAULT_PERM_* bits, e: 1 the last page,
-				   f: address */
-#define XP_RESPOND 21		/* answers a held group, waits for it: a: device, b: grpid, c: pasid or -1, d: code 0
+#define XP_REPORT 20		/* (r) a: device, b: grpid, c: pasid, d: IOMMU_FAULT_PERM_* bits, e: 1 the last page,
+				   f, h: lower and upper half of the address */
+#define XP_RESPOND 21		/* answers a held group, waits for it: a: device, b: grpid, c: pasid, d: code 0
 				   success 1 invalid 2 failure, e: 1 frees it, 0 it stays held. Nobody brings one any
 				   more: gives up */
 #define XP_REMOVE 22		/* a: queue, b: device */
@@ -64,9 +65,9 @@
 #define XP_DISCARD 25		/* (r) a: queue */
 #define XP_FREE_QUEUE 26	/* a: queue */
 #define XP_CLOSE 27		/* a: device: drops the scenario's reference to it */
-#define XP_ATTACH 28		/* (r) a: device, b: handler, c: pasid or -1 */
-#define XP_DETACH 29		/* a: device, c: pasid or -1 */
-#define XP_REPLACE 30		/* (r) a: device, b: handler, c: pasid or -1 */
+#define XP_ATTACH 28		/* (r) a: device, b: handler, c: pasid, below 2^20 */
+#define XP_DETACH 29		/* a: device, c: pasid, below 2^20 */
+#define XP_REPLACE 30		/* (r) a: device, b: handler, c: pasid, below 2^20 */
 #define XP_FAIL_ALLOC 31	/* a: n: the n-th allocation of this task from here on fails */
 #define XP_LOCK 32		/* a: lock */
 #define XP_UNLOCK 33		/* a: lock */
@@ -207,6 +208,7 @@ int xp_kind_rank(int kind);
 #define XP_CLAUSES 11
 
 const char *xp_clause_text(int bit);	/* 0 .. XP_CLAUSES - 1 */
+const char *xp_clause_name(int bit);	/* in one word */
 
 /* ---- strategies ---- */
 #define XP_S_AUTO 0		/* estimate, short random burst (unless DPOR takes no longer), then DPOR if it
@@ -262,6 +264,19 @@ struct xp_progress {
 /* Not 0: stop; what was found stays. */
 typedef int (*xp_progress_fn)(void *arg, const struct xp_progress *progress);
 
+/* A place in the code: an address in a core (or in the explorer), to be looked up in the line map of its file. */
+struct xp_place {
+	const char *file;	/* of the shared object, NULL: an operation of the scenario itself */
+	uint64_t offset;	/* in that file, as objdump shows it; of an operation its record */
+	const char *symbol;	/* when it is known without a map, else NULL */
+};
+
+/*
+ * The function of the source that a place is in, or what the operation is called; NULL: not known. The text has to stay for
+ * the search. Asked for the signatures of what fails, and seldom.
+ */
+typedef const char *(*xp_function_fn)(const struct xp_place *place);
+
 struct xp_options {
 	const void *core;	/* struct iopf_core, from xp_core(); NULL: the default core */
 	int strategy;
@@ -275,6 +290,7 @@ struct xp_options {
 	xp_progress_fn progress;	/* NULL: none */
 	void *progress_arg;
 	double progress_interval;	/* seconds, 0: 0.05 */
+	xp_function_fn function;	/* NULL: functions are those of the symbol table, operations "record 7" */
 };
 
 /* ---- results ---- */
@@ -312,13 +328,6 @@ struct xp_result {
 	double reset_ns;		/* an execution without its steps: mean of the resets */
 };
 
-/* A place in the code: an address in a core (or in the explorer), to be looked up in the line map of its file. */
-struct xp_place {
-	const char *file;	/* of the shared object, NULL: an operation of the scenario itself */
-	uint64_t offset;	/* in that file, as objdump shows it */
-	const char *symbol;	/* when it is known without a map, else NULL */
-};
-
 /* One line of a trace. */
 struct xp_step {
 	int task;
@@ -352,6 +361,26 @@ struct xp_run {
 	const char *object;
 };
 
+/*
+ * The numbers of a search's tasks: number i + 1 is that of the nth task that task number parent started (0: the explorer).
+ * Which of them an execution started, and what that is, depends on what of the scenario it dropped.
+ */
+struct xp_task {
+	int parent, nth;
+	const char *name;	/* of a failure: as xp_task_name() has it. NULL: it did not start */
+	int section;
+};
+
+/* One execution, as it was written down. */
+struct xp_schedule {
+	const struct xp_run *runs;
+	int nr_runs;
+	const struct xp_task *tasks;	/* what the runs call them; more may come */
+	int nr_tasks;
+	const int32_t *dropped;		/* records that are not executed */
+	int nr_dropped;
+};
+
 struct xp_failure {
 	int kind;
 	int rank;
@@ -359,7 +388,7 @@ struct xp_failure {
 	int contract_kept;
 	unsigned int clauses;	/* XP_C_*: what was broken */
 	const char *message;
-	const char *signature;
+	const char *signature;	/* in words: csrc/explore/signature.c */
 	const char *object;	/* NULL: none */
 	uint64_t execution;	/* at which it was found first */
 	uint64_t count;		/* executions that showed it */
@@ -368,12 +397,14 @@ struct xp_failure {
 	int nr_sites;		/* accessed, freed, allocated; or one for each task in the cycle */
 	int nr_steps;
 	int nr_runs;
+	int nr_tasks;
 	int culprit_first, culprit_second;	/* indices of steps: in the other order it passes; -1: none found */
 	int nr_dropped;		/* records of the scenario that it does not need */
 	uint64_t hash;		/* of the steps; a replay has to come to the same */
 	const struct xp_site *sites;
 	const struct xp_step *steps;
 	const struct xp_run *runs;
+	const struct xp_task *tasks;
 	const int32_t *dropped;	/* their indices; the trace and the schedule are of the scenario without them */
 };
 
@@ -395,6 +426,9 @@ struct xp_divergence {
 /* NULL, or why the explorer cannot work in this process (libtsan is here, ...). */
 const char *xp_unusable(void);
 
+/* Ends this process when the thread ends that started it, whose process has to be this one. 0 or -errno. */
+int xp_end_with(int parent);
+
 /* Cores: those built in, then those registered. */
 int xp_nr_cores(void);
 const void *xp_core(int index);
@@ -406,8 +440,8 @@ int xp_register_core(const void *table);
 /* 0; -EINVAL: the scenario is wrong, see xp_error(); -EBUSY: another search runs; -EPERM: another process's; -ENOMEM. */
 int xp_explore(const int32_t *code, size_t nr_words, const struct xp_options *options, struct xp_result *result);
 /* Strict: stops where the schedule does not fit. The failures are those of this one execution. */
-int xp_replay(const int32_t *code, size_t nr_words, const struct xp_options *options, const struct xp_run *runs,
-	      int nr_runs, struct xp_result *result, struct xp_divergence *divergence);
+int xp_replay(const int32_t *code, size_t nr_words, const struct xp_options *options, const struct xp_schedule *schedule,
+	      struct xp_result *result, struct xp_divergence *divergence);
 const char *xp_error(void);
 
 /* Of the last search, by rank; NULL: no such. */

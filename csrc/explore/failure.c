@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Failures that the search has met, one for each signature: kind, the two places in the code, where the object comes
- * from. Ranked, so that what a corrupted memory brings about does not hide the corruption.
+ * Failures that the search has met, one for each signature (signature.c). Ranked, so that what a corrupted memory brings
+ * about does not hide the corruption.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +58,16 @@ static const char *const clauses[XP_CLAUSES] = {
 	"the device used an index again before its request was answered",
 };
 
+static const char *const clause_names[XP_CLAUSES] = {
+	"reception", "flush", "free-beside", "answer", "flush-after-remove", "not-on-queue", "detach-nothing", "device-gone",
+	"detach", "idle", "index",
+};
+
+const char *xp_clause_name(int bit)
+{
+	return bit >= 0 && bit < XP_CLAUSES ? clause_names[bit] : "?";
+}
+
 const char *xp_clause_text(int bit)
 {
 	return bit >= 0 && bit < XP_CLAUSES ? clauses[bit] : "?";
@@ -73,35 +83,9 @@ void failures_reset(void)
 		free((void *)found[i].face.steps);
 		free((void *)found[i].face.sites);
 		free((void *)found[i].face.runs);
+		free((void *)found[i].face.tasks);
 	}
 	nr_found = 0;
-}
-
-static u64 mix(u64 a, u64 b)
-{
-	a = (a ^ b) * 0x9e3779b97f4a7c15ull;
-	return a ^ a >> 32;
-}
-
-u64 finding_signature(const struct finding *f)
-{
-	u64 a = (u64)f->pc, b = (u64)f->other_pc, h = mix(17, (u64)f->kind);
-
-	if (f->kind == XP_K_DATA_RACE && a > b) {
-		u64 c = a;
-
-		a = b;
-		b = c;
-	}
-	/* Which of several accesses came last before a free is chance. */
-	if (f->kind == XP_K_USE_AFTER_FREE && !f->by_order)
-		b = 0;
-	h = mix(mix(h, a), b);
-	if (f->object >= 0)
-		h = mix(h, (u64)heap_objects[f->object].site);
-	if (f->kind == XP_K_UNEXPECTED_RETURN)
-		h = mix(h, f->detail);
-	return mix(h, (u64)f->text);
 }
 
 struct choice *copy_schedule(int *length)
@@ -130,16 +114,20 @@ static struct found *add(u64 signature, int kind, u64 execution)
 	return f;
 }
 
-static const void *site_of(const struct finding *f)
+static struct found *known(u64 signature)
 {
-	return f->object >= 0 ? heap_objects[f->object].site : NULL;
+	int k;
+
+	for (k = 0; k < nr_found; k++)
+		if (found[k].signature == signature)
+			return &found[k];
+	return NULL;
 }
 
 static void collect_cycles(u64 execution)
 {
 	static int taken;
 	struct found *f;
-	int k;
 
 	if (!lock_order_new)
 		return;
@@ -148,51 +136,50 @@ static void collect_cycles(u64 execution)
 		taken = 0;
 	for (; taken < nr_lock_cycles; taken++) {
 		const struct lock_cycle *c = &lock_cycles[taken];
-		u64 signature = mix(17, XP_K_LOCK_ORDER);
-
-		for (k = 0; k < c->length; k++)
-			signature = mix(signature, (u64)c->classes[k]);
-		f = add(signature, XP_K_LOCK_ORDER, execution);
-		if (!f)
-			continue;
-		f->finding = (struct finding){
+		const struct finding finding = {
 			.kind = XP_K_LOCK_ORDER, .task = c->tasks[0], .other_task = -1, .object = -1, .pc = c->pc[0],
 			.text = c->length == 1 ? "locks of one class, one inside the other" :
 						 "the locks are taken in different orders",
 			.detail = (u64)taken, .node = engine.depth - 1, .event = -1,
 		};
+		u64 signature = finding_signature(&finding);
+
+		f = known(signature) ? NULL : add(signature, XP_K_LOCK_ORDER, execution);
+		if (f)
+			f->finding = finding;
 	}
 }
 
 bool failures_collect(u64 execution)
 {
 	bool news = false;
-	int i, k;
+	int i;
 
 	for (i = 0; i < engine.nr_findings; i++) {
 		const struct finding *f = &engine.findings[i];
+		struct found *same;
 		u64 signature;
 
 		if (scenario.expected >> f->kind & 1)
 			continue;
 		signature = finding_signature(f);
-		for (k = 0; k < nr_found && found[k].signature != signature; k++)
-			;
-		if (k < nr_found) {
-			found[k].count++;
+		same = known(signature);
+		if (same) {
+			same->count++;
 			/* With the contract kept it is the graver for it. */
-			if (found[k].clauses && !monitor_clauses) {
-				free(found[k].choices);
-				found[k].choices = copy_schedule(&found[k].length);
-				found[k].clauses = 0;
-				found[k].finding = *f;
-				found[k].preemptions = engine.preemptions;
+			if (same->clauses && !monitor_clauses) {
+				free(same->choices);
+				same->choices = copy_schedule(&same->length);
+				same->clauses = 0;
+				same->finding = *f;
+				same->preemptions = engine.preemptions;
 			}
 			continue;
 		}
-		if (add(signature, f->kind, execution)) {
-			found[nr_found - 1].finding = *f;
-			found[nr_found - 1].site = site_of(f);
+		same = add(signature, f->kind, execution);
+		if (same) {
+			same->finding = *f;
+			same->type = f->object >= 0 ? record_type(f->object) : NULL;
 			news = true;
 		}
 	}
@@ -201,6 +188,11 @@ bool failures_collect(u64 execution)
 		news = true;
 	}
 	return news;
+}
+
+static bool same_type(const struct found *a, const struct found *b)
+{
+	return a->type == b->type || (a->type && b->type && !strcmp(a->type, b->type));
 }
 
 /*
@@ -216,7 +208,7 @@ void failures_merge_predictions(void)
 
 		for (k = 0; f->finding.by_order && k < nr_found && !same; k++)
 			if (!found[k].finding.by_order && found[k].finding.kind == f->finding.kind &&
-			    found[k].site == f->site && !found[k].clauses == !f->clauses)
+			    same_type(&found[k], f) && !found[k].clauses == !f->clauses)
 				same = &found[k];
 		if (!same)
 			continue;

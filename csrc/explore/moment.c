@@ -121,7 +121,7 @@ int monitor_report_begin(int device, const struct record *r)
 	c->record = r;
 	c->number = (u64)++nr_tokens;
 	c->grpid = (u32)r->b;
-	c->pasid = (s16)r->c;
+	c->pasid = (u32)r->c;
 	tell(c);
 	return nr_tokens - 1;
 }
@@ -365,7 +365,7 @@ int monitor_attach_begin(int op, int device, int pasid, int handler)
 	c = call(CALL_ATTACH_BEGIN);
 	c->op = (s16)op;
 	c->device = (s16)device;
-	c->pasid = (s16)pasid;
+	c->pasid = pasid;
 	c->result = op == XP_DETACH ? NOTHING : monitor_new_space(handler);
 	tell(c);
 	return c->result;
@@ -379,7 +379,7 @@ void monitor_attach_end(int op, int device, int pasid, int result)
 	c = call(CALL_ATTACH_END);
 	c->op = (s16)op;
 	c->device = (s16)device;
-	c->pasid = (s16)pasid;
+	c->pasid = pasid;
 	c->result = result;
 	tell(c);
 }

@@ -84,7 +84,7 @@ static bool judge_report_begin(const struct call *c)
 
 	*t = (struct token){
 		.task = (s16)task, .nth = (s16)monitor_nth_report[task]++, .device = c->device, .last = r->e & 1,
-		.grpid = (u32)r->b, .pasid = r->c >= 0 ? (u32)r->c : 0, .code = -1,
+		.grpid = (u32)r->b, .pasid = (u32)r->c, .code = -1,
 		.record = monitor_now->record, .begun = ++monitor_date, .space = -1, .resolved = -1,
 		.removals = (s16)s->removals, .launched = 0x7fff, .readded = s->adding,
 		.queues = (u16)seen->queues,

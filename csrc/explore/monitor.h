@@ -81,11 +81,11 @@ enum call_kind {
 struct call {
 	u8 kind;
 	bool known;		/* RESPONSE: to a request that was made */
-	s16 op, device, queue, pasid;
+	s16 op, device, queue;
 	int held;
 	s32 result;		/* attach: the new address space */
 	u64 number, expected;	/* of requests; expected: which its owner gave the answer for */
-	u32 grpid, answer_pasid, code;
+	u32 grpid, pasid, answer_pasid, code;	/* pasid 0: none */
 	const struct record *record;
 	const void *pc;		/* in the core, where it is called from there */
 	int event;		/* of the history, when there is one */

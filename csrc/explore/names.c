@@ -212,6 +212,29 @@ const char *record_object(u64 addr)
 			   member_of(o, (u32)(plain - (u64)heap_base) - o->base, member, sizeof(member)));
 }
 
+const char *record_type(int object)
+{
+	return name_of(&heap_objects[object]);
+}
+
+/* ".users", without where in it; of what has no members by name "[8]", and of shared memory "[0]", as the caller has it. */
+const char *record_field(int object, u64 addr, char *text, size_t room)
+{
+	const struct object *o = &heap_objects[object];
+	const struct type *type = type_of(o);
+	u32 offset = (u32)((addr & ~ADDR_LOCK_BIT) - (u64)heap_base) - o->base;
+
+	if (!(type && type->members)) {
+		text[0] = '\0';
+		if (offset || (type && !strcmp(type->name, "memory")))
+			snprintf(text, room, "[%u]", offset);
+		return text;
+	}
+	member_of(o, offset, text, room);
+	text[strcspn(text, "+")] = '\0';
+	return text;
+}
+
 const char *record_whole(int object)
 {
 	return record_text("%s#%d", name_of(&heap_objects[object]), number_of(object));

@@ -20,7 +20,7 @@ bool program_respond_ready(struct task *t)
 {
 	const struct record *r = &scenario.records[t->record];
 
-	return driver_is_held(r->a, (u32)r->b, r->c);
+	return driver_is_held(r->a, (u32)r->b, (u32)r->c);
 }
 
 /* All that came before somebody gave up: that nobody could go on is why. */
@@ -53,10 +53,10 @@ static int respond(const struct record *r)
 	struct task *t = engine.current;
 
 	t->gives_up = false;
-	wait_op(OP_RESPOND, driver_held_addr(r->a, (u32)r->b, r->c), NULL);
+	wait_op(OP_RESPOND, driver_held_addr(r->a, (u32)r->b, (u32)r->c), NULL);
 	if (t->gives_up)
 		hb_after_all(&quiet);
-	return driver_respond(r, t->gives_up && !driver_is_held(r->a, (u32)r->b, r->c));
+	return driver_respond(r, t->gives_up && !driver_is_held(r->a, (u32)r->b, (u32)r->c));
 }
 
 static void run(const struct record *r)

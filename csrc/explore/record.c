@@ -113,7 +113,7 @@ static void write_step(struct xp_step *s, const struct event *e)
 		.before = e->before, .after = e->after, .point = e->point, .nr_held = e->nr_held,
 		.place = record_place(e->pc), .task_ordinal = e->node >= 0 ? engine.nodes[e->node].ordinal : 0,
 	};
-	if (e->has_values && (heap_has((u64)e->before) || heap_has((u64)e->after))) {
+	if (e->has_values && (is_address((u64)e->before) || is_address((u64)e->after))) {
 		s->has_values = 0;
 		s->text = e->before == e->after ? pointer_text(e->after) :
 			  record_text("%s -> %s", pointer_text(e->before), pointer_text(e->after));
@@ -190,6 +190,23 @@ static void write_runs(struct found *f)
 	f->face.nr_runs = n;
 }
 
+/* The numbers by which the schedule names tasks: they are this search's. */
+static void write_tasks(struct found *f)
+{
+	struct xp_task *tasks = calloc((size_t)engine.nr_ids + 1, sizeof(*tasks));
+	int i;
+
+	if (!tasks)
+		return;
+	for (i = 0; i < engine.nr_ids; i++) {
+		tasks[i] = (struct xp_task){ .parent = engine.tasks[i + 1].parent, .nth = engine.tasks[i + 1].nth, .section = -1 };
+		if (engine.used >> (i + 1) & 1)
+			tasks[i].name = xp_task_name(i + 1, &tasks[i].section);
+	}
+	f->face.tasks = tasks;
+	f->face.nr_tasks = engine.nr_ids;
+}
+
 /* Which step of the trace begins the node. */
 static int step_of_node(const int *index_of, int node)
 {
@@ -255,10 +272,11 @@ void record_failure(struct found *f)
 		.kind = f->finding.kind, .rank = f->rank, .confirmed = f->finding.kind != XP_K_LOCK_ORDER,
 		.clauses = f->clauses, .contract_kept = !f->clauses, .execution = f->execution, .count = f->count,
 		.minimal = f->minimal, .culprit_first = -1, .culprit_second = -1, .nr_dropped = f->nr_dropped,
-		.dropped = f->dropped, .hash = engine.hash, .signature = record_text("%016llx", (unsigned long long)f->signature),
+		.dropped = f->dropped, .hash = engine.hash,
 	};
 	if (!finding) {
 		face->message = "the failure did not show again when its schedule was repeated";
+		face->signature = face->message;
 		face->kind = XP_K_EXPLORER;
 		return;
 	}
@@ -267,12 +285,14 @@ void record_failure(struct found *f)
 		face->clauses = monitor_clauses;
 		face->contract_kept = !monitor_clauses;
 	}
+	face->signature = signature_text(finding, face->clauses);
 	index_of = calloc((size_t)engine.nr_events + 1, sizeof(*index_of));
 	if (!index_of)
 		return;
 	write_steps(f, finding, index_of);
 	record_sites(f, finding, index_of);
 	write_runs(f);
+	write_tasks(f);
 	if (f->culprit[0] >= 0) {
 		face->culprit_first = step_of_node(index_of, f->culprit[0]);
 		face->culprit_second = step_of_node(index_of, f->culprit[1]);

@@ -5,6 +5,7 @@
  * What a call may return depends on the facts of its core, and on what the device was while it ran: on which queue, with
  * which handler. Unless a change of that overlapped it, there is exactly one right result.
  */
+#include <linux/bug.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -95,6 +96,21 @@ static u64 mix(u64 a, u64 b)
 	return a ^ a >> 31;
 }
 
+static u64 mix_text(u64 h, const char *text)
+{
+	for (; *text; text++)
+		h = mix(h, (u8)*text);
+	return h;
+}
+
+/* By what it says: the site itself is elsewhere in another process. */
+static u64 mix_warn(const struct warn_hit *hit)
+{
+	const struct warn_site *site = hit->site;
+
+	return mix(mix(mix_text(mix_text(4, site->function), site->reason), (u64)site->line), hit->hits);
+}
+
 /* The order in which independent things happened is no part of it. */
 u64 monitor_outcome(void)
 {
@@ -110,7 +126,7 @@ u64 monitor_outcome(void)
 	for (i = 0; i < nr_values; i++)
 		sum += mix(mix(mix(2, (u64)values[i].task << 16 | (u64)values[i].nth), (u64)values[i].value), 3);
 	for (i = 0; i < nr_warn_hits; i++)
-		sum += mix(mix(4, (u64)warn_hits[i].site), warn_hits[i].hits);
+		sum += mix_warn(&warn_hits[i]);
 	return sum;
 }
 

@@ -25,6 +25,12 @@ static bool in(s32 value, s32 first, s32 behind)
 	return value >= first && value < behind;
 }
 
+/* A request may carry any PASID. */
+static bool is_attachable(s32 pasid)
+{
+	return in(pasid, 0, PASID_LIMIT);
+}
+
 static bool is_base(s32 base)
 {
 	return in(base, -1, XP_REGISTERS);
@@ -52,11 +58,11 @@ static const char *check(const struct record *r, int i, int first, int behind)
 
 	switch (r->op) {
 	case XP_REPORT:
-		if (!in(r->a, 0, s->nr_devices) || r->c < -1 || (r->d & ~15))
+		if (!in(r->a, 0, s->nr_devices) || (r->d & ~15))
 			break;
 		return NULL;
 	case XP_RESPOND:
-		if (!in(r->a, 0, s->nr_devices) || r->c < -1 || !in(r->d, 0, 3) || !in(r->e, 0, 2))
+		if (!in(r->a, 0, s->nr_devices) || !in(r->d, 0, 3) || !in(r->e, 0, 2))
 			break;
 		return NULL;
 	case XP_REMOVE:
@@ -76,11 +82,11 @@ static const char *check(const struct record *r, int i, int first, int behind)
 		return NULL;
 	case XP_ATTACH:
 	case XP_REPLACE:
-		if (!in(r->a, 0, s->nr_devices) || !in(r->b, XP_H_SVA, XP_H_DROP + 1) || r->c < -1)
+		if (!in(r->a, 0, s->nr_devices) || !in(r->b, XP_H_SVA, XP_H_DROP + 1) || !is_attachable(r->c))
 			break;
 		return NULL;
 	case XP_DETACH:
-		if (!in(r->a, 0, s->nr_devices) || r->c < -1)
+		if (!in(r->a, 0, s->nr_devices) || !is_attachable(r->c))
 			break;
 		return NULL;
 	case XP_FAIL_ALLOC:
@@ -239,7 +245,7 @@ static const char *check_devices(void)
 	for (i = 0; i < scenario.nr_devices; i++) {
 		const struct record *r = &scenario.records[scenario.devices[i]];
 
-		if (!in(r->a, -1, scenario.nr_queues) || !in(r->b, -1, XP_H_DROP + 1) || r->c < -1 ||
+		if (!in(r->a, -1, scenario.nr_queues) || !in(r->b, -1, XP_H_DROP + 1) || !is_attachable(r->c) ||
 		    !in(r->d, -1, scenario.nr_locks) || !in(r->f, -1, i))
 			return wrong("record %d: an operand of device %d names nothing", scenario.devices[i], i);
 	}

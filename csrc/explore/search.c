@@ -464,6 +464,7 @@ static int enter(const s32 *code, size_t nr_words, const struct xp_options *want
 	}
 	failures_reset();
 	record_reset();
+	signatures_reset();
 	outcomes_reset();
 	hot_reset();
 	lock_order_reset();
@@ -568,23 +569,54 @@ int xp_explore(const int32_t *code, size_t nr_words, const struct xp_options *wa
 	return 0;
 }
 
-int xp_replay(const int32_t *code, size_t nr_words, const struct xp_options *wanted, const struct xp_run *steps,
-	      int nr_runs, struct xp_result *out, struct xp_divergence *divergence)
+/* A schedule whose tasks or records cannot be those of any search. */
+static bool schedule_is_sound(const struct xp_schedule *schedule)
+{
+	int i;
+
+	for (i = 0; i < schedule->nr_dropped; i++)
+		if (schedule->dropped[i] < 0 || schedule->dropped[i] >= scenario.nr_records)
+			return false;
+	for (i = 0; i < schedule->nr_tasks; i++)
+		if (!engine_number_task(schedule->tasks[i].parent, schedule->tasks[i].nth))
+			return false;
+	return true;
+}
+
+static void drop(struct found *f, const struct xp_schedule *schedule)
+{
+	int i;
+
+	f->dropped = schedule->nr_dropped ? calloc((size_t)schedule->nr_dropped, sizeof(*f->dropped)) : NULL;
+	for (i = 0; f->dropped && i < schedule->nr_dropped; i++)
+		f->dropped[f->nr_dropped++] = schedule->dropped[i];
+}
+
+int xp_replay(const int32_t *code, size_t nr_words, const struct xp_options *wanted, const struct xp_schedule *schedule,
+	      struct xp_result *out, struct xp_divergence *divergence)
 {
 	int ret = enter(code, nr_words, wanted), i;
 
 	memset(divergence, 0, sizeof(*divergence));
 	if (ret)
 		return ret;
-	replay_runs(steps, nr_runs, divergence);
+	if (!schedule_is_sound(schedule)) {
+		leave();
+		return fail(-EINVAL, "the schedule is of tasks or operations that there are none of");
+	}
+	for (i = 0; i < schedule->nr_dropped; i++)
+		scenario.dropped[schedule->dropped[i]] = 1;
+	replay_runs(schedule->runs, schedule->nr_runs, divergence);
 	strategy_now = XP_S_AUTO;
 	result.executions = 1;
 	result.deepest = engine.depth;
 	if (!divergence->happened && failures_collect(1))
 		result.first_failure = 1;
 	failures_finish();
-	for (i = 0; i < nr_found; i++)
+	for (i = 0; i < nr_found; i++) {
+		drop(&found[i], schedule);
 		record_failure(&found[i]);
+	}
 	result.nr_failures = nr_found;
 	divergence->kind = nr_found ? found[0].finding.kind : XP_K_NONE;
 	result.seconds = now_seconds() - began;

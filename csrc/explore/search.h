@@ -21,8 +21,11 @@
 
 /* --- scenario.c --- */
 
+/* A device has PASIDs below. */
+#define PASID_LIMIT (1 << 20)
+
 struct record {
-	s32 op, a, b, c, d, e, f, g;
+	s32 op, a, b, c, d, e, f, g, h;
 };
 
 struct section {
@@ -72,11 +75,11 @@ int driver_attach(int device, int handler, int pasid, bool replace, int space);
 void driver_detach(int device, int pasid);
 int driver_report(const struct record *r);
 int driver_respond(const struct record *r, bool gives_up);
-bool driver_is_held(int device, u32 grpid, int pasid);
+bool driver_is_held(int device, u32 grpid, u32 pasid);
 void driver_answer_held(void);
 u64 driver_token_of(const struct iopf_group *group, const void *pc);
 void driver_look_at(struct iopf_group *group, const void *pc);	/* which requests it consists of */
-u64 driver_held_addr(int device, u32 grpid, int pasid);
+u64 driver_held_addr(int device, u32 grpid, u32 pasid);
 struct mutex *driver_lock(int index);
 void driver_free_locks(void);
 void driver_name_lock(const struct lock_class *class, char *text, size_t room);
@@ -217,6 +220,13 @@ extern const struct choice *schedule_choices;
 extern int schedule_length, schedule_diverged;
 extern bool schedule_free_after, schedule_lenient;	/* behind its end: lowest task first, without preemption */
 
+/* --- signature.c: what makes two failures the same --- */
+
+void signatures_reset(void);
+/* Equal where the words are, but for what the driver broke of its contract. Of the execution that just ran. */
+u64 finding_signature(const struct finding *f);
+const char *signature_text(const struct finding *f, unsigned int clauses);
+
 /* --- failures: failure.c, record.c, shrink.c --- */
 
 struct found {
@@ -224,7 +234,7 @@ struct found {
 	u64 signature;
 	u64 count, execution;
 	unsigned int clauses;
-	const void *site;	/* that its object was allocated at */
+	const char *type;	/* of its object */
 	int rank, order;	/* order: in which they were found */
 	int length;
 	struct choice *choices;
@@ -243,7 +253,6 @@ extern int nr_found;
 void failures_reset(void);
 /* Notes what the execution that just ended showed. True: something that was not known. */
 bool failures_collect(u64 execution);
-u64 finding_signature(const struct finding *f);
 void failures_merge_predictions(void);
 /* In the execution that just ran. */
 bool failure_shows(const struct found *f);
@@ -256,6 +265,8 @@ void record_reset(void);
 const char *record_text(const char *format, ...) __printf(1, 2);
 const char *record_object(u64 addr);
 const char *record_whole(int object);	/* without a member */
+const char *record_type(int object);	/* without a number */
+const char *record_field(int object, u64 addr, char *text, size_t room);
 const char *record_task(int task);
 struct xp_place record_place(const void *pc);
 void record_site(struct xp_site *sites, int *n, int task, int step, const void *pc, const char *what, const char *object);

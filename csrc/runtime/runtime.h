@@ -31,6 +31,20 @@ KERNEL_API struct workqueue_struct *current_workqueue(void);
 /* Called in the thread that ran an item, before the item counts as finished. One for all queues; NULL: none. */
 KERNEL_API extern void (*workqueue_after_item)(void);
 
+/* --- what a lock or a count has become: for benchmarks --- */
+
+enum runtime_regime {
+	REGIME_UNUSED,	/* nobody took or changed it yet */
+	REGIME_OWNED,	/* it serves the one thread that uses it */
+	REGIME_SHARED,	/* it serves all threads alike, for good. A runtime that knows no other way always says so */
+};
+
+struct mutex;
+struct refcount_struct;
+
+KERNEL_API enum runtime_regime mutex_regime(const struct mutex *lock);
+KERNEL_API enum runtime_regime refcount_regime(const struct refcount_struct *r);
+
 /* --- waiting (shared/wait.c) --- */
 
 /*
@@ -49,8 +63,15 @@ KERNEL_API bool wait_interrupted(void);
 KERNEL_API void slab_fail_nth(unsigned long n);
 /* What is left of it: 0 once it fired. */
 KERNEL_API unsigned long slab_fail_nth_left(void);
-/* Objects that are allocated now. */
+/* Objects that are allocated now. After a fork: by the child. */
 KERNEL_API long slab_live(void);
+/*
+ * Is there no queue? Then memory that the runtime keeps for the next object goes back to the system, now and as soon as
+ * more of it is not used any more.
+ */
+KERNEL_API void slab_set_idle(bool idle);
+/* What it has from the system for objects, used or kept; 0 where each object is the C library's. */
+KERNEL_API size_t slab_bytes(void);
 /* Calls visit for each place with live objects. It neither allocates nor frees. */
 KERNEL_API void slab_for_each_site(void (*visit)(const struct slab_site *site, long live, void *arg), void *arg);
 

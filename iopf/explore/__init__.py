@@ -20,7 +20,7 @@
 
 from __future__ import annotations
 
-from .library import find_scenario, scenario_names
+from .library import ScenarioError, find_scenario, scenario_names
 from .replay import DidNotReproduce, replay
 from .result import ExplorationFailed, Failure, Hot, Outcome, Progress, Result, Run, Site, Step
 from .scenario import KINDS, Device, Operation, Queue, Scenario, Task
@@ -29,6 +29,6 @@ from .token import VersionMismatch
 
 __all__ = [
     "KINDS", "Device", "DidNotReproduce", "ExplorationFailed", "Failure", "Hot", "Interrupted", "Operation", "Outcome",
-    "Progress", "Queue", "Result", "Run", "Scenario", "Site", "Step", "Task", "VersionMismatch", "explore",
-    "find_scenario", "replay", "scenario_names",
+    "Progress", "Queue", "Result", "Run", "Scenario", "ScenarioError", "Site", "Step", "Task", "VersionMismatch",
+    "explore", "find_scenario", "replay", "scenario_names",
 ]

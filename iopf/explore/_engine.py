@@ -11,10 +11,13 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from .._runtime import load_extension
 from ..exceptions import IopfError
+from .lines import Place
+from .lines import find as find_line
 
 __all__ = ["Engine", "get", "names", "text", "turn"]
 
@@ -35,17 +38,43 @@ class Engine:
             raise RuntimeError(f"the explorer cannot work in this process: {text(self.ffi, why)}")
         #: Called with (struct xp_progress *): not 0 stops the search. Set by the search that runs.
         self.on_progress: Callable[[Any], int] | None = None
+        #: What a record of the scenario is called in a signature. Set by the search that runs.
+        self.on_record: Callable[[int], str] | None = None
         #: What a callback raised; the search re-raises it when C is back.
         self.error: BaseException | None = None
+        self._functions: dict[str, Any] = {}
         self.ffi.def_extern(name="xp_on_progress", error=1, onerror=self._keep)(self._progress)
+        self.ffi.def_extern(name="xp_on_function", error=self.ffi.NULL, onerror=self._keep)(self._function)
 
     def _progress(self, _arg: Any, progress: Any) -> int:
+        if self.error is not None:
+            return 1
         return self.on_progress(progress) if self.on_progress is not None else 0
 
-    def _keep(self, _type: Any, error: BaseException, _traceback: Any) -> int:
-        # The first one: after it the search is told to stop, and nothing calls again.
+    def place(self, raw: Any) -> Place | None:
+        """A ``struct xp_place`` with its file, line and function; None: it is an operation of the scenario."""
+        if not raw.file:
+            return None
+        place = find_line(os.fsdecode(self.ffi.string(raw.file)), raw.offset)
+        symbol = text(self.ffi, raw.symbol)
+        return replace(place, function=symbol) if symbol and not place.function else place
+
+    def _function(self, raw: Any) -> Any:
+        place = self.place(raw)
+        if place is not None:
+            name = place.function or place.file
+        elif self.on_record is not None:
+            name = self.on_record(raw.offset)
+        else:
+            return self.ffi.NULL
+        if name not in self._functions:  # it has to stay when this has returned
+            self._functions[name] = self.ffi.new("char[]", name.encode())
+        return self._functions[name]
+
+    def _keep(self, _type: Any, error: BaseException, _traceback: Any) -> Any:
+        # The first one: after it the search is told to stop. An interrupt in a function's name counts as well.
         self.error = self.error or error
-        return 1
+        return None  # the value of error= above
 
     def check(self, result: int, what: str) -> None:
         """Raises what a result of the C face means."""
@@ -91,7 +120,7 @@ def turn() -> Iterator[Engine]:
         engine.error = None
         yield engine
     finally:
-        engine.on_progress = None
+        engine.on_progress = engine.on_record = None
         _owner = None
         _turn.release()
 

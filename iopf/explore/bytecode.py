@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Scenarios as numbers: what ``csrc/explore/explore.h`` describes, from operations, and back to text.
 
-A record is an opcode and seven operands, all int32. One table for each form of scenario says which value of an
+A record is an opcode and eight operands, all int32. One table for each form of scenario says which value of an
 operation goes to which operand; compiling, checking of JSON, and the disassembler all read it.
 """
 
@@ -19,12 +19,23 @@ if TYPE_CHECKING:
 
 __all__ = ["FRAMEWORK", "LOW_LEVEL", "Compiled", "Record", "compile_scenario", "disassemble"]
 
-WORDS = 8
-OPERANDS = "abcdefg"
+WORDS = 9
+OPERANDS = "abcdefgh"
 
 
 def _none(value: Any) -> int:
     return -1 if value is None else int(value)
+
+
+def _u32(value: Any) -> int:
+    """32 bits without a sign, as the int32 that has the same; 0 for None."""
+    number = int(value or 0) & 0xFFFFFFFF
+    return number - (1 << 32) if number >> 31 else number
+
+
+def _upper(value: Any) -> int:
+    """The upper half of 64 bits."""
+    return _u32(int(value) >> 32)
 
 
 def _code(value: str) -> int:
@@ -35,11 +46,11 @@ def _code(value: str) -> int:
 #: ``lock`` and ``handler`` become numbers in :func:`compile_scenario`; ``returns`` None is XP_ANY.
 FRAMEWORK: dict[str, tuple[str, tuple[tuple[str, str, Callable[[Any], int]], ...]]] = {
     "report": ("XP_REPORT", (
-        ("a", "device", int), ("b", "grpid", int), ("c", "pasid", _none), ("d", "perm", parse_perm), ("e", "last", int),
-        ("f", "addr", int), ("g", "returns", _none),
+        ("a", "device", int), ("b", "grpid", _u32), ("c", "pasid", _u32), ("d", "perm", parse_perm), ("e", "last", int),
+        ("f", "addr", _u32), ("h", "addr", _upper), ("g", "returns", _none),
     )),
     "respond": ("XP_RESPOND", (
-        ("a", "device", int), ("b", "grpid", int), ("c", "pasid", _none), ("d", "code", _code), ("e", "free", int),
+        ("a", "device", int), ("b", "grpid", _u32), ("c", "pasid", _u32), ("d", "code", _code), ("e", "free", int),
     )),
     "remove": ("XP_REMOVE", (("a", "queue", int), ("b", "device", int))),
     "add": ("XP_ADD", (("a", "queue", int), ("b", "device", int), ("g", "returns", _none))),
@@ -47,10 +58,10 @@ FRAMEWORK: dict[str, tuple[str, tuple[tuple[str, str, Callable[[Any], int]], ...
     "discard_partial": ("XP_DISCARD", (("a", "queue", int), ("g", "returns", _none))),
     "free_queue": ("XP_FREE_QUEUE", (("a", "queue", int),)),
     "close": ("XP_CLOSE", (("a", "device", int),)),
-    "attach": ("XP_ATTACH", (("a", "device", int), ("b", "handler", _none), ("c", "pasid", _none),
+    "attach": ("XP_ATTACH", (("a", "device", int), ("b", "handler", _none), ("c", "pasid", _u32),
                              ("g", "returns", _none))),
-    "detach": ("XP_DETACH", (("a", "device", int), ("c", "pasid", _none))),
-    "replace": ("XP_REPLACE", (("a", "device", int), ("b", "handler", _none), ("c", "pasid", _none),
+    "detach": ("XP_DETACH", (("a", "device", int), ("c", "pasid", _u32))),
+    "replace": ("XP_REPLACE", (("a", "device", int), ("b", "handler", _none), ("c", "pasid", _u32),
                                ("g", "returns", _none))),
     "fail_next_alloc": ("XP_FAIL_ALLOC", (("a", "n", int),)),
     "lock": ("XP_LOCK", (("a", "lock", _none),)),
@@ -123,15 +134,6 @@ class Compiled:
     words: array.array[int]
     records: tuple[Record, ...]
 
-    def without(self, dropped: tuple[int, ...]) -> Compiled:
-        """With the operations of these records made into nothing; all others keep their numbers."""
-        words = array.array("i", self.words)
-        for index in dropped:
-            if self.records[index].operation is None:
-                continue
-            words[index * WORDS : (index + 1) * WORDS] = array.array("i", [0] * WORDS)
-        return Compiled(words, self.records)
-
 
 class _Compiler:
     def __init__(self, lib: Any):
@@ -156,9 +158,9 @@ class _Compiler:
             elif key == "lock":
                 operands[letter] = self.locks.index(str(value))
             elif key == "body" and value is not None:
-                operands[letter] = self.bodies.index(value)
+                operands[letter] = self.bodies.index(str(value))
             elif prefix and value is not None:
-                operands[letter] = getattr(self.lib, prefix + value.upper())
+                operands[letter] = getattr(self.lib, prefix + str(value).upper())
             elif value is None:
                 operands[letter] = -1 if number is _none else 0
             else:
@@ -181,7 +183,7 @@ def compile_scenario(scenario: BaseScenario, lib: Any) -> Compiled:
             "XP_DEF_DEVICE",
             a=device.get("queue", -1),
             b=-1 if handler is None else getattr(lib, f"XP_H_{handler.upper()}"),
-            c=device.get("pasid", -1),
+            c=device.get("pasid") or 0,
             d=-1 if lock is None else compiler.locks.index(lock),
             e=int(device.get("user_pasid_table", False)),
             f=device.get("group", -1),

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""``iopf explore``, ``iopf replay``, ``iopf scenarios``.
-
-Exit codes: 0 fine, 1 found something, 2 usage or unusable input (a search that says nothing, too), 130 interrupted.
-"""
+"""``iopf explore``, ``iopf replay``, ``iopf scenarios``. Exit codes: iopf/_exit.py."""
 
 from __future__ import annotations
 
@@ -12,13 +9,17 @@ import sys
 import time
 from typing import Any, TextIO
 
+from .. import _exit
 from .._cores import named
+from .._exit import ACCEPTABLE, FINE, FOUND, INTERRUPTED, NO_VERDICT, UNUSABLE
+from .._facets import parse_facets
+from .._hints import said
+from .._options import count, count_or_zero, seconds, small_or_zero
 from .._source import CoreSourceError
 from .result import Failure, Progress, Result
 
 __all__ = ["register"]
 
-FINE, FOUND, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 STRATEGIES = ("auto", "dpor", "naive", "sleep", "bound", "random", "estimate")
 
 
@@ -27,18 +28,23 @@ def register(subparsers: Any) -> None:
     explore = subparsers.add_parser(
         "explore", help="execute every interleaving of a scenario",
         description="Executes every interleaving of a scenario on a core and checks each one.",
+        epilog=_exit.epilog(("check", "explore")),
     )
     explore.add_argument(
-        "scenario", metavar="SCENARIO", help="a name ('iopf scenarios' lists them), file.py:name, file.json"
+        "scenario", metavar="SCENARIO", help="a name ('iopf scenarios' lists them), file.py:name (file.py alone lists its"
+        " names), file.json"
     )
     explore.add_argument(
         "--core", default="iopf", metavar="NAME", help="the core to run it on (iopf), or a kernel file"
     )
     explore.add_argument("--strategy", default="auto", choices=STRATEGIES, help="how to search (auto)")
-    explore.add_argument("--budget", type=_positive, default=60.0, metavar="SECONDS", help="stop after that long (60)")
-    explore.add_argument("--max-executions", type=_count, metavar="N", help="stop after so many executions")
-    explore.add_argument("--bound", type=_count_or_zero, metavar="N", help="of strategy bound: at most N preemptions")
-    explore.add_argument("--seed", type=_count_or_zero, default=0, metavar="N", help="of what is random (0)")
+    explore.add_argument("--budget", type=seconds, default=60.0, metavar="SECONDS", help="stop after that long (60)")
+    explore.add_argument("--max-executions", type=count, metavar="N", help="stop after so many executions")
+    explore.add_argument("--bound", type=small_or_zero, metavar="N", help="of strategy bound: at most N preemptions")
+    explore.add_argument("--seed", type=count_or_zero, default=0, metavar="N", help="of what is random (0)")
+    explore.add_argument(
+        "--accept", action="append", default=[], choices=ACCEPTABLE, help="this verdict is enough, too (may be repeated)"
+    )
     explore.add_argument("--all-failures", action="store_true", help="search on after a failure, list one of each")
     explore.add_argument("--every-event", action="store_true", help="traces with every event, nothing folded")
     explore.add_argument("--json", action="store_true", help="the result as JSON")
@@ -47,10 +53,14 @@ def register(subparsers: Any) -> None:
     replay = subparsers.add_parser(
         "replay", help="run one execution again, by its token",
         description="Runs the execution that a token describes. Exit code 1: it fails as recorded; 0: it passes now;"
-        " 2: it does not follow the recorded schedule any more.",
+        " 3: it did not reproduce, because it does not follow the recorded schedule any more or fails in another way.",
     )
     replay.add_argument("token", metavar="TOKEN", help="what a trace ends with")
     replay.add_argument("--core", metavar="NAME", help="another core than the token's, or a kernel file")
+    replay.add_argument(
+        "--facet", action="append", default=[], metavar="NAME=VALUE",
+        help="override a facet of the kernel file that --core names (may be repeated)",
+    )
     replay.add_argument("--every-event", action="store_true", help="the trace with every event, nothing folded")
     replay.add_argument("--json", action="store_true", help="the result as JSON")
     replay.set_defaults(run=run_replay)
@@ -58,30 +68,9 @@ def register(subparsers: Any) -> None:
     scenarios = subparsers.add_parser(
         "scenarios", help="list the scenarios", description="Lists the scenarios by name."
     )
-    scenarios.add_argument("name", nargs="?", metavar="SCENARIO", help="show this one")
+    scenarios.add_argument("name", nargs="?", metavar="SCENARIO", help="show this one; file.py: list those of the file")
     scenarios.add_argument("--json", action="store_true", help="as JSON")
     scenarios.set_defaults(run=run_scenarios)
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f"{text}: takes a number above 0")
-    return value
-
-
-def _count_or_zero(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text}: takes 0 or more")
-    return value
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text}: takes 1 or more")
-    return value
 
 
 # --- progress ---
@@ -144,7 +133,7 @@ class ProgressLine:
 
 
 def _fail(message: object) -> int:
-    print(f"iopf: {message}", file=sys.stderr)
+    print(f"iopf: {said(message)}", file=sys.stderr)
     return UNUSABLE
 
 
@@ -174,17 +163,18 @@ def _print_result(result: Result, every_event: bool, all_failures: bool) -> None
         print("  most branches come from " + "; ".join(map(str, result.hottest[:3])))
 
 
-def _exit_code(result: Result) -> int:
-    if result.failures:
-        return FOUND
-    if result.interrupted:
-        return INTERRUPTED
-    return UNUSABLE if result.verdict == "inconclusive" and result.strategy != "estimate" else FINE
+def _evidence(result: Result, accept: list[str]) -> _exit.Evidence:
+    """What an exploration shows. "pass" has its own evidence (result.verdict_of)."""
+    good = result.verdict == "pass" or result.verdict in accept
+    return _exit.Evidence(
+        good=int(good and result.executions > 0), bad=len(result.failures),
+        unknown=() if good or result.failures else (str(result),), interrupted=result.interrupted,
+    )
 
 
 def run_explore(arguments: argparse.Namespace) -> int:
     """``iopf explore``."""
-    from .library import find_scenario
+    from .library import FileAlone, find_scenario
     from .search import Interrupted, explore
 
     line = ProgressLine(sys.stderr) if sys.stderr.isatty() else None
@@ -195,14 +185,17 @@ def run_explore(arguments: argparse.Namespace) -> int:
             max_executions=arguments.max_executions, seed=arguments.seed, bound=arguments.bound,
             all_failures=arguments.all_failures, progress=line,
         )
-        code = _exit_code(result)
+        evidence = _evidence(result, arguments.accept)
     except Interrupted as interrupted:
-        result, code = interrupted.result, INTERRUPTED
+        result, evidence = interrupted.result, _exit.Evidence(interrupted=True)
+    except FileAlone as file:
+        return _fail(f"{file.path}: which of its scenarios? {file.path}:NAME. {file.listed()}")
     except (CoreSourceError, LookupError, ValueError) as error:
-        return _fail(error.args[0] if type(error) is LookupError and error.args else error)
+        return _fail(error)
     finally:
         if line is not None:
             line.clear()
+    code = arguments.decided = _exit.decide(evidence)
     if arguments.json:
         print(result.to_json())
     else:
@@ -215,19 +208,19 @@ def run_replay(arguments: argparse.Namespace) -> int:
     from .replay import DidNotReproduce, replay
 
     try:
-        result = replay(arguments.token, core=named(arguments.core) if arguments.core else None)
+        result = replay(arguments.token, core=named(arguments.core, parse_facets(arguments.facet)))
     except DidNotReproduce as error:
-        failed = error.result is not None and error.result.failure is not None
+        passes = error.step is None and error.result is not None and error.result.failure is None
         if arguments.json:
             print(json.dumps({
                 "reproduced": False, "message": str(error), "step": error.step, "expected": error.expected,
                 "found": error.found, "result": error.result.to_dict() if error.result else None,
             }, indent=1))
         else:
-            print(f"It did not reproduce: {error}")
+            print(f"{'It passes now' if passes else 'It did not reproduce'}: {error}")
             if error.result is not None and error.result.failure is not None:
                 _print_failure(error.result.failure, arguments.every_event)
-        return FOUND if failed else FINE if error.step is None else UNUSABLE
+        return FINE if passes else NO_VERDICT
     except (CoreSourceError, ValueError) as error:
         return _fail(error)
     if arguments.json:
@@ -239,16 +232,23 @@ def run_replay(arguments: argparse.Namespace) -> int:
 
 def run_scenarios(arguments: argparse.Namespace) -> int:
     """``iopf scenarios``."""
-    from .library import find_scenario, scenario_names
+    from .library import FileAlone, find_scenario, scenario_names
 
+    names = None
     if arguments.name:
         try:
             scenario = find_scenario(arguments.name)
+        except FileAlone as file:
+            names = file.names
+            if not names:
+                return _fail(f"{file.path}: {file.listed()}")
         except (LookupError, ValueError) as error:
-            return _fail(error.args[0] if error.args else error)
-        print(scenario.to_json() if arguments.json else scenario)
-        return FINE
-    names = scenario_names()
+            return _fail(error)
+        else:
+            print(scenario.to_json() if arguments.json else scenario)
+            return FINE
+    if names is None:
+        names = scenario_names()
     if arguments.json:
         print(json.dumps([{"name": name, "summary": summary} for name, summary in names.items()], indent=1))
         return FINE

@@ -47,7 +47,7 @@ class LineMap:
     """The map of one shared object."""
 
     def __init__(self, text: str):
-        rows = text.splitlines()
+        rows = text.removesuffix("\n").split("\n")
         if not rows or rows[0] != HEADER:
             raise ValueError("this is no line map of this version of iopf")
         self._files: list[str] = []
@@ -106,7 +106,7 @@ def map_path(so_path: str | os.PathLike[str]) -> Path:
 @functools.lru_cache(maxsize=64)
 def _load(so_path: str, _stamp: tuple[int, int]) -> LineMap | None:
     try:
-        return LineMap(map_path(so_path).read_text(encoding="utf-8"))
+        return LineMap(map_path(so_path).read_bytes().decode(errors="surrogateescape"))
     except (OSError, ValueError):
         pass
     module = tool("lines")

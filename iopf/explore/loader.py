@@ -17,7 +17,7 @@ from .lines import map_path
 
 __all__ = ["load", "write_map"]
 
-_loaded: dict[tuple[str, str], str] = {}
+_loaded: dict[tuple[str, str], tuple[str, Any]] = {}
 _objects: list[Any] = []
 
 
@@ -41,6 +41,11 @@ def load(library: str | os.PathLike[str], symbol: str = "iopf_core_user") -> str
     :param symbol: its ``struct iopf_core``
     :raises ValueError: there is no such table in it
     """
+    return load_table(library, symbol)[0]
+
+
+def load_table(library: str | os.PathLike[str], symbol: str) -> tuple[str, Any]:
+    """The same, with the table: the name alone may be that of another file's core, too."""
     path = os.path.abspath(library)
     if (path, symbol) in _loaded:
         return _loaded[path, symbol]
@@ -55,5 +60,5 @@ def load(library: str | os.PathLike[str], symbol: str = "iopf_core_user") -> str
         engine.check(engine.lib.xp_register_core(table), f"loading {path}")
         name = _engine.text(engine.ffi, engine.lib.xp_core_name(table)) or "?"
     _objects.append(shared)
-    _loaded[path, symbol] = name
-    return name
+    _loaded[path, symbol] = name, table
+    return name, table

@@ -12,12 +12,13 @@ model checkers.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from .._hints import unknown
 from .bytecode import LOW_LEVEL, NAMED
-from .scenario import MAX_INT, BaseScenario, Section, integer, label, one_of
+from .scenario import MAX_INT, BaseScenario, Section, Value, integer, label, one_of
 
 __all__ = ["Address", "Layout", "Program", "ProgramTask", "rcget"]
 
@@ -67,8 +68,8 @@ class Layout:
             self.fields[name] = (self.size, size)
             self.size += (size + 7) // 8 * 8
 
-    def __getattr__(self, name: str) -> Any:
-        fields = self.__dict__.get("fields", {})
+    def __getattr__(self, name: str) -> Callable[[int], Address]:
+        fields: dict[str, tuple[int, int]] = self.__dict__.get("fields", {})
         if name not in fields:
             raise AttributeError(f"the layout has no field {name!r}: it has {', '.join(fields)}")
         offset, size = fields[name]
@@ -81,7 +82,7 @@ class Layout:
 class ProgramTask(Section):
     """A task, a work body, the setup or the teardown of a program. Registers are numbers from 0 to 7."""
 
-    def _at(self, op: str, address: Address, **values: Any) -> ProgramTask:
+    def _at(self, op: str, address: Address, **values: Value) -> ProgramTask:
         if not isinstance(address, Address):
             raise TypeError(f"{op} takes a field of the program or of a layout, not {address!r}")
         values = {"base": address.base, "offset": address.offset, **values}
@@ -91,14 +92,14 @@ class ProgramTask(Section):
                 raise ValueError(f"{op} of {address.name}: its {address.size} bytes are no scalar")
         return self._checked(op, values)
 
-    def _checked(self, op: str, values: dict[str, Any]) -> ProgramTask:
+    def _checked(self, op: str, values: dict[str, Value]) -> ProgramTask:
         """Adds an operation when each of its values is one that the table knows and in range."""
         layout = LOW_LEVEL[op][1]
         known = {key for _, key, _ in layout}
         if set(values) - known:
             wrong = ", ".join(sorted(set(values) - known))
             raise ValueError(f"{op} takes {', '.join(sorted(known)) or 'nothing'}, not {wrong}")
-        checked: dict[str, Any] = {}
+        checked: dict[str, Value] = {}
         for _, key, _ in layout:
             value = values.get(key)
             if value is None:
@@ -344,7 +345,7 @@ class ProgramTask(Section):
         return self._checked("warn", {})
 
 
-class Program(BaseScenario):
+class Program(BaseScenario[ProgramTask]):
     """A low-level program.
 
     :param name: what it is about
@@ -383,7 +384,7 @@ class Program(BaseScenario):
         return self.works[-1]
 
     @property
-    def sections(self) -> tuple[Section, ...]:
+    def sections(self) -> tuple[ProgramTask, ...]:
         """Setup, the tasks, the work bodies, teardown."""
         return (self.setup, *self._tasks, *self.works, self.teardown)
 
@@ -413,7 +414,7 @@ class Program(BaseScenario):
 
     def _replay_operation(self, section: Any, op: str, values: dict[str, Any]) -> None:
         if op not in LOW_LEVEL:
-            raise ValueError(f"there is no low-level operation {op!r}")
+            raise ValueError(f"there is {unknown('low-level operation', op, LOW_LEVEL)}")
         section._checked(op, values)
 
 

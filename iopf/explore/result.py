@@ -11,14 +11,23 @@ import dataclasses
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
+from .._hints import unknown
+from ..exceptions import Travels
 from .lines import Place
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 __all__ = [
     "ExplorationFailed", "Failure", "Hot", "Outcome", "Progress", "Result", "Run", "Site", "Step", "verdict_of",
 ]
 
+#: What json.dumps() takes, by field. (A name of its own: below, fields are called object.)
+Data = dict[str, object]
+
+VERDICTS = ("pass", "bounded", "sampled", "fail", "inconclusive")
 #: Strategies whose end means that every class was executed; "bound" ends when no bound leaves anything out.
 COMPLETE = ("dpor", "naive", "sleep", "bound")
 
@@ -157,7 +166,8 @@ class Failure:
     contract: str
     #: which clauses were broken
     clauses: tuple[str, ...]
-    #: what makes two failures the same: kind, object type and code sites
+    #: what makes two failures the same, in words: kind, type and member of the object, functions, what was wrong, and
+    #: what of the contract was broken. Without a line or an address: the same in every process, every build, every search
     signature: str
     object: str | None
     #: the execution that showed it first, counted from 1
@@ -182,8 +192,12 @@ class Failure:
     core: str
     #: replay(token) runs exactly this execution
     token: str
-    #: names of the columns
+    #: names of the columns; "": a task of the search that did not start in this execution
     tasks: tuple[str, ...]
+    #: where in the code: the first of the sites that has a place there; None when none has
+    place: Place | None = None
+    #: the line that runs exactly this execution again: ``iopf replay`` with the token, and with the core's file
+    command: str = ""
 
     @property
     def trace(self) -> tuple[Step, ...]:
@@ -207,16 +221,16 @@ class Failure:
 
         return render(self, width=width, color=color, every_event=every_event)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Data:
         """Everything, as JSON-able data."""
-        return _plain(self)  # type: ignore[no-any-return]
+        return _fields(self)
 
     def to_json(self) -> str:
         """Everything, as JSON text."""
         return json.dumps(self.to_dict(), indent=1)
 
 
-class ExplorationFailed(AssertionError):
+class ExplorationFailed(Travels, AssertionError):
     """Raised by :meth:`Result.check`: the result is not what was asked for. ``result`` has it."""
 
     def __init__(self, result: Result):
@@ -285,9 +299,18 @@ class Result:
 
     def check(self, *accepted: str) -> Result:
         """Itself when the verdict is "pass" or one of ``accepted``, else ExplorationFailed with the trace."""
+        wrong = [verdict for verdict in accepted if verdict not in VERDICTS]
+        if wrong:
+            raise ValueError(f"{unknown('verdict', wrong[0], VERDICTS)}")
         if self.verdict != "pass" and self.verdict not in accepted:
             raise ExplorationFailed(self)
+        object.__setattr__(self, "_accepted", True)  # for the pytest plugin: somebody said that this is enough
         return self
+
+    @property
+    def accepted(self) -> bool:
+        """Is it a pass or a failure, or has :meth:`check` been told that this verdict is enough?"""
+        return self.verdict in ("pass", "fail") or getattr(self, "_accepted", False)
 
     def __str__(self) -> str:
         text = {
@@ -306,18 +329,22 @@ class Result:
     def __repr__(self) -> str:
         return f"<Result {self}>"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Data:
         """Everything, as JSON-able data."""
-        return _plain(self)  # type: ignore[no-any-return]
+        return _fields(self)
 
     def to_json(self) -> str:
         """Everything, as JSON text."""
         return json.dumps(self.to_dict(), indent=1)
 
 
-def _plain(value: Any) -> Any:
+def _fields(value: DataclassInstance) -> Data:
+    return {item.name: _plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
+
+
+def _plain(value: object) -> object:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {item.name: _plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
+        return _fields(value)
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return value

@@ -14,10 +14,16 @@ import errno
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, SupportsIndex, TypeVar, Union, cast
 
+from .._hints import closest, unknown
 from .._types import parse_perm
 from .bytecode import FRAMEWORK, LOW_LEVEL
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
+    from .programs import Program
 
 __all__ = ["KINDS", "Device", "Operation", "Queue", "Scenario", "Section", "Task"]
 
@@ -31,23 +37,27 @@ HANDLERS = ("sva", "inline", "refuse", "held", "drop")
 CODES = ("success", "invalid", "failure")
 
 FORMAT = 1
+#: A device has PASIDs below; a request may carry any of 32 bits.
 MAX_PASID = 1 << 20
 MAX_INT = 2**31 - 1
 MAX_TASKS = 32
 MAX_ERRNO = 4095
 
+#: What an operation is told: numbers (True and False too), names; None is not said.
+Value = Union[int, str, None]
 
-def integer(name: str, value: Any, low: int, high: int) -> int:
+
+def integer(name: str, value: object, low: int, high: int) -> int:
     """An integer in low ≤ value ≤ high, or TypeError, ValueError."""
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
         raise TypeError(f"{name} is an integer, not {type(value).__name__}")
-    number: int = value.__index__()
+    number = value.__index__()
     if not low <= number <= high:
         raise ValueError(f"{name} {number}: out of range {low} ≤ {name} ≤ {high}")
     return number
 
 
-def label(what: str, value: Any) -> str:
+def label(what: str, value: object) -> str:
     """A name that a person can read in a column, or TypeError, ValueError."""
     if not isinstance(value, str):
         raise TypeError(f"{what} is a str, not {type(value).__name__}")
@@ -56,22 +66,24 @@ def label(what: str, value: Any) -> str:
     return value
 
 
-def one_of(what: str, value: Any, choices: tuple[str, ...]) -> str:
+def one_of(what: str, value: object, choices: tuple[str, ...]) -> str:
     """One of the names, or ValueError that lists them."""
     if value not in choices:
-        raise ValueError(f"{what} {value!r}: takes {', '.join(map(repr, choices))}")
+        meant = closest(value, choices) if isinstance(value, str) else None
+        hint = "" if meant is None else f"; did you mean {meant!r}?"
+        raise ValueError(f"{what} {value!r}: takes {', '.join(map(repr, choices))}{hint}")
     return str(value)
 
 
-def _pasid(value: Any) -> int | None:
+def _pasid(value: object, limit: int = MAX_PASID) -> int | None:
     if value is None:
         return None
     if value == 0:
         raise ValueError("pasid 0 stands for requests without a PASID: say pasid=None")
-    return integer("pasid", value, 1, MAX_PASID - 1)
+    return integer("pasid", value, 1, limit - 1)
 
 
-def _returns(value: Any) -> int | None:
+def _returns(value: object) -> int | None:
     return None if value is None else integer("returns", value, -MAX_ERRNO, MAX_INT)
 
 
@@ -105,7 +117,7 @@ class Operation:
     """One operation: its name, and its values by name."""
 
     op: str
-    values: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, Value] = field(default_factory=dict)
 
     def __str__(self) -> str:
         if self.op in LOW_LEVEL and self.op not in FRAMEWORK:
@@ -115,17 +127,17 @@ class Operation:
             if key in ("queue", "device"):
                 shown.append(f"{'queue' if key == 'queue' else 'dev'}{value}")
             elif key == "returns":
-                shown += [f"returns={returned(value)}"] if value is not None else []
+                shown += [f"returns={returned(value)}"] if isinstance(value, int) else []
             elif value is not None and DEFAULTS.get((self.op, key), _NO_DEFAULT) != value:
                 shown.append(f"{key}={value:#x}" if key == "addr" else f"{key}={value}")
         return f"{self.op}({', '.join(shown)})"
 
-    def to_json(self) -> list[Any]:
+    def to_json(self) -> list[str | dict[str, Value]]:
         """``[name, {values}]`` without what is None."""
         return [self.op, {key: value for key, value in self.values.items() if value is not None}]
 
 
-def _low_level_text(op: str, values: dict[str, Any]) -> str:
+def _low_level_text(op: str, values: dict[str, Value]) -> str:
     """``mutex_lock(memory[0])``, ``load(r1, r0[8], order=once)``."""
     shown = [f"r{values['register']}"] if "register" in values else []
     for base, offset in (("base", "offset"), ("head_base", "head")):
@@ -136,7 +148,7 @@ def _low_level_text(op: str, values: dict[str, Any]) -> str:
         if key not in ("register", "base", "offset", "head_base", "head", "how", "size")
         and (key, value) != ("order", "plain")
     ]
-    return f"{op.rstrip('_')}{'_' + values['how'] if 'how' in values else ''}({', '.join(shown)})"
+    return f"{op.rstrip('_')}{'_' + str(values['how']) if 'how' in values else ''}({', '.join(shown)})"
 
 
 _NO_DEFAULT = object()
@@ -154,13 +166,13 @@ _S = TypeVar("_S", bound="Section")
 class Section:
     """A list of operations: a task, the setup or the teardown. Operations chain: each returns the section."""
 
-    def __init__(self, scenario: Any, name: str, copies: int = 1):
-        self._scenario = scenario
+    def __init__(self, scenario: BaseScenario, name: str, copies: int = 1):
+        self._scenario: Any = scenario  # of the form that the section is of
         self.name = name
         self.copies = copies
         self.operations: list[Operation] = []
 
-    def _add(self: _S, op: str, **values: Any) -> _S:
+    def _add(self: _S, op: str, **values: Value) -> _S:
         self.operations.append(Operation(op, values))
         return self
 
@@ -193,14 +205,14 @@ class Task(Section):
     number demands exactly that result (``returns=-errno.EBUSY``).
     """
 
-    def _device(self, dev: Any) -> int:
+    def _device(self, dev: object) -> int:
         if not isinstance(dev, Device):
             raise TypeError(f"dev is what Scenario.device() returned, not {type(dev).__name__}")
         if dev._scenario is not self._scenario:
             raise ValueError(f"{dev!r} belongs to another scenario")
         return dev.index
 
-    def _queue(self, queue: Any) -> int:
+    def _queue(self, queue: object) -> int:
         if not isinstance(queue, Queue):
             raise TypeError(f"queue is what Scenario.queue() returned, not {type(queue).__name__}")
         if queue._scenario is not self._scenario:
@@ -211,11 +223,16 @@ class Task(Section):
         self, dev: Device, *, grpid: int, pasid: int | None = None, addr: int = 0x1000, perm: str = "r",
         last: bool = True, returns: int | None = None,
     ) -> Task:
-        """The device has a page request; ``last`` completes its group. ``pasid`` None: a request without one."""
+        """The device has a page request; ``last`` completes its group.
+
+        :param grpid: the group's index, 32 bits
+        :param pasid: 32 bits and not 0; None: a request without one
+        :param addr: byte address, 64 bits
+        """
         parse_perm(perm)
         return self._add(
-            "report", device=self._device(dev), grpid=integer("grpid", grpid, 0, MAX_INT), pasid=_pasid(pasid),
-            addr=integer("addr", addr, 0, MAX_INT), perm=perm, last=bool(last), returns=_returns(returns),
+            "report", device=self._device(dev), grpid=integer("grpid", grpid, 0, 2**32 - 1),
+            pasid=_pasid(pasid, 1 << 32), addr=integer("addr", addr, 0, 2**64 - 1), perm=perm, last=bool(last), returns=_returns(returns),
         )
 
     def report_partial(
@@ -236,8 +253,8 @@ class Task(Section):
             none comes, the end frees it. Two that may run at the same time need a lock of the driver around them
         """
         return self._add(
-            "respond", device=self._device(dev), grpid=integer("grpid", grpid, 0, MAX_INT), pasid=_pasid(pasid),
-            code=one_of("code", str(code).lower(), CODES), free=bool(free),
+            "respond", device=self._device(dev), grpid=integer("grpid", grpid, 0, 2**32 - 1),
+            pasid=_pasid(pasid, 1 << 32), code=one_of("code", str(code).lower(), CODES), free=bool(free),
         )
 
     def remove(self, queue: Queue, dev: Device) -> Task:
@@ -291,7 +308,14 @@ class Task(Section):
         return self._add("unlock", lock=self._scenario._lock(name, known=True))
 
 
-class BaseScenario:
+if TYPE_CHECKING:  # the sections of a form; who does not care says BaseScenario, and has a Section
+    _SectionT = TypeVarWithDefault("_SectionT", bound=Section, default=Section, covariant=True)
+else:
+    _SectionT = TypeVar("_SectionT", covariant=True)
+_ScenarioT = TypeVar("_ScenarioT", bound="BaseScenario")
+
+
+class BaseScenario(Generic[_SectionT]):
     """What scenarios of the framework and low-level programs share: a name, sections, and how they are written down."""
 
     form: ClassVar[str]
@@ -299,38 +323,41 @@ class BaseScenario:
 
     def __init__(self, name: str):
         self.name = label("a scenario's name", name)
-        self.setup: Any = self.section(self, "setup")
-        self.teardown: Any = self.section(self, "teardown")
-        self._tasks: list[Section] = []
+        self.setup = self._section("setup")
+        self.teardown = self._section("teardown")
+        self._tasks: list[_SectionT] = []
         self._expected: list[str] = []
         self._alloc_may_fail = False
 
     # --- building ---
 
-    def _new_task(self, name: str, copies: int) -> Any:
+    def _section(self, name: str, copies: int = 1) -> _SectionT:
+        return cast("_SectionT", self.section(self, name, copies))
+
+    def _new_task(self, name: str, copies: int) -> _SectionT:
         label("a task's name", name)
         if any(task.name == name for task in self._tasks):
             raise ValueError(f"there is a task {name!r} already: names tell tasks apart in a trace")
         if sum(task.copies for task in self._tasks) + copies > MAX_TASKS:
             raise ValueError(f"more than {MAX_TASKS} tasks")
-        task = self.section(self, name, copies)
+        task = self._section(name, copies)
         self._tasks.append(task)
         return task
 
-    def task(self, name: str) -> Any:
+    def task(self, name: str) -> _SectionT:
         """A task that runs beside the others."""
         return self._new_task(name, 1)
 
-    def tasks(self, name: str, n: int) -> Any:
+    def tasks(self, name: str, n: int) -> _SectionT:
         """``n`` identical tasks; the search explores their order once, and not n! times."""
         return self._new_task(name, integer("n", n, 1, MAX_TASKS))
 
-    def alloc_may_fail(self, may: bool = True) -> Any:
+    def alloc_may_fail(self: _ScenarioT, may: bool = True) -> _ScenarioT:
         """Every allocation of the tasks is a choice: it succeeds, and it fails."""
         self._alloc_may_fail = bool(may)
         return self
 
-    def expect(self, *kinds: str) -> Any:
+    def expect(self: _ScenarioT, *kinds: str) -> _ScenarioT:
         """Failures of these kinds are what the scenario expects, and no failures."""
         for kind in kinds:
             one_of("kind", kind, KINDS)
@@ -346,7 +373,7 @@ class BaseScenario:
         return tuple(self._expected)
 
     @property
-    def sections(self) -> tuple[Section, ...]:
+    def sections(self) -> tuple[_SectionT, ...]:
         """Setup, the tasks in their order, teardown."""
         return (self.setup, *self._tasks, self.teardown)
 
@@ -385,15 +412,19 @@ class BaseScenario:
     def _definitions(self) -> list[tuple[str, str]]:
         raise NotImplementedError
 
-    def copy(self) -> Any:
+    def copy(self: _ScenarioT) -> _ScenarioT:
         """An equal scenario that can be changed."""
-        return type(self).from_dict(self.to_dict())
+        return cast("_ScenarioT", type(self).from_dict(self.to_dict()))
+
+    def __copy__(self: _ScenarioT) -> _ScenarioT:
+        # A shallow copy would share the tasks: what is added to one would be in both.
+        return self.copy()
 
     # --- JSON ---
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """The scenario as JSON-able data."""
-        data: dict[str, Any] = {"format": FORMAT, "form": self.form, "name": self.name, **self._parts_to_dict()}
+        data: dict[str, object] = {"format": FORMAT, "form": self.form, "name": self.name, **self._parts_to_dict()}
         for key, section in (("setup", self.setup), ("teardown", self.teardown)):
             if section.operations:
                 data[key] = [operation.to_json() for operation in section]
@@ -425,7 +456,7 @@ class BaseScenario:
         raise NotImplementedError
 
     @staticmethod
-    def from_dict(data: Any) -> Any:
+    def from_dict(data: object) -> Scenario | Program:
         """The scenario that :meth:`to_dict` wrote; everything is checked again. ValueError says what is wrong."""
         if not isinstance(data, dict) or not isinstance(data.get("name"), str):
             raise ValueError("this is no scenario: it takes an object with name and tasks")
@@ -434,10 +465,10 @@ class BaseScenario:
         from .programs import Program
 
         forms = {Scenario.form: Scenario, Program.form: Program}
-        if data.get("form") not in forms:
+        if not isinstance(data.get("form"), str) or data["form"] not in forms:
             raise ValueError(f"a scenario of form {data.get('form')!r}: takes {', '.join(forms)}")
-        scenario = forms[data["form"]](data["name"])
         try:
+            scenario: Scenario | Program = forms[data["form"]](data["name"])
             scenario._parts_from_dict(data)
             for key, section in (("setup", scenario.setup), ("teardown", scenario.teardown)):
                 for op, values in data.get(key, ()):
@@ -448,21 +479,23 @@ class BaseScenario:
                     scenario._replay_operation(section, op, dict(values))
             scenario.expect(*data.get("expect", ()))
             scenario.alloc_may_fail(data.get("alloc_may_fail", False))
-        except (KeyError, TypeError, AttributeError, IndexError) as error:
-            raise ValueError(f"the scenario {data['name']!r} is malformed: {error}") from error
+        except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
+            raise ValueError(f"the scenario {data['name'][:200]!r} is malformed: {error}") from error
         return scenario
 
     @staticmethod
-    def from_json(text: str) -> Any:
+    def from_json(text: str) -> Scenario | Program:
         """The scenario that :meth:`to_json` wrote."""
         try:
             data = json.loads(text)
-        except json.JSONDecodeError as error:
+        except RecursionError as error:
+            raise ValueError("this is no scenario: its JSON is nested too deep") from error
+        except ValueError as error:
             raise ValueError(f"this is no JSON: {error}") from error
         return BaseScenario.from_dict(data)
 
 
-class Scenario(BaseScenario):
+class Scenario(BaseScenario[Task]):
     """A concurrent program over queues and devices.
 
     :param name: what it is about, in a few words
@@ -561,13 +594,13 @@ class Scenario(BaseScenario):
             keys = dict(device)
             queue, group, handler = keys.pop("queue", None), keys.pop("group", None), keys.pop("handler", None)
             devices.append(self.device(
-                None if queue is None else queues[queue], handler=handler,
-                group=None if group is None else devices[group], **keys,
+                None if queue is None else queues[integer("queue", queue, 0, len(queues) - 1)], handler=handler,
+                group=None if group is None else devices[integer("group", group, 0, len(devices) - 1)], **keys,
             ))
 
     def _replay_operation(self, section: Any, op: str, values: dict[str, Any]) -> None:
         if op not in FRAMEWORK:
-            raise ValueError(f"there is no operation {op!r}")
+            raise ValueError(f"there is {unknown('operation', op, FRAMEWORK)}")
         arguments: list[Any] = []
         for key, kind, count in (("queue", Queue, len(self._queues)), ("device", Device, len(self._devices))):
             if key in values:

@@ -7,21 +7,24 @@ the exception is kept, C is told to stop, and the exception goes on when C is ba
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from typing import Any
+from typing import Any, TypedDict
 
-from .._cores import resolve_for_explorer
+from .._cores import Core
+from .._hints import unknown
+from .._options import MAX_SECONDS
+from .._runtime import CData
+from ..exceptions import Travels
 from . import _engine
 from ._engine import Engine, text
 from .bytecode import Compiled, compile_scenario
+from .corefile import CoreFile, core_file
 from .lines import Place
-from .lines import find as find_line
+from .loader import load_table
 from .result import Failure, Hot, Outcome, Progress, Result, Run, Site, Step, verdict_of
-from .scenario import BaseScenario, returned
-from .token import encode
+from .scenario import BaseScenario, integer, one_of, returned
+from .token import command, encode
 
 __all__ = ["STRATEGIES", "Interrupted", "explore", "find_core"]
 
@@ -45,7 +48,7 @@ _MEMORY = re.compile(r"\bmemory(?:#1\b(?:\+(\d+))?|\[(\d+)\])")
 _RETURN = re.compile(r"\brecord (\d+) gives (-?\d+)")
 
 
-class Interrupted(KeyboardInterrupt):
+class Interrupted(Travels, KeyboardInterrupt):
     """Ctrl-C during a search; ``result`` is what was found until then."""
 
     def __init__(self, result: Result):
@@ -53,39 +56,62 @@ class Interrupted(KeyboardInterrupt):
         self.result = result
 
 
-def core_name(core: Any) -> str:
-    """The name by which the explorer knows a core, or an object with one; a core of a file is compiled and loaded."""
-    if isinstance(core, str):
-        return core
-    if not isinstance(getattr(core, "name", None), str):
-        raise TypeError(f"core is a Core, or the name of one, not {type(core).__name__}")
-    return resolve_for_explorer(core)
+def find_core(core: Core | str) -> CData:
+    """A core as C knows it, of its name or a Core; one of a file is compiled and loaded. ValueError lists the names.
 
-
-def find_core(core: Any) -> Any:
-    """A core by its name, or of an object with one, as C knows it. ValueError lists the names."""
+    Not inside of a turn: loading takes one.
+    """
     engine = _engine.get()
-    name = core_name(core)
-    found = engine.lib.xp_find_core(name.encode())
+    if isinstance(core, Core) and core.source is not None:
+        compiled = core.compile_for("explore")
+        table: CData = load_table(compiled.library, compiled.symbol)[1]
+        return table
+    name = core if isinstance(core, str) else getattr(core, "name", None)
+    if not isinstance(name, str):
+        raise TypeError(f"core is a Core, or the name of one, not {type(core).__name__}")
+    found: CData = engine.lib.xp_find_core(name.encode())
     if not found:
         known = [
             text(engine.ffi, engine.lib.xp_core_name(engine.lib.xp_core(i))) for i in range(engine.lib.xp_nr_cores())
         ]
         file = "; a file is one by its path: Core.from_source(path), --core FILE" if name.endswith(".c") else ""
-        raise ValueError(f"no core {name!r}: there are {', '.join(map(str, known))}{file}")
+        raise ValueError(f"{unknown('core', name, known)}{file}")
     return found
+
+
+class Options(TypedDict, total=False):
+    """What :func:`explore` takes by name, for those that pass it on."""
+
+    core: Core | str
+    strategy: str
+    budget: float | None
+    max_executions: int | None
+    seed: int
+    all_failures: bool
+    progress: Callable[[Progress], object] | None
+    bound: int | None
+    symmetry: bool
+    points: tuple[str, ...] | list[str]
+    classes: bool | None
+    commute: bool
+    shrink: bool
+    self_check: bool
+    estimate: bool
+    after_failure: int
+    max_steps: int | None
+    progress_interval: float
 
 
 def explore(
     scenario: BaseScenario,
     *,
-    core: Any = "iopf",
+    core: Core | str = "iopf",
     strategy: str = "auto",
     budget: float | None = DEFAULT_BUDGET,
     max_executions: int | None = None,
     seed: int = 0,
     all_failures: bool = False,
-    progress: Callable[[Progress], Any] | None = None,
+    progress: Callable[[Progress], object] | None = None,
     bound: int | None = None,
     symmetry: bool = True,
     points: tuple[str, ...] | list[str] = (),
@@ -130,17 +156,19 @@ def explore(
         raise TypeError(f"explore takes a Scenario, not {type(scenario).__name__}")
     if not scenario._tasks:
         raise ValueError(f"the scenario {scenario.name!r} has no tasks: begin one with task()")
-    if strategy not in STRATEGIES:
-        raise ValueError(f"strategy {strategy!r}: takes {', '.join(map(repr, STRATEGIES))}")
+    one_of("strategy", strategy, STRATEGIES)
     if progress is not None and not callable(progress):
         raise TypeError(f"progress is a callable, not {type(progress).__name__}")
-    for what, value in (("budget", budget), ("max_executions", max_executions), ("max_steps", max_steps)):
-        if value is not None and not value > 0:
-            raise ValueError(f"{what} {value}: takes a number above 0, or None")
-    if bound is not None and bound < 0:
-        raise ValueError(f"bound {bound}: takes 0 or more, or None")
-    if after_failure < 0 or not 0 <= seed < 2**64 or not progress_interval > 0:
-        raise ValueError("after_failure is 0 or more, seed is 0 to 2**64 - 1, progress_interval is above 0")
+    for what, value, least, most in (
+        ("max_executions", max_executions, 1, 2**64 - 1), ("max_steps", max_steps, 1, 2**31 - 1),
+        ("bound", bound, 0, 2**31 - 1), ("after_failure", after_failure, 0, 2**64 - 1), ("seed", seed, 0, 2**64 - 1),
+    ):
+        if value is not None:
+            integer(what, value, least, most)
+    for what, seconds in (("budget", budget), ("progress_interval", progress_interval)):
+        if seconds is not None and not 0 < seconds <= MAX_SECONDS:
+            raise ValueError(f"{what} {seconds}: takes a number above 0, up to {MAX_SECONDS:g}, of seconds"
+                             + (", or None" if what == "budget" else ""))
     if isinstance(points, str) or not set(points) <= set(POINTS):
         raise ValueError(f"points {points!r}: takes a list of {', '.join(map(repr, POINTS))}")
     if classes is None:
@@ -155,12 +183,10 @@ def explore(
     ):
         flags |= flag if wanted else 0
 
-    core = core_name(core)
+    table, file = find_core(core), core_file(core)
     with _engine.turn() as engine:
-        table = find_core(core)
         compiled = compile_scenario(scenario, engine.lib)
-        options = engine.ffi.new("struct xp_options *")
-        options.core = table
+        options = new_options(engine, table, scenario, compiled)
         options.strategy = STRATEGIES.index(strategy)
         options.bound = -1 if bound is None else bound
         options.flags = flags
@@ -178,8 +204,7 @@ def explore(
         status = engine.lib.xp_explore(code, len(compiled.words), options, raw)
         if status and engine.error is None:
             engine.check(status, f"exploring {scenario.name!r}")
-        copier = Copier(engine, scenario, compiled, text(engine.ffi, engine.lib.xp_core_name(table)) or "?", flags,
-                        max_steps)
+        copier = Copier(engine, scenario, compiled, table, file, flags, max_steps)
         result = copier.result(raw, seed)
         error = engine.error
     if isinstance(error, KeyboardInterrupt):
@@ -189,6 +214,29 @@ def explore(
     if progress is not None and result.exhausted:
         progress(_whole(result, last[0] if last else None))
     return result
+
+
+def named_fields(scenario: BaseScenario, raw: str) -> str:
+    """The shared memory of a program by the names of its fields."""
+    fields = getattr(scenario, "at", None)
+    if not fields or "memory" not in raw:
+        return raw
+    by_offset = {address.offset: name for name, address in fields.items()}
+    return _MEMORY.sub(lambda match: by_offset.get(int(match[1] or match[2] or 0), match[0]), raw)
+
+
+def new_options(engine: Engine, table: Any, scenario: BaseScenario, compiled: Compiled) -> Any:
+    """Options of a search on a core; the engine is told what signatures call the scenario's operations."""
+
+    def name(index: int) -> str:
+        record = compiled.records[index]
+        return named_fields(scenario, str(record.operation or record.section or "the set-up"))
+
+    engine.on_record = name
+    options = engine.ffi.new("struct xp_options *")
+    options.core = table
+    options.function = engine.lib.xp_on_function
+    return options
 
 
 def _whole(result: Result, last: Progress | None) -> Progress:
@@ -202,7 +250,7 @@ def _whole(result: Result, last: Progress | None) -> Progress:
 
 
 def _progress_caller(
-    engine: Engine, progress: Callable[[Progress], Any] | None, last: list[Progress]
+    engine: Engine, progress: Callable[[Progress], object] | None, last: list[Progress]
 ) -> Callable[[Any], int]:
     """What C calls; ``last`` keeps the last that the user was told."""
     strategies = {number: name for name, number in _engine.names("strategy").items()}
@@ -253,15 +301,19 @@ class Copier:
     """Copies what a search found out of C."""
 
     def __init__(
-        self, engine: Engine, scenario: BaseScenario, compiled: Compiled, core: str, flags: int, max_steps: int | None
+        self, engine: Engine, scenario: BaseScenario, compiled: Compiled, table: Any, file: CoreFile | None, flags: int,
+        max_steps: int | None,
     ):
         self.ffi = engine.ffi
         self.lib = engine.lib
+        self.place = engine.place
         self.scenario = scenario
         self.compiled = compiled
-        self.core = core
+        self.core = text(engine.ffi, engine.lib.xp_core_name(table)) or "?"
+        self.file = file
         self.flags = flags
         self.max_steps = max_steps
+        #: of the failure that is being copied
         self.tasks: list[str] = []
         self.kinds = {number: name for name, number in _engine.names("kind").items()}
 
@@ -271,11 +323,10 @@ class Copier:
     def object(self, pointer: Any) -> str | None:
         """The name of an object."""
         raw = self.text(pointer)
-        return None if raw is None else self.fields(raw)
+        return None if raw is None else self.named(raw)
 
     def result(self, raw: Any, seed: int) -> Result:
         """A struct xp_result with all that belongs to it."""
-        self.tasks = [self.task_name(number) for number in range(raw.nr_tasks)]
         failures = self.failures(self.lib.xp_failure, raw.nr_failures)
         notes = self.failures(self.lib.xp_note, raw.nr_notes)
         strategy = self.text(self.lib.xp_strategy_name(raw.strategy)) or "?"
@@ -322,7 +373,7 @@ class Copier:
                     item.races)
                 for item in hot
             ),
-            tasks=tuple(self.tasks),
+            tasks=tuple(self.task_name(number) for number in range(raw.nr_tasks)),
             reset_ns=raw.reset_ns,
             seed=seed,
         )
@@ -331,9 +382,18 @@ class Copier:
         """A task's name in the scenario; works and callbacks are named by who queued them."""
         section = self.ffi.new("int *", -1)
         raw = self.text(self.lib.xp_task_name(number, section)) or f"task {number}"
-        if 0 <= section[0] < len(self.compiled.records) and self.compiled.records[section[0]].section:
-            return str(self.compiled.records[section[0]].section)
+        return self.section_or(section[0], raw)
+
+    def section_or(self, section: int, raw: str) -> str:
+        """The task of the scenario whose record that is, else what C says."""
+        if 0 <= section < len(self.compiled.records) and self.compiled.records[section].section:
+            return str(self.compiled.records[section].section)
         return self.named(raw)
+
+    def tasks_of(self, raw: Any) -> list[str]:
+        """The names of the tasks of a failure's execution, by number."""
+        tasks = [raw.tasks[index] for index in range(raw.nr_tasks)]
+        return ["main", *(self.section_or(task.section, self.text(task.name) or "") for task in tasks)]
 
     def named(self, raw: str) -> str:
         """Text of C with names of the scenario: its tasks for "task 2", "work 1 of task 0"."""
@@ -343,11 +403,7 @@ class Copier:
 
     def fields(self, raw: str) -> str:
         """The shared memory of a program by the names of its fields."""
-        fields = getattr(self.scenario, "at", None)
-        if not fields or "memory" not in raw:
-            return raw
-        by_offset = {address.offset: name for name, address in fields.items()}
-        return _MEMORY.sub(lambda match: by_offset.get(int(match[1] or match[2] or 0), match[0]), raw)
+        return named_fields(self.scenario, raw)
 
     def outcome(self, raw: str) -> str:
         """The words of an outcome: calls by their names instead of the numbers of their records."""
@@ -365,16 +421,9 @@ class Copier:
         """``count`` failures, or notes."""
         return tuple(self.failure(function(index)) for index in range(count))
 
-    def place(self, raw: Any) -> Place | None:
-        if not raw.file:
-            return None
-        path = os.fsdecode(self.ffi.string(raw.file))
-        place = find_line(path, raw.offset)
-        symbol = self.text(raw.symbol)
-        return replace(place, function=symbol) if symbol and not place.function else place
-
     def failure(self, raw: Any) -> Failure:
         """One struct xp_failure."""
+        self.tasks = self.tasks_of(raw)
         steps = tuple(self.step(raw.steps[index]) for index in range(raw.nr_steps))
         sites = [raw.sites[index] for index in range(raw.nr_sites)]
         runs = tuple(
@@ -382,8 +431,14 @@ class Copier:
             for run in (raw.runs[index] for index in range(raw.nr_runs))
         )
         dropped = tuple(raw.dropped[index] for index in range(raw.nr_dropped))
+        tasks = tuple((raw.tasks[index].parent, raw.tasks[index].nth) for index in range(raw.nr_tasks))
         kind = self.kinds[raw.kind]
-        signature = self.text(raw.signature) or kind
+        signature = self.fields(self.text(raw.signature) or kind)
+        told = tuple(self.sites(sites))
+        token = encode(
+            scenario=self.scenario, core=self.core, file=self.file, runs=runs, tasks=tasks, dropped=dropped, kind=kind,
+            signature=signature, hash=raw.hash, flags=self.flags, max_steps=self.max_steps,
+        )
         return Failure(
             kind=kind,
             message=self.named(self.text(raw.message) or kind),
@@ -401,18 +456,17 @@ class Copier:
             minimal=bool(raw.minimal),
             confirmed=bool(raw.confirmed),
             rank=raw.rank,
-            sites=tuple(self.sites(sites)),
+            sites=told,
             steps=steps,
             runs=runs,
             culprit=(raw.culprit_first, raw.culprit_second) if raw.culprit_first >= 0 <= raw.culprit_second else None,
             dropped=tuple(str(self.compiled.records[index]) for index in dropped),
             scenario=self.scenario.name,
             core=self.core,
-            token=encode(
-                scenario=self.scenario, core=self.core, runs=runs, dropped=dropped, kind=kind, signature=signature,
-                hash=raw.hash, flags=self.flags, max_steps=self.max_steps,
-            ),
+            token=token,
             tasks=tuple(self.tasks),
+            place=next((site.place for site in told if site.place is not None), None),
+            command=command(token, self.file),
         )
 
     def sites(self, raw: Sequence[Any]) -> Iterator[Site]:

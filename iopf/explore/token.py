@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Tokens: one execution on one line, to paste.
 
-``iopf1.`` and then base64url of zlib of JSON: the whole scenario, the core's name, the schedule, and what it has to
-come to. Nothing in it is code. The schedule says who runs for how many steps, and before each run which operation on
-which object comes next, so that a replay notices the first step that is not the one that was recorded.
+``iopf2.`` and then base64url of zlib of JSON: the whole scenario, the core, the schedule, and what it has to come to.
+Nothing in it is code. The core is its name; for a user's file also where that was, a hash of it, and the facets that
+were set. The schedule says who runs for how many steps, and before each run which operation on which object comes next,
+so that a replay notices the first step that is not the one that was recorded. Tasks go by the numbers that they had in
+the search, which depend on what it met first; so the token has those, too.
 
 The number behind ``iopf`` is that of the format. A token also says which version of iopf wrote it: what one step is may
 change between versions, so another version refuses it (:class:`VersionMismatch`) instead of running something else.
@@ -16,19 +18,24 @@ import binascii
 import json
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from .corefile import CoreFile
 from .result import Run
 
 if TYPE_CHECKING:
     from .scenario import BaseScenario
 
-__all__ = ["Token", "VersionMismatch", "decode", "encode"]
+__all__ = ["Token", "VersionMismatch", "command", "decode", "encode"]
 
 PREFIX = "iopf"
-FORMAT = 1
+FORMAT = 2
 #: A token is for a small program: what unpacks to more than this is none.
 MAX_BYTES = 4 << 20
+#: More than the engine has: what is more than these was not written by it.
+MAX_TASKS, MAX_RUNS, MAX_STEPS, MAX_RECORDS = 64, 30_000, 30_000, 4096
+
+DAMAGED = "the token is damaged: was it pasted whole?"
 
 
 class VersionMismatch(ValueError):
@@ -41,8 +48,12 @@ class Token:
 
     version: str
     core: str
+    #: of a user's core
+    file: CoreFile | None
     scenario: BaseScenario
     runs: tuple[Run, ...]
+    #: number i + 1 is that of the task that is the second one's of task number first: (parent, the how-manieth of it)
+    tasks: tuple[tuple[int, int], ...]
     #: records of the scenario that do not run
     dropped: tuple[int, ...]
     kind: str
@@ -60,8 +71,9 @@ def _version() -> str:
 
 
 def encode(
-    *, scenario: BaseScenario, core: str, runs: tuple[Run, ...], dropped: tuple[int, ...], kind: str, signature: str,
-    hash: int, flags: int, max_steps: int | None,
+    *, scenario: BaseScenario, core: str, file: CoreFile | None = None, runs: tuple[Run, ...],
+    tasks: tuple[tuple[int, int], ...] = (), dropped: tuple[int, ...], kind: str, signature: str, hash: int, flags: int,
+    max_steps: int | None,
 ) -> str:
     """The token of an execution."""
     strings: dict[str, int] = {}
@@ -76,11 +88,14 @@ def encode(
         "scenario": scenario.to_dict(),
         "strings": list(strings),
         "runs": schedule,
+        "tasks": [list(task) for task in tasks],
         "kind": kind,
         "signature": signature,
         "hash": f"{hash:x}",
         "flags": flags,
     }
+    if file is not None:
+        data["file"] = file.to_dict()
     if dropped:
         data["dropped"] = list(dropped)
     if max_steps:
@@ -89,10 +104,70 @@ def encode(
     return f"{PREFIX}{FORMAT}." + base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
 
-def decode(token: str) -> Token:
-    """What a token says. ValueError: it is damaged; VersionMismatch: it is of another version."""
+def command(token: str, file: CoreFile | None) -> str:
+    """The line that runs a token again."""
+    return f"iopf replay {token}" + (f" {file.arguments}" if file is not None else "")
+
+
+def _unpack(body: str) -> Any:
+    """The JSON of a token's body."""
+    try:
+        packed = base64.b64decode(body + "=" * (-len(body) % 4), altchars=b"-_", validate=True)
+        unpack = zlib.decompressobj()
+        text = unpack.decompress(packed, MAX_BYTES)
+        if not unpack.eof or unpack.unused_data:
+            raise ValueError(DAMAGED)
+        return json.loads(text)
+    # A ValueError is also what a number of too many digits gives.
+    except (binascii.Error, zlib.error, ValueError, RecursionError) as error:
+        raise ValueError(DAMAGED) from error
+
+
+def _number(value: Any, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ValueError(f"{value!r:.40} is no number from {low} to {high}")
+    return value
+
+
+def _read(data: dict[str, Any]) -> Token:
+    """What the JSON says. ValueError, and what Python raises for data of another form."""
     from .scenario import BaseScenario
 
+    strings = [*map(str, data["strings"]), None]  # -1 is None
+
+    def text_at(index: Any) -> str | None:
+        return strings[_number(index, -1, len(strings) - 2)]
+
+    def several(name: str, most: int) -> list[Any]:
+        found = data.get(name, [])
+        if not isinstance(found, list) or len(found) > most:
+            raise ValueError(f"{name} is no list of at most {most}")
+        return found
+
+    return Token(
+        version=str(data["iopf"]),
+        core=str(data["core"]),
+        file=CoreFile.from_dict(data["file"]) if data.get("file") is not None else None,
+        scenario=BaseScenario.from_dict(data["scenario"]),
+        runs=tuple(
+            Run(_number(task, 0, MAX_TASKS - 1), _number(steps, 1, MAX_STEPS), text_at(op) or "", text_at(of))
+            for task, steps, op, of in several("runs", MAX_RUNS)
+        ),
+        tasks=tuple(
+            (_number(parent, 0, MAX_TASKS - 1), _number(nth, 0, MAX_TASKS - 1))
+            for parent, nth in several("tasks", MAX_TASKS)
+        ),
+        dropped=tuple(_number(index, 0, MAX_RECORDS) for index in several("dropped", MAX_RECORDS)),
+        kind=str(data["kind"]),
+        signature=str(data["signature"]),
+        hash=_number(int(data["hash"], 16), 0, 2**64 - 1),
+        flags=_number(data["flags"], 0, 2**32 - 1),
+        max_steps=_number(data["max_steps"], 1, MAX_STEPS) if data.get("max_steps") is not None else None,
+    )
+
+
+def decode(token: str) -> Token:
+    """What a token says. ValueError: it is damaged; VersionMismatch: it is of another version."""
     if not isinstance(token, str):
         raise TypeError(f"a token is a str, not {type(token).__name__}")
     head, _, body = "".join(token.split()).partition(".")
@@ -103,43 +178,15 @@ def decode(token: str) -> Token:
             f"the token has format {head.removeprefix(PREFIX)}, this is iopf {_version()}, which reads format {FORMAT}:"
             " use the version that wrote it, or run explore again"
         )
-    damaged = "the token is damaged: was it pasted whole?"
-    try:
-        packed = base64.b64decode(body + "=" * (-len(body) % 4), altchars=b"-_", validate=True)
-        unpack = zlib.decompressobj()
-        text = unpack.decompress(packed, MAX_BYTES)
-        if not unpack.eof or unpack.unused_data:
-            raise ValueError(damaged)
-        data = json.loads(text)
-        version = data["iopf"]
-    except (binascii.Error, zlib.error, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ValueError(damaged) from error
-    if version != _version():
+    data = _unpack(body)
+    if not isinstance(data, dict) or not isinstance(data.get("iopf"), str):
+        raise ValueError(DAMAGED)
+    if data["iopf"] != _version():
         raise VersionMismatch(
-            f"the token was written by iopf {version}, this is iopf {_version()}: use that version, or run explore"
+            f"the token was written by iopf {data['iopf']}, this is iopf {_version()}: use that version, or run explore"
             " again"
         )
     try:
-        strings = [*map(str, data["strings"]), None]  # -1 is None
-
-        def text_at(index: int) -> str | None:
-            if not -1 <= index < len(strings) - 1:
-                raise IndexError(index)
-            return strings[index]
-
-        return Token(
-            version=version,
-            core=str(data["core"]),
-            scenario=BaseScenario.from_dict(data["scenario"]),
-            runs=tuple(
-                Run(int(task), int(steps), text_at(op) or "", text_at(of)) for task, steps, op, of in data["runs"]
-            ),
-            dropped=tuple(map(int, data.get("dropped", ()))),
-            kind=str(data["kind"]),
-            signature=str(data["signature"]),
-            hash=int(data["hash"], 16),
-            flags=int(data["flags"]),
-            max_steps=data.get("max_steps"),
-        )
-    except (KeyError, TypeError, IndexError) as error:
-        raise ValueError(f"{damaged} ({type(error).__name__}: {error})") from error
+        return _read(data)
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        raise ValueError(f"{DAMAGED} ({type(error).__name__}: {error})") from error

@@ -269,7 +269,7 @@ class _Page:
         if self.failure.token:
             self.add()
             self.add("To run exactly this again:")
-            self.add(f"  iopf replay {self.failure.token}")
+            self.add(f"  {self.failure.command or f'iopf replay {self.failure.token}'}")
 
 
 def render(failure: Failure, *, width: int | None = None, color: bool = False, every_event: bool = False) -> str:

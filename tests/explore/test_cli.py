@@ -1,37 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """``iopf explore``, ``replay`` and ``scenarios``: output, JSON, exit codes."""
 
-import argparse
+import errno
+import inspect
 import io
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import core_scenarios as sc
 import pytest
 
 from iopf.explore import Progress, Scenario, explore
-from iopf.explore.cli import ProgressLine, duration, large, register
-
-
-@pytest.fixture
-def run(capsys):
-    """Runs a command line: exit code, output, errors."""
-    def run(*arguments):
-        parser = argparse.ArgumentParser(prog="iopf")
-        register(parser.add_subparsers(required=True))
-        try:
-            parsed = parser.parse_args(arguments)
-            code = parsed.run(parsed)
-        except SystemExit as error:
-            code = error.code
-        return code, *capsys.readouterr()
-
-    return run
+from iopf.explore.cli import ProgressLine, duration, large
+from iopf.explore.token import decode, encode
 
 
 @pytest.fixture
@@ -53,7 +39,7 @@ def test_a_failure_is_exit_code_1_with_its_trace(run, saved):
     """The trace, the result, and no escape codes on a pipe."""
     code, out, _ = run("explore", saved, "--core", "v6.14")
     assert 1 == code
-    assert "iopf replay iopf1." in out and "fail: " in out and "\033" not in out
+    assert "iopf replay iopf2." in out and "fail: " in out and "\033" not in out
 
 
 def test_json_is_the_whole_result(run, saved):
@@ -63,33 +49,64 @@ def test_json_is_the_whole_result(run, saved):
     code, out, _ = run("explore", saved, "--core", "v6.14", "--json")
     data = json.loads(out)
     assert (1, "fail") == (code, data["verdict"])
-    assert data["failure"]["token"].startswith("iopf1.") and data["failure"]["steps"]
+    assert data["failure"]["token"].startswith("iopf2.") and data["failure"]["steps"]
 
 
 def test_replay_runs_a_token(run):
-    """1: it fails as recorded; 2: it does not fit, or is none."""
+    """1: it fails as recorded; 3: it did not reproduce; 2: it is no token."""
     token = explore(sc.work_against_removal(), core="v6.14").failure.token
     code, out, _ = run("replay", token)
     assert 1 == code and token in out
     code, out, _ = run("replay", token, "--json")
     assert 1 == code and json.loads(out)["reproduced"] is True
     code, out, _ = run("replay", token, "--core", "iopf")
-    assert code in (0, 2) and "did not reproduce" in out
+    assert 3 == code and "did not reproduce" in out
     code, out, _ = run("replay", token, "--core", "iopf", "--json")
     assert json.loads(out)["reproduced"] is False
-    code, _, err = run("replay", "iopf1.nonsense")
+    code, _, err = run("replay", "iopf2.nonsense")
     assert 2 == code and "damaged" in err
     code, _, err = run("replay", "iopf9.nonsense")
     assert 2 == code and "format" in err
 
 
+def test_a_replay_that_passes_now_is_exit_code_0(run, tmp_path):
+    """The bug is gone and the schedule still fits: the execution runs to its end, and nothing fails."""
+    wrong, right = Scenario("result"), Scenario("result")
+    for scenario, result in ((wrong, -errno.EBUSY), (right, 0)):
+        queue = scenario.queue()
+        dev = scenario.device(queue, handler="inline", pasid=1)
+        scenario.task("irq").report(dev, grpid=1, pasid=1, returns=result)
+    recorded = decode(explore(wrong).failure.token)
+    values = {name: getattr(recorded, name) for name in inspect.signature(encode).parameters}
+    token = encode(**{**values, "scenario": right})
+    code, out, _ = run("replay", token)
+    assert 0 == code and "It passes now: " in out
+    code, out, _ = run("replay", token, "--json")
+    assert (0, False) == (code, json.loads(out)["reproduced"])
+
+
+def test_a_replay_that_fails_in_another_way_is_exit_code_3(run):
+    """It runs to its end, and what fails is not what was recorded: no word on that failure."""
+    failure = explore(sc.work_against_removal(), core="v6.14").failure
+    recorded = decode(failure.token)
+    values = {name: getattr(recorded, name) for name in inspect.signature(encode).parameters}
+    code, out, _ = run("replay", encode(**{**values, "signature": "leak of group in f: nobody freed it; contract kept"}))
+    assert 3 == code and "did not reproduce" in out and failure.signature in out
+
+
 def test_a_kernel_file_is_a_core(run, saved):
-    """By its path: compiled, explored, and its lines in the trace."""
+    """By its path: compiled, explored, and its lines in the trace; the line to paste runs, as it is and without the file."""
     file = str(Path(__file__).resolve().parents[1] / "kernel_files" / "form-h.c")
     code, out, _ = run("explore", saved, "--core", file)
     assert 1 == code and "form-h.c:" in out
-    token = next(line for line in out.splitlines() if "iopf replay iopf1." in line).split()[-1]
-    assert 1 == run("replay", token, "--core", file)[0]
+    line = shlex.split(next(line for line in out.splitlines() if "iopf replay iopf2." in line))
+    assert ["iopf", "replay", "--core", file] == [*line[:2], *line[3:]]
+    assert 1 == run(*line[1:])[0] == run("replay", line[2])[0]
+    assert 1 == run(*line[1:], "--facet", "kzalloc_obj=true")[0]
+    code, _, err = run(*line[1:], "--facet", "removal")
+    assert 2 == code and "takes NAME=VALUE" in err
+    code, _, err = run("replay", line[2], "--facet", "kzalloc_obj=true")
+    assert 2 == code and "--core" in err
     code, _, err = run("explore", saved, "--core", "/no/such.c")
     assert 2 == code and "/no/such.c" in err
 
@@ -115,20 +132,21 @@ def test_what_cannot_be_used_is_exit_code_2(run, arguments):
     assert err and "Traceback" not in err
 
 
-def test_ctrl_c_is_exit_code_130_with_what_was_found():
-    """A long search, interrupted: the result so far, and 130."""
+def test_ctrl_c_is_exit_code_130_with_what_was_found(session):
+    """A search without an end, interrupted when it says that it is at work: the result so far, and 130."""
     code = (
         "import argparse, sys\nfrom iopf.explore.cli import register\n"
         "p = argparse.ArgumentParser()\nregister(p.add_subparsers())\n"
-        "a = p.parse_args(['explore', 'rcget-6', '--strategy', 'naive', '--json'])\n"
-        "print('started', flush=True)\nsys.exit(a.run(a))\n"
+        "a = p.parse_args(['explore', 'rcget-7', '--strategy', 'naive', '--budget', '1000', '--json'])\n"
+        "sys.stderr.isatty = lambda: True\nsys.exit(a.run(a))\n"
     )
-    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    assert "started\n" == child.stdout.readline()
-    time.sleep(0.7)
-    child.send_signal(signal.SIGINT)
-    out, _ = child.communicate(timeout=20)
-    assert 130 == child.returncode
+    child = session(sys.executable, "-c", code)
+    shown = ""
+    while "executions" not in shown:
+        shown += child.process.stderr.read(1)
+    os.kill(child.pid, signal.SIGINT)
+    out, _ = child.end()
+    assert 130 == child.process.returncode
     assert json.loads(out)["interrupted"] is True
 
 
@@ -158,4 +176,4 @@ def test_progress_is_on_stderr_of_a_terminal_only(saved):
     os.close(child)
     shown = os.read(parent, 65536).decode()
     os.close(parent)
-    assert done.returncode in (0, 2) and "executions" in shown and "\r" in shown
+    assert done.returncode in (0, 3) and "executions" in shown and "\r" in shown

@@ -16,7 +16,7 @@ CASES = [pytest.param(kind, program, id=f"{kind}-{program.__name__}") for kind, 
 @pytest.mark.parametrize(("kind", "program"), CASES)
 def test_the_bug_is_found_as_what_it_is(kind, program):
     """The gravest failure has the kind, and so has every other one that was found."""
-    result = explore(program(wrong=True), budget=20)
+    result = explore(program(wrong=True), budget=300)
     assert "fail" == result.verdict, result
     assert kind == result.failure.kind, result.failure
     allowed = {kind, "lock-order"} if kind == "deadlock" else {kind}
@@ -26,7 +26,7 @@ def test_the_bug_is_found_as_what_it_is(kind, program):
 @pytest.mark.parametrize(("kind", "program"), CASES)
 def test_the_twin_without_the_bug_passes(kind, program):
     """Exhaustively: no execution of the twin fails."""
-    result = explore(program(wrong=False), budget=20)
+    result = explore(program(wrong=False), budget=300)
     assert ("pass", None) == (result.verdict, result.failure), result.failure
 
 
@@ -34,7 +34,7 @@ def test_the_twin_without_the_bug_passes(kind, program):
 def test_every_complete_strategy_finds_it(kind, program):
     """The kind does not depend on how it was searched."""
     kinds = {
-        strategy: explore(program(wrong=True), strategy=strategy, budget=20, shrink=False).kind
+        strategy: explore(program(wrong=True), strategy=strategy, budget=300, shrink=False).kind
         for strategy in ("dpor", "sleep", "naive", "bound")
     }
     assert dict.fromkeys(("dpor", "sleep", "naive", "bound"), kind) == kinds
@@ -99,9 +99,9 @@ RESPONSES = [
 @pytest.mark.parametrize(("kind", "core", "scenario"), RESPONSES, ids=[row[0] for row in RESPONSES])
 def test_wrong_answers_are_told_apart(kind, core, scenario):
     """Kernel revisions that answer late, twice, the wrong group, or not at all; our core on the same scenario is clean."""
-    result = explore(scenario(), core=core, strategy="sleep", all_failures=True, budget=20)
+    result = explore(scenario(), core=core, strategy="sleep", all_failures=True, budget=300)
     assert kind in {failure.kind for failure in result.failures}
-    assert "pass" == explore(scenario(), budget=20).verdict
+    assert "pass" == explore(scenario(), budget=300).verdict
 
 
 def test_every_kind_has_a_case():

@@ -2,6 +2,7 @@
 """The line map: addresses of a shared object to file, line and function, the same as addr2line says."""
 
 import importlib.util
+import os
 import random
 import re
 import shutil
@@ -124,3 +125,19 @@ def test_missing_binutils_are_named(built, tmp_path, monkeypatch):
     with pytest.raises(module.NoLines, match="binutils"):
         module.write_line_map(built, tmp_path / "x.lines")
     assert [] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("odd", [b"\r", b"\f", b"\x1c", "\x85".encode(), "\u2028".encode(), b"\xe9"], ids=repr)
+def test_a_path_may_hold_any_byte_but_a_line_feed(tmp_path, odd):
+    """What splitlines() and text files take for a line's end is none, and what is no UTF-8 comes through."""
+    for tool in ("gcc", "objdump", "addr2line"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"needs {tool}")
+    source = tmp_path / os.fsdecode(b"a" + odd + b"b.c")
+    source.write_text(SOURCE)
+    library = tmp_path / "thing.so"
+    subprocess.run(["gcc", "-g1", "-O1", "-shared", "-fPIC", "-o", library, source], check=True)
+    lines_module().write_line_map(library, map_path(library))
+    rows = map_path(library).read_bytes().split(b"\n")
+    assert any(row.startswith(b"F ") and row.endswith(b"a" + odd + b"b.c") for row in rows)
+    assert find(str(library), 1) is not None

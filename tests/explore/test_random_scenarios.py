@@ -74,7 +74,7 @@ def failures(numbers, **options):
     found = []
     for number in numbers:
         scenario = random_scenario(number, **options)
-        result = explore(scenario, strategy="dpor", budget=5, estimate=False, shrink=False)
+        result = explore(scenario, strategy="dpor", budget=300, estimate=False, shrink=False)
         if result.failure is not None:
             found.append(f"{scenario}\n{result.failure!r}")
         else:
@@ -119,7 +119,7 @@ LARGE = (
 
 
 def classes_and_outcomes(scenario, class_hashes, **options):
-    result = explore(scenario(), classes=True, estimate=False, shrink=False, budget=60, **options)
+    result = explore(scenario(), classes=True, estimate=False, shrink=False, budget=300, **options)
     assert "pass" == result.verdict, result
     return class_hashes(), set(result.outcomes)
 

@@ -72,7 +72,7 @@ def one_device():
     (lambda s, q, d: s.task("a").report(d, grpid=-1), ValueError, "grpid -1"),
     (lambda s, q, d: s.task("a").report(d, grpid="1"), TypeError, "grpid is an integer"),
     (lambda s, q, d: s.task("a").report(d, grpid=1, perm="y"), ValueError, "perm 'y'"),
-    (lambda s, q, d: s.task("a").report(d, grpid=1, pasid=1 << 20), ValueError, "pasid 1048576"),
+    (lambda s, q, d: s.task("a").report(d, grpid=1, pasid=1 << 32), ValueError, "pasid 4294967296"),
     (lambda s, q, d: s.task("a").respond(d, grpid=1, code="fine"), ValueError, "'success', 'invalid', 'failure'"),
     (lambda s, q, d: s.task("a").remove(d, q), TypeError, "queue is what Scenario.queue"),
     (lambda s, q, d: s.task("a").unlock("l"), ValueError, "lock('l') comes before"),

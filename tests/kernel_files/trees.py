@@ -8,7 +8,6 @@ headers lie around every file, as #errors.
 import importlib.util
 import os
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -56,12 +55,10 @@ class Trees:
     def compile(self, wanted):
         """Compiles pairs of a name and a runtime, as many at a time as there are CPUs."""
         def attempt(pair):
-            begin = time.monotonic()
             try:
-                core = compile_core(self.paths[pair[0]], pair[1])
+                return compile_core(self.paths[pair[0]], pair[1])
             except CoreSourceError as error:
-                core = error
-            return core, time.monotonic() - begin
+                return error
 
         missing = [pair for pair in wanted if pair not in self._done]
         with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -70,11 +67,7 @@ class Trees:
 
     def core(self, name, runtime):
         """What a file was compiled to; the error is raised that it met."""
-        core = self._done[name, runtime][0]
+        core = self._done[name, runtime]
         if isinstance(core, Exception):
             raise core
         return core
-
-    def seconds(self, name):
-        """How long its compiles took."""
-        return sum(seconds for (other, _), (_, seconds) in self._done.items() if other == name)

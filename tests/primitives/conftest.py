@@ -10,12 +10,13 @@ import importlib
 import queue
 import re
 import threading
+import time
 from concurrent.futures import Future, wait
 
 import pytest
 
 #: How long a test waits for what must happen, and for what must not, in seconds.
-PATIENCE = 20
+PATIENCE = 60
 MOMENT = 0.05
 
 
@@ -120,6 +121,18 @@ class Runtime:
         """How many objects are allocated, once everything that was deferred has been freed."""
         self.rcu_barrier()
         return self.slab_live()
+
+    def eventually(self, condition):
+        """Waits until the condition holds."""
+        end = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < end, "what the test waits for did not come"
+            time.sleep(0.001)
+
+    def moment(self, seconds=MOMENT):
+        """Gives others time: for what must not happen, or so that they mostly come first. On a slow machine the test
+        shows less then; it never fails for it."""
+        time.sleep(seconds)
 
     def blocked(self, future):
         """Is the call still going on after a moment?"""

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The kernel headers of each runtime: they compile by themselves, and refuse what they do not have."""
 
-import importlib.util
 import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from iopf._csrc_tools import tool
 
 CSRC = Path(__file__).parents[2] / "csrc"
 HEADERS = sorted(str(path.relative_to(CSRC / "include")) for path in (CSRC / "include").rglob("*.h"))
@@ -22,14 +22,10 @@ pytestmark = pytest.mark.skipif(COMPILER is None, reason="no C compiler")
 
 def build_flags():
     """What the build compiles with."""
-    spec = importlib.util.spec_from_file_location("iopf_csrc_build", CSRC / "build.py")
-    build = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = build  # dataclasses look there
-    try:
-        spec.loader.exec_module(build)
-    finally:
-        del sys.modules[spec.name]
-    return [flag for flag in build.CFLAGS if not flag.startswith("-ffile-prefix-map")]
+    flags = [flag for flag in tool("build").CFLAGS if not flag.startswith("-ffile-prefix-map")]
+    compilers = tool("compilers")
+    everything = "-ferror-limit=0" if compilers.is_clang(COMPILER) else "-fmax-errors=0"
+    return [*compilers.flags_for([COMPILER], flags), everything]
 
 
 class Compiler:

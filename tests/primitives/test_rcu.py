@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Read-copy-update: readers, grace periods, what is deferred, and a torture with a control that must fail."""
 
-import time
+from concurrent.futures import wait
 
 import pytest
 
@@ -155,15 +155,20 @@ def test_a_grace_period_waits_for_no_reader_that_came_later(runtime, which):
         thread.call(runtime.rcu_read_lock)
         thread.call(runtime.rcu_read_unlock)
     first = later.pop(which)
-    first.call(runtime.rcu_read_lock)
-    synchronizing = runtime.thread().start(runtime.synchronize_rcu)
-    time.sleep(0.1)  # for the call to begin
-    for thread in later:
-        thread.call(runtime.rcu_read_lock)
-    first.call(runtime.rcu_read_unlock)
-    synchronizing.result(20)
-    for thread in later:
-        thread.call(runtime.rcu_read_unlock)
+    for _ in range(10):
+        first.call(runtime.rcu_read_lock)
+        synchronizing = runtime.thread().start(runtime.synchronize_rcu)
+        runtime.moment(0.1)  # for the call to begin
+        for thread in later:
+            thread.call(runtime.rcu_read_lock)
+        first.call(runtime.rcu_read_unlock)
+        over = bool(wait([synchronizing], 1).done)  # else it began too late, and all three were there before: no round
+        for thread in later:
+            thread.call(runtime.rcu_read_unlock)
+        synchronizing.result(20)
+        if over:
+            break
+    assert over
 
 
 @pytest.mark.threads
@@ -174,7 +179,7 @@ def test_kfree_rcu_frees_after_the_readers(runtime, cell, other):
     other.call(runtime.rcu_read_lock)
     assert 7 == other.call(runtime.cell_dereference, cell)
     runtime.cell_clear(cell)
-    time.sleep(0.05)
+    runtime.moment()
     assert 1 == runtime.slab_live() - before
     other.call(runtime.rcu_read_unlock)
     assert 0 == runtime.live() - before
@@ -185,10 +190,7 @@ def test_kfree_rcu_frees_without_a_barrier(runtime, cell):
     before = runtime.live()
     runtime.cell_publish(cell, 7)
     runtime.cell_clear(cell)
-    end = time.monotonic() + 20
-    while runtime.slab_live() != before and time.monotonic() < end:
-        time.sleep(0.001)
-    assert 0 == runtime.slab_live() - before
+    runtime.eventually(lambda: runtime.slab_live() == before)
 
 
 def test_kfree_rcu_of_nothing_is_nothing(runtime, cell):
@@ -202,7 +204,7 @@ def test_call_rcu_calls_after_the_readers(runtime, other):
     other.call(runtime.rcu_read_lock)
     for number in range(100):
         runtime.call_rcu(number, 0)
-    time.sleep(0.05)
+    runtime.moment()
     assert [] == log(runtime)
     other.call(runtime.rcu_read_unlock)
     runtime.rcu_barrier()
@@ -231,7 +233,7 @@ def test_deferring_inside_a_reader_is_allowed(runtime, cell):
     runtime.rcu_read_lock()
     runtime.cell_clear(cell)
     runtime.call_rcu(1, 0)
-    time.sleep(0.05)
+    runtime.moment()
     assert (2, []) == (runtime.slab_live() - before + 1, log(runtime))
     runtime.rcu_read_unlock()
     runtime.rcu_barrier()

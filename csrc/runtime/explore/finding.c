@@ -106,8 +106,8 @@ void finding_fatal(int kind, u64 addr, const void *pc, const char *text)
 }
 
 /*
- * Nobody can go on. The finding is of the task with the lowest number in the cycle of those that wait for each other
- * (of all that wait, where there is no cycle: a group that nobody answers).
+ * Nobody can go on. The finding is of the first task in the cycle of those that wait for each other (of all that wait,
+ * where there is no cycle: a group that nobody answers); the first by who started whom, since numbers are the search's.
  */
 static u64 waits_for(const struct task *t)
 {
@@ -178,6 +178,16 @@ static bool only_spinning(u64 tasks)
 	return true;
 }
 
+static struct task *first_of(u64 tasks)
+{
+	struct task *first = &engine.tasks[__builtin_ctzll(tasks)];
+
+	for (; tasks; tasks &= tasks - 1)
+		if (task_precedes(&engine.tasks[__builtin_ctzll(tasks)], first))
+			first = &engine.tasks[__builtin_ctzll(tasks)];
+	return first;
+}
+
 void finding_deadlock(void)
 {
 	u64 cycle = on_cycle();
@@ -186,11 +196,13 @@ void finding_deadlock(void)
 
 	if (!cycle)
 		cycle = engine.live ? engine.live : 1;
-	t = &engine.tasks[__builtin_ctzll(cycle)];
+	t = first_of(cycle);
 	if (only_spinning(cycle))
 		f = finding_add(XP_K_LIVELOCK, t->pending.addr, t->pending.pc, "nobody is left to change what a loop waits for");
 	else
 		f = finding_add(XP_K_DEADLOCK, t->pending.addr, t->pending.pc, "tasks wait for each other");
+	/* Its place, and not that of who ran last. */
+	f->pc = place_of(t, t->pending.pc);
 	f->task = t->id;
 	f->detail = cycle;
 	engine_stop(END_FAILED);
@@ -244,9 +256,8 @@ void commit_record(enum op_kind kind, enum access_mode mode, u64 addr, const voi
 	if (engine.hashing) {
 		mix((u64)engine.current->id << 16 | (u64)kind << 8 | (u64)mode);
 		mix(address_identity(addr));
-		/* The heap is elsewhere in another process. */
 		if (has)
-			mix(heap_has((u64)after) ? address_identity((u64)after) : (u64)after);
+			mix(is_address((u64)after) ? address_identity((u64)after) : (u64)after);
 	}
 	if (!engine.logging)
 		return;

@@ -62,6 +62,11 @@ u64 address_identity(u64 addr)
 	return plain < 0x1000 ? addr : bit | 0x800;
 }
 
+bool is_address(u64 value)
+{
+	return heap_has(value) || engine_stack_owner(value) >= 0 || shadow_is_image(value);
+}
+
 void *slab_alloc(struct slab_site *site, size_t size, gfp_t gfp)
 {
 	struct task *t = engine.current;

@@ -138,6 +138,8 @@ void shadow_add_image(const void *addr);
 void shadow_forget_images(void);
 /* Is there code of such an image. */
 bool shadow_is_code(u64 addr);
+/* Is it in such an image at all. */
+bool shadow_is_image(u64 addr);
 
 #pragma GCC visibility pop
 

@@ -125,6 +125,38 @@ void __tsan_write_range(void *p, unsigned long size)
 		plain((u64)p, size, true, caller_pc());
 }
 
+/* --- copies and initialisations of structures, where clang makes calls of them (clang-copies.h) --- */
+
+HOOK void *__tsan_memcpy(void *to, const void *from, unsigned long size);
+HOOK void *__tsan_memmove(void *to, const void *from, unsigned long size);
+HOOK void *__tsan_memset(void *to, int c, unsigned long size);
+
+static void *copy(void *to, const void *from, unsigned long size, const void *pc)
+{
+	if (size) {
+		plain((u64)from, size, false, pc);
+		plain((u64)to, size, true, pc);
+	}
+	return memmove(to, from, size);
+}
+
+void *__tsan_memcpy(void *to, const void *from, unsigned long size)
+{
+	return copy(to, from, size, caller_pc());
+}
+
+void *__tsan_memmove(void *to, const void *from, unsigned long size)
+{
+	return copy(to, from, size, caller_pc());
+}
+
+void *__tsan_memset(void *to, int c, unsigned long size)
+{
+	if (size)
+		plain((u64)to, size, true, caller_pc());
+	return memset(to, c, size);
+}
+
 /* --- string functions, which a core calls by name because it is compiled with -fno-builtin --- */
 
 KERNEL_API void *iopf_explore_memcpy(void *to, const void *from, size_t n);

@@ -71,6 +71,16 @@ bool shadow_is_code(u64 addr)
 	return false;
 }
 
+bool shadow_is_image(u64 addr)
+{
+	int i;
+
+	for (i = 0; i < nr_segments; i++)
+		if (addr >= segments[i].begin && addr < segments[i].end)
+			return true;
+	return false;
+}
+
 void shadow_elsewhere(u64 addr, size_t size, bool write, const void *pc)
 {
 	struct task *t = engine.current;

@@ -103,24 +103,25 @@ static inline bool is_ordered(const struct clock *clock, u32 date)
 	return (s16)(date & 0xffff) <= clock->at[date >> 16];
 }
 
-/* The first access of a class that the clock does not cover: its task and place. */
+/* The access of a class that the clock does not cover, of the first task by who started whom: its task and place. */
 static bool find_unordered(const struct cell *c, int class, const struct clock *clock, int self, int *task, u64 *pc)
 {
 	if (c->shared[class]) {
 		const struct shared *s = &shared[c->shared[class]];
 		u64 left = s->tasks & ~(self >= 0 ? 1ull << self : 0);
+		bool found = false;
 
 		while (left) {
 			int t = __builtin_ctzll(left);
 
 			left &= left - 1;
-			if (s->clock[t] > clock->at[t]) {
+			if (s->clock[t] > clock->at[t] && (!found || task_precedes(&engine.tasks[t], &engine.tasks[*task]))) {
 				*task = t;
 				*pc = s->pc[t];
-				return true;
+				found = true;
 			}
 		}
-		return false;
+		return found;
 	}
 	if (!c->date[class] || (int)(c->date[class] >> 16) == self || is_ordered(clock, c->date[class]))
 		return false;

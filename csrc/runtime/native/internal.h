@@ -3,19 +3,21 @@
 #ifndef IOPF_NATIVE_INTERNAL_H
 #define IOPF_NATIVE_INTERNAL_H
 
+#include <membarrier.h>
+
 #include "thread.h"
 
 /* runtime.c: registers the process for membarrier, finds the number of CPUs; once. */
 void runtime_start(void);
 extern unsigned int runtime_cpus;
-/* Every running thread of the process has passed a full barrier when this returns. */
-void membarrier_all(void);
 /* WARN when the caller is inside an RCU reader. */
 bool might_sleep_in_reader(void);
 
 void thread_after_fork(void);
 void slab_after_fork(void);
 void rcu_after_fork(void);
+void slab_start(void);
+void slab_thread_start(struct thread *self);
 void slab_thread_exit(struct thread *self);
 
 /* timeout 0: none. Wakes up early for no reason, too. */

@@ -179,3 +179,12 @@ void mutex_destroy(struct mutex *lock)
 {
 	(void)WARN(mutex_is_locked(lock), "mutex_destroy of a held mutex");
 }
+
+enum runtime_regime mutex_regime(const struct mutex *lock)
+{
+	u32 bias = __atomic_load_n(&lock->bias, __ATOMIC_ACQUIRE);
+
+	if (bias == MUTEX_SHARED || bias == MUTEX_REVOKED)
+		return REGIME_SHARED;
+	return bias ? REGIME_OWNED : REGIME_UNUSED;
+}

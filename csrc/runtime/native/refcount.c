@@ -171,3 +171,12 @@ noinline void refcount_saturate(refcount_t *r)
 	refcount_share(r);
 	__atomic_store_n(&r->refs, REFCOUNT_SATURATED, __ATOMIC_RELAXED);
 }
+
+enum runtime_regime refcount_regime(const refcount_t *r)
+{
+	u32 bias = __atomic_load_n(&r->bias, __ATOMIC_ACQUIRE);
+
+	if (bias >= REFCOUNT_REVOKED)
+		return REGIME_SHARED;
+	return bias ? REGIME_OWNED : REGIME_UNUSED;
+}

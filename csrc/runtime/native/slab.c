@@ -1,37 +1,77 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#define _GNU_SOURCE
 /*
  * Allocation: a free list per thread and size class, magazines of 32 through a depot when threads differ.
  *
  * malloc() on one thread and free() on another costs 700 to 1,700 ns, and calloc() skips malloc's thread cache. Here an
  * object goes to the list of the thread that frees it; a list that has grown past two magazines gives one to the depot,
- * and an empty one takes one from there. Memory comes in chunks and stays with the runtime; what is live is found by
- * looking through them.
+ * and an empty one takes one from there. Memory comes in chunks; what is live is found by looking through them.
+ *
+ * While there is a queue chunks stay. With the last one those go back to the system of which the depot has every object,
+ * and so do those that are complete later. Only the pages go, the addresses are kept: whoever frees something much too
+ * late still finds that there is no object.
+ *
+ * With IOPF_POISON=1 in the environment an object is used again only after 1024 others were freed. Meanwhile it is full
+ * of 0x6b, and when it is not any more, somebody wrote to it who had no right to: a WARN. All of this is on the slow
+ * paths, which are taken as they are for a request that is to fail: every list is shut.
  *
  * Here is what happens seldom; slab.h has the rest, and what an object looks like.
  */
 #include <linux/bug.h>
 #include <linux/slab.h>
+#include <malloc.h>
 #include <runtime.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "internal.h"
 
 #define CHUNK_BYTES 65536
+#define REGION_CHUNKS 16
+#define REGION_BYTES (REGION_CHUNKS * CHUNK_BYTES)
+#define TRIM_MAGAZINES 1024	/* so many come to the depot before it looks for complete chunks again */
+#define QUARANTINE 1024
+#define POISON 0x6b
 
 static const u32 slab_class_bytes[SLAB_CLASSES] = { 64, 128, 192, 256, 320, 384, 512, 1024, 2048, SLAB_LARGEST };
 
+/* A part of a region, as long as it has objects. */
 struct chunk {
-	struct chunk *next;
-} __attribute__((aligned(SLAB_LINE)));	/* then the objects */
+	struct chunk *next;		/* that has none */
+	u32 made;			/* objects so far */
+	u32 found;			/* by a trim: those that the depot has */
+	bool in_use;
+};
+
+/* Aligned to its size, so that an object finds it. The first chunk has what is left behind this. */
+struct region {
+	struct region *next;
+	struct chunk chunks[REGION_CHUNKS];
+} __attribute__((aligned(SLAB_LINE)));
 
 static struct {
 	pthread_mutex_t lock;
 	struct free_object *magazines[SLAB_CLASSES];	/* chained through the first object's second word */
-	struct chunk *chunks;
-	char *fresh, *fresh_end;	/* what is left of the newest chunk */
+	struct region *regions;
+	struct chunk *empty;
+	struct chunk *newest;
+	char *fresh, *fresh_end;	/* what is left of it */
+	size_t bytes;			/* of chunks that have objects */
+	bool idle;			/* there is no queue */
+	unsigned int given;		/* magazines, since the last trim */
 	struct slab_site *sites;
 } depot = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* Of the forks before this process: objects of a parent are not counted here. */
+static u32 slab_generation;
+
+static bool slab_poisons;
+static struct {
+	pthread_mutex_t lock;
+	struct free_object *objects[QUARANTINE];
+	unsigned int at;
+} quarantine = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /* A magazine on the shelf: the link to the next one lies behind the object's own link. */
 struct magazine {
@@ -58,18 +98,69 @@ static struct free_object *slab_pop(struct thread *self, unsigned int class)
 	return self->free[class][slab_nr_free(self, class)];
 }
 
-/* Cleared: behind the first object that has no state nothing has been made yet, also for the child of a fork. */
+static struct region *region_of(const void *pointer)
+{
+	return (struct region *)((uintptr_t)pointer & ~(uintptr_t)(REGION_BYTES - 1));
+}
+
+static struct chunk *chunk_of(const void *object)
+{
+	return &region_of(object)->chunks[((uintptr_t)object % REGION_BYTES) / CHUNK_BYTES];
+}
+
+static char *chunk_begin(const struct chunk *chunk)
+{
+	struct region *region = region_of(chunk);
+	size_t i = (size_t)(chunk - region->chunks);
+
+	return (char *)region + (i ? i * CHUNK_BYTES : sizeof(*region));
+}
+
+static char *chunk_end(const struct chunk *chunk)
+{
+	struct region *region = region_of(chunk);
+
+	return (char *)region + (size_t)(chunk - region->chunks + 1) * CHUNK_BYTES;
+}
+
+static bool slab_add_region(void)
+{
+	char *mapped = mmap(NULL, 2 * REGION_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct region *region;
+	size_t before;
+	int i;
+
+	if (mapped == MAP_FAILED)
+		return false;
+	before = -(uintptr_t)mapped % REGION_BYTES;
+	region = (struct region *)(mapped + before);
+	if (before)
+		munmap(mapped, before);
+	munmap((char *)region + REGION_BYTES, REGION_BYTES - before);
+	region->next = depot.regions;
+	depot.regions = region;
+	for (i = REGION_CHUNKS - 1; i >= 0; i--) {
+		region->chunks[i].next = depot.empty;
+		depot.empty = &region->chunks[i];
+	}
+	return true;
+}
+
+/* All 0: behind the first object that has no state nothing has been made yet, also for the child of a fork. */
 static bool slab_add_chunk(void)
 {
 	struct chunk *chunk;
 
-	if (posix_memalign((void **)&chunk, SLAB_LINE, CHUNK_BYTES))
+	if (!depot.empty && !slab_add_region())
 		return false;
-	memset(chunk, 0, CHUNK_BYTES);
-	chunk->next = depot.chunks;
-	depot.chunks = chunk;
-	depot.fresh = (char *)(chunk + 1);
-	depot.fresh_end = (char *)chunk + CHUNK_BYTES;
+	chunk = depot.empty;
+	depot.empty = chunk->next;
+	chunk->made = 0;
+	chunk->in_use = true;
+	depot.bytes += CHUNK_BYTES;
+	depot.newest = chunk;
+	depot.fresh = chunk_begin(chunk);
+	depot.fresh_end = chunk_end(chunk);
 	return true;
 }
 
@@ -86,6 +177,7 @@ static struct free_object *slab_carve(unsigned int class)
 			break;
 		object = (struct free_object *)depot.fresh;
 		depot.fresh += slab_class_bytes[class];
+		depot.newest->made++;
 		object->class = class;
 		__atomic_store_n(&object->state, SLAB_FREE, __ATOMIC_RELEASE);
 		object->next = list;
@@ -112,6 +204,88 @@ static noinline bool slab_refill(struct thread *self, unsigned int class)
 	return slab_nr_free(self, class);
 }
 
+/* The objects of the depot's magazines of a class, one after the other, and the list as it was. */
+#define for_each_magazine(magazine, class) \
+	for (magazine = depot.magazines[class]; magazine; magazine = ((struct magazine *)magazine)->next)
+
+static bool chunk_is_complete(const struct chunk *chunk)
+{
+	return chunk->in_use && chunk->found == chunk->made;
+}
+
+/* The magazines of a class without the objects of complete chunks, filled up again. */
+static void slab_sort_out(unsigned int class)
+{
+	struct free_object *magazine = depot.magazines[class], *first = NULL;
+	int n = 0;
+
+	depot.magazines[class] = NULL;
+	while (magazine) {
+		struct free_object *object = magazine, *next;
+
+		magazine = ((struct magazine *)magazine)->next;
+		for (; object; object = next) {
+			next = object->next;
+			if (chunk_is_complete(chunk_of(object)))
+				continue;
+			object->next = n ? first : NULL;
+			first = object;
+			if (++n < SLAB_MAGAZINE)
+				continue;
+			((struct magazine *)first)->next = depot.magazines[class];
+			depot.magazines[class] = first;
+			n = 0;
+		}
+	}
+	if (n) {
+		((struct magazine *)first)->next = depot.magazines[class];
+		depot.magazines[class] = first;
+	}
+}
+
+static void chunk_give_back(struct chunk *chunk)
+{
+	uintptr_t begin = ((uintptr_t)chunk_begin(chunk) + 4095) & ~(uintptr_t)4095;
+
+	/* The first chunk of a region begins within a page, whose objects are taken off by hand. */
+	memset(chunk_begin(chunk), 0, begin - (uintptr_t)chunk_begin(chunk));
+	/* Where pages cannot be given back they have to be cleared. */
+	if (madvise((void *)begin, (uintptr_t)chunk_end(chunk) - begin, MADV_DONTNEED))
+		memset((void *)begin, 0, (uintptr_t)chunk_end(chunk) - begin);
+	chunk->in_use = false;
+	chunk->next = depot.empty;
+	depot.empty = chunk;
+	depot.bytes -= CHUNK_BYTES;
+	if (chunk == depot.newest) {
+		depot.newest = NULL;
+		depot.fresh = depot.fresh_end = NULL;
+	}
+}
+
+/* Under the depot's lock: gives back the chunks of which it has every object. */
+static void slab_trim(void)
+{
+	struct free_object *magazine, *object;
+	struct region *region;
+	unsigned int class;
+	int i;
+
+	depot.given = 0;
+	for (region = depot.regions; region; region = region->next)
+		for (i = 0; i < REGION_CHUNKS; i++)
+			region->chunks[i].found = 0;
+	for (class = 0; class < SLAB_CLASSES; class++)
+		for_each_magazine(magazine, class)
+			for (object = magazine; object; object = object->next)
+				chunk_of(object)->found++;
+	for (class = 0; class < SLAB_CLASSES; class++)
+		slab_sort_out(class);
+	for (region = depot.regions; region; region = region->next)
+		for (i = 0; i < REGION_CHUNKS; i++)
+			if (chunk_is_complete(&region->chunks[i]))
+				chunk_give_back(&region->chunks[i]);
+}
+
 /* One magazine from the thread's list to the depot. */
 static noinline void slab_give(struct thread *self, unsigned int class)
 {
@@ -128,7 +302,35 @@ static noinline void slab_give(struct thread *self, unsigned int class)
 	pthread_mutex_lock(&depot.lock);
 	((struct magazine *)first)->next = depot.magazines[class];
 	depot.magazines[class] = first;
+	if (++depot.given >= TRIM_MAGAZINES && depot.idle)
+		slab_trim();
 	pthread_mutex_unlock(&depot.lock);
+}
+
+/* The queues are gone, or there is one again. What this thread has on its lists is given, too. */
+void slab_set_idle(bool idle)
+{
+	struct thread *self = thread_current();
+	unsigned int class;
+
+	for (class = 0; idle && class < SLAB_CLASSES; class++)
+		while (slab_nr_free(self, class))
+			slab_give(self, class);
+	pthread_mutex_lock(&depot.lock);
+	depot.idle = idle;
+	if (idle)
+		slab_trim();
+	pthread_mutex_unlock(&depot.lock);
+}
+
+size_t slab_bytes(void)
+{
+	size_t bytes;
+
+	pthread_mutex_lock(&depot.lock);
+	bytes = depot.bytes;
+	pthread_mutex_unlock(&depot.lock);
+	return bytes;
 }
 
 /* Under the depot's lock. */
@@ -156,7 +358,45 @@ static void *slab_alloc_alone(struct slab_site *site, size_t size, gfp_t gfp)
 	__atomic_fetch_add(&site->live, 1, __ATOMIC_RELAXED);
 	if (gfp & __GFP_ZERO)
 		memset(&object->next, 0, size);
+	object->class = slab_generation;
 	return slab_make_live(object, site, SLAB_LIVE_ALONE);
+}
+
+static void slab_poison(struct free_object *object, size_t bytes)
+{
+	memset(&object->next, POISON, bytes - SLAB_HEADER_BYTES);
+}
+
+static bool slab_is_poisoned(const struct free_object *object)
+{
+	const unsigned char *at = (const unsigned char *)&object->next;
+	const unsigned char *end = (const unsigned char *)object + slab_class_bytes[object->class];
+
+	while (at < end && *at == POISON)
+		at++;
+	return at == end;
+}
+
+/* Puts a free object in, and takes the oldest one out. NULL: none has been in there for long enough. */
+static struct free_object *slab_quarantine(struct free_object *object)
+{
+	struct free_object *oldest;
+
+	slab_poison(object, slab_class_bytes[object->class]);
+	pthread_mutex_lock(&quarantine.lock);
+	oldest = quarantine.objects[quarantine.at];
+	quarantine.objects[quarantine.at] = object;
+	quarantine.at = (quarantine.at + 1) % QUARANTINE;
+	pthread_mutex_unlock(&quarantine.lock);
+	(void)WARN(oldest && !slab_is_poisoned(oldest), "an object was written to after kfree()");
+	return oldest;
+}
+
+void slab_start(void)
+{
+	const char *wanted = getenv("IOPF_POISON");
+
+	slab_poisons = !SLAB_IS_MALLOC && wanted && strcmp(wanted, "1") == 0;
 }
 
 /* While one is to fail, every request of the thread comes here, and so does every kfree(). */
@@ -171,7 +411,12 @@ static void slab_shut(struct thread *self, bool shut)
 static void slab_set_fail_nth(struct thread *self, unsigned long n)
 {
 	self->fail_nth = n;
-	slab_shut(self, n);
+	slab_shut(self, n || slab_poisons);
+}
+
+void slab_thread_start(struct thread *self)
+{
+	slab_shut(self, slab_poisons);
 }
 
 noinline void *slab_alloc_slow(struct slab_site *site, size_t size, gfp_t gfp)
@@ -183,7 +428,7 @@ noinline void *slab_alloc_slow(struct slab_site *site, size_t size, gfp_t gfp)
 	if (gfp & GFP_KERNEL)
 		might_sleep_in_reader();
 	if (self->fail_nth && --self->fail_nth == 0) {
-		slab_shut(self, false);
+		slab_shut(self, slab_poisons);
 		return NULL;
 	}
 	if (SLAB_IS_MALLOC || size > SLAB_LARGEST - SLAB_HEADER_BYTES)
@@ -204,13 +449,22 @@ noinline void kfree_slow(const void *pointer)
 	struct thread *self = thread_current();
 	bool alone = object->state == SLAB_LIVE_ALONE;
 
-	if (WARN(object->state != SLAB_LIVE && !alone, "kfree of something that is not a live object"))
+	if (WARN(object->state != SLAB_LIVE && object->state != SLAB_INHERITED && !alone,
+		 "kfree of something that is not a live object"))
 		return;
 	__atomic_store_n(&object->state, SLAB_FREE, __ATOMIC_RELAXED);
 	if (alone) {
-		__atomic_fetch_sub(&object->site->live, 1, __ATOMIC_RELAXED);
+		if (object->class == slab_generation)
+			__atomic_fetch_sub(&object->site->live, 1, __ATOMIC_RELAXED);
+		if (slab_poisons)
+			slab_poison(object, malloc_usable_size(object));
 		free(object);
 		return;
+	}
+	if (unlikely(slab_poisons)) {
+		object = slab_quarantine(object);
+		if (!object)
+			return;
 	}
 	if (slab_nr_free(self, object->class) >= SLAB_FREE_MAX)
 		slab_give(self, object->class);
@@ -224,21 +478,60 @@ void slab_thread_exit(struct thread *self)
 
 	slab_set_fail_nth(self, 0);
 	for (class = 0; class < SLAB_CLASSES; class++)
-		while (self->nr_free[class])
+		while (slab_nr_free(self, class))
 			slab_give(self, class);
 }
 
-/* The depot may have been in use by a thread that is no more: what lay there is forgotten, not trusted. */
+/* Calls visit for each object that has been made. Under the depot's lock, or where nobody else is. */
+static void slab_for_each_object(void (*visit)(struct free_object *object, u32 state, void *arg), void *arg)
+{
+	struct region *region;
+	int i;
+
+	for (region = depot.regions; region; region = region->next)
+		for (i = 0; i < REGION_CHUNKS; i++) {
+			char *at = chunk_begin(&region->chunks[i]), *end = chunk_end(&region->chunks[i]);
+
+			while (region->chunks[i].in_use && end - at >= SLAB_LINE) {
+				struct free_object *object = (struct free_object *)at;
+				u32 state = __atomic_load_n(&object->state, __ATOMIC_ACQUIRE);
+
+				if (!state)
+					break;
+				visit(object, state, arg);
+				at += slab_class_bytes[object->class];
+			}
+		}
+}
+
+static void slab_inherit(struct free_object *object, u32 state, void *unused)
+{
+	if (state == SLAB_LIVE)
+		object->state = SLAB_INHERITED;
+}
+
+/*
+ * The depot may have been in use by a thread that is no more: what lay there is forgotten, not trusted. What the parent
+ * had allocated may still be freed here, by the thread that forked from the middle of a call, but it is not counted.
+ */
 void slab_after_fork(void)
 {
 	struct slab_site *site;
 
 	pthread_mutex_init(&depot.lock, NULL);
+	pthread_mutex_init(&quarantine.lock, NULL);
+	memset(quarantine.objects, 0, sizeof(quarantine.objects));
 	memset(depot.magazines, 0, sizeof(depot.magazines));
+	depot.empty = depot.newest = NULL;
 	depot.fresh = depot.fresh_end = NULL;
+	depot.idle = false;
+	slab_generation++;
+	slab_for_each_object(slab_inherit, NULL);
 	/* One may have been put on the list and not marked. */
-	for (site = depot.sites; site; site = site->next)
+	for (site = depot.sites; site; site = site->next) {
 		site->id = 1;
+		site->live = 0;
+	}
 }
 
 void slab_fail_nth(unsigned long n)
@@ -251,47 +544,31 @@ unsigned long slab_fail_nth_left(void)
 	return thread_current()->fail_nth;
 }
 
-/* Under the depot's lock: what was live at some moment of the walk. */
-static void slab_for_each_live(void (*visit)(struct slab_site *site, void *arg), void *arg)
+static void slab_count_one(struct free_object *unused, u32 state, void *live)
 {
-	struct chunk *chunk;
-
-	for (chunk = depot.chunks; chunk; chunk = chunk->next) {
-		char *at = (char *)(chunk + 1), *end = (char *)chunk + CHUNK_BYTES;
-
-		while (end - at >= SLAB_LINE) {
-			struct free_object *object = (struct free_object *)at;
-			u32 state = __atomic_load_n(&object->state, __ATOMIC_ACQUIRE);
-
-			if (!state)
-				break;
-			if (state == SLAB_LIVE)
-				visit(__atomic_load_n(&object->site, __ATOMIC_RELAXED), arg);
-			at += slab_class_bytes[object->class];
-		}
-	}
+	*(long *)live += state == SLAB_LIVE;
 }
 
-static void slab_count_one(struct slab_site *unused, void *live)
-{
-	++*(long *)live;
-}
-
+/* What was live at some moment of the walk. */
 long slab_live(void)
 {
 	struct slab_site *site;
 	long live = 0;
 
 	pthread_mutex_lock(&depot.lock);
-	slab_for_each_live(slab_count_one, &live);
+	slab_for_each_object(slab_count_one, &live);
 	for (site = depot.sites; site; site = site->next)
 		live += __atomic_load_n(&site->live, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&depot.lock);
 	return live;
 }
 
-static void slab_count_at_site(struct slab_site *site, void *unused)
+static void slab_count_at_site(struct free_object *object, u32 state, void *unused)
 {
+	struct slab_site *site = __atomic_load_n(&object->site, __ATOMIC_RELAXED);
+
+	if (state != SLAB_LIVE)
+		return;
 	slab_note_site(site);
 	site->found++;
 }
@@ -303,7 +580,7 @@ void slab_for_each_site(void (*visit)(const struct slab_site *site, long live, v
 	pthread_mutex_lock(&depot.lock);
 	for (site = depot.sites; site; site = site->next)
 		site->found = 0;
-	slab_for_each_live(slab_count_at_site, NULL);
+	slab_for_each_object(slab_count_at_site, NULL);
 	for (site = depot.sites; site; site = site->next) {
 		long live = site->found + __atomic_load_n(&site->live, __ATOMIC_RELAXED);
 

@@ -27,11 +27,12 @@
 /* What an object is. 0: not made yet. */
 #define SLAB_LIVE 0x6c697665u
 #define SLAB_LIVE_ALONE 0x616c6f6eu	/* straight from malloc */
+#define SLAB_INHERITED 0x696e6865u	/* was live before a fork: the parent's */
 #define SLAB_FREE 0x66726565u
 
 struct free_object {
 	u32 state;
-	u32 class;
+	u32 class;			/* of one that is alone: slab_generation */
 	struct slab_site *site;		/* who allocated it last. Objects are aligned as malloc's are */
 	struct free_object *next;	/* in a magazine of the depot. The object begins here */
 };

@@ -90,6 +90,7 @@ noinline struct thread *thread_attach(void)
 	if (!self)
 		self = thread_new();
 	self->rcu_nesting = 0;
+	slab_thread_start(self);
 	__atomic_store_n(&self->rcu_epoch, 0, __ATOMIC_RELEASE);
 	pthread_setspecific(detach_key, self);
 	thread_self = self;

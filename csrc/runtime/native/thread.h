@@ -44,7 +44,9 @@ struct thread {
 } __attribute__((aligned(64)));
 
 KERNEL_API extern __thread struct thread *thread_self __attribute__((tls_model("initial-exec")));
+#ifndef __clang__
 extern __thread struct thread *const thread_self_const __asm__("thread_self") __attribute__((tls_model("initial-exec")));
+#endif
 KERNEL_API extern struct thread thread_nobody;
 KERNEL_API struct thread *thread_attach(void);
 KERNEL_API extern struct thread *thread_records;
@@ -83,10 +85,16 @@ static inline bool thread_id_is_somebody(u32 id)
  * const: the compiler reads it once for all of a function, where it reads thread_self again behind every barrier (what
  * the kernel does with const_current_task). So it may still be nobody when the caller has a record by now. Whoever fails
  * on what this returns asks thread_current().
+ *
+ * clang has one variable for both names, so that thread_self would be const, too: there it is read again.
  */
 static inline struct thread *thread_stable(void)
 {
+#ifdef __clang__
+	return thread_self;
+#else
 	return thread_self_const;
+#endif
 }
 
 /* The caller's record, made if need be. Fast paths take it as it is, and write nothing to nobody's. */

@@ -52,11 +52,13 @@ static bool wait_until(struct workqueue_struct *wq, u64 ns)
 
 void wait_for_items(struct workqueue_struct *wq, u64 upto, bool may_give_up)
 {
-	u64 slice_end = now_ns() + WAIT_SLICE_NS;
+	u64 slice_end = 0;
 
 	while (is_left(wq, upto)) {
 		bool given_up;
 
+		if (!slice_end)
+			slice_end = now_ns() + WAIT_SLICE_NS;
 		/* Nobody else would run them. */
 		if (!wq->nr_started && run_items(wq, upto))
 			continue;
@@ -67,7 +69,7 @@ void wait_for_items(struct workqueue_struct *wq, u64 upto, bool may_give_up)
 		pthread_mutex_lock(&wq->lock);
 		if (given_up)
 			return;
-		slice_end = now_ns() + WAIT_SLICE_NS;
+		slice_end = 0;
 	}
 }
 

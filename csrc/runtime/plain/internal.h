@@ -8,7 +8,7 @@
 /* Starts a thread that gets no signals: those are for the program's own threads. Returns 0 or an error number. */
 int start_thread(pthread_t *thread, void *(*main)(void *arg), void *arg);
 
-void reader_after_fork(void);
+void thread_after_fork(void);
 void rcu_after_fork(void);
 void slab_after_fork(void);
 

@@ -19,9 +19,21 @@ int start_thread(pthread_t *thread, void *(*main)(void *arg), void *arg)
 	return ret;
 }
 
+enum runtime_regime mutex_regime(const struct mutex *lock)
+{
+	(void)lock;
+	return REGIME_SHARED;
+}
+
+enum runtime_regime refcount_regime(const struct refcount_struct *r)
+{
+	(void)r;
+	return REGIME_SHARED;
+}
+
 void runtime_after_fork(void)
 {
-	reader_after_fork();
+	thread_after_fork();
 	rcu_after_fork();
 	slab_after_fork();
 }

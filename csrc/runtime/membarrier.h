@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* shared/membarrier.c: the full barrier that a reader is spared, for the runtimes. */
+#ifndef IOPF_RUNTIME_MEMBARRIER_H
+#define IOPF_RUNTIME_MEMBARRIER_H
+
+/* Once in the life of a process, and in the child of a fork: before the first membarrier_all(). */
+void membarrier_start(void);
+/* Every running thread of the process has passed a full barrier when this returns. */
+void membarrier_all(void);
+
+#endif

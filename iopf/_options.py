@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Types of option values, for argparse: each says what it takes, and everything that it lets through can be used."""
+
+from __future__ import annotations
+
+import argparse
+
+__all__ = ["MAX_COUNT", "MAX_SECONDS", "count", "count_or_zero", "integer", "seconds", "small_or_zero"]
+
+#: C counts in 64 bits; a preemption bound and a number of devices in 32.
+MAX_COUNT = 2**63 - 1
+#: Thirty years: what every clock and every wait can take.
+MAX_SECONDS = 1e9
+
+
+def _integer(text: str, least: int, most: int) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = least - 1
+    if not least <= value <= most:
+        range_ = f"{least} or more" if most == MAX_COUNT and value <= most else f"an integer from {least} to {most}"
+        raise argparse.ArgumentTypeError(f"{_shown(text)}: takes {range_}")
+    return value
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= 40 and text.isprintable() else ascii(text[:40]) + ("..." if len(text) > 40 else "")
+
+
+def count_or_zero(text: str) -> int:
+    """0 or more."""
+    return _integer(text, 0, MAX_COUNT)
+
+
+def count(text: str) -> int:
+    """1 or more."""
+    return _integer(text, 1, MAX_COUNT)
+
+
+def small_or_zero(text: str) -> int:
+    """0 or more, what a C int holds."""
+    return _integer(text, 0, 2**31 - 1)
+
+
+def integer(text: str) -> int:
+    """An integer that C can hold; whoever takes it says its range."""
+    return _integer(text, -MAX_COUNT, MAX_COUNT)
+
+
+def seconds(text: str) -> float:
+    """A time above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value <= MAX_SECONDS:
+        raise argparse.ArgumentTypeError(f"{_shown(text)}: takes a number above 0, of seconds, up to {MAX_SECONDS:g}")
+    return value
