@@ -10,9 +10,9 @@
  * they call wrong is a prediction. It is executed, in the order that shows it, and only what shows then is a finding.
  *
  * Three things keep that small. Moments of which no monitor compares the order commute(), so one of each set of equal
- * orders is judged (sleep sets again, over moments). Classes share their orders of moments: those that were judged are
- * remembered by a hash of all that the monitors could know of them. And what is known already, with the contract kept, is
- * not looked for again.
+ * orders is judged (sleep sets again, over moments; what commutes with all that is left comes at once). Classes share
+ * their orders of moments: those that were judged are remembered by a hash of all that the monitors could know of them.
+ * And what is known already, with the contract kept, is not looked for again.
  *
  * A prediction that does not come true says that two steps depend on each other which the search takes for independent.
  * With a data race in the execution that is no surprise, and the race is the finding; without one, nothing was proved and
@@ -32,60 +32,87 @@
 
 /* --- the moments of the concurrent part, by task --- */
 
+/* In the order of the tasks' numbers: that of this execution is no part of it. */
 static struct lane {
 	int task, nr, done;
 	s16 moments[MAX_MOMENTS];	/* numbers */
 } lanes[MAX_LANES];
 static int nr_lanes, first, behind;	/* moments [first, behind) are concurrent */
+static u8 lane_of[MAX_MOMENTS];
+static bool bound[MAX_MOMENTS];		/* its place among others is judged, and not given */
 static s16 order[MAX_MOMENTS];		/* that is tried */
-static u16 *needs;			/* of each moment, how many of each lane come before it */
+
+/* Of each moment, how many of each lane come before it: by dependence, and by the race order. */
+static struct past {
+	u16 steps[MAX_LANES], races[MAX_LANES];
+} pasts[MAX_MOMENTS];
 
 static bool collect(void)
 {
-	static s8 lane_of[MAX_TASKS];
-	static u16 space[MAX_MOMENTS * MAX_LANES];
+	u64 tasks = 0;
 	int i, k;
 
-	nr_lanes = 0;
-	needs = space;
-	memset(lane_of, -1, sizeof(lane_of));
 	for (first = 0; first < nr_moments && moments[first].node < 0; first++)
 		;
-	for (i = first; i < nr_moments && moments[i].node >= 0; i++) {
-		struct lane *lane;
-
-		k = lane_of[moments[i].task];
-		if (k < 0) {
-			if (nr_lanes == MAX_LANES)
-				return false;
-			k = lane_of[moments[i].task] = (s8)nr_lanes++;
-			lanes[k].task = moments[i].task;
-			lanes[k].nr = 0;
-		}
-		lane = &lanes[k];
-		lane->moments[lane->nr++] = (s16)i;
-	}
+	for (i = first; i < nr_moments && moments[i].node >= 0; i++)
+		tasks |= 1ull << moments[i].task;
 	behind = i;
-	return nr_lanes > 1;
+	nr_lanes = __builtin_popcountll(tasks);
+	if (nr_lanes < 2 || nr_lanes > MAX_LANES)
+		return false;
+	for (k = 0; k < nr_lanes; k++, tasks &= tasks - 1) {
+		lanes[k].task = __builtin_ctzll(tasks);
+		lanes[k].nr = 0;
+	}
+	for (i = first; i < behind; i++) {
+		for (k = 0; lanes[k].task != moments[i].task; k++)
+			;
+		lane_of[i] = (u8)k;
+		lanes[k].moments[lanes[k].nr++] = (s16)i;
+	}
+	return true;
 }
 
-static void find_needs(void)
+/* Whether something "is over" is asked of what a driver has to order, and of two answers of one owner. */
+static bool asks_race_order;
+
+/* What came before a moment comes before the next one of its lane. */
+static void find_past(const struct lane *mine, const struct lane *lane, int k)
 {
-	int i, k;
+	int task = lane->task, n;
+	u16 steps = 0, races = 0;
 
-	for (i = first; i < behind; i++) {
-		const struct moment *m = &moments[i];
+	for (n = 0; n < mine->nr; n++) {
+		const struct moment *m = &moments[mine->moments[n]];
+		struct past *past = &pasts[mine->moments[n]];
 
-		for (k = 0; k < nr_lanes; k++) {
-			const struct lane *lane = &lanes[k];
-			int n = 0;
-
-			if (lane->task != m->task)
-				while (n < lane->nr && (s16)moments[lane->moments[n]].ordinal <= m->step.at[lane->task])
-					n++;
-			needs[(i - first) * MAX_LANES + k] = (u16)n;
-		}
+		while (mine != lane && steps < lane->nr && (s16)moments[lane->moments[steps]].ordinal <= m->step.at[task])
+			steps++;
+		while (asks_race_order && races < lane->nr &&
+		       moments[lane->moments[races]].race.at[task] <= m->race.at[task])
+			races++;
+		past->steps[k] = steps;
+		past->races[k] = races;
 	}
+}
+
+static void find_pasts(void)
+{
+	int mine, k, n;
+
+	asks_race_order = core->facts.demands;
+	for (n = 0; n < nr_calls && !asks_race_order; n++)
+		asks_race_order = calls[n].kind == CALL_OWNER_BEGIN;
+	for (mine = 0; mine < nr_lanes; mine++)
+		for (k = 0; k < nr_lanes; k++)
+			find_past(&lanes[mine], &lanes[k], k);
+}
+
+static bool comes_before(int i, int other)
+{
+	int n = pasts[other].steps[lane_of[i]];
+
+	return n && lanes[lane_of[i]].moments[n - 1] >= i;
 }
 
 /* --- what may change places --- */
@@ -227,16 +254,6 @@ static bool commute(const struct about *a, const struct about *b)
 	return requests_commute(a, b);
 }
 
-/* Of the first k moments of a lane, is that the one with number i, or one behind it? */
-static bool comes_before(int i, int other)
-{
-	int mine;
-
-	for (mine = 0; lanes[mine].task != moments[i].task; mine++)
-		;
-	return needs[(other - first) * MAX_LANES + mine] && lanes[mine].moments[needs[(other - first) * MAX_LANES + mine] - 1] >= i;
-}
-
 static void find_abouts(void)
 {
 	int removals = 0, others = 0, i, k;
@@ -254,17 +271,18 @@ static void find_abouts(void)
 					       (moments[k].task == moments[i].task ? k < i : !comes_before(i, k));
 }
 
-/* Two moments whose order is judged and not given. */
-static bool some_differ(void)
+/* Those whose order is judged and not given. False: there are none. */
+static bool find_bound(void)
 {
+	bool any = false;
 	int i, other;
 
+	memset(bound + first, 0, (size_t)(behind - first));
 	for (i = first; i < behind; i++)
 		for (other = i + 1; other < behind; other++)
-			if (moments[other].task != moments[i].task && !commute(&abouts[i], &abouts[other]) &&
-			    !comes_before(i, other))
-				return true;
-	return false;
+			if (lane_of[other] != lane_of[i] && !commute(&abouts[i], &abouts[other]) && !comes_before(i, other))
+				any = bound[i] = bound[other] = true;
+	return any;
 }
 
 /* --- those that were judged --- */
@@ -297,7 +315,7 @@ static u64 hash_of_moment(int i)
 {
 	const struct moment *m = &moments[i];
 	u64 h = mix((u64)m->task << 16, (u64)m->nr);
-	int k, n;
+	int k;
 
 	for (k = m->first; k < m->first + m->nr; k++) {
 		const struct call *c = &calls[k];
@@ -305,16 +323,8 @@ static u64 hash_of_moment(int i)
 		h = mix(h, (u64)c->kind << 56 ^ (u64)(u16)c->device << 32 ^ (u64)(u32)c->result);
 		h = mix(h, c->number << 32 ^ c->expected ^ (u64)c->code << 24 ^ (u64)c->grpid << 40 ^ c->answer_pasid);
 	}
-	for (k = 0; k < nr_lanes; k++) {
-		const struct lane *lane = &lanes[k];
-
-		h = mix(h, needs[(i - first) * MAX_LANES + k]);
-		/* What is certain to be over then, by the race order. */
-		for (n = 0; n < lane->nr; n++)
-			if (moments[lane->moments[n]].race.at[lane->task] > m->race.at[lane->task])
-				break;
-		h = mix(h, (u64)n);
-	}
+	for (k = 0; k < nr_lanes; k++)
+		h = mix(h, (u64)pasts[i].steps[k] << 16 | pasts[i].races[k]);
 	return h;
 }
 
@@ -483,39 +493,62 @@ static void judge_order(void)
 
 static unsigned int nr_orders;
 
-static bool is_next(const struct lane *lane)
+static bool is_next(int k)
 {
-	const u16 *need;
-	int k;
+	const u16 *steps;
+	int j;
 
-	if (lane->done == lane->nr)
+	if (lanes[k].done == lanes[k].nr)
 		return false;
-	need = &needs[(lane->moments[lane->done] - first) * MAX_LANES];
-	for (k = 0; k < nr_lanes; k++)
-		if (need[k] > lanes[k].done)
+	steps = pasts[lanes[k].moments[lanes[k].done]].steps;
+	for (j = 0; j < nr_lanes; j++)
+		if (steps[j] > lanes[j].done)
 			return false;
 	return true;
 }
 
+static int next_of(int k)
+{
+	return lanes[k].moments[lanes[k].done];
+}
+
+/* Moments that are not bound come as soon as they can: nothing that is left to come would tell. */
+static int take_free(int depth)
+{
+	int k = 0;
+
+	while (k < nr_lanes) {
+		if (is_next(k) && !bound[next_of(k)]) {
+			order[depth++] = (s16)next_of(k);
+			lanes[k].done++;
+			k = 0;
+		} else {
+			k++;
+		}
+	}
+	return depth;
+}
+
 static void walk(int depth, u32 asleep)
 {
-	int k, j;
+	int done[MAX_LANES], k, j;
 
+	for (k = 0; k < nr_lanes; k++)
+		done[k] = lanes[k].done;
+	depth = take_free(depth);
 	if (depth == behind - first) {
 		nr_orders++;
 		judge_order();
-		return;
 	}
 	for (k = 0; k < nr_lanes && nr_orders < MOST_ORDERS && !too_much; k++) {
-		const struct lane *lane = &lanes[k];
 		u32 sleeping = 0;
 		int i;
 
-		if (asleep >> k & 1 || !is_next(lane))
+		if (asleep >> k & 1 || !is_next(k))
 			continue;
-		i = lane->moments[lane->done];
+		i = next_of(k);
 		for (j = 0; j < nr_lanes; j++)
-			if (asleep >> j & 1 && commute(&abouts[i], &abouts[lanes[j].moments[lanes[j].done]]))
+			if (asleep >> j & 1 && commute(&abouts[i], &abouts[next_of(j)]))
 				sleeping |= 1u << j;
 		order[depth] = (s16)i;
 		lanes[k].done++;
@@ -523,6 +556,8 @@ static void walk(int depth, u32 asleep)
 		lanes[k].done--;
 		asleep |= 1u << k;
 	}
+	for (k = 0; k < nr_lanes; k++)
+		lanes[k].done = done[k];
 }
 
 /* --- predictions --- */
@@ -617,7 +652,7 @@ static void judge_all(void)
 	for (i = 0; i < nr_lanes; i++)
 		lanes[i].done = 0;
 	monitor_alarm = raise;
-	if (some_differ()) {
+	if (find_bound()) {
 		walk(0, 0);
 	} else if (only_told) {
 		for (i = first; i < behind; i++)
@@ -635,12 +670,12 @@ const char *orders_judge(u64 execution, bool *news)
 	int i;
 
 	if (!collect())
-		return nr_lanes >= MAX_LANES ? "more tasks than whose calls and answers can be put in every order" : NULL;
-	find_needs();
-	find_abouts();
+		return nr_lanes > MAX_LANES ? "more tasks than whose calls and answers can be put in every order" : NULL;
+	find_pasts();
 	hash = hash_all();
 	if (was_judged(hash))
 		return NULL;
+	find_abouts();
 	judge_all();
 	if (nr_orders >= MOST_ORDERS || too_much)
 		why = "the calls and answers of one execution have more orders than can be judged";
@@ -661,8 +696,9 @@ u64 orders_verdict(void)
 	u64 sum = 0;
 	int i;
 
-	collect();
-	find_needs();
+	if (!collect())
+		return 0;
+	find_pasts();
 	find_abouts();
 	only_told = true;
 	judge_all();
