@@ -213,7 +213,8 @@ static int step_of_node(const int *index_of, int node)
 	int i;
 
 	for (i = 0; i < engine.nr_events; i++)
-		if (engine.events[i].node == node && index_of[i] >= 0 && engine.events[i].kind != OP_NOTE)
+		if (engine.events[i].node == node && index_of[i] >= 0 &&
+		    (engine.events[i].kind != OP_NOTE || engine.nodes[node].op == OP_MOMENT))
 			return index_of[i];
 	return -1;
 }

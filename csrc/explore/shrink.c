@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "search.h"
+#include "monitor.h"
 
 /* What the execution that just ran is, as the failure's new schedule. */
 static void adopt(struct found *f)
@@ -226,6 +226,29 @@ static void drop(struct found *f, double deadline)
 
 /* --- 4 --- */
 
+/* That is no pair of steps that conflict: removal returns, and then comes the answer. */
+static void find_culprit_of_late(struct found *f)
+{
+	int answer = -1, removal = -1, i;
+
+	if (!failure_reproduces(f->choices, f->length, f->signature))
+		return;
+	for (i = 0; i < nr_moments; i++) {
+		const struct call *c = &calls[moments[i].first];
+
+		if (moments[i].node < 0 || !moments[i].nr)
+			continue;
+		if (c->kind == CALL_RESPONSE && c->number == f->finding.detail)
+			answer = moments[i].node;
+		else if (c->kind == CALL_CHANGE_END && (c->op == XP_REMOVE || c->op == XP_FREE_QUEUE) && answer < 0)
+			removal = moments[i].node;
+	}
+	if (answer >= 0 && removal >= 0) {
+		f->culprit[0] = removal;
+		f->culprit[1] = answer;
+	}
+}
+
 static void find_culprit(struct found *f)
 {
 	struct choice *order;
@@ -282,7 +305,10 @@ void shrink(struct found *f, double deadline)
 	drop(f, now_seconds() + (deadline - now_seconds()) / 2);
 	if (f->nr_dropped)
 		fewest_preemptions(f, deadline);
-	find_culprit(f);
+	if (f->finding.kind == XP_K_LATE_RESPONSE)
+		find_culprit_of_late(f);
+	else
+		find_culprit(f);
 	memset(scenario.dropped, 0, sizeof(scenario.dropped));
 	engine.symmetry = symmetry;
 }
