@@ -20,19 +20,28 @@ CLANG = {
 }
 
 
+#: What a compiler is asked, behind its name, for the macros that it defines.
+PROBE = ("-dM", "-E", "-x", "c", "/dev/null")
+
+
+def are_clangs(macros: str) -> bool:
+    """Is what PROBE printed clang's, whatever the compiler is called?"""
+    return "#define __clang__ " in macros
+
+
 @functools.cache
 def is_clang(*command: str) -> bool:
-    """Is the compiler clang, whatever it is called? What can't be run is not."""
+    """Is the compiler clang? What can't be run is not."""
     try:
-        done = subprocess.run([*command, "-dM", "-E", "-x", "c", "/dev/null"], capture_output=True, check=False)
+        done = subprocess.run([*command, *PROBE], capture_output=True, check=False)
     except OSError:
         return False
-    return b"#define __clang__ " in done.stdout
+    return are_clangs(done.stdout.decode(errors="replace"))
 
 
-def flags_for(command: list[str], flags: list[str]) -> list[str]:
-    """The flags, which are gcc's, as ``command`` takes them."""
-    if not is_clang(*command):
+def flags_for(command: list[str], flags: list[str], clang: bool | None = None) -> list[str]:
+    """The flags, which are gcc's, as ``command`` takes them. ``clang``: whether it is, by who has asked it."""
+    if not (is_clang(*command) if clang is None else clang):
         return list(flags)
     return [new for flag in flags for new in CLANG.get(flag, (flag,))]
 

@@ -118,6 +118,7 @@ def run(arguments: argparse.Namespace) -> int:
         if bugs:
             print(bugs)
     if code == _exit.NO_VERDICT:
-        more = f", and {len(evidence.unknown) - 1} more" if len(evidence.unknown) > 1 else ""
-        print(f"iopf: no verdict: {evidence.unknown[0]}{more}", file=sys.stderr)
+        first, *others = evidence.unknown or ("nothing was shown to be good",)
+        more = f", and {len(others)} more" if others else ""
+        print(f"iopf: no verdict: {first}{more}", file=sys.stderr)
     return code

@@ -122,6 +122,12 @@ def _version(command: tuple[str, ...]) -> str:
     return result.stdout.partition("\n")[0].strip() or command[0]
 
 
+@functools.cache
+def _is_clang(command: tuple[str, ...]) -> bool:
+    compilers = _tool("compilers")
+    return bool(compilers.are_clangs(_run([*command, *compilers.PROBE], None).stdout))
+
+
 def _run(command: list[str], cwd: Path | None) -> subprocess.CompletedProcess[str]:
     """The compiler, with what it writes. An interrupt ends it at once, with the processes that it started."""
     env = {**os.environ, "LC_ALL": "C"}
@@ -250,7 +256,10 @@ def compile_core(
     sanitizers = build.sanitizers() if flavour.sanitizable else []
     csrc = _csrc()
     compile_flags = [
-        *_tool("compilers").flags_for(command, [*build.CFLAGS, *flavour.flags, *sanitizers, *unit.flags]), "-fPIC", "-DRUNTIME_IS_ELSEWHERE",
+        *_tool("compilers").flags_for(
+            command, [*build.CFLAGS, *flavour.flags, *sanitizers, *unit.flags], clang=_is_clang(tuple(command))
+        ),
+        "-fPIC", "-DRUNTIME_IS_ELSEWHERE",
         *(f"-I{csrc / folder}" for folder in unit.include),
     ]
     parts = [

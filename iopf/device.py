@@ -527,10 +527,11 @@ class Device(Unique):
         flush = Flush()
         with self._place:
             queue = self._queue
+            queue_pointer = None
             if queue is not None:
                 queue_pointer = flush.hold(queue._held)
                 self._flushes.append(flush)
-        if queue is None:
+        if queue is None or queue_pointer is None:
             # The device itself could be added meanwhile, to a queue that this call does not hold.
             runtime, core_name = held.runtime, held.core_name
             del held

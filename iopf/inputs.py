@@ -253,7 +253,7 @@ def no_map(head: bytes) -> str | None:
 # --- all of it ---
 
 
-def name_of(source: Any) -> str:
+def name_of(source: object) -> str:
     """As messages call it."""
     return "standard input" if source == "-" else str(getattr(source, "name", source))
 

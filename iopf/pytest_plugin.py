@@ -158,7 +158,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """A test that passed, and a search of which says nothing, has shown nothing."""
     outcome = yield
     caller = item.stash.get(_KEY, None)
-    accepted = item.config.getoption("--iopf-accept")
+    accepted: list[str] = item.config.getoption("--iopf-accept") or []
     unknown = [
         result for result in (caller.results if caller is not None else ())
         if not result.accepted and result.verdict not in accepted
@@ -201,8 +201,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if config.getoption("--iopf-replay") is None or config.getoption("collectonly"):
         return
     replayed = config.stash.get(_REPLAYED, False)
-    if hasattr(config, "workeroutput"):
-        config.workeroutput["iopf_replayed"] = replayed
+    output = getattr(config, "workeroutput", None)
+    if output is not None:
+        output["iopf_replayed"] = replayed
     elif not replayed and exitstatus in NOTHING_FAILED:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

@@ -53,6 +53,11 @@ class Recording:
         }
 
 
+def _open_now(path: str, flags: int) -> int:
+    """Never waits: a FIFO that nobody reads is an error."""
+    return os.open(path, flags | os.O_NONBLOCK, 0o666)
+
+
 def _open_trace(path: str, name: str) -> IO[bytes]:
     if name.endswith(".xz"):
         return lzma.open(path, "wb")
@@ -73,9 +78,9 @@ def _read_maps(pid: int) -> bytes | None:
 
 def _pump(
     child: subprocess.Popen[bytes], source: int, trace: IO[bytes], progress: Callable[[int], object], signals: held
-) -> tuple[bytes | None, int, bool]:
-    """Copies the trace until it ends. Returns the last map of the program, how many accesses came, and whether nothing
-    interrupted it: after an interrupt what still comes is copied, and a second one is raised.
+) -> tuple[bytes | None, int, KeyboardInterrupt | None]:
+    """Copies the trace until it and the program have ended. Returns the last map of the program, how many accesses came,
+    and what interrupted it: after an interrupt what still comes is copied, and a second one is raised.
 
     The pipe keeps the program within 64 KiB of trace of what was read, so the last map is one of its last moments.
     """
@@ -83,18 +88,25 @@ def _pump(
     copied = silent_since = 0.0
     accesses = 0
     end = b"\n"
-    complete, until = True, float("inf")
+    interrupted: KeyboardInterrupt | None = None
+    until = float("inf")
+    sources = [source]
     while True:
+        # What ends the program is often meant for this process, too: it has come when the program is seen to have ended,
+        # and acts here before that counts.
+        ended = child.poll() is not None
         try:
             signals.act()
         except KeyboardInterrupt as interrupt:
-            if not complete:
+            if interrupted is not None:
                 raise
-            complete = False
+            interrupted = interrupt
             if isinstance(interrupt, Terminated):
                 child.send_signal(interrupt.signal)
                 until = time.monotonic() + TERMINATE_SECONDS
-        ready, _, _ = select.select([source], [], [], MAPS_SECONDS)
+        if ended and not sources:
+            return maps, accesses, interrupted
+        ready, _, _ = select.select(sources, [], [], MAPS_SECONDS)
         now = time.monotonic()
         if now - copied >= MAPS_SECONDS:
             maps = _read_maps(child.pid) or maps
@@ -102,21 +114,21 @@ def _pump(
         if now > until:
             child.kill()
         if not ready:
-            if child.poll() is not None:
+            if ended:
                 silent_since = silent_since or now
                 if now - silent_since > LINGER_SECONDS:
-                    break
+                    sources = []
             continue
         piece = os.read(source, CHUNK)
         if not piece:
-            break
+            sources = []
+            continue
         silent_since = 0.0
         trace.write(piece)
         joined = end[-2:] + piece
         accesses += joined.count(b"\nI ") + joined.count(b"\n ") - end[-2:].count(b"\n ")
         end = joined
         progress(accesses)
-    return maps, accesses, complete
 
 
 def record(
@@ -134,7 +146,8 @@ def record(
     :param progress: called with the number of accesses so far
 
     Ctrl-C reaches the program, too, and what ends this process is passed on to it; what was recorded is kept. The
-    program's children are not recorded.
+    program's children are not recorded. KeyboardInterrupt is for what came before anything was recorded, for a second
+    one, and for one that came when the program had ended: then everything is kept.
 
     :raises RecordError: valgrind or the program is not there, a file can't be written, or nothing came
     """
@@ -144,6 +157,14 @@ def record(
         raise RecordError("no program to record")
     if shutil.which(command[0]) is None:
         raise RecordError(f"{command[0]}: no such program")
+    with held() as signals:
+        return _record(list(command), trace, maps, valgrind, progress, signals)
+
+
+def _record(
+    command: list[str], trace: str, maps: str, valgrind: str, progress: Callable[[int], object], signals: held
+) -> Recording:
+    """Nothing interrupts it where something has to be put away; what comes once the program has ended comes after it."""
     partial = trace + ".part"
     try:
         output = _open_trace(partial, trace)
@@ -151,7 +172,7 @@ def record(
         raise RecordError(f"{trace}: {error.strerror}") from error
     source, log = os.pipe()
     try:
-        with held() as signals, output, Watchdog() as watchdog:
+        with output, Watchdog() as watchdog:
             child = subprocess.Popen(
                 [valgrind, "--tool=lackey", "--trace-mem=yes", f"--log-fd={log}", "--child-silent-after-fork=yes", "--",
                  *command],
@@ -160,12 +181,14 @@ def record(
             watchdog.watch(child.pid)
             os.close(log)
             log = -1
-            content, accesses, complete = _pump(child, source, output, progress, signals)
+            content, accesses, interrupted = _pump(child, source, output, progress, signals)
             status = child.wait()
             watchdog.released()
         if not accesses or content is None:
+            if interrupted is not None:
+                raise interrupted
             raise RecordError(f"{command[0]}: valgrind recorded nothing (exit status {status})")
-        with open(maps, "wb") as file:
+        with open(maps, "wb", opener=_open_now) as file:
             file.write(content)
         os.replace(partial, trace)
     except OSError as error:
@@ -176,4 +199,4 @@ def record(
             os.close(log)
         if os.path.exists(partial):
             os.unlink(partial)
-    return Recording(tuple(command), trace, maps, accesses, status, complete)
+    return Recording(tuple(command), trace, maps, accesses, status, interrupted is None)

@@ -192,7 +192,8 @@ def _clean(request):
         logger.removeHandler(messages)
     if os.getpid() != pid:
         return  # a child that a test lost; its parent tells
-    request.node.funcargs.clear()  # devices of fixtures are the test's, too
+    if request.node.funcargs:  # None: Ctrl-C in the middle of a test has taken them away
+        request.node.funcargs.clear()  # devices of fixtures are the test's, too
     logger.addHandler(messages)
     gc.collect()
     after = request.config.stash[LEFT] = iopf.live_objects()

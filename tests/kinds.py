@@ -48,3 +48,13 @@ def touches_processes(path, function):
             return True
         left += names & functions.keys()
     return False
+
+
+def modules(folder):
+    """The test modules of a folder with a test that touches processes: the others need not be collected for them."""
+    return [path for path in sorted(Path(folder).rglob("test_*.py")) if any(
+        name.startswith("test") and touches_processes(str(path), name) for name in _functions(str(path)))]
+
+
+if __name__ == "__main__":
+    print(*modules(Path(__file__).resolve().parent), sep="\n")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from iopf._processes import Terminated, Watchdog, command_line, held
+from iopf.record import RecordError, Recording, record
 
 HERE = Path(__file__).resolve().parent
 SPEC = importlib.util.spec_from_file_location("iopf_test_sessions", HERE / "sessions.py")
@@ -207,8 +208,103 @@ def test_an_interrupt_of_a_recording_loses_nothing_that_came_before(recording, t
     """The program has said all that it will: no more comes after the interrupt, and what came is counted."""
     run = recording("hears")
     os.killpg(run.pid, signal.SIGINT)
-    output, _ = run.end()
-    assert (130, 2) == (run.process.returncode, json.loads(output)["accesses"])
+    output, errors = run.end()
+    assert 130 == run.process.returncode
+    assert "" != output, errors
+    assert 2 == json.loads(output)["accesses"]
+
+
+#: As VALGRIND, and then it ends of itself; or it ends at once and has recorded nothing.
+ENDING = f"""#!{sys.executable} -ISE
+import fcntl, os, struct, sys, termios
+log = next(int(text.partition('=')[2]) for text in sys.argv if text.startswith('--log-fd='))
+if sys.argv[-1] == 'nothing':
+    sys.exit(3)
+os.write(log, b'==1== x\\nI  00001000,4\\n L 1000,4\\n')
+while struct.unpack('i', fcntl.ioctl(log, termios.FIONREAD, bytes(4)))[0]:
+    pass
+"""
+
+
+@pytest.fixture
+def at_a_line(handlers, tmp_path, monkeypatch):
+    """``at_a_line(k, how)`` records, and Ctrl-C comes before the k-th of the lines of record.py that are reached, each
+    counted once. Gives what was recorded or raised, and whether there was such a line."""
+    valgrind = tmp_path / "valgrind"
+    valgrind.write_text(ENDING)
+    valgrind.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+
+    def at_a_line(k, how=""):
+        reached = set()
+
+        def look(frame, event, _):
+            if frame.f_code.co_name in ("record", "_record", "_pump") and frame.f_code.co_filename == record.__code__.co_filename:
+                if event == "line" and frame.f_lineno not in reached and len(reached) <= k:
+                    reached.add(frame.f_lineno)
+                    if len(reached) == k + 1:
+                        signal.raise_signal(signal.SIGINT)
+                return look
+            return None
+
+        before = sys.gettrace()
+        try:
+            sys.settrace(look)
+            outcome = record(["echo", how], "t", "m", valgrind=str(valgrind))
+        except (KeyboardInterrupt, RecordError) as error:
+            outcome = error
+        finally:
+            sys.settrace(before)
+        assert signal.default_int_handler is signal.getsignal(signal.SIGINT)
+        return outcome, len(reached) == k + 1
+
+    return at_a_line
+
+
+def test_an_interrupt_at_any_line_of_a_recording_loses_nothing(at_a_line, tmp_path):
+    """Once there is something: it is recorded and says so, or all of it is kept and the interrupt is raised."""
+    kinds, k = [], 0
+    while True:
+        outcome, came = at_a_line(k)
+        assert not (tmp_path / "t.part").exists()
+        if not came:
+            break
+        kept = [path.unlink() for path in (tmp_path / "t", tmp_path / "m") if path.exists() and path.stat().st_size]
+        if isinstance(outcome, Recording):
+            assert (2, 2, False) == (len(kept), outcome.accesses, outcome.complete), k
+            kinds.append("cut")
+        else:
+            assert isinstance(outcome, KeyboardInterrupt), k
+            kinds.append("kept" if len(kept) == 2 else "nothing")
+        k += 1
+    assert outcome.complete and 2 == outcome.accesses  # the control: none came
+    assert ["nothing", "cut", "kept"] == list(dict.fromkeys(kinds)), kinds
+
+
+def test_an_interrupt_before_anything_was_recorded_is_an_interrupt(at_a_line, tmp_path):
+    """And no error of valgrind's, which it is without one."""
+    outcome, _ = at_a_line(1 << 20, "nothing")
+    assert isinstance(outcome, RecordError) and "recorded nothing (exit status 3)" in str(outcome)
+    k = 0
+    while True:
+        outcome, came = at_a_line(k, "nothing")
+        if not came:
+            break
+        assert isinstance(outcome, KeyboardInterrupt), k
+        k += 1
+    assert k > 30 and [tmp_path / "valgrind"] == list(tmp_path.iterdir())
+
+
+def test_a_map_to_a_fifo_that_nobody_reads_is_an_error(session, tmp_path):
+    """It would wait for a reader, and hear nothing."""
+    os.mkfifo(tmp_path / "m")
+    (tmp_path / "valgrind").write_text(ENDING)
+    (tmp_path / "valgrind").chmod(0o755)
+    run = session(*iopf("record", "-o", "t", "--maps", "m", "--", "echo"), cwd=tmp_path,
+                  env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    _, errors = run.end()
+    assert (2, 1) == (run.process.returncode, len(errors.splitlines()))
+    assert errors.startswith("iopf record: m: ")
 
 
 def test_a_program_that_is_recorded_does_not_outlive_the_recording(recording):
@@ -336,3 +432,17 @@ def test_a_worker_whose_parent_is_another_process_ends(session):
         f"from iopf._processes import be_a_worker\nbe_a_worker({os.getpid()})\nprint('alive')"
     ))
     assert ("alive\n", 0) == (run.end()[0], run.process.returncode)
+
+
+# --- the suite itself ---
+
+
+def test_an_interrupt_of_a_test_is_all_that_the_suite_says(session, tmp_path):
+    """What looks at each test afterwards finds one that was cut, whose fixtures pytest has taken away."""
+    (tmp_path / "test_it.py").write_text("import iopf\n\ndef test_it(expect_warnings):\n    raise KeyboardInterrupt\n")
+    run = session(sys.executable, "-m", "pytest", "-q", "-p", "conftest", "-p", "no:cacheprovider", "-c", ROOT / "pyproject.toml",
+                  "--rootdir", tmp_path, tmp_path / "test_it.py", cwd=tmp_path,
+                  env={**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), os.environ["PYTHONPATH"]])})
+    output, errors = run.end()
+    assert 2 == run.process.returncode, (output, errors)
+    assert "KeyboardInterrupt" in output and "Error:" not in output and "error" not in output, output
