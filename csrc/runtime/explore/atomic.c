@@ -24,6 +24,13 @@ static inline bool in_concurrency(u64 addr)
 	return t && addr - (u64)t->fiber.stack >= FIBER_STACK_BYTES;
 }
 
+/* A loop may wait for one's own variable. */
+static inline void own(const void *pc)
+{
+	if (unlikely(engine.closely) && engine.current)
+		watch_access(engine.current, pc);
+}
+
 static bool acquires(int order)
 {
 	return order == __ATOMIC_CONSUME || order == __ATOMIC_ACQUIRE || order == __ATOMIC_ACQ_REL || order == __ATOMIC_SEQ_CST;
@@ -184,8 +191,10 @@ bool hook_cas(u64 addr, int bytes, int order, s64 expected, s64 value)
 	HOOK void __tsan_volatile_write##n(void *p);					\
 	void __tsan_volatile_read##n(void *p)						\
 	{										\
-		if (!in_concurrency((u64)p))						\
+		if (!in_concurrency((u64)p)) {						\
+			own(caller_pc());						\
 			return;								\
+		}									\
 		load_begin((u64)p, n, caller_pc());					\
 		load_end((u64)p, __ATOMIC_RELAXED, (s64)*(type *)p, caller_pc());	\
 	}										\
@@ -230,8 +239,10 @@ VOLATILE_HOOKS(8, s64)
 	{										\
 		type v;									\
 											\
-		if (!in_concurrency((u64)p))						\
+		if (!in_concurrency((u64)p)) {						\
+			own(caller_pc());						\
 			return *p;							\
+		}									\
 		load_begin((u64)p, sizeof(type), caller_pc());				\
 		v = *p;									\
 		load_end((u64)p, order, (s64)v, caller_pc());				\

@@ -29,7 +29,6 @@
 #define SEVERAL 0xff
 #define MAX_SHARED 2048
 #define MAX_SPLITS 1024
-#define MOST_ACCESSES 4000000u
 
 struct shared {
 	u64 tasks;
@@ -342,7 +341,7 @@ static noinline void access_any(u64 addr, size_t size, enum access_class class, 
 		return;
 	pc = place_of(t, pc);
 	if (t->accesses > MOST_ACCESSES)
-		finding_fatal(XP_K_LIVELOCK, addr, pc, "a loop that never comes to a scheduling point");
+		watch_accesses(t);
 	if (offset >= HEAP_BYTES) {
 		shadow_elsewhere(addr, size, class == PLAIN_WRITE || class == MARKED_WRITE, pc);
 		return;
