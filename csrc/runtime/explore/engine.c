@@ -138,6 +138,7 @@ static void task_begin(struct task *t, void (*main)(void *arg), void *arg)
 	t->gate_done = false;
 	t->gives_up = false;
 	t->record = -1;
+	t->nr_depends = 0;
 	t->accesses = 0;
 	t->spin_count = 0;
 	t->wait_mask = 0;
@@ -168,7 +169,7 @@ struct task *task_create(void (*main)(void *arg), void *arg, enum op_kind first,
 	t->record = parent->record;
 	t->user = parent->user;
 	t->last_node = engine.parallel ? parent->last_node : NO_NODE;
-	clock_copy(&t->race, &parent->race);
+	clock_copy(&t->race, released());
 	t->race.at[t->id] = (s16)(t->race.at[t->id] + 1);
 	race_tick(parent);
 	engine.live |= 1ull << t->id;
@@ -216,6 +217,8 @@ void task_finish(void)
 			rcu_read_unlock();
 	}
 	watch_turn();
+	if (unlikely(t->nr_depends))
+		clock_join(&t->race, depend_release(t));
 	t->state = TASK_FINISHED;
 	engine.live &= ~(1ull << t->id);
 	clock_join(&finished, &t->race);

@@ -26,6 +26,7 @@
 #define MAX_OBJECTS 8192
 #define MAX_VARS 4096
 #define MAX_CHILDREN 63
+#define MOST_DEPENDENCIES 16
 #define NO_NODE (-1)
 
 /* --- operations --- */
@@ -109,6 +110,7 @@ struct task {
 	bool gate_done;
 	bool gives_up;		/* what it waits for will not come any more */
 	int record;		/* of the scenario: what it is doing */
+	u32 nr_depends;		/* pointers that were loaded by marked loads, with what that orders (depend.c) */
 	u32 accesses;		/* since the last point: a loop that never comes to one */
 	u64 spin_addr;		/* the last points were loads of this, */
 	s64 spin_value;		/* all of them found this, */

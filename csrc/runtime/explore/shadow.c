@@ -193,11 +193,15 @@ static inline bool races_unshared(const struct cell *c, int class, const struct 
 
 static inline void find_races(const struct cell *c, u64 addr, int class, const struct task *t, const void *pc)
 {
+	const struct clock *clock = &t->race;
+	struct clock joined;
 	int i, task;
 	u64 other_pc;
 
+	if (unlikely(t->nr_depends))
+		clock = depend_clock(t, addr, &joined);
 	for (i = 0; i < CLASSES; i++)
-		if (races[class][i] && c->date[i] && find_unordered(c, i, &t->race, t->id, &task, &other_pc))
+		if (races[class][i] && c->date[i] && find_unordered(c, i, clock, t->id, &task, &other_pc))
 			report_race(addr, class, i, task, other_pc, pc);
 }
 
@@ -336,6 +340,7 @@ static noinline void access_any(u64 addr, size_t size, enum access_class class, 
 	struct task *t = engine.current;
 	u64 offset = addr - (u64)heap_base;
 	const struct slot *o;
+	struct clock joined;
 
 	if (!t)
 		return;
@@ -347,7 +352,8 @@ static noinline void access_any(u64 addr, size_t size, enum access_class class, 
 		return;
 	}
 	o = slot_for(addr, offset, size, pc);
-	if (is_unpublished(o, t)) {
+	if (is_unpublished(o, t) &&
+	    (!t->nr_depends || o->clock > depend_clock(t, addr, &joined)->at[o->task])) {
 		report_race(addr, class, PLAIN_WRITE, o->task, (u64)heap_objects[o->object].pc, pc);
 		return;
 	}
