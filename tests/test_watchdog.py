@@ -122,17 +122,17 @@ def test_progress_and_ctrl_c_come_in_the_middle_of_a_loop(core, place):
     assert (True, 0, None) == (stopped.interrupted, stopped.executions, stopped.failure)
 
 
-@pytest.mark.parametrize("strategy", ["auto", "sleep"])
+@pytest.mark.parametrize("strategy", ["auto", "dpor", "sleep"])
 def test_the_search_goes_on_behind_a_livelock(core, strategy):
-    """One task's report loops, the other's WARNs: both are found, whoever comes first."""
+    """One task's report loops, the other's writes where nothing is: both are found, though the loop conflicts with nothing."""
     s = Scenario("two reports")
     dev = s.device(s.queue(), handler="sva", pasid=1)
-    s.task("loops").report(dev, grpid=1, pasid=1, addr=0x2000)
-    s.task("warns").report(dev, grpid=2, pasid=1, addr=0x3000)
-    statement = "unsigned long n = 0; WARN_ON(evt->fault.prm.addr == 0x3000); if (evt->fault.prm.addr == 0x2000) while (evt) n++;"
-    result = explore(s, core=core(statement), strategy=strategy)
-    assert {"livelock", "warn"} <= {failure.kind for failure in result.failures}
-    assert "livelock" == result.failure.kind
+    s.task("loops").lock("a").unlock("a").report(dev, grpid=1, pasid=1, addr=0x2000)
+    s.task("faults").lock("b").unlock("b").report(dev, grpid=2, pasid=1, addr=0x3000)
+    statement = ("unsigned long n = 0; if (evt->fault.prm.addr == 0x3000) *(int *)(unsigned long)(evt->fault.prm.addr - 0x2ff8) = 1;"
+                 " if (evt->fault.prm.addr == 0x2000) while (evt) n++;")
+    result = explore(s, core=core(statement), strategy=strategy, shrink=False)
+    assert {"livelock", "bad-access"} == {failure.kind for failure in result.failures}
 
 
 def test_memory_is_bounded(core, tmp_path):

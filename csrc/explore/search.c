@@ -202,6 +202,9 @@ static int run(const struct strategy *strategy, double seconds)
 		engine_run();
 		if (engine.end != END_COMPLETE && engine.nr_findings && engine.findings[0].kind == XP_K_EXPLORER)
 			why_not = engine.findings[0].text;
+		/* Who loops keeps all others from running, and conflicts with none of them: they go first, too. */
+		if (engine.cut && engine.parallel && engine.depth && strategy == &strategy_dpor)
+			path_want(engine.depth - 1, engine.nodes[engine.depth - 1].enabled);
 		/* With a bound, executions of a smaller one were counted when it was its turn. */
 		account(strategy != &strategy_bound || engine.preemptions == path_bound);
 		/* How much of a loop was seen is no matter of the way. */

@@ -36,9 +36,12 @@ void depend_on(u64 addr, u64 value)
 	struct task *t = engine.current;
 	const struct var *v = var_of(addr);
 	struct dependency *d = dependencies[t->id];
-	int object = heap_find(value), i, n = t->nr_depends < MOST_DEPENDENCIES ? (int)t->nr_depends : MOST_DEPENDENCIES;
+	int object, i, n = t->nr_depends < MOST_DEPENDENCIES ? (int)t->nr_depends : MOST_DEPENDENCIES;
 
-	if (!v->has_sync || object < 0 || object == heap_find(addr))
+	if (!v->has_sync)
+		return;
+	object = heap_find(value);
+	if (object < 0 || object == heap_find(addr))
 		return;
 	for (i = 0; i < n; i++)
 		if (d[i].object == object) {

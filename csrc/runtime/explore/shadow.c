@@ -193,15 +193,13 @@ static inline bool races_unshared(const struct cell *c, int class, const struct 
 
 static inline void find_races(const struct cell *c, u64 addr, int class, const struct task *t, const void *pc)
 {
-	const struct clock *clock = &t->race;
 	struct clock joined;
 	int i, task;
 	u64 other_pc;
 
-	if (unlikely(t->nr_depends))
-		clock = depend_clock(t, addr, &joined);
 	for (i = 0; i < CLASSES; i++)
-		if (races[class][i] && c->date[i] && find_unordered(c, i, clock, t->id, &task, &other_pc))
+		if (races[class][i] && c->date[i] && find_unordered(c, i, &t->race, t->id, &task, &other_pc) &&
+		    (!t->nr_depends || find_unordered(c, i, depend_clock(t, addr, &joined), t->id, &task, &other_pc)))
 			report_race(addr, class, i, task, other_pc, pc);
 }
 
