@@ -134,12 +134,16 @@ double estimate_classes(double seconds, bool brief, bool (*collect)(int probe))
 	strategy_walk.begin();
 	while (now_seconds() < end && n + failed < 200000 && !search_interrupted()) {
 		double ways;
+		int how;
 
 		engine.strategy = &strategy_walk;
 		engine.fresh_from = 0;
 		hb_footprint_top = 0;
-		if (engine_run() == END_BLOCKED)
+		how = engine_run();
+		if (how == END_BLOCKED)
 			continue;
+		if (how == END_STOPPED)
+			break;
 		if (collect && collect(++walks))
 			break;
 		/* Until the weights are known: with wrong ones single walks weigh far too much. */

@@ -72,7 +72,8 @@ const char *oracle_run(u64 *exchanges)
 
 	engine.strategy = &strategy_random;
 	strategy_random.begin();
-	if (engine_run() == END_BLOCKED)
+	engine_run();
+	if (engine.end == END_BLOCKED || engine.end == END_STOPPED)
 		return NULL;
 	random_learn();
 	++*exchanges;

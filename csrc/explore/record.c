@@ -263,7 +263,9 @@ void record_failure(struct found *f)
 	engine.strategy = &strategy_schedule;
 	strategy_schedule.begin();
 	engine.logging = engine.hashing = true;
+	watchdog_repeats = true;
 	engine_run();
+	watchdog_repeats = false;
 	engine.logging = engine.hashing = false;
 	memcpy(scenario.dropped, dropped, sizeof(dropped));
 

@@ -254,6 +254,7 @@ void failures_reset(void);
 /* Notes what the execution that just ended showed. True: something that was not known. */
 bool failures_collect(u64 execution);
 void failures_merge_predictions(void);
+bool failures_know(u64 signature);
 /* In the execution that just ran. */
 bool failure_shows(const struct found *f);
 /* Runs a schedule; true when the same failure shows. */
@@ -294,6 +295,11 @@ int outcomes_finish(void);
 void crash_guard_begin(void);
 void crash_guard_end(void);
 
+/* --- watchdog.c: likewise --- */
+void watchdog_begin(void);
+void watchdog_end(void);
+extern bool watchdog_repeats;	/* a schedule that showed its failure before: a loop in it is known at once */
+
 /* --- search.c --- */
 
 double now_seconds(void);
@@ -301,6 +307,8 @@ double now_seconds(void);
 bool search_must_stop(void);
 /* The callback alone: true, what is left to do is to be left. */
 bool search_interrupted(void);
+/* In the middle of an execution that comes to no point: true, it is to be given up. */
+bool search_gives_up(void);
 int search_run(const struct strategy *strategy);
 extern struct xp_options options;
 

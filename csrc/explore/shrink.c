@@ -104,7 +104,7 @@ static int try_bound(struct found *f, int bound, double deadline, u64 most)
 			adopt(f);
 			return 1;
 		}
-		if (++n == most || ((n % 64 == 0 || engine.depth > 100) && (search_interrupted() || now_seconds() > deadline)))
+		if (engine.end == END_STOPPED || ++n == most || ((n % 64 == 0 || engine.depth > 100 || engine.cut) && (search_interrupted() || now_seconds() > deadline)))
 			return -1;
 	} while (strategy_bound.next());
 	return 0;
@@ -249,13 +249,13 @@ static void find_culprit_of_late(struct found *f)
 	}
 }
 
-static void find_culprit(struct found *f)
+static void find_culprit(struct found *f, double deadline)
 {
 	struct choice *order;
 	int depth, first, second, i, n;
 	bool shown;
 
-	if (!failure_reproduces(f->choices, f->length, f->signature))
+	if (now_seconds() > deadline || !failure_reproduces(f->choices, f->length, f->signature))
 		return;
 	depth = engine.depth;
 	order = calloc((size_t)depth + 1, sizeof(*order));
@@ -264,7 +264,7 @@ static void find_culprit(struct found *f)
 	for (second = depth - 1; second > 0 && f->culprit[0] < 0; second--) {
 		for (first = second - 1; first >= 0; first--) {
 			/* The nodes as the failing schedule left them. */
-			if (!failure_reproduces(f->choices, f->length, f->signature))
+			if (now_seconds() > deadline || !failure_reproduces(f->choices, f->length, f->signature))
 				goto out;
 			if (engine.nodes[first].task == engine.nodes[second].task ||
 			    engine.nodes[first].addr != engine.nodes[second].addr ||
@@ -297,7 +297,7 @@ void shrink(struct found *f, double deadline)
 {
 	bool symmetry = engine.symmetry;
 
-	if (f->finding.kind == XP_K_LOCK_ORDER)
+	if (f->finding.kind == XP_K_LOCK_ORDER || now_seconds() > deadline)
 		return;
 	schedule_free_after = schedule_lenient = false;
 	commute(f);
@@ -308,7 +308,7 @@ void shrink(struct found *f, double deadline)
 	if (f->finding.kind == XP_K_LATE_RESPONSE)
 		find_culprit_of_late(f);
 	else
-		find_culprit(f);
+		find_culprit(f, deadline);
 	memset(scenario.dropped, 0, sizeof(scenario.dropped));
 	engine.symmetry = symmetry;
 }

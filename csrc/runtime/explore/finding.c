@@ -210,11 +210,18 @@ void finding_deadlock(void)
 
 /* --- history --- */
 
+#define MOST_EVENTS (1 << 20)
+#define MOST_IN_A_STRETCH 20000		/* accesses and calls from one point to the next: a loop tells nothing new */
+
 static void event_add(enum op_kind kind, enum access_mode mode, u64 addr, const void *pc, struct event **out)
 {
 	struct task *t = engine.current;
 	struct event *e;
 
+	if (engine.nr_events >= MOST_EVENTS) {
+		*out = NULL;
+		return;
+	}
 	if (engine.nr_events == engine.room_events) {
 		int room = engine.room_events ? 2 * engine.room_events : 1024;
 		struct event *events = realloc(engine.events, (size_t)room * sizeof(*events));
@@ -274,6 +281,9 @@ void note_record(enum op_kind kind, u64 addr, const void *pc, const char *text, 
 	struct event *e;
 	bool point = event_point_next;
 
+	if (!text && (kind == OP_READ || kind == OP_WRITE || kind == OP_NOTE) &&
+	    engine.nr_events - engine.turn_events > MOST_IN_A_STRETCH)
+		return;
 	/* A remark takes no point away from what it is about. */
 	if (kind == OP_NOTE)
 		event_point_next = false;

@@ -177,6 +177,8 @@ void kfree(const void *pointer)
 {
 	const void *pc = caller_pc();
 	u64 addr = (u64)pointer;
+	struct task *t = engine.current;
+	struct clock joined;
 	struct object *o;
 
 	if (!pointer)
@@ -185,7 +187,7 @@ void kfree(const void *pointer)
 		wait_op(OP_FREE, addr, pc);
 	o = to_free(addr, pc);
 	refcount_freeing(addr, o->size, pc);
-	freed(o, &engine.current->race, pc, false);
+	freed(o, likely(!t->nr_depends) ? &t->race : depend_clock(t, addr, &joined), pc, false);
 	if (engine.points_free)
 		commit(OP_FREE, MODE_WRITE, addr, pc);
 	else

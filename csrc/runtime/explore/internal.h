@@ -7,6 +7,7 @@
 
 #include "engine.h"
 #include "hb.h"
+#include "heap.h"
 
 #pragma GCC visibility push(hidden)
 
@@ -58,6 +59,30 @@ static inline s64 hook_load(u64 addr, int bytes, int order)
 		return hook_load_marked(addr, bytes, order);
 	hook_plain(addr, (size_t)bytes, false);
 	return hook_value(addr, bytes);
+}
+
+/* watch.c: a task that comes to no scheduling point */
+#define MOST_ACCESSES SHADOW_MOST_FAST
+void watch_reset(void);
+/* From now on what the task does is looked at. Once for each stretch without a point. */
+void watch_begin(const struct task *t);
+/* It is in that function of the core: the call that it makes, or the access, or where it was met. */
+void watch_call(const struct task *t, const void *pc);
+void watch_access(const struct task *t, const void *pc);
+void watch_met(const struct task *t, const void *pc);
+/* What it would be as a finding, and that it is one. The execution has to end then. */
+struct finding watch_finding(const struct task *t);
+void watch_conclude(struct task *t);
+/* So many accesses without a point. Comes back once: it is looked at a while longer. */
+void watch_accesses(struct task *t);
+
+static inline void watch_turn(void)
+{
+	engine.turns++;
+	if (unlikely(engine.hashing || engine.logging)) {
+		engine.turn_hash = engine.hash;
+		engine.turn_events = engine.nr_events;
+	}
 }
 
 /* shadow.c */
