@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ._hints import unknown
-from .explore import Scenario
+from .explore import Device, Queue, Scenario, Space
 from .explore.library import register
 
 __all__ = ["LibraryScenario", "all_scenarios", "build", "get", "names"]
@@ -899,3 +899,238 @@ def _(s: Scenario) -> None:
     other = s.device(None, handler="sva", pasid=1)
     s.task("driver").fail_next_alloc().add(queue, dev).add(queue, dev).report(dev, grpid=1, pasid=1)
     s.task("other").add(queue, other)
+
+
+# --- address spaces: the process exits, unmaps, and its PASID is used again ---
+
+
+def _bound(s: Scenario) -> tuple[Queue, Device, Space]:
+    """A device that a process is bound to, which has mapped one page."""
+    queue, space = s.queue(), s.space()
+    s.setup.map(space, 0x1000, 0x1000, "r")
+    return queue, s.device(queue, handler="sva", pasid=1, space=space), space
+
+
+@_entry(
+    "exit-work",
+    "the process exits while a work faults its pages in",
+    "report has queued the work of a group of two pages",
+    "the process exits: what it has mapped goes with the last who uses it",
+    "the work finds the space gone, between its pages, or not yet: INVALID or SUCCESS, and one answer",
+)
+def _(s: Scenario) -> None:
+    _, dev, space = _bound(s)
+    s.setup.report_partial(dev, grpid=1, pasid=1).report(dev, grpid=1, pasid=1, addr=0x1800)
+    s.task("process").exit(space)
+
+
+@_entry(
+    "unmap-work",
+    "the process unmaps a page while a work faults it in",
+    "report has queued the work",
+    "the process unmaps the page, and maps another one",
+    "the work finds the page, or does not: SUCCESS or INVALID",
+)
+def _(s: Scenario) -> None:
+    _, dev, space = _bound(s)
+    s.setup.report(dev, grpid=1, pasid=1)
+    s.task("process").unmap(space, 0x1000, 0x1000).map(space, 0x2000, 0x1000, "rw")
+
+
+@_entry(
+    "protect-work",
+    "a page may be read and not written",
+    "the device wants to write to a page that may be read: INVALID",
+    "the process maps it anew, for writing",
+    "the device wants to write to it again: SUCCESS if it comes behind",
+)
+def _(s: Scenario) -> None:
+    _, dev, space = _bound(s)
+    s.setup.report(dev, grpid=1, pasid=1).report(dev, grpid=2, pasid=1, perm="w")
+    s.task("process").map(space, 0x1000, 0x1000, "rw")
+
+
+@_entry(
+    "exit-report",
+    "the process exits beside a report",
+    "the interrupt thread reports a page of the process",
+    "the process exits",
+    "the work, if it runs behind, finds nothing to fault in: INVALID",
+)
+def _(s: Scenario) -> None:
+    _, dev, space = _bound(s)
+    s.task("irq").report(dev, grpid=1, pasid=1)
+    s.task("process").exit(space)
+
+
+@_entry(
+    "unbind-work",
+    "the process is unbound and exits while a work resolves against its space",
+    "report has queued the work",
+    "the PASID is unbound without a flush, and the process exits: nobody but the work's group knows the space any more",
+    "the work looks the page up: what it looks into is still there",
+    contract=NOT_DRAINED,
+)
+def _(s: Scenario) -> None:
+    _, dev, space = _bound(s)
+    s.setup.report(dev, grpid=1, pasid=1)
+    s.task("driver").unbind(dev, 1).exit(space)
+
+
+@_entry(
+    "unbind-report",
+    "the process is unbound and exits while a report runs",
+    "report has found whom the PASID is bound to",
+    "the PASID is unbound, and the process exits",
+    "report hands the group over: its work finds the space that it was for, and that it is no more",
+    contract=NOT_DRAINED,
+)
+def _(s: Scenario) -> None:
+    _, dev, space = _bound(s)
+    s.task("irq").report(dev, grpid=1, pasid=1)
+    s.task("driver").unbind(dev, 1).exit(space)
+
+
+@_entry(
+    "flush-unbind-exit",
+    "the order that unbinding a process asks for",
+    "report has queued the work",
+    "flush waits for the work; then the PASID is unbound, and the process exits",
+    "nobody knows the space any more, and nobody used it too late",
+)
+def _(s: Scenario) -> None:
+    _, dev, space = _bound(s)
+    s.setup.report(dev, grpid=1, pasid=1)
+    s.task("driver").flush(dev).unbind(dev, 1).exit(space)
+
+
+@_entry(
+    "pasid-reused",
+    "a PASID goes to another process between report and work",
+    "report has queued the work for a page of the first process",
+    "the PASID is unbound, and bound to another process, which has mapped the page",
+    "the work looks the page up in the space of the first process: not in the other one's",
+    contract=NOT_DRAINED,
+)
+def _(s: Scenario) -> None:
+    _, dev, _ = _bound(s)
+    other = s.space()
+    s.setup.map(other, 0x1000, 0x1000, "rw").report(dev, grpid=1, pasid=1, perm="w")
+    s.task("driver").unbind(dev, 1).bind(dev, other, 1)
+
+
+@_entry(
+    "bind-exited",
+    "a process is bound while it exits",
+    "one task binds the process to another PASID: -ESRCH when it has exited",
+    "the process exits",
+    "a request of the new PASID is answered, whatever came first",
+)
+def _(s: Scenario) -> None:
+    _, dev, space = _bound(s)
+    s.task("binder").bind(dev, space, 2).report(dev, grpid=1, pasid=2)
+    s.task("process").exit(space)
+
+
+# --- what reaches report that it must not hand over ---
+
+
+@_entry(
+    "no-handler",
+    "the domain of a PASID has no handler",
+    "a domain is attached that resolves no faults, and a partial request of its PASID comes",
+    "the last one comes: answered INVALID",
+    "a domain with a handler replaces it: the index is used again, for a group of one page",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler=None, pasid=1)
+    irq = s.task("irq")
+    irq.report_partial(dev, grpid=1, pasid=1).report(dev, grpid=1, pasid=1, addr=0x2000)
+    irq.replace(dev, handler="sva", pasid=1).report(dev, grpid=1, pasid=1, addr=0x3000)
+
+
+@_entry(
+    "nested-table",
+    "the guest owns the PASID table",
+    "a nested domain is attached without a PASID, for all that are in the guest's table",
+    "a fault of a PASID that the host does not know is its",
+    "the domain is replaced while the report runs",
+    contract=NOT_DRAINED,
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="sva", nested=True, user_pasid_table=True)
+    s.task("irq").report(dev, grpid=1, pasid=7)
+    s.task("vfio").replace(dev, handler="inline", nested=True)
+
+
+@_entry(
+    "table-not-nested",
+    "the guest owns the PASID table, and the domain is not nested",
+    "what is attached without a PASID is for requests without one",
+    "a fault of a PASID that nobody attached is answered INVALID",
+    "one without a PASID has a handler",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="inline", user_pasid_table=True)
+    s.task("irq").report(dev, grpid=1, pasid=7).report(dev, grpid=1)
+
+
+@_entry(
+    "no-page-request",
+    "a fault that is no page request",
+    "the driver reports a fault of another type: -EOPNOTSUPP, nothing is stored, and nobody answers",
+    "a page request of the same index comes: its group has one page",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="inline", pasid=1)
+    irq = s.task("irq")
+    irq.report(dev, grpid=1, pasid=1, type="other").report(dev, grpid=1, pasid=1, addr=0x2000)
+
+
+@_entry(
+    "raw-flags",
+    "a PASID that is not valid is only a number",
+    "a partial request has a PASID whose flag says that there is none; its last one has another number there",
+    "they are one group, of requests without a PASID",
+    "the answer repeats the last one's number as it came",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="inline")
+    s.setup.attach(dev, handler="refuse", pasid=2)
+    irq = s.task("irq")
+    irq.report(dev, grpid=1, pasid=1, flags=0).report(dev, grpid=1, pasid=2, flags=2, addr=0x2000)
+
+
+# --- queues ---
+
+
+@_entry(
+    "no-queue",
+    "a queue that never was is freed",
+    "the driver's probe failed before it had a queue: it frees NULL",
+    "another queue, with a work pending, is not touched",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="sva", pasid=1)
+    s.setup.report(dev, grpid=1, pasid=1)
+    s.task("probe").free_queue(None)
+
+
+@_entry(
+    "no-workers",
+    "a queue without workers",
+    "report queues the work; whoever comes first runs it: the task that reported, or the driver's flush",
+    "the driver removes the device",
+    contract=RECEPTION,
+)
+def _(s: Scenario) -> None:
+    queue = s.queue(workers=0)
+    dev = s.device(queue, handler="sva", pasid=1)
+    s.task("irq").report(dev, grpid=1, pasid=1)
+    s.task("driver").flush(dev).remove(queue, dev)
