@@ -1075,7 +1075,7 @@ def _(s: Scenario) -> None:
 def _(s: Scenario) -> None:
     queue = s.queue()
     dev = s.device(queue, handler="inline", user_pasid_table=True)
-    s.task("irq").report(dev, grpid=1, pasid=7).report(dev, grpid=1)
+    s.task("irq").report(dev, grpid=1, pasid=7).report(dev, grpid=2)
 
 
 @_entry(

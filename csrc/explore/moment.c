@@ -247,6 +247,7 @@ void monitor_response(int device, u64 number, u64 magic, const struct iommu_page
 	c->known = !magic && number && number <= (u64)nr_tokens;
 	c->number = number;
 	c->expected = expected;
+	c->result = engine.current->work != 0;
 	c->grpid = msg->grpid;
 	c->answer_pasid = msg->pasid;
 	c->code = msg->code;

@@ -85,7 +85,7 @@ struct call {
 	bool known;		/* RESPONSE: to a request that was made; RESOLVE: code is what the address space says */
 	s16 op, device, queue;
 	int held;
-	s32 result;		/* attach: the new address space */
+	s32 result;		/* attach: the new address space; RESPONSE: 1 a work gives it */
 	u64 number, expected;	/* of requests; expected: which its owner gave the answer for */
 	u32 grpid, pasid, answer_pasid, code;	/* pasid 0: none */
 	const struct record *record;
