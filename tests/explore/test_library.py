@@ -47,6 +47,9 @@ BUGS = (
     (mutants.mutant("first-page-is-enough", mutants.SVA, None, "wrong-response", (
         "		if (code != IOMMU_PAGE_RESP_SUCCESS)\n			break;\n", "		break;\n",
     )), {"exit-work"}),
+    (mutants.mutant("space-used-behind-its-group", mutants.SVA, None, "use-after-free", (
+        "	iopf_free_group(group);\n", "	iopf_free_group(group);\n	if (mmget_not_zero(mm))\n		mmput(mm);\n",
+    )), {"unbind-work", "unbind-report"}),
     (mutants.mutant("nested-domain-not-asked-for", mutants.ATTACH, None, "unexpected-return", (
         "domain->type != IOMMU_DOMAIN_NESTED)", "domain->type == IOMMU_DOMAIN_NESTED)",
     )), {"nested-table", "table-not-nested"}),

@@ -91,18 +91,16 @@ def test_what_bind_returns_is_demanded():
     assert "unexpected-return" == explore(s).failure.kind
 
 
-def test_a_space_that_nobody_pins_is_used_after_its_free():
-    """Unbound and exited, and the work looks a page up: a form whose group does not count its domain has lost it."""
+def test_who_does_not_pin_the_domain_loses_the_space():
+    """Unbound and exited, and the work looks a page up: where the group does not count its domain, what leads to the
+    space is gone. (The space itself, used behind its group: test_library.py, space-used-behind-its-group.)
+    """
     s, _, dev, space = bound()
     s.setup.map(space, PAGE, PAGE, "r").report(dev, grpid=1, pasid=1)
     s.task("driver").unbind(dev, 1).exit(space)
     assert {"s", "i"} == answers(s)
     for core in ("v6.9", "v6.12"):
         assert "use-after-free" == explore(s, core=core).failure.kind
-        # The handle, or the domain, is gone before: only where the work has read its way already it is the space.
-        failures = explore(s, core=core, strategy="naive", all_failures=True).failures
-        assert {"use-after-free"} == {failure.kind for failure in failures}
-        assert any("space#1" in failure.message for failure in failures), [failure.message for failure in failures]
 
 
 def test_a_pasid_that_went_to_another_process_is_resolved_by_the_wrong_one():
@@ -118,12 +116,14 @@ def test_a_pasid_that_went_to_another_process_is_resolved_by_the_wrong_one():
 
 def test_a_trace_names_the_process_and_its_areas():
     s, _, dev, space = bound()
-    s.setup.map(space, PAGE, PAGE, "r").report(dev, grpid=1, pasid=1)
-    s.task("driver").unbind(dev, 1).unmap(space, PAGE, PAGE).exit(space)
-    failures = explore(s, core="v6.12", strategy="naive", all_failures=True).failures
-    text = next(str(failure) for failure in failures if "space#1" in failure.message)
-    for words in ("> exit(space0)", "process 1", "refcount_dec_and_test(space#1.users) 1 -> 0", "exit_mmap(space#1.areas)"):
-        assert words in text, (words, text)
+    s.task("driver").exit(space).bind(dev, space, 2, returns=0)
+    failure = explore(s).failure
+    assert "> exit(space0)" in str(failure)
+    seen = {(step.op, step.object) for step in failure.steps}
+    assert seen >= {
+        ("atomic store", "process 1"), ("refcount_dec_and_test", "space#1.users"), ("exit_mmap", "space#1.areas"),
+        ("atomic load", "process 1"),
+    }, seen
 
 
 # --- what else a request and a queue may be ---
