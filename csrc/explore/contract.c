@@ -48,7 +48,7 @@ static void demand_of_detach(const struct attachment *a)
 	for (i = 0; demands(IOPF_DEMANDS_DRAINED) && i < nr_tokens; i++) {
 		const struct token *t = &tokens[i];
 
-		if (t->begun && attachment(t->device, scenario.records[t->record].c) == a && (!is_over(t) || !is_answered(t)))
+		if (t->begun && is_resolved_by(t, a) && (!is_over(t) || !is_answered(t)))
 			monitor_clauses |= XP_C_DETACH;
 	}
 }
@@ -307,5 +307,6 @@ bool judge_attach_end(const struct call *c)
 		a->leaving--;
 		a->left = stamp();
 	}
-	return effect.explained && (!c->result || c->result == in_the_way);
+	/* Who binds a process that has exited is told so by the driver, and has not come to the core. */
+	return effect.explained && (!c->result || c->result == in_the_way || c->result == -ESRCH);
 }

@@ -9,10 +9,12 @@
  * Every request carries a token in its private data, by which its answer is known again (monitor.c).
  */
 #include <linux/mutex.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "../runtime/explore/mm.h"
 #include "monitor.h"
 
 #define TOKEN_MAGIC 0x70726771746f6b65ull
@@ -43,9 +45,53 @@ static char lock_names[MAX_LOCKS][16];
 /* Only addresses, one for each domain: nobody looks inside (csrc/runtime/explore/mm.c). */
 static char address_spaces[MAX_SPACES];
 
-static void resolve(struct mm_struct *mm, const void *pc)
+/* Those that the scenario made. The process has a reference until it exits; who exits, binds or maps asks it first. */
+static struct {
+	struct mm_struct *mm;
+	bool exited;
+} processes[MAX_PROCESSES];
+
+static u64 process_addr(int process)
 {
-	monitor_resolve((int)((char *)mm - address_spaces), pc);
+	return ADDR_PROCESS + 8 * (u64)process;
+}
+
+/*
+ * What the space says of the page, by the request that it is of: more may be wanted than what the area allows. Where two of
+ * the group are of the same page and want different things, nobody knows which one it is.
+ */
+static int code_of(const struct vm_area_struct *vma, u64 addr, u64 number)
+{
+	const struct token *last = &tokens[number - 1];
+	int wanted = -1, i;
+
+	if (!vma)
+		return IOMMU_PAGE_RESP_INVALID;
+	for (i = 0; i < nr_tokens; i++) {
+		const struct record *r = &scenario.records[tokens[i].record];
+
+		if (tokens[i].device != last->device || tokens[i].grpid != last->grpid || tokens[i].pasid != last->pasid ||
+		    record_u64(r->f, r->h) != addr)
+			continue;
+		if (wanted >= 0 && wanted != (r->d & (XP_PERM_READ | XP_PERM_WRITE | XP_PERM_EXEC)))
+			return -1;
+		wanted = r->d & (XP_PERM_READ | XP_PERM_WRITE | XP_PERM_EXEC);
+	}
+	if (wanted < 0)
+		return -1;
+	return (unsigned long)wanted & ~vma->vm_flags ? IOMMU_PAGE_RESP_INVALID : IOMMU_PAGE_RESP_SUCCESS;
+}
+
+static void resolve(struct mm_struct *mm, const struct vm_area_struct *vma, u64 addr, const void *pc)
+{
+	u64 number = monitor_request(pc);
+
+	if (!number || number > (u64)nr_tokens)
+		return;
+	if (mm_is_object(mm))
+		monitor_resolve((int)mm->number, code_of(vma, addr, number), pc);
+	else
+		monitor_resolve((int)((char *)mm - address_spaces), -1, pc);
 }
 
 static void *driver_alloc(struct slab_site *site, size_t size)
@@ -79,6 +125,63 @@ void driver_reset(void)
 		locks[i] = DRIVER_ALLOC(struct mutex, "driver lock");
 		__mutex_init(locks[i], &lock_classes[i]);
 	}
+	for (i = 0; i < scenario.nr_spaces; i++) {
+		processes[i].mm = DRIVER_ALLOC(struct mm_struct, "space");
+		processes[i].exited = false;
+		mm_init(processes[i].mm, (u32)(MAX_SPACES - 1 - i));
+	}
+}
+
+/* --- processes --- */
+
+void driver_exit(int process)
+{
+	u64 addr = process_addr(process);
+
+	wait_op(OP_STORE, addr, NULL);
+	commit(OP_STORE, MODE_WRITE, addr, NULL);
+	sync_acquire(addr);
+	if (processes[process].exited)
+		return;
+	processes[process].exited = true;
+	mmput(processes[process].mm);
+}
+
+void driver_end_processes(void)
+{
+	int i;
+
+	for (i = 0; i < scenario.nr_spaces; i++)
+		driver_exit(i);
+}
+
+/* The space, for what is done inside this step; NULL: the process has exited. Whoever got it calls process_done(). */
+static struct mm_struct *process_step(int process)
+{
+	u64 addr = process_addr(process);
+
+	wait_op(OP_LOAD, addr, NULL);
+	commit(OP_LOAD, MODE_READ, addr, NULL);
+	return processes[process].exited ? NULL : processes[process].mm;
+}
+
+static void process_done(int process)
+{
+	sync_release_join(process_addr(process));
+}
+
+void driver_map(const struct record *r)
+{
+	u64 start = record_u64(r->b, r->c), end = start + record_u64(r->e, r->f);
+	struct mm_struct *mm = process_step(r->a);
+	bool fits;
+
+	if (!mm)
+		return;
+	fits = r->op == XP_MAP ? mm_map_within(mm, start, end, (unsigned long)r->d) : mm_unmap_within(mm, start, end);
+	if (!fits)
+		finding_fatal(XP_K_EXPLORER, 0, NULL, "too many areas in one address space");
+	process_done(r->a);
 }
 
 void driver_free_locks(void)
@@ -289,6 +392,7 @@ static int (*const handlers[])(struct iopf_group *group) = {
 	[XP_H_REFUSE] = handle_refuse,
 	[XP_H_HELD] = handle_held,
 	[XP_H_DROP] = handle_drop,
+	[XP_H_NONE] = NULL,
 };
 
 /* Where the held groups of one key are, for the scheduler. */
@@ -363,28 +467,42 @@ static void handle_release(struct iommu_attach_handle *handle)
 	kfree(handle);
 }
 
+/* The domain knows its space until it goes. */
 static void domain_release(struct iommu_domain *domain)
 {
+	mmdrop(domain->mm);
 	kfree(domain);
 }
 
-int driver_attach(int device, int handler, int pasid, bool replace, int space)
+int driver_attach(const struct attaching *a, int space)
 {
-	struct iommu_domain *domain = DRIVER_ALLOC(struct iommu_domain, "domain");
-	struct iommu_attach_handle *handle = DRIVER_ALLOC(struct iommu_attach_handle, "handle");
-	struct device *dev = driver_device(device);
+	struct mm_struct *mm = (struct mm_struct *)&address_spaces[space];
+	struct iommu_attach_handle *handle;
+	struct iommu_domain *domain;
+	struct device *dev;
 	int ret;
 
-	domain->type = handler == XP_H_SVA ? IOMMU_DOMAIN_SVA : IOMMU_DOMAIN_UNMANAGED;
+	if (a->process >= 0) {
+		mm = process_step(a->process);
+		if (!mm)
+			return -ESRCH;
+		mm_grab_within(mm);
+		process_done(a->process);
+	}
+	domain = DRIVER_ALLOC(struct iommu_domain, "domain");
+	handle = DRIVER_ALLOC(struct iommu_attach_handle, "handle");
+	dev = driver_device(a->device);
+
+	domain->type = a->nested ? IOMMU_DOMAIN_NESTED : a->handler == XP_H_SVA ? IOMMU_DOMAIN_SVA : IOMMU_DOMAIN_UNMANAGED;
 	/* Where domains have no handlers of their own, the core's one is a mark and never called. */
-	domain->iopf_handler = handler == XP_H_SVA && !core->facts.group_handlers ? core->sva_handler : handlers[handler];
-	domain->mm = (struct mm_struct *)&address_spaces[space];
+	domain->iopf_handler = a->handler == XP_H_SVA && !core->facts.group_handlers ? core->sva_handler : handlers[a->handler];
+	domain->mm = mm;
 	domain->release = domain_release;
 	refcount_set(&domain->users, 1);
 	handle->release = handle_release;
 
-	ret = replace ? core->replace(domain, dev, (ioasid_t)pasid, handle) :
-			core->attach(domain, dev, (ioasid_t)pasid, handle);
+	ret = a->replace ? core->replace(domain, dev, (ioasid_t)a->pasid, handle) :
+			   core->attach(domain, dev, (ioasid_t)a->pasid, handle);
 	if (ret)
 		kfree(handle);
 	/* The handle pins the domain from here on. */
@@ -405,17 +523,17 @@ int driver_report(const struct record *r)
 	int token = monitor_report_begin(r->a, r), ret;
 
 	memset(&evt, 0, sizeof(evt));
-	evt.fault.type = IOMMU_FAULT_PAGE_REQ;
-	evt.fault.prm.flags = (r->c ? IOMMU_FAULT_PAGE_REQUEST_PASID_VALID : 0) |
-			      (r->e & 1 ? IOMMU_FAULT_PAGE_REQUEST_LAST_PAGE : 0);
+	evt.fault.type = r->e & XP_R_OTHER ? IOMMU_FAULT_PAGE_REQ + 1 : IOMMU_FAULT_PAGE_REQ;
+	evt.fault.prm.flags = request_flags(r);
 	evt.fault.prm.pasid = (u32)r->c;
 	evt.fault.prm.grpid = (u32)r->b;
 	evt.fault.prm.perm = (u32)r->d;
-	evt.fault.prm.addr = (u64)(u32)r->h << 32 | (u32)r->f;
+	evt.fault.prm.addr = record_u64(r->f, r->h);
 	evt.fault.prm.private_data[0] = (u64)token + 1;
 	evt.fault.prm.private_data[1] = TOKEN_MAGIC;
 	ret = core->report(driver_device(r->a), &evt);
 	monitor_report_end(token, ret);
 	monitor_result(r, ret);
+	workqueue_run_by_hand();
 	return ret;
 }

@@ -121,7 +121,7 @@ int monitor_report_begin(int device, const struct record *r)
 	c->record = r;
 	c->number = (u64)++nr_tokens;
 	c->grpid = (u32)r->b;
-	c->pasid = (u32)r->c;
+	c->pasid = request_pasid(r);
 	tell(c);
 	return nr_tokens - 1;
 }
@@ -197,8 +197,7 @@ static u64 token_of_work(u64 work, const void *pc)
 	return driver_token_of(container_of((struct work_struct *)work, struct iopf_group, work), pc);
 }
 
-/* Which request the current task is answering; 0: nobody said. */
-static u64 expected_token(const void *pc)
+u64 monitor_request(const void *pc)
 {
 	struct task *t = engine.current;
 	int i;
@@ -215,10 +214,10 @@ static u64 expected_token(const void *pc)
 	return 0;
 }
 
-/* A work resolves its group against an address space. */
-void monitor_resolve(int space, const void *pc)
+/* A work resolves a fault of its group against an address space. */
+void monitor_resolve(int space, int code, const void *pc)
 {
-	u64 number = expected_token(pc);
+	u64 number = monitor_request(pc);
 	struct call *c;
 
 	if (!number || number > (u64)nr_tokens)
@@ -229,6 +228,8 @@ void monitor_resolve(int space, const void *pc)
 	c->device = tokens[number - 1].device;
 	c->number = number;
 	c->result = space;
+	c->known = code >= 0;
+	c->code = (u32)(code < 0 ? 0 : code);
 	c->pc = placed(pc);
 	tell(c);
 }
@@ -240,12 +241,13 @@ void monitor_response(int device, u64 number, u64 magic, const struct iommu_page
 	u64 expected;
 
 	moment();
-	expected = expected_token(pc);
+	expected = monitor_request(pc);
 	c = call(CALL_RESPONSE);
 	c->device = (s16)device;
 	c->known = !magic && number && number <= (u64)nr_tokens;
 	c->number = number;
 	c->expected = expected;
+	c->result = engine.current->work != 0;
 	c->grpid = msg->grpid;
 	c->answer_pasid = msg->pasid;
 	c->code = msg->code;
@@ -357,16 +359,16 @@ void monitor_call_end(int queue, int result)
 	tell(c);
 }
 
-int monitor_attach_begin(int op, int device, int pasid, int handler)
+int monitor_attach_begin(int op, const struct attaching *a)
 {
 	struct call *c;
 
 	moment();
 	c = call(CALL_ATTACH_BEGIN);
 	c->op = (s16)op;
-	c->device = (s16)device;
-	c->pasid = pasid;
-	c->result = op == XP_DETACH ? NOTHING : monitor_new_space(handler);
+	c->device = (s16)a->device;
+	c->pasid = (u32)a->pasid;
+	c->result = op == XP_DETACH ? NOTHING : monitor_new_space(a);
 	tell(c);
 	return c->result;
 }

@@ -77,19 +77,19 @@ static bool judge_report_begin(const struct call *c)
 {
 	const struct record *r = c->record;
 	struct device_state *s = &device_states[c->device];
-	struct attachment *a = attachment(c->device, r->c);
-	const struct sight *seen = monitor_see(c->device, r->c);
+	struct attachment *a = attachment(c->device, (int)c->pasid);
+	const struct sight *seen = monitor_see(c->device, (int)c->pasid);
 	struct token *t = &tokens[c->number - 1];
 	int task = monitor_now->task, k;
 
 	*t = (struct token){
-		.task = (s16)task, .nth = (s16)monitor_nth_report[task]++, .device = c->device, .last = r->e & 1,
-		.grpid = (u32)r->b, .pasid = (u32)r->c, .code = -1,
-		.record = monitor_now->record, .begun = ++monitor_date, .space = -1, .resolved = -1,
+		.task = (s16)task, .nth = (s16)monitor_nth_report[task]++, .device = c->device, .last = request_is_last(r),
+		.other = r->e & XP_R_OTHER, .grpid = (u32)r->b, .pasid = c->pasid, .code = -1,
+		.record = monitor_now->record, .fault_in = NOT_TRIED, .begun = ++monitor_date, .space = -1, .resolved = -1,
 		.removals = (s16)s->removals, .launched = 0x7fff, .readded = s->adding,
 		.queues = (u16)seen->queues,
-		.has_work = r->e & 1 && seen->handlers == 2u << XP_H_SVA,
-		.may_have_work = r->e & 1 && seen->handlers & 2u << XP_H_SVA,
+		.has_work = request_is_last(r) && seen->handlers == 2u << XP_H_SVA,
+		.may_have_work = request_is_last(r) && seen->handlers & 2u << XP_H_SVA,
 	};
 	for (k = 0; core->facts.response_matches_copies && k < nr_tokens; k++)
 		if (tokens[k].begun && &tokens[k] != t && tokens[k].last && !tokens[k].answers && same_key(&tokens[k], t) &&
@@ -98,7 +98,9 @@ static bool judge_report_begin(const struct call *c)
 	s->reports++;
 	if (demands(IOPF_DEMANDS_QUIET) && (variable_may_be(&s->queue, NOTHING) || !is_before(s->removed)))
 		monitor_clauses |= XP_C_RECEPTION;
-	if (demands(IOPF_DEMANDS_DRAINED) && (a->leaving || !is_before(a->left)))
+	if (demands(IOPF_DEMANDS_DRAINED) &&
+	    (a->leaving || !is_before(a->left) ||
+	     (seen->nested && (seen->nested->leaving || !is_before(seen->nested->left)))))
 		monitor_clauses |= XP_C_DETACH;
 	if (s->closed)
 		monitor_clauses |= XP_C_DEVICE_GONE;
@@ -140,14 +142,20 @@ static bool judge_resolve(const struct call *c)
 
 	t->resolved = (s16)c->result;
 	t->resolved_at = c->pc;
+	if (c->known && (t->fault_in == NOT_TRIED || c->code != IOMMU_PAGE_RESP_SUCCESS))
+		t->fault_in = (s8)c->code;
+	t->tried += c->known;
 	judge_space(t, c->pc);
 	return true;
 }
 
 static bool judge_member(const struct call *c)
 {
-	const struct token *t = &tokens[c->expected - 1], *p = &tokens[c->number - 1];
+	struct token *t = &tokens[c->expected - 1];
+	const struct token *p = &tokens[c->number - 1];
 	int i;
+
+	t->partials++;
 
 	if (!same_key(t, p)) {
 		monitor_wrong(XP_K_WRONG_RESPONSE, c->pc,
@@ -185,9 +193,12 @@ static const char *wrong_with(const struct token *t, const struct call *c, int *
 	bool given = c->expected && c->expected <= (u64)nr_tokens;
 
 	*kind = XP_K_WRONG_RESPONSE;
+	if (t->other)
+		return "a fault that is no page request was answered";
 	if (t->device != c->device)
 		return "the answer went to another device";
-	if (c->grpid != t->grpid || c->answer_pasid != t->pasid)
+	/* The PASID as it came, also where its flag says that there is none. */
+	if (c->grpid != t->grpid || c->answer_pasid != (u32)scenario.records[t->record].c)
 		return "the answer has another index or PASID than its request";
 	if (!t->last)
 		return "a request that was not the last of its group was answered";
@@ -197,6 +208,12 @@ static const char *wrong_with(const struct token *t, const struct call *c, int *
 		return "the answer of a group from before removal went to a request from after it";
 	if (c->expected && c->expected != c->number)
 		return "the answer is to another request than the group's owner gave it for";
+	if (given && c->result && c->code == IOMMU_PAGE_RESP_SUCCESS && t->resolved < 0)
+		return "a work answers SUCCESS, and has looked into no address space";
+	if (given && t->fault_in == IOMMU_PAGE_RESP_SUCCESS && t->tried <= t->partials && core->facts.group_handlers)
+		return "a page of the group was not looked for in its address space";
+	if (given && t->fault_in != NOT_TRIED && (u32)t->fault_in != c->code)
+		return "the answer is not what the address space says of the group's pages";
 	*kind = XP_K_DOUBLE_RESPONSE;
 	if (t->answers)
 		return "the request had been answered before";

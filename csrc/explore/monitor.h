@@ -47,12 +47,14 @@ extern u16 monitor_nth_report[MAX_TASKS];
 
 /* Devices that share an iommu group share its attachments; the state is kept with the first of them. */
 struct attachment *attachment(int device, int pasid);
-int monitor_new_space(int handler);
+int monitor_new_space(const struct attaching *a);
+/* Does the request need what is attached there: its PASID's, or that of the guest's table. */
+bool is_resolved_by(const struct token *t, const struct attachment *a);
 
 /* Everything that was so at some time of a call: what it may have met. */
 struct sight {
 	int device;
-	struct attachment *attachment;
+	struct attachment *attachment, *nested;	/* nested: where the guest's PASIDs are resolved, if not here. Or NULL */
 	u32 queues, handlers;	/* as bits, NOTHING is bit 0 */
 	int space;		/* the only one, NOTHING: none or several */
 	bool any_space;
@@ -80,10 +82,10 @@ enum call_kind {
 
 struct call {
 	u8 kind;
-	bool known;		/* RESPONSE: to a request that was made */
+	bool known;		/* RESPONSE: to a request that was made; RESOLVE: code is what the address space says */
 	s16 op, device, queue;
 	int held;
-	s32 result;		/* attach: the new address space */
+	s32 result;		/* attach: the new address space; RESPONSE: 1 a work gives it */
 	u64 number, expected;	/* of requests; expected: which its owner gave the answer for */
 	u32 grpid, pasid, answer_pasid, code;	/* pasid 0: none */
 	const struct record *record;

@@ -321,6 +321,7 @@ static u64 hash_of_moment(int i)
 		const struct call *c = &calls[k];
 
 		h = mix(h, (u64)c->kind << 56 ^ (u64)(u16)c->device << 32 ^ (u64)(u32)c->result);
+		h = mix(h, c->known);
 		h = mix(h, c->number << 32 ^ c->expected ^ (u64)c->code << 24 ^ (u64)c->grpid << 40 ^ c->answer_pasid);
 	}
 	for (k = 0; k < nr_lanes; k++)

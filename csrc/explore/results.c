@@ -70,6 +70,8 @@ bool report_may(const struct token *t, const struct sight *seen, int result)
 {
 	u32 queues, handlers;
 
+	if (t->other)
+		return result == -EOPNOTSUPP;
 	if (result == -ENOMEM)
 		return scenario.may_fail && (!t->last || core->facts.answers != IOPF_ANSWERS_ALL);
 	for (queues = seen->queues; queues; queues &= queues - 1)

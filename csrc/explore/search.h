@@ -16,6 +16,7 @@
 #define MAX_DEVICES 16
 #define MAX_QUEUES 8
 #define MAX_LOCKS 16
+#define MAX_PROCESSES 8		/* address spaces of a scenario's own */
 #define MAX_SECTIONS 48
 #define MAX_RECORDS 4096
 
@@ -36,7 +37,7 @@ struct section {
 struct scenario {
 	const struct record *records;
 	int nr_records;
-	int nr_queues, nr_devices, nr_locks, nr_tasks, nr_works;
+	int nr_queues, nr_devices, nr_locks, nr_tasks, nr_works, nr_spaces;
 	int queues[MAX_QUEUES], devices[MAX_DEVICES];	/* their records */
 	struct section setup, teardown, tasks[MAX_SECTIONS], works[MAX_SECTIONS];
 	int memory;
@@ -46,6 +47,31 @@ struct scenario {
 };
 
 extern struct scenario scenario;
+
+static inline u64 record_u64(s32 lower, s32 upper)
+{
+	return (u64)(u32)upper << 32 | (u32)lower;
+}
+
+/* Of an XP_REPORT: its flags on the wire, and what they mean. */
+static inline u32 request_flags(const struct record *r)
+{
+	if (r->e & XP_R_RAW)
+		return (u32)r->e >> XP_R_FLAGS;
+	return (r->c ? IOMMU_FAULT_PAGE_REQUEST_PASID_VALID : 0) | (r->e & XP_R_LAST ? IOMMU_FAULT_PAGE_REQUEST_LAST_PAGE : 0);
+}
+
+/* Does it complete a group, and so get an answer. */
+static inline bool request_is_last(const struct record *r)
+{
+	return request_flags(r) & IOMMU_FAULT_PAGE_REQUEST_LAST_PAGE && !(r->e & XP_R_OTHER);
+}
+
+/* The PASID that it is of, 0: none, whatever the field says. */
+static inline u32 request_pasid(const struct record *r)
+{
+	return request_flags(r) & IOMMU_FAULT_PAGE_REQUEST_PASID_VALID ? (u32)r->c : 0;
+}
 
 /* Checks and loads. NULL, or what is wrong with it. */
 const char *scenario_load(const s32 *code, size_t nr_words);
@@ -71,7 +97,16 @@ void program_records(const struct section *section, s64 *registers);
 struct device *driver_device_new(int index, const struct record *definition);
 struct device *driver_device(int index);
 void driver_reset(void);
-int driver_attach(int device, int handler, int pasid, bool replace, int space);
+/* What is attached: a handler; process: the address space of the scenario's that it resolves against, -1: any. */
+struct attaching {
+	int device, pasid, handler, process;
+	bool nested, replace;
+};
+int driver_attach(const struct attaching *a, int space);
+void driver_exit(int process);
+void driver_map(const struct record *r);
+/* Those that have not exited do. */
+void driver_end_processes(void);
 void driver_detach(int device, int pasid);
 int driver_report(const struct record *r);
 int driver_respond(const struct record *r, bool gives_up);
@@ -87,8 +122,9 @@ void driver_name_lock(const struct lock_class *class, char *text, size_t room);
 /* --- monitor.c: responses, returns, the driver's contract --- */
 
 #define MAX_TOKENS 512
+#define NOT_TRIED (-1)
 #define MAX_HELD_GROUPS 256
-#define MAX_SPACES 4096
+#define MAX_SPACES 4096		/* of domains: those of the scenario's own address spaces are the last ones */
 struct token {
 	s16 task, nth;		/* whose report, and which of its */
 	s16 device;
@@ -100,6 +136,9 @@ struct token {
 	bool has_work, may_have_work;	/* by the handler that it met: for certain, or not */
 	s16 answers;
 	s8 code;		/* of the first answer, -1: none */
+	s8 fault_in;		/* what the address space says of its group's pages so far, NOT_TRIED: nothing */
+	s16 partials, tried;	/* of its group; pages that were looked for in a space of the scenario's */
+	bool other;		/* no page request: nobody answers it */
 	u32 grpid, pasid;
 	u64 group;		/* that its handler got, 0: none */
 	int record;
@@ -126,7 +165,7 @@ void monitor_change_end(int op, int device, int queue, int result);
 void monitor_flush_begin(int device);
 void monitor_flush_end(int device, int result);
 /* Returns the number of the address space of the domain that is attached. */
-int monitor_attach_begin(int op, int device, int pasid, int handler);
+int monitor_attach_begin(int op, const struct attaching *a);
 void monitor_attach_end(int op, int device, int pasid, int result);
 void monitor_call_begin(int queue);
 void monitor_call_end(int queue, int result);
@@ -147,7 +186,10 @@ void monitor_handler(u64 token);
 void monitor_owner_begin(int held);
 void monitor_owner_end(int held);
 void monitor_drop(void);
-void monitor_resolve(int space, const void *pc);
+/* Of a fault against it, the address space says code; -1: anything resolves there. */
+void monitor_resolve(int space, int code, const void *pc);
+/* Which request the current task is answering; 0: nobody said. */
+u64 monitor_request(const void *pc);
 void monitor_member(u64 last, u64 number, const void *pc);
 void monitor_value(s64 value);	/* XP_OUT */
 

@@ -45,6 +45,7 @@ enum op_kind {
 	OP_JOIN,
 	OP_MOMENT,						/* the monitors are told something: touches nothing */
 	OP_NOTE,						/* a remark in the history */
+	OP_MM_LOOKUP, OP_MM_MAP, OP_MM_UNMAP, OP_MM_EXIT,	/* areas of an address space: looked at, changed, gone */
 	NR_OPS
 };
 
@@ -73,6 +74,7 @@ struct op {
 /* Objects that are no memory. */
 #define ADDR_RCU 0x10u
 #define ADDR_HELD 0x20u
+#define ADDR_PROCESS 0x1000u	/* of a scenario, 8 for each */
 /* An object that is a mutex, or can be asked whether it is free: its address with this bit, no other object has it. */
 #define ADDR_LOCK_BIT (1ull << 62)
 

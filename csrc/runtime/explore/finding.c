@@ -60,6 +60,10 @@ static const char *const names[NR_OPS] = {
 	[OP_JOIN] = "join",
 	[OP_MOMENT] = "call or answer",
 	[OP_NOTE] = "note",
+	[OP_MM_LOOKUP] = "vma_lookup",
+	[OP_MM_MAP] = "map",
+	[OP_MM_UNMAP] = "unmap",
+	[OP_MM_EXIT] = "exit_mmap",
 };
 
 const char *op_name(enum op_kind kind)

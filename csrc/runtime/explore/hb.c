@@ -286,6 +286,7 @@ static bool pending_mode(const struct op *op, enum access_mode *mode, u64 *addr)
 	case OP_RCU_LOCK:
 	case OP_RCU_BARRIER:
 	case OP_AWAIT:
+	case OP_MM_LOOKUP:
 		*mode = MODE_READ;
 		return true;
 	case OP_STORE:

@@ -90,6 +90,11 @@ const char *shadow_class_text(int class);
 
 /* refcount.c */
 void refcount_reset(void);
+/* As if called from there. */
+struct refcount_struct;
+void refcount_add_from(int n, struct refcount_struct *r, const void *pc);
+bool refcount_inc_not_zero_from(struct refcount_struct *r, const void *pc);
+bool refcount_dec_and_test_from(struct refcount_struct *r, const void *pc);
 /* An object is freed: a count inside it that is not zero is reported. */
 void refcount_freeing(u64 addr, u32 size, const void *pc);
 
@@ -109,6 +114,11 @@ void might_sleep(const void *pc, const char *text);
 
 /* workqueue.c */
 void workqueue_reset(void);
+/* Without workers: items run in whoever asks for it, flushes or destroys the queue. */
+struct workqueue_struct;
+void workqueue_by_hand(struct workqueue_struct *wq);
+/* Runs what is queued on such queues, in the current task. */
+void workqueue_run_by_hand(void);
 bool work_ready(u16 index);
 bool flush_done(u16 index);
 /* The tasks that a wait of the workqueue is for. */
@@ -116,10 +126,6 @@ u64 flush_waits_for(u16 index);
 u64 work_waits_for(u16 index);
 /* Unfinished items of the queue. */
 int workqueue_unfinished(const void *wq);
-
-/* mm.c: told where in the core a fault is resolved against which address space */
-struct mm_struct;
-extern void (*mm_resolves)(struct mm_struct *mm, const void *pc);
 
 /* warn.c */
 struct warn_site;
