@@ -219,9 +219,16 @@ void driver_look_at(struct iopf_group *group, const void *pc)
 
 static void answer(struct iopf_group *group, u64 token, enum iommu_page_response_code code)
 {
-	monitor_answering(token);
+	monitor_answering(token, code);
 	core->respond(group, code);
-	monitor_answering(0);
+	monitor_answered();
+}
+
+static void free_group(struct iopf_group *group, u64 token)
+{
+	monitor_freeing(token);
+	core->free_group(group);
+	monitor_answered();
 }
 
 static int handle_sva(struct iopf_group *group)
@@ -234,10 +241,13 @@ static int handle_sva(struct iopf_group *group)
 
 static int handle_inline(struct iopf_group *group)
 {
+	u64 token;
+
 	monitor_handler(driver_token_of(group, caller_pc()));
 	driver_look_at(group, caller_pc());
-	answer(group, driver_token_of(group, caller_pc()), IOMMU_PAGE_RESP_SUCCESS);
-	core->free_group(group);
+	token = driver_token_of(group, caller_pc());
+	answer(group, token, IOMMU_PAGE_RESP_SUCCESS);
+	free_group(group, token);
 	return 0;
 }
 
@@ -277,9 +287,7 @@ static int handle_drop(struct iopf_group *group)
 	monitor_handler(driver_token_of(group, caller_pc()));
 	monitor_drop();
 	group_is_of(group, driver_token_of(group, caller_pc()));
-	monitor_answering(driver_token_of(group, caller_pc()));
-	core->free_group(group);
-	monitor_answering(0);
+	free_group(group, driver_token_of(group, caller_pc()));
 	return 0;
 }
 
@@ -336,7 +344,7 @@ int driver_respond(const struct record *r, bool gives_up)
 	sync_acquire(addr);
 	answer_held(h, group, (enum iommu_page_response_code)r->d);
 	if (r->e)
-		core->free_group(group);
+		free_group(group, h->token);
 	return 0;
 }
 
@@ -352,7 +360,7 @@ void driver_answer_held(void)
 		held[i].group = NULL;
 		if (!held[i].answered)
 			answer_held(&held[i], group, IOMMU_PAGE_RESP_INVALID);
-		core->free_group(group);
+		free_group(group, held[i].token);
 	}
 }
 

@@ -24,14 +24,21 @@ void (*monitor_alarm)(int kind, const void *pc, const char *text, u64 detail);
 static int moment_of[MAX_TASKS];	/* the task's open one, and the step that it is in */
 static int opened_at[MAX_TASKS];
 
-static u64 answering[MAX_TASKS];
+/* What each task is in, as far as it can answer there. */
+static struct doing {
+	u64 answering;		/* the request that an owner answers, or frees */
+	bool frees, removes;
+	u8 code;		/* that it gives */
+	u64 report;
+	u16 resolved;		/* faults, by the work that the task is */
+} doing[MAX_TASKS];
 static struct { u64 work, token; } works[MAX_TOKENS];
 static int nr_works;
 
 void moments_reset(void)
 {
 	nr_moments = nr_calls = nr_works = 0;
-	memset(answering, 0, sizeof(answering));
+	memset(doing, 0, sizeof(doing));
 	memset(moment_of, -1, sizeof(moment_of));
 }
 
@@ -123,6 +130,7 @@ int monitor_report_begin(int device, const struct record *r)
 	c->grpid = (u32)r->b;
 	c->pasid = (u32)r->c;
 	tell(c);
+	doing[engine.current->id].report = (u64)nr_tokens;
 	return nr_tokens - 1;
 }
 
@@ -131,6 +139,7 @@ void monitor_report_end(int token, int result)
 	struct call *c;
 
 	moment();
+	doing[engine.current->id].report = 0;
 	c = call(CALL_REPORT_END);
 	c->device = tokens[token].device;
 	c->number = (u64)token + 1;
@@ -169,9 +178,35 @@ void monitor_member(u64 last, u64 number, const void *pc)
 
 /* --- answers --- */
 
-void monitor_answering(u64 token)
+void monitor_answering(u64 token, enum iommu_page_response_code code)
 {
-	answering[engine.current->id] = token;
+	struct doing *d = &doing[engine.current->id];
+
+	d->answering = token;
+	d->frees = false;
+	d->code = (u8)code;
+}
+
+void monitor_freeing(u64 token)
+{
+	monitor_answering(token, IOMMU_PAGE_RESP_INVALID);
+	doing[engine.current->id].frees = true;
+}
+
+void monitor_answered(void)
+{
+	doing[engine.current->id].answering = 0;
+}
+
+static enum answerer answerer(void)
+{
+	const struct doing *d = &doing[engine.current->id];
+
+	if (d->answering)
+		return d->frees ? BY_FREE : BY_OWNER;
+	if (engine.current->work)
+		return BY_WORK;
+	return d->report ? BY_REPORT : d->removes ? BY_REMOVAL : BY_NOBODY;
 }
 
 void monitor_work_of(u64 work, u64 token)
@@ -203,8 +238,8 @@ static u64 expected_token(const void *pc)
 	struct task *t = engine.current;
 	int i;
 
-	if (answering[t->id])
-		return answering[t->id];
+	if (doing[t->id].answering)
+		return doing[t->id].answering;
 	if (!t->work)
 		return 0;
 	if (!core->facts.group_handlers)
@@ -221,6 +256,7 @@ void monitor_resolve(int space, const void *pc)
 	u64 number = expected_token(pc);
 	struct call *c;
 
+	doing[engine.current->id].resolved++;
 	if (!number || number > (u64)nr_tokens)
 		return;
 	if (!core->facts.group_handlers)
@@ -249,6 +285,10 @@ void monitor_response(int device, u64 number, u64 magic, const struct iommu_page
 	c->grpid = msg->grpid;
 	c->answer_pasid = msg->pasid;
 	c->code = msg->code;
+	c->by = (u8)answerer();
+	c->given = doing[engine.current->id].code;
+	c->resolved = doing[engine.current->id].resolved;
+	c->report = doing[engine.current->id].report;
 	c->pc = placed(pc);
 	if (engine.logging && c->known)
 		note(OP_NOTE, 0, pc, "response", number | (u64)msg->code << 32);
@@ -291,6 +331,7 @@ void monitor_change_begin(int op, int device, int queue)
 	moment();
 	note(OP_NOTE, 0, NULL, op == XP_REMOVE ? "remove begins" : op == XP_ADD ? "add begins" :
 	     op == XP_CLOSE ? "close" : "free begins", 0);
+	doing[engine.current->id].removes = op == XP_REMOVE || op == XP_FREE_QUEUE;
 	c = call(CALL_CHANGE_BEGIN);
 	c->op = (s16)op;
 	c->device = (s16)device;
@@ -305,6 +346,7 @@ void monitor_change_end(int op, int device, int queue, int result)
 	moment();
 	note(OP_NOTE, 0, NULL, op == XP_REMOVE ? "remove returns" : op == XP_ADD ? "add returns" :
 	     op == XP_CLOSE ? "closed" : "free returns", (u64)(s64)result);
+	doing[engine.current->id].removes = false;
 	c = call(CALL_CHANGE_END);
 	c->op = (s16)op;
 	c->device = (s16)device;

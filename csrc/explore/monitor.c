@@ -83,9 +83,9 @@ static bool judge_report_begin(const struct call *c)
 	int task = monitor_now->task, k;
 
 	*t = (struct token){
-		.task = (s16)task, .nth = (s16)monitor_nth_report[task]++, .device = c->device, .last = r->e & 1,
+		.number = c->number, .task = (s16)task, .nth = (s16)monitor_nth_report[task]++, .device = c->device, .last = r->e & 1,
 		.grpid = (u32)r->b, .pasid = (u32)r->c, .code = -1,
-		.record = monitor_now->record, .begun = ++monitor_date, .space = -1, .resolved = -1,
+		.report_code = -1, .record = monitor_now->record, .begun = ++monitor_date, .space = -1, .resolved = -1,
 		.removals = (s16)s->removals, .launched = 0x7fff, .readded = s->adding,
 		.queues = (u16)seen->queues,
 		.has_work = r->e & 1 && seen->handlers == 2u << XP_H_SVA,
@@ -113,6 +113,26 @@ static void judge_space(const struct token *t, const void *pc)
 			      "the request is resolved against an address space that came to its PASID later", 0);
 }
 
+/* INVALID says that nobody resolves such requests, FAILURE that the group was given up. */
+static void judge_code_of_report(const struct token *t)
+{
+	bool bad_setup;
+
+	switch (core->facts.answers) {
+	case IOPF_ANSWERS_NOTHING:
+		bad_setup = true;	/* the driver does not tell */
+		break;
+	case IOPF_ANSWERS_ABORTS:
+		bad_setup = t->result == -ENODEV;
+		break;
+	default:
+		bad_setup = core->facts.report_returns && t->result;
+	}
+	if (t->report_code >= 0 && t->report_code != (bad_setup ? IOMMU_PAGE_RESP_INVALID : IOMMU_PAGE_RESP_FAILURE))
+		monitor_wrong(XP_K_WRONG_CODE, t->answer_pc, bad_setup ? "report answered bad setup with another code than INVALID" :
+			      "report gave a group up with another code than FAILURE", t->number);
+}
+
 static bool judge_report_end(const struct call *c)
 {
 	struct token *t = &tokens[c->number - 1];
@@ -125,6 +145,7 @@ static bool judge_report_end(const struct call *c)
 	device_states[t->device].reports--;
 	t->space = (s16)seen->space;
 	judge_space(t, t->resolved_at);
+	judge_code_of_report(t);
 	return report_may(t, seen, c->result);
 }
 
@@ -163,20 +184,47 @@ static bool judge_member(const struct call *c)
 }
 
 /* The answer comes when the removal that followed its request is over, whatever became of the device since. */
-static bool is_late(const struct token *t)
+static bool is_late(const struct token *t, const struct call *c)
 {
 	const struct variable *queue = &device_states[t->device].queue;
 
-	if (!t->removal_ended || !t->returned)
+	if (!t->removal_ended)
 		return false;
-	if (t->ended < t->removal_began)
+	if (t->returned && t->ended < t->removal_began)
 		return true;
 	/*
-	 * Where late reports are bad setup, one that ran beside removal is no exception once it is over; but if the
-	 * device was added again meanwhile, the request may be of after that, until it is on no queue for certain.
+	 * Where late reports are bad setup, one that runs beside removal is no exception: it may say so itself, INVALID,
+	 * and nobody says anything else, also while it has not returned. But if the device was added again meanwhile, the
+	 * request may be of after that, until it is on no queue for certain.
 	 */
-	return core->facts.rejects_late_reports &&
-	       (!t->readded || (!queue->running && !variable_may_differ(queue, NOTHING)));
+	if (!core->facts.rejects_late_reports || (c->by == BY_REPORT && c->code == IOMMU_PAGE_RESP_INVALID))
+		return false;
+	return !t->readded || (!queue->running && !variable_may_differ(queue, NOTHING));
+}
+
+/* The code that the answerer may give; what report may depends on what it returns, so that is judged there. */
+static const char *wrong_with_code(const struct token *t, const struct call *c)
+{
+	switch (c->by) {
+	case BY_OWNER:
+		return c->code == c->given ? NULL : "the answer has another code than the group's owner gave";
+	case BY_WORK:
+		if (c->code == IOMMU_PAGE_RESP_FAILURE)
+			return "a work that resolves faults answered FAILURE";
+		if (c->code == IOMMU_PAGE_RESP_SUCCESS && c->resolved < (t->members ? t->members : 1))
+			return "a work answered SUCCESS, and not all faults of its group were resolved";
+		if (c->code == IOMMU_PAGE_RESP_INVALID && t->members && c->resolved >= t->members)
+			return "a work answered INVALID, and all faults of its group were resolved";
+		return NULL;
+	case BY_FREE:
+		return c->code == IOMMU_PAGE_RESP_INVALID ? NULL : "a group freed unanswered got another code than INVALID";
+	case BY_REMOVAL:
+		return c->code == IOMMU_PAGE_RESP_INVALID ? NULL : "removal answered with another code than INVALID";
+	case BY_REPORT:
+		return c->code != IOMMU_PAGE_RESP_SUCCESS ? NULL : "report answered SUCCESS, and nobody resolved anything";
+	default:
+		return "a call answered that answers nobody";
+	}
 }
 
 /* What is wrong with an answer to t: kind, and why; NULL: nothing. */
@@ -197,11 +245,16 @@ static const char *wrong_with(const struct token *t, const struct call *c, int *
 		return "the answer of a group from before removal went to a request from after it";
 	if (c->expected && c->expected != c->number)
 		return "the answer is to another request than the group's owner gave it for";
+	if (c->by == BY_REPORT && c->report != c->number)
+		return "report answered another request than its own";
 	*kind = XP_K_DOUBLE_RESPONSE;
 	if (t->answers)
 		return "the request had been answered before";
 	*kind = XP_K_LATE_RESPONSE;
-	return is_late(t) ? "the answer came when removal was over" : NULL;
+	if (is_late(t, c))
+		return "the answer came when removal was over";
+	*kind = XP_K_WRONG_CODE;
+	return wrong_with_code(t, c);
 }
 
 static bool judge_response(const struct call *c)
@@ -219,6 +272,7 @@ static bool judge_response(const struct call *c)
 		monitor_wrong(kind, c->pc, why, c->number);
 	if (!t->answers++) {
 		t->code = (s8)c->code;
+		t->report_code = (s8)(c->by == BY_REPORT && c->code != IOMMU_PAGE_RESP_SUCCESS ? (int)c->code : -1);
 		t->answered_at = stamp();
 		t->answered_by = monitor_now->task;
 		t->answer_pc = c->pc;

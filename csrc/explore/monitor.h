@@ -70,6 +70,16 @@ bool report_may(const struct token *t, const struct sight *seen, int result);
 
 /* --- moments: what the monitors are told of an execution (moment.c) --- */
 
+/* Who gives an answer: it says which code that may have. */
+enum answerer {
+	BY_NOBODY,		/* a call that answers no request */
+	BY_OWNER,		/* of the group, with a code */
+	BY_WORK,		/* an owner, too: the code is what became of the faults */
+	BY_FREE,		/* the owner frees its group unanswered */
+	BY_REPORT,
+	BY_REMOVAL,
+};
+
 enum call_kind {
 	CALL_REPORT_BEGIN, CALL_REPORT_END, CALL_HANDLER, CALL_MEMBER, CALL_RESOLVE, CALL_RESPONSE,
 	CALL_OWNER_BEGIN, CALL_OWNER_END, CALL_DROP,
@@ -81,6 +91,10 @@ enum call_kind {
 struct call {
 	u8 kind;
 	bool known;		/* RESPONSE: to a request that was made */
+	u8 by;			/* RESPONSE: enum answerer */
+	u8 given;		/* by an owner: the code that it gave */
+	u16 resolved;		/* by a work: faults that it has resolved */
+	u64 report;		/* by a report: the number of its own request */
 	s16 op, device, queue;
 	int held;
 	s32 result;		/* attach: the new address space */

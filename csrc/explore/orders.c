@@ -304,6 +304,7 @@ static u64 hash_of_moment(int i)
 
 		h = mix(h, (u64)c->kind << 56 ^ (u64)(u16)c->device << 32 ^ (u64)(u32)c->result);
 		h = mix(h, c->number << 32 ^ c->expected ^ (u64)c->code << 24 ^ (u64)c->grpid << 40 ^ c->answer_pasid);
+		h = mix(h, (u64)c->by << 48 ^ (u64)c->given << 40 ^ (u64)c->resolved << 16 ^ c->report << 52);
 	}
 	for (k = 0; k < nr_lanes; k++) {
 		const struct lane *lane = &lanes[k];

@@ -90,8 +90,10 @@ void driver_name_lock(const struct lock_class *class, char *text, size_t room);
 #define MAX_HELD_GROUPS 256
 #define MAX_SPACES 4096
 struct token {
+	u64 number;
 	s16 task, nth;		/* whose report, and which of its */
 	s16 device;
+	u16 members;		/* of the group that its handler got, itself included; 0: none yet */
 	u16 queues;		/* that the device may have been on when report began, as bits */
 	s16 space;		/* the PASID's address space, -1: it changed */
 	s16 resolved;		/* the one that its work resolved against, -1: none yet */
@@ -100,6 +102,7 @@ struct token {
 	bool has_work, may_have_work;	/* by the handler that it met: for certain, or not */
 	s16 answers;
 	s8 code;		/* of the first answer, -1: none */
+	s8 report_code;		/* of the answer that its report gave, -1: none */
 	u32 grpid, pasid;
 	u64 group;		/* that its handler got, 0: none */
 	int record;
@@ -140,7 +143,9 @@ bool monitor_queue_is_freed(int queue);
 u64 monitor_outcome(void);
 void monitor_outcome_text(char *text, size_t room);
 /* The group that the current task is about to answer, by its token; 0: nobody said. */
-void monitor_answering(u64 token);
+void monitor_answering(u64 token, enum iommu_page_response_code code);
+void monitor_freeing(u64 token);
+void monitor_answered(void);
 void monitor_work_of(u64 work, u64 token);
 void monitor_handler(u64 token);
 /* The owner of a held group answers it: the call begins, and ends. */

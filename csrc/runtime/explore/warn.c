@@ -26,7 +26,7 @@ bool warn_is_callers(const struct warn_site *site)
 {
 	static const char *const functions[] = {
 		"iommu_report_device_fault", "iopf_queue_remove_device", "iopf_queue_flush_dev", "iopf_free_group",
-		"iommu_detach_device_pasid",
+		"iopf_answer_forgotten", "iommu_detach_device_pasid",
 	};
 	size_t i;
 
