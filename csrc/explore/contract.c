@@ -87,8 +87,10 @@ static void removed(int device, const struct effect *effect)
 	struct device_state *s = &device_states[device];
 	int i;
 
-	if (effect->possible)
+	if (effect->possible) {
 		s->removed = stamp();
+		s->perhaps_removals++;
+	}
 	if (!effect->certain)
 		return;
 	s->removals++;
@@ -191,9 +193,13 @@ bool judge_change_end(const struct call *c)
 	}
 }
 
-/* Calls that need the queue and change nothing of a device. */
+/* When the discard began that each task is in. */
+static int discarding[MAX_TASKS];
+
+/* Calls that need the queue and change nothing of a device: discards. */
 bool judge_queue_begin(const struct call *c)
 {
+	discarding[monitor_now->task] = ++monitor_date;
 	if (queue_states[c->queue].freed || queue_states[c->queue].freeing)
 		monitor_clauses |= XP_C_FREE_BESIDE;
 	queue_states[c->queue].calls++;
@@ -203,6 +209,8 @@ bool judge_queue_begin(const struct call *c)
 bool judge_queue_end(const struct call *c)
 {
 	queue_states[c->queue].calls--;
+	queue_states[c->queue].discard_began = discarding[monitor_now->task];
+	queue_states[c->queue].discard_ended = ++monitor_date;
 	return !c->result;
 }
 

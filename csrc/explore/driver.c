@@ -201,20 +201,42 @@ static void group_is_of(const struct iopf_group *group, u64 token)
 		tokens[token - 1].group = (u64)group;
 }
 
+/* As the device had it: what was reported, by its token. */
+static struct iommu_fault reported[MAX_TOKENS];
+
+static bool is_as_reported(const struct iommu_fault *fault)
+{
+	const struct iommu_fault *r = &reported[fault->prm.private_data[0] - 1];
+
+	return fault->type == r->type && fault->prm.flags == r->prm.flags && fault->prm.pasid == r->prm.pasid &&
+	       fault->prm.grpid == r->prm.grpid && fault->prm.perm == r->prm.perm && fault->prm.addr == r->prm.addr;
+}
+
 void driver_look_at(struct iopf_group *group, const void *pc)
 {
 	u64 last = driver_token_of(group, pc);
 	struct iopf_fault *iopf;
 	struct list_head *node;
+	bool known;
 
 	shadow_access((u64)&group->faults, sizeof(group->faults), PLAIN_READ, pc);
 	group_is_of(group, last);
 	for (node = group->faults.next; node != &group->faults; node = node->next) {
 		iopf = list_entry(node, struct iopf_fault, list);
 		shadow_access((u64)iopf, sizeof(*iopf), PLAIN_READ, pc);
-		if ((iopf->fault.prm.private_data[1] ^ TOKEN_MAGIC) == 0)
-			monitor_member(last, iopf->fault.prm.private_data[0], pc);
+		known = (iopf->fault.prm.private_data[1] ^ TOKEN_MAGIC) == 0 && iopf->fault.prm.private_data[0] - 1 < (u64)nr_tokens;
+		monitor_member(last, known ? iopf->fault.prm.private_data[0] : 0, known && is_as_reported(&iopf->fault), pc);
 	}
+}
+
+/* A handler gets a group, and looks at all of it. */
+static void handed(struct iopf_group *group, const void *pc)
+{
+	u64 token = driver_token_of(group, pc);
+
+	monitor_handler(token);
+	driver_look_at(group, pc);
+	monitor_group(token, group->fault_count, pc);
 }
 
 static void answer(struct iopf_group *group, u64 token, enum iommu_page_response_code code)
@@ -233,8 +255,7 @@ static void free_group(struct iopf_group *group, u64 token)
 
 static int handle_sva(struct iopf_group *group)
 {
-	monitor_handler(driver_token_of(group, caller_pc()));
-	driver_look_at(group, caller_pc());
+	handed(group, caller_pc());
 	monitor_work_of((u64)&group->work, driver_token_of(group, caller_pc()));
 	return core->sva_handler(group);
 }
@@ -243,8 +264,7 @@ static int handle_inline(struct iopf_group *group)
 {
 	u64 token;
 
-	monitor_handler(driver_token_of(group, caller_pc()));
-	driver_look_at(group, caller_pc());
+	handed(group, caller_pc());
 	token = driver_token_of(group, caller_pc());
 	answer(group, token, IOMMU_PAGE_RESP_SUCCESS);
 	free_group(group, token);
@@ -253,7 +273,7 @@ static int handle_inline(struct iopf_group *group)
 
 static int handle_refuse(struct iopf_group *group)
 {
-	(void)group;
+	handed(group, caller_pc());
 	return -EINVAL;
 }
 
@@ -263,8 +283,7 @@ static int handle_held(struct iopf_group *group)
 	u64 token = driver_token_of(group, caller_pc());
 	struct held *h;
 
-	monitor_handler(token);
-	driver_look_at(group, caller_pc());
+	handed(group, caller_pc());
 	shadow_access((u64)prm, sizeof(*prm), PLAIN_READ, caller_pc());
 	core->dequeue_group(group);
 	if (nr_held == MAX_HELD_GROUPS)
@@ -284,7 +303,7 @@ static int handle_held(struct iopf_group *group)
 
 static int handle_drop(struct iopf_group *group)
 {
-	monitor_handler(driver_token_of(group, caller_pc()));
+	handed(group, caller_pc());
 	monitor_drop();
 	group_is_of(group, driver_token_of(group, caller_pc()));
 	free_group(group, driver_token_of(group, caller_pc()));
@@ -422,6 +441,7 @@ int driver_report(const struct record *r)
 	evt.fault.prm.addr = (u64)(u32)r->h << 32 | (u32)r->f;
 	evt.fault.prm.private_data[0] = (u64)token + 1;
 	evt.fault.prm.private_data[1] = TOKEN_MAGIC;
+	reported[token] = evt.fault;
 	ret = core->report(driver_device(r->a), &evt);
 	monitor_report_end(token, ret);
 	monitor_result(r, ret);

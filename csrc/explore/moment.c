@@ -162,16 +162,32 @@ void monitor_handler(u64 token)
 }
 
 /* A request is part of the group whose last one has the number. */
-void monitor_member(u64 last, u64 number, const void *pc)
+void monitor_member(u64 last, u64 number, bool as_reported, const void *pc)
 {
 	struct call *c;
 
-	if (!last || last > (u64)nr_tokens || !number || number > (u64)nr_tokens || last == number)
+	if (!last || last > (u64)nr_tokens)
 		return;
 	c = call(CALL_MEMBER);
 	c->device = tokens[last - 1].device;
-	c->number = number;
+	c->number = number <= (u64)nr_tokens ? number : 0;
 	c->expected = last;
+	c->known = as_reported;
+	c->pc = placed(pc);
+	tell(c);
+}
+
+/* That was all of the group that a handler got, and it says that it has so many. */
+void monitor_group(u64 last, u64 count, const void *pc)
+{
+	struct call *c;
+
+	if (!last || last > (u64)nr_tokens)
+		return;
+	c = call(CALL_GROUP);
+	c->device = tokens[last - 1].device;
+	c->number = last;
+	c->result = (s32)count;
 	c->pc = placed(pc);
 	tell(c);
 }

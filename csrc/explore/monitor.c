@@ -22,6 +22,7 @@ void monitors_reset(void)
 	int i;
 
 	contract_reset();
+	groups_reset();
 	monitor_clauses = 0;
 	monitor_date = 0;
 	for (i = 0; i < nr_tokens; i++)
@@ -32,7 +33,7 @@ void monitors_reset(void)
 		variable_reset(&s->queue);
 		s->readers = 0;
 		s->closed = false;
-		s->closing = s->adding = s->reports = s->removals = s->nr_attached = 0;
+		s->closing = s->adding = s->reports = s->removals = s->perhaps_removals = s->nr_attached = 0;
 		s->removed = 0;
 	}
 	for (i = 0; i < scenario.nr_queues; i++)
@@ -68,11 +69,6 @@ bool monitor_is_closed(int device)
 
 /* --- reports and their answers --- */
 
-static bool same_key(const struct token *a, const struct token *b)
-{
-	return a->device == b->device && a->grpid == b->grpid && a->pasid == b->pasid;
-}
-
 static bool judge_report_begin(const struct call *c)
 {
 	const struct record *r = c->record;
@@ -86,7 +82,7 @@ static bool judge_report_begin(const struct call *c)
 		.number = c->number, .task = (s16)task, .nth = (s16)monitor_nth_report[task]++, .device = c->device, .last = r->e & 1,
 		.grpid = (u32)r->b, .pasid = (u32)r->c, .code = -1,
 		.report_code = -1, .record = monitor_now->record, .begun = ++monitor_date, .space = -1, .resolved = -1,
-		.removals = (s16)s->removals, .launched = 0x7fff, .readded = s->adding,
+		.removals = (s16)s->removals, .launched = 0x7fff, .perhaps_removals = (s16)s->perhaps_removals, .readded = s->adding,
 		.queues = (u16)seen->queues,
 		.has_work = r->e & 1 && seen->handlers == 2u << XP_H_SVA,
 		.may_have_work = r->e & 1 && seen->handlers & 2u << XP_H_SVA,
@@ -146,12 +142,14 @@ static bool judge_report_end(const struct call *c)
 	t->space = (s16)seen->space;
 	judge_space(t, t->resolved_at);
 	judge_code_of_report(t);
+	judge_membership(t);
 	return report_may(t, seen, c->result);
 }
 
 static bool judge_handler(const struct call *c)
 {
 	tokens[c->number - 1].launched = (s16)device_states[c->device].removals;
+	groups_handler();
 	return true;
 }
 
@@ -162,24 +160,6 @@ static bool judge_resolve(const struct call *c)
 	t->resolved = (s16)c->result;
 	t->resolved_at = c->pc;
 	judge_space(t, c->pc);
-	return true;
-}
-
-static bool judge_member(const struct call *c)
-{
-	const struct token *t = &tokens[c->expected - 1], *p = &tokens[c->number - 1];
-	int i;
-
-	if (!same_key(t, p)) {
-		monitor_wrong(XP_K_WRONG_RESPONSE, c->pc,
-			      "a request is answered with a group of another index or PASID than its own", 0);
-		return true;
-	}
-	for (i = 0; i < nr_tokens; i++)
-		if (tokens[i].begun && tokens[i].last && same_key(&tokens[i], p) && p->returned &&
-		    p->ended < tokens[i].begun && tokens[i].returned && tokens[i].ended < t->begun)
-			monitor_wrong(XP_K_WRONG_RESPONSE, c->pc,
-				      "a request is answered with a later group that uses its index again", 0);
 	return true;
 }
 
@@ -298,6 +278,7 @@ void judge(const struct call *c)
 		[CALL_REPORT_END] = judge_report_end,
 		[CALL_HANDLER] = judge_handler,
 		[CALL_MEMBER] = judge_member,
+		[CALL_GROUP] = judge_group,
 		[CALL_RESOLVE] = judge_resolve,
 		[CALL_RESPONSE] = judge_response,
 		[CALL_OWNER_BEGIN] = judge_owner_begin,

@@ -31,6 +31,7 @@ struct device_state {
 	int adding;		/* adds that run */
 	u32 removed;		/* stamp of the end of the last removal that may have been one */
 	int removals;		/* so far, that are certain to have been ones */
+	int perhaps_removals;	/* and those that may have been ones */
 	struct attachment attached[MAX_PASIDS];
 	int nr_attached;
 };
@@ -38,6 +39,7 @@ struct device_state {
 struct queue_state {
 	bool freed;
 	int calls, freeing;	/* that run */
+	int discard_began, discard_ended;	/* dates of the last one that is over */
 };
 
 extern struct device_state device_states[MAX_DEVICES];
@@ -81,7 +83,7 @@ enum answerer {
 };
 
 enum call_kind {
-	CALL_REPORT_BEGIN, CALL_REPORT_END, CALL_HANDLER, CALL_MEMBER, CALL_RESOLVE, CALL_RESPONSE,
+	CALL_REPORT_BEGIN, CALL_REPORT_END, CALL_HANDLER, CALL_MEMBER, CALL_GROUP, CALL_RESOLVE, CALL_RESPONSE,
 	CALL_OWNER_BEGIN, CALL_OWNER_END, CALL_DROP,
 	CALL_CHANGE_BEGIN, CALL_CHANGE_END, CALL_ATTACH_BEGIN, CALL_ATTACH_END,
 	CALL_FLUSH_BEGIN, CALL_FLUSH_END, CALL_QUEUE_BEGIN, CALL_QUEUE_END,
@@ -90,7 +92,7 @@ enum call_kind {
 
 struct call {
 	u8 kind;
-	bool known;		/* RESPONSE: to a request that was made */
+	bool known;		/* RESPONSE: to a request that was made; MEMBER: with the fields that it was reported with */
 	u8 by;			/* RESPONSE: enum answerer */
 	u8 given;		/* by an owner: the code that it gave */
 	u16 resolved;		/* by a work: faults that it has resolved */
@@ -140,6 +142,17 @@ bool judge_flush_begin(const struct call *c);
 bool judge_flush_end(const struct call *c);
 bool judge_attach_begin(const struct call *c);
 bool judge_attach_end(const struct call *c);
+/* groups.c */
+void groups_reset(void);
+bool judge_member(const struct call *c);
+bool judge_group(const struct call *c);
+void groups_handler(void);
+void judge_membership(const struct token *t);
+static inline bool same_key(const struct token *a, const struct token *b)
+{
+	return a->device == b->device && a->grpid == b->grpid && a->pasid == b->pasid;
+}
+
 bool judge_queue_begin(const struct call *c);
 bool judge_queue_end(const struct call *c);
 bool judge_owner_begin(const struct call *c);

@@ -92,7 +92,7 @@ static void find_needs(void)
 
 #define KIND(kind) (1u << (kind))
 #define REQUESTS (KIND(CALL_REPORT_BEGIN) | KIND(CALL_REPORT_END) | KIND(CALL_HANDLER) | KIND(CALL_MEMBER) |		\
-		  KIND(CALL_RESOLVE) | KIND(CALL_RESPONSE))
+		  KIND(CALL_GROUP) | KIND(CALL_RESOLVE) | KIND(CALL_RESPONSE))
 #define OWNERS (KIND(CALL_OWNER_BEGIN) | KIND(CALL_OWNER_END) | KIND(CALL_DROP))
 #define QUEUES (KIND(CALL_QUEUE_BEGIN) | KIND(CALL_QUEUE_END) | KIND(CALL_FLUSH_BEGIN) | KIND(CALL_FLUSH_END))
 #define CHANGES (KIND(CALL_CHANGE_BEGIN) | KIND(CALL_CHANGE_END) | KIND(CALL_ATTACH_BEGIN) | KIND(CALL_ATTACH_END))
@@ -109,6 +109,7 @@ static struct about {
 static bool has_answers_astray;		/* given for another request than they went to */
 static bool has_other_changes;		/* than one removal */
 static bool has_flush;
+static bool has_partials;
 
 static u16 devices_of_group(int device)
 {
@@ -139,7 +140,8 @@ static struct about about(const struct moment *m)
 			if (c->number && c->number <= (u64)nr_tokens) {
 				const struct token *t = &tokens[c->number - 1];
 
-				a.key = (u64)t->grpid << 32 ^ (u64)t->pasid << 8 ^ (u64)t->device;
+				/* Forms without keys store by index alone. */
+				a.key = (u64)t->grpid << 32 ^ (core->facts.counts_handles ? (u64)t->pasid << 8 : 0) ^ (u64)t->device;
 			}
 			has_answers_astray |= (c->kind == CALL_RESPONSE && c->expected && c->expected != c->number);
 		} else if (KIND(c->kind) & OWNERS) {
@@ -167,6 +169,11 @@ static bool requests_commute(const struct about *a, const struct about *b)
 	/* "It had returned when that one began", of a request whose index is used again. */
 	if (kinds & KIND(CALL_REPORT_BEGIN) && kinds & KIND(CALL_REPORT_END))
 		return false;
+	/* What may have been part of the group. */
+	if (has_partials && kinds & KIND(CALL_GROUP) && kinds & (KIND(CALL_REPORT_BEGIN) | KIND(CALL_REPORT_END)))
+		return false;
+	if (has_partials && a->kinds & b->kinds & KIND(CALL_GROUP))
+		return false;
 	if (kinds & KIND(CALL_RESPONSE)) {
 		/* Which answer is the second one. */
 		if (a->kinds & b->kinds & KIND(CALL_RESPONSE))
@@ -184,7 +191,7 @@ static bool requests_commute(const struct about *a, const struct about *b)
 /* A moment of a request, and one of a removal. */
 static bool removal_commutes(const struct about *request, const struct about *removal)
 {
-	if (has_other_changes)
+	if (has_other_changes || (has_partials && request->kinds & KIND(CALL_GROUP)))
 		return false;
 	if (removal->kinds & KIND(CALL_CHANGE_BEGIN)) {
 		/* The report has ended before it, or may have met it. */
@@ -220,6 +227,10 @@ static bool commute(const struct about *a, const struct about *b)
 			return removal_commutes(b, a);
 		return false;
 	}
+	/* What was discarded before, beside it, or not at all. */
+	if (has_partials && kinds & (KIND(CALL_QUEUE_BEGIN) | KIND(CALL_QUEUE_END)) &&
+	    kinds & (KIND(CALL_REPORT_BEGIN) | KIND(CALL_REPORT_END) | KIND(CALL_GROUP)))
+		return false;
 	if (kinds & QUEUES)
 		return true;
 	if (kinds & OWNERS)
@@ -241,7 +252,9 @@ static void find_abouts(void)
 {
 	int removals = 0, others = 0, i, k;
 
-	has_answers_astray = has_flush = false;
+	has_answers_astray = has_flush = has_partials = false;
+	for (i = 0; i < nr_tokens; i++)
+		has_partials |= !tokens[i].last;
 	for (i = first; i < behind; i++) {
 		abouts[i] = about(&moments[i]);
 		removals += abouts[i].removes && abouts[i].kinds & KIND(CALL_CHANGE_BEGIN);

@@ -94,6 +94,8 @@ struct token {
 	s16 task, nth;		/* whose report, and which of its */
 	s16 device;
 	u16 members;		/* of the group that its handler got, itself included; 0: none yet */
+	u16 in_group;		/* the number of the last request of the group that it was part of, 0: none */
+	s16 perhaps_removals;	/* of the device, before the report */
 	u16 queues;		/* that the device may have been on when report began, as bits */
 	s16 space;		/* the PASID's address space, -1: it changed */
 	s16 resolved;		/* the one that its work resolved against, -1: none yet */
@@ -153,7 +155,8 @@ void monitor_owner_begin(int held);
 void monitor_owner_end(int held);
 void monitor_drop(void);
 void monitor_resolve(int space, const void *pc);
-void monitor_member(u64 last, u64 number, const void *pc);
+void monitor_member(u64 last, u64 number, bool as_reported, const void *pc);
+void monitor_group(u64 last, u64 count, const void *pc);	/* behind its members */
 void monitor_value(s64 value);	/* XP_OUT */
 
 /* --- orders.c: the orders that the class of the execution that just ran leaves open --- */
