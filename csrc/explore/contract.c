@@ -102,6 +102,16 @@ static void removed(int device, const struct effect *effect)
 		}
 }
 
+void judge_warn(const struct call *c, bool must, bool may)
+{
+	if (!core->facts.counts_handles)
+		return;
+	if (must && !c->warned)
+		monitor_wrong(XP_K_MISSING_WARN, c->pc, "the caller did what a WARN is for, and none came", 0);
+	else if (!may && c->warned)
+		monitor_wrong(XP_K_WARN, c->pc, "a WARN blames a caller that did nothing wrong", 0);
+}
+
 static bool add_end(struct device_state *s, int change, int result)
 {
 	struct effect effect = variable_end(&s->queue, change, !result ? HAD_EFFECT :
@@ -185,6 +195,7 @@ bool judge_change_end(const struct call *c)
 		if (!result && !effect.certain)
 			monitor_clauses |= XP_C_NOT_ON_QUEUE;
 		removed(device, &effect);
+		judge_warn(c, !effect.possible, !effect.certain);
 		return true;
 	default:
 		s->closing--;
@@ -214,6 +225,9 @@ bool judge_queue_end(const struct call *c)
 	return !c->result;
 }
 
+/* When the flush began that each task is in. */
+static int flushing[MAX_TASKS];
+
 bool judge_flush_begin(const struct call *c)
 {
 	struct device_state *s = &device_states[c->device];
@@ -223,6 +237,7 @@ bool judge_flush_begin(const struct call *c)
 	if (s->closed)
 		monitor_clauses |= XP_C_DEVICE_GONE;
 	monitor_see(c->device, -1);
+	flushing[monitor_now->task] = ++monitor_date;
 	return true;
 }
 
@@ -235,6 +250,12 @@ bool judge_flush_end(const struct call *c)
 	for (i = 0; !c->result && queue >= 0 && i < nr_tokens; i++)
 		if (tokens[i].begun && tokens[i].has_work && tokens[i].queues == 2u << queue && is_over(&tokens[i]))
 			tokens[i].flushed = true;
+	/* Works that were queued before the call, of any device. */
+	for (i = 0; !c->result && i < nr_tokens; i++)
+		if (tokens[i].begun && tokens[i].queued && tokens[i].queues == queues && !tokens[i].answers &&
+		    tokens[i].ended < flushing[monitor_now->task])
+			monitor_wrong(XP_K_UNEXPECTED_RETURN, c->pc, "flush returned before a work that had been queued answered", 0);
+	judge_warn(c, c->result == -ENODEV, c->result);
 	return (!c->result && queues & ~1u) || (c->result == -ENODEV && queues & 1);
 }
 
@@ -309,6 +330,8 @@ bool judge_attach_end(const struct call *c)
 	struct effect effect = variable_end(&a->domain, attaching[monitor_now->task], c->op == XP_DETACH ? HAD_EITHER :
 					    !c->result ? HAD_EFFECT : c->result == in_the_way ? HAD_NONE : WAS_REFUSED);
 
+	if (c->op == XP_DETACH)
+		judge_warn(c, !effect.possible, !effect.certain);
 	if (c->op == XP_DETACH && !effect.certain)
 		monitor_clauses |= XP_C_DETACH_NOTHING;
 	if (c->op != XP_ATTACH) {

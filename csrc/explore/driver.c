@@ -67,11 +67,60 @@ static void *driver_alloc(struct slab_site *site, size_t size)
 	static struct slab_site __site = { .file = "driver", .function = what };	\
 	(type *)driver_alloc(&__site, sizeof(type)); })
 
+/*
+ * A last put may free the lock that is held, and what waits for memory under the param's lock makes everybody wait: on
+ * the forms that promise it, nothing is put under a lock of the framework, and nothing allocated or freed under that one.
+ */
+static void is_under_lock(enum under_lock what, const void *pc)
+{
+	static const char *const texts[] = {
+		[UNDER_LOCK_ALLOC] = "allocated with the fault param's lock held",
+		[UNDER_LOCK_FREE] = "freed with the fault param's lock held",
+		[UNDER_LOCK_PUT] = "a reference is put with a lock of the framework held",
+	};
+	const struct task *t = engine.current;
+	int i;
+
+	if (!t->depth || !core->facts.counts_handles)
+		return;
+	for (i = 0; i < t->nr_held; i++) {
+		const char *name = t->held[i].class ? t->held[i].class->name : "";
+
+		if (!strcmp(name, "&param->lock") ||
+		    (what == UNDER_LOCK_PUT && (!strcmp(name, "&queue->lock") || !strcmp(name, "&d->iommu.lock")))) {
+			finding_add(XP_K_UNDER_LOCK, 0, pc, texts[what]);
+			return;
+		}
+	}
+}
+
+/* What devices counted when they went: responses that did nothing. */
+static struct { bool gone; long dropped, repeated, owners_repeated; } counted[MAX_DEVICES];
+
+/* A group that removal answered has an owner, whose first response does nothing. */
+void driver_check_counts(void)
+{
+	int i, k;
+
+	for (i = 0; i < scenario.nr_devices && core->facts.counts_handles && !monitor_clauses && !engine.nr_findings; i++) {
+		long dropped = 0;
+
+		for (k = 0; k < nr_tokens; k++)
+			dropped += tokens[k].device == i && tokens[k].by_removal;
+		if (counted[i].gone && counted[i].dropped != dropped)
+			finding_add(XP_K_WRONG_COUNT, 0, NULL, "the device counted another number of dropped responses than there were");
+		if (counted[i].gone && counted[i].repeated != counted[i].owners_repeated)
+			finding_add(XP_K_WRONG_COUNT, 0, NULL, "the device counted another number of repeated responses than there were");
+	}
+}
+
 void driver_reset(void)
 {
 	int i;
 
 	nr_held = 0;
+	under_lock = is_under_lock;
+	memset(counted, 0, sizeof(counted));
 	mm_resolves = resolve;
 	for (i = 0; i < scenario.nr_locks; i++) {
 		snprintf(lock_names[i], sizeof(lock_names[i]), "lock %d", i);
@@ -147,6 +196,9 @@ static void device_release(struct device *dev)
 {
 	struct iommu_group *group = dev->iommu_group;
 
+	counted[to_driver(dev)->index].gone = true;
+	counted[to_driver(dev)->index].dropped = to_driver(dev)->iommu.dropped_responses.counter;
+	counted[to_driver(dev)->index].repeated = to_driver(dev)->iommu.repeated_responses.counter;
 	kfree(to_driver(dev));
 	group_put(group);
 }
@@ -342,6 +394,7 @@ bool driver_is_held(int device, u32 grpid, u32 pasid)
 static void answer_held(struct held *h, struct iopf_group *group, enum iommu_page_response_code code)
 {
 	monitor_owner_begin((int)(h - held));
+	counted[h->device].owners_repeated += h->answered;
 	h->answered = true;
 	answer(group, h->token, code);
 	monitor_owner_end((int)(h - held));

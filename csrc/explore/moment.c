@@ -31,6 +31,7 @@ static struct doing {
 	u8 code;		/* that it gives */
 	u64 report;
 	u16 resolved;		/* faults, by the work that the task is */
+	unsigned int warns;	/* that had blamed a caller when its call began */
 } doing[MAX_TASKS];
 static struct { u64 work, token; } works[MAX_TOKENS];
 static int nr_works;
@@ -69,6 +70,16 @@ static void moment(void)
 	wait_op(OP_MOMENT, 0, NULL);
 	open_moment();
 	event_point_next = false;
+}
+
+static void call_begins(void)
+{
+	doing[engine.current->id].warns = caller_warns[engine.current->id];
+}
+
+static bool has_warned(void)
+{
+	return doing[engine.current->id].warns != caller_warns[engine.current->id];
 }
 
 static struct call *call(enum call_kind kind)
@@ -131,6 +142,7 @@ int monitor_report_begin(int device, const struct record *r)
 	c->pasid = (u32)r->c;
 	tell(c);
 	doing[engine.current->id].report = (u64)nr_tokens;
+	call_begins();
 	return nr_tokens - 1;
 }
 
@@ -144,6 +156,7 @@ void monitor_report_end(int token, int result)
 	c->device = tokens[token].device;
 	c->number = (u64)token + 1;
 	c->result = result;
+	c->warned = has_warned();
 	note(OP_NOTE, 0, NULL, "report returns", (u64)(s64)result);
 	tell(c);
 }
@@ -206,12 +219,15 @@ void monitor_answering(u64 token, enum iommu_page_response_code code)
 void monitor_freeing(u64 token)
 {
 	monitor_answering(token, IOMMU_PAGE_RESP_INVALID);
+	call_begins();
 	doing[engine.current->id].frees = true;
 }
 
 void monitor_answered(void)
 {
 	doing[engine.current->id].answering = 0;
+	/* What it warned of is told; where a handler frees, its report goes on. */
+	call_begins();
 }
 
 static enum answerer answerer(void)
@@ -302,6 +318,7 @@ void monitor_response(int device, u64 number, u64 magic, const struct iommu_page
 	c->answer_pasid = msg->pasid;
 	c->code = msg->code;
 	c->by = (u8)answerer();
+	c->warned = has_warned();
 	c->given = doing[engine.current->id].code;
 	c->resolved = doing[engine.current->id].resolved;
 	c->report = doing[engine.current->id].report;
@@ -348,6 +365,7 @@ void monitor_change_begin(int op, int device, int queue)
 	note(OP_NOTE, 0, NULL, op == XP_REMOVE ? "remove begins" : op == XP_ADD ? "add begins" :
 	     op == XP_CLOSE ? "close" : "free begins", 0);
 	doing[engine.current->id].removes = op == XP_REMOVE || op == XP_FREE_QUEUE;
+	call_begins();
 	c = call(CALL_CHANGE_BEGIN);
 	c->op = (s16)op;
 	c->device = (s16)device;
@@ -368,6 +386,7 @@ void monitor_change_end(int op, int device, int queue, int result)
 	c->device = (s16)device;
 	c->queue = (s16)queue;
 	c->result = result;
+	c->warned = has_warned();
 	tell(c);
 }
 
@@ -377,6 +396,7 @@ void monitor_flush_begin(int device)
 
 	moment();
 	note(OP_NOTE, 0, NULL, "flush begins", 0);
+	call_begins();
 	c = call(CALL_FLUSH_BEGIN);
 	c->device = (s16)device;
 	tell(c);
@@ -389,6 +409,7 @@ void monitor_flush_end(int device, int result)
 	moment();
 	note(OP_NOTE, 0, NULL, "flush returns", (u64)(s64)result);
 	c = call(CALL_FLUSH_END);
+	c->warned = has_warned();
 	c->device = (s16)device;
 	c->result = result;
 	tell(c);
@@ -420,6 +441,7 @@ int monitor_attach_begin(int op, int device, int pasid, int handler)
 	struct call *c;
 
 	moment();
+	call_begins();
 	c = call(CALL_ATTACH_BEGIN);
 	c->op = (s16)op;
 	c->device = (s16)device;
@@ -435,6 +457,7 @@ void monitor_attach_end(int op, int device, int pasid, int result)
 
 	moment();
 	c = call(CALL_ATTACH_END);
+	c->warned = has_warned();
 	c->op = (s16)op;
 	c->device = (s16)device;
 	c->pasid = pasid;

@@ -143,6 +143,9 @@ static bool judge_report_end(const struct call *c)
 	judge_space(t, t->resolved_at);
 	judge_code_of_report(t);
 	judge_membership(t);
+	judge_warn(c, t->result == -EINVAL && seen->queues == 1 && !(seen->handlers & 1), seen->queues & 1);
+	t->queued = t->members && !t->result && seen->handlers == 2u << XP_H_SVA && !(seen->queues & 1) &&
+		    !(seen->queues & (seen->queues - 1)) && seen->queues == t->queues;
 	return report_may(t, seen, c->result);
 }
 
@@ -250,7 +253,10 @@ static bool judge_response(const struct call *c)
 	why = wrong_with(t, c, &kind);
 	if (why)
 		monitor_wrong(kind, c->pc, why, c->number);
+	if (c->by == BY_FREE)
+		judge_warn(c, true, true);
 	if (!t->answers++) {
+		t->by_removal = c->by == BY_REMOVAL;
 		t->code = (s8)c->code;
 		t->report_code = (s8)(c->by == BY_REPORT && c->code != IOMMU_PAGE_RESP_SUCCESS ? (int)c->code : -1);
 		t->answered_at = stamp();
@@ -314,4 +320,5 @@ void monitor_end(void)
 		}
 	if (heap_live)
 		leak_find();
+	driver_check_counts();
 }

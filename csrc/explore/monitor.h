@@ -93,6 +93,7 @@ enum call_kind {
 struct call {
 	u8 kind;
 	bool known;		/* RESPONSE: to a request that was made; MEMBER: with the fields that it was reported with */
+	bool warned;		/* a WARN blamed the caller of what ends; RESPONSE: since the call began */
 	u8 by;			/* RESPONSE: enum answerer */
 	u8 given;		/* by an owner: the code that it gave */
 	u16 resolved;		/* by a work: faults that it has resolved */
@@ -152,6 +153,9 @@ static inline bool same_key(const struct token *a, const struct token *b)
 {
 	return a->device == b->device && a->grpid == b->grpid && a->pasid == b->pasid;
 }
+
+/* A WARN has to blame the caller, or must not; on forms that say when. */
+void judge_warn(const struct call *c, bool must, bool may);
 
 bool judge_queue_begin(const struct call *c);
 bool judge_queue_end(const struct call *c);

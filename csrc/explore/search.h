@@ -82,6 +82,7 @@ void driver_look_at(struct iopf_group *group, const void *pc);	/* which requests
 u64 driver_held_addr(int device, u32 grpid, u32 pasid);
 struct mutex *driver_lock(int index);
 void driver_free_locks(void);
+void driver_check_counts(void);
 void driver_name_lock(const struct lock_class *class, char *text, size_t room);
 
 /* --- monitor.c: responses, returns, the driver's contract --- */
@@ -100,6 +101,8 @@ struct token {
 	s16 space;		/* the PASID's address space, -1: it changed */
 	s16 resolved;		/* the one that its work resolved against, -1: none yet */
 	s16 removals, launched;	/* removals of the device before the report, and before its handler was called */
+	bool queued;		/* its work, for certain, when report returned */
+	bool by_removal;	/* answered, the first time */
 	bool last, returned, flushed, readded;	/* readded: perhaps, beside report or that removal */
 	bool has_work, may_have_work;	/* by the handler that it met: for certain, or not */
 	s16 answers;

@@ -153,6 +153,8 @@ bool refcount_dec_and_test(refcount_t *r)
 	const void *pc = caller_pc();
 	int old;
 
+	if (unlikely(engine.current->nr_held) && under_lock)
+		under_lock(UNDER_LOCK_PUT, pc);
 	begin(OP_REF_DAT, r, pc);
 	old = r->refs;
 	r->refs = (int)((unsigned int)old - 1u);
