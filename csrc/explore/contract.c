@@ -87,8 +87,10 @@ static void removed(int device, const struct effect *effect)
 	struct device_state *s = &device_states[device];
 	int i;
 
-	if (effect->possible)
+	if (effect->possible) {
 		s->removed = stamp();
+		s->perhaps_removals++;
+	}
 	if (!effect->certain)
 		return;
 	s->removals++;
@@ -98,6 +100,16 @@ static void removed(int device, const struct effect *effect)
 			tokens[i].removal_ended = monitor_date;
 			tokens[i].readded |= effect->beside;
 		}
+}
+
+void judge_warn(const struct call *c, bool must, bool may)
+{
+	if (!core->facts.counts_handles)
+		return;
+	if (must && !c->warned)
+		monitor_wrong(XP_K_MISSING_WARN, c->pc, "the caller did what a WARN is for, and none came", 0);
+	else if (!may && c->warned)
+		monitor_wrong(XP_K_WARN, c->pc, "a WARN blames a caller that did nothing wrong", 0);
 }
 
 static bool add_end(struct device_state *s, int change, int result)
@@ -183,6 +195,7 @@ bool judge_change_end(const struct call *c)
 		if (!result && !effect.certain)
 			monitor_clauses |= XP_C_NOT_ON_QUEUE;
 		removed(device, &effect);
+		judge_warn(c, !effect.possible, !effect.certain);
 		return true;
 	default:
 		s->closing--;
@@ -191,9 +204,13 @@ bool judge_change_end(const struct call *c)
 	}
 }
 
-/* Calls that need the queue and change nothing of a device. */
+/* When the discard began that each task is in. */
+static int discarding[MAX_TASKS];
+
+/* Calls that need the queue and change nothing of a device: discards. */
 bool judge_queue_begin(const struct call *c)
 {
+	discarding[monitor_now->task] = ++monitor_date;
 	if (queue_states[c->queue].freed || queue_states[c->queue].freeing)
 		monitor_clauses |= XP_C_FREE_BESIDE;
 	queue_states[c->queue].calls++;
@@ -203,8 +220,13 @@ bool judge_queue_begin(const struct call *c)
 bool judge_queue_end(const struct call *c)
 {
 	queue_states[c->queue].calls--;
+	queue_states[c->queue].discard_began = discarding[monitor_now->task];
+	queue_states[c->queue].discard_ended = ++monitor_date;
 	return !c->result;
 }
+
+/* When the flush began that each task is in. */
+static int flushing[MAX_TASKS];
 
 bool judge_flush_begin(const struct call *c)
 {
@@ -215,6 +237,7 @@ bool judge_flush_begin(const struct call *c)
 	if (s->closed)
 		monitor_clauses |= XP_C_DEVICE_GONE;
 	monitor_see(c->device, -1);
+	flushing[monitor_now->task] = ++monitor_date;
 	return true;
 }
 
@@ -227,6 +250,12 @@ bool judge_flush_end(const struct call *c)
 	for (i = 0; !c->result && queue >= 0 && i < nr_tokens; i++)
 		if (tokens[i].begun && tokens[i].has_work && tokens[i].queues == 2u << queue && is_over(&tokens[i]))
 			tokens[i].flushed = true;
+	/* Works that were queued before the call, of any device. */
+	for (i = 0; !c->result && i < nr_tokens; i++)
+		if (tokens[i].begun && tokens[i].queued && tokens[i].queues == queues && !tokens[i].answers &&
+		    tokens[i].ended < flushing[monitor_now->task])
+			monitor_wrong(XP_K_UNEXPECTED_RETURN, c->pc, "flush returned before a work that had been queued answered", 0);
+	judge_warn(c, c->result == -ENODEV, c->result);
 	return (!c->result && queues & ~1u) || (c->result == -ENODEV && queues & 1);
 }
 
@@ -301,6 +330,8 @@ bool judge_attach_end(const struct call *c)
 	struct effect effect = variable_end(&a->domain, attaching[monitor_now->task], c->op == XP_DETACH ? HAD_EITHER :
 					    !c->result ? HAD_EFFECT : c->result == in_the_way ? HAD_NONE : WAS_REFUSED);
 
+	if (c->op == XP_DETACH)
+		judge_warn(c, !effect.possible, !effect.certain);
 	if (c->op == XP_DETACH && !effect.certain)
 		monitor_clauses |= XP_C_DETACH_NOTHING;
 	if (c->op != XP_ATTACH) {

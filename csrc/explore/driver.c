@@ -113,11 +113,60 @@ static void *driver_alloc(struct slab_site *site, size_t size)
 	static struct slab_site __site = { .file = "driver", .function = what };	\
 	(type *)driver_alloc(&__site, sizeof(type)); })
 
+/*
+ * A last put may free the lock that is held, and what waits for memory under the param's lock makes everybody wait: on
+ * the forms that promise it, nothing is put under a lock of the framework, and nothing allocated or freed under that one.
+ */
+static void is_under_lock(enum under_lock what, const void *pc)
+{
+	static const char *const texts[] = {
+		[UNDER_LOCK_ALLOC] = "allocated with the fault param's lock held",
+		[UNDER_LOCK_FREE] = "freed with the fault param's lock held",
+		[UNDER_LOCK_PUT] = "a reference is put with a lock of the framework held",
+	};
+	const struct task *t = engine.current;
+	int i;
+
+	if (!t->depth || !core->facts.counts_handles)
+		return;
+	for (i = 0; i < t->nr_held; i++) {
+		const char *name = t->held[i].class ? t->held[i].class->name : "";
+
+		if (!strcmp(name, "&param->lock") ||
+		    (what == UNDER_LOCK_PUT && (!strcmp(name, "&queue->lock") || !strcmp(name, "&d->iommu.lock")))) {
+			finding_add(XP_K_UNDER_LOCK, 0, pc, texts[what]);
+			return;
+		}
+	}
+}
+
+/* What devices counted when they went: responses that did nothing. */
+static struct { bool gone; long dropped, repeated, owners_repeated; } counted[MAX_DEVICES];
+
+/* A group that removal answered has an owner, whose first response does nothing. */
+void driver_check_counts(void)
+{
+	int i, k;
+
+	for (i = 0; i < scenario.nr_devices && core->facts.counts_handles && !monitor_clauses && !engine.nr_findings; i++) {
+		long dropped = 0;
+
+		for (k = 0; k < nr_tokens; k++)
+			dropped += tokens[k].device == i && tokens[k].by_removal;
+		if (counted[i].gone && counted[i].dropped != dropped)
+			finding_add(XP_K_WRONG_COUNT, 0, NULL, "the device counted another number of dropped responses than there were");
+		if (counted[i].gone && counted[i].repeated != counted[i].owners_repeated)
+			finding_add(XP_K_WRONG_COUNT, 0, NULL, "the device counted another number of repeated responses than there were");
+	}
+}
+
 void driver_reset(void)
 {
 	int i;
 
 	nr_held = 0;
+	under_lock = is_under_lock;
+	memset(counted, 0, sizeof(counted));
 	mm_resolves = resolve;
 	for (i = 0; i < scenario.nr_locks; i++) {
 		snprintf(lock_names[i], sizeof(lock_names[i]), "lock %d", i);
@@ -250,6 +299,9 @@ static void device_release(struct device *dev)
 {
 	struct iommu_group *group = dev->iommu_group;
 
+	counted[to_driver(dev)->index].gone = true;
+	counted[to_driver(dev)->index].dropped = to_driver(dev)->iommu.dropped_responses.counter;
+	counted[to_driver(dev)->index].repeated = to_driver(dev)->iommu.repeated_responses.counter;
 	kfree(to_driver(dev));
 	group_put(group);
 }
@@ -304,49 +356,79 @@ static void group_is_of(const struct iopf_group *group, u64 token)
 		tokens[token - 1].group = (u64)group;
 }
 
+/* As the device had it: what was reported, by its token. */
+static struct iommu_fault reported[MAX_TOKENS];
+
+static bool is_as_reported(const struct iommu_fault *fault)
+{
+	const struct iommu_fault *r = &reported[fault->prm.private_data[0] - 1];
+
+	return fault->type == r->type && fault->prm.flags == r->prm.flags && fault->prm.pasid == r->prm.pasid &&
+	       fault->prm.grpid == r->prm.grpid && fault->prm.perm == r->prm.perm && fault->prm.addr == r->prm.addr;
+}
+
 void driver_look_at(struct iopf_group *group, const void *pc)
 {
 	u64 last = driver_token_of(group, pc);
 	struct iopf_fault *iopf;
 	struct list_head *node;
+	bool known;
 
 	shadow_access((u64)&group->faults, sizeof(group->faults), PLAIN_READ, pc);
 	group_is_of(group, last);
 	for (node = group->faults.next; node != &group->faults; node = node->next) {
 		iopf = list_entry(node, struct iopf_fault, list);
 		shadow_access((u64)iopf, sizeof(*iopf), PLAIN_READ, pc);
-		if ((iopf->fault.prm.private_data[1] ^ TOKEN_MAGIC) == 0)
-			monitor_member(last, iopf->fault.prm.private_data[0], pc);
+		known = (iopf->fault.prm.private_data[1] ^ TOKEN_MAGIC) == 0 && iopf->fault.prm.private_data[0] - 1 < (u64)nr_tokens;
+		monitor_member(last, known ? iopf->fault.prm.private_data[0] : 0, known && is_as_reported(&iopf->fault), pc);
 	}
+}
+
+/* A handler gets a group, and looks at all of it. */
+static void handed(struct iopf_group *group, const void *pc)
+{
+	u64 token = driver_token_of(group, pc);
+
+	monitor_handler(token);
+	driver_look_at(group, pc);
+	monitor_group(token, group->fault_count, pc);
 }
 
 static void answer(struct iopf_group *group, u64 token, enum iommu_page_response_code code)
 {
-	monitor_answering(token);
+	monitor_answering(token, code);
 	core->respond(group, code);
-	monitor_answering(0);
+	monitor_answered();
+}
+
+static void free_group(struct iopf_group *group, u64 token)
+{
+	monitor_freeing(token);
+	core->free_group(group);
+	monitor_answered();
 }
 
 static int handle_sva(struct iopf_group *group)
 {
-	monitor_handler(driver_token_of(group, caller_pc()));
-	driver_look_at(group, caller_pc());
+	handed(group, caller_pc());
 	monitor_work_of((u64)&group->work, driver_token_of(group, caller_pc()));
 	return core->sva_handler(group);
 }
 
 static int handle_inline(struct iopf_group *group)
 {
-	monitor_handler(driver_token_of(group, caller_pc()));
-	driver_look_at(group, caller_pc());
-	answer(group, driver_token_of(group, caller_pc()), IOMMU_PAGE_RESP_SUCCESS);
-	core->free_group(group);
+	u64 token;
+
+	handed(group, caller_pc());
+	token = driver_token_of(group, caller_pc());
+	answer(group, token, IOMMU_PAGE_RESP_SUCCESS);
+	free_group(group, token);
 	return 0;
 }
 
 static int handle_refuse(struct iopf_group *group)
 {
-	(void)group;
+	handed(group, caller_pc());
 	return -EINVAL;
 }
 
@@ -356,8 +438,7 @@ static int handle_held(struct iopf_group *group)
 	u64 token = driver_token_of(group, caller_pc());
 	struct held *h;
 
-	monitor_handler(token);
-	driver_look_at(group, caller_pc());
+	handed(group, caller_pc());
 	shadow_access((u64)prm, sizeof(*prm), PLAIN_READ, caller_pc());
 	core->dequeue_group(group);
 	if (nr_held == MAX_HELD_GROUPS)
@@ -377,12 +458,10 @@ static int handle_held(struct iopf_group *group)
 
 static int handle_drop(struct iopf_group *group)
 {
-	monitor_handler(driver_token_of(group, caller_pc()));
+	handed(group, caller_pc());
 	monitor_drop();
 	group_is_of(group, driver_token_of(group, caller_pc()));
-	monitor_answering(driver_token_of(group, caller_pc()));
-	core->free_group(group);
-	monitor_answering(0);
+	free_group(group, driver_token_of(group, caller_pc()));
 	return 0;
 }
 
@@ -419,6 +498,7 @@ bool driver_is_held(int device, u32 grpid, u32 pasid)
 static void answer_held(struct held *h, struct iopf_group *group, enum iommu_page_response_code code)
 {
 	monitor_owner_begin((int)(h - held));
+	counted[h->device].owners_repeated += h->answered;
 	h->answered = true;
 	answer(group, h->token, code);
 	monitor_owner_end((int)(h - held));
@@ -440,7 +520,7 @@ int driver_respond(const struct record *r, bool gives_up)
 	sync_acquire(addr);
 	answer_held(h, group, (enum iommu_page_response_code)r->d);
 	if (r->e)
-		core->free_group(group);
+		free_group(group, h->token);
 	return 0;
 }
 
@@ -456,7 +536,7 @@ void driver_answer_held(void)
 		held[i].group = NULL;
 		if (!held[i].answered)
 			answer_held(&held[i], group, IOMMU_PAGE_RESP_INVALID);
-		core->free_group(group);
+		free_group(group, held[i].token);
 	}
 }
 
@@ -531,6 +611,7 @@ int driver_report(const struct record *r)
 	evt.fault.prm.addr = record_u64(r->f, r->h);
 	evt.fault.prm.private_data[0] = (u64)token + 1;
 	evt.fault.prm.private_data[1] = TOKEN_MAGIC;
+	reported[token] = evt.fault;
 	ret = core->report(driver_device(r->a), &evt);
 	monitor_report_end(token, ret);
 	monitor_result(r, ret);

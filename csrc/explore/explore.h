@@ -208,7 +208,12 @@
 #define XP_K_UNEXPECTED_RETURN 17
 #define XP_K_WARN 18
 #define XP_K_EXPLORER 19	/* the explorer is at a limit of its own, or in the wrong: the result is inconclusive */
-#define XP_KINDS 20
+#define XP_K_WRONG_CODE 20
+#define XP_K_WRONG_GROUP 21
+#define XP_K_MISSING_WARN 22
+#define XP_K_UNDER_LOCK 23
+#define XP_K_WRONG_COUNT 24
+#define XP_KINDS 25
 
 const char *xp_kind_name(int kind);	/* "use-after-free" ... */
 int xp_kind_rank(int kind);

@@ -24,14 +24,22 @@ void (*monitor_alarm)(int kind, const void *pc, const char *text, u64 detail);
 static int moment_of[MAX_TASKS];	/* the task's open one, and the step that it is in */
 static int opened_at[MAX_TASKS];
 
-static u64 answering[MAX_TASKS];
+/* What each task is in, as far as it can answer there. */
+static struct doing {
+	u64 answering;		/* the request that an owner answers, or frees */
+	bool frees, removes;
+	u8 code;		/* that it gives */
+	u64 report;
+	u16 resolved;		/* faults, by the work that the task is */
+	unsigned int warns;	/* that had blamed a caller when its call began */
+} doing[MAX_TASKS];
 static struct { u64 work, token; } works[MAX_TOKENS];
 static int nr_works;
 
 void moments_reset(void)
 {
 	nr_moments = nr_calls = nr_works = 0;
-	memset(answering, 0, sizeof(answering));
+	memset(doing, 0, sizeof(doing));
 	memset(moment_of, -1, sizeof(moment_of));
 }
 
@@ -62,6 +70,16 @@ static void moment(void)
 	wait_op(OP_MOMENT, 0, NULL);
 	open_moment();
 	event_point_next = false;
+}
+
+static void call_begins(void)
+{
+	doing[engine.current->id].warns = caller_warns[engine.current->id];
+}
+
+static bool has_warned(void)
+{
+	return doing[engine.current->id].warns != caller_warns[engine.current->id];
 }
 
 static struct call *call(enum call_kind kind)
@@ -123,6 +141,8 @@ int monitor_report_begin(int device, const struct record *r)
 	c->grpid = (u32)r->b;
 	c->pasid = request_pasid(r);
 	tell(c);
+	doing[engine.current->id].report = (u64)nr_tokens;
+	call_begins();
 	return nr_tokens - 1;
 }
 
@@ -131,10 +151,12 @@ void monitor_report_end(int token, int result)
 	struct call *c;
 
 	moment();
+	doing[engine.current->id].report = 0;
 	c = call(CALL_REPORT_END);
 	c->device = tokens[token].device;
 	c->number = (u64)token + 1;
 	c->result = result;
+	c->warned = has_warned();
 	note(OP_NOTE, 0, NULL, "report returns", (u64)(s64)result);
 	tell(c);
 }
@@ -153,25 +175,70 @@ void monitor_handler(u64 token)
 }
 
 /* A request is part of the group whose last one has the number. */
-void monitor_member(u64 last, u64 number, const void *pc)
+void monitor_member(u64 last, u64 number, bool as_reported, const void *pc)
 {
 	struct call *c;
 
-	if (!last || last > (u64)nr_tokens || !number || number > (u64)nr_tokens || last == number)
+	if (!last || last > (u64)nr_tokens)
 		return;
 	c = call(CALL_MEMBER);
 	c->device = tokens[last - 1].device;
-	c->number = number;
+	c->number = number <= (u64)nr_tokens ? number : 0;
 	c->expected = last;
+	c->known = as_reported;
+	c->pc = placed(pc);
+	tell(c);
+}
+
+/* That was all of the group that a handler got, and it says that it has so many. */
+void monitor_group(u64 last, u64 count, const void *pc)
+{
+	struct call *c;
+
+	if (!last || last > (u64)nr_tokens)
+		return;
+	c = call(CALL_GROUP);
+	c->device = tokens[last - 1].device;
+	c->number = last;
+	c->result = (s32)count;
 	c->pc = placed(pc);
 	tell(c);
 }
 
 /* --- answers --- */
 
-void monitor_answering(u64 token)
+void monitor_answering(u64 token, enum iommu_page_response_code code)
 {
-	answering[engine.current->id] = token;
+	struct doing *d = &doing[engine.current->id];
+
+	d->answering = token;
+	d->frees = false;
+	d->code = (u8)code;
+}
+
+void monitor_freeing(u64 token)
+{
+	monitor_answering(token, IOMMU_PAGE_RESP_INVALID);
+	call_begins();
+	doing[engine.current->id].frees = true;
+}
+
+void monitor_answered(void)
+{
+	doing[engine.current->id].answering = 0;
+	/* What it warned of is told; where a handler frees, its report goes on. */
+	call_begins();
+}
+
+static enum answerer answerer(void)
+{
+	const struct doing *d = &doing[engine.current->id];
+
+	if (d->answering)
+		return d->frees ? BY_FREE : BY_OWNER;
+	if (engine.current->work)
+		return BY_WORK;
+	return d->report ? BY_REPORT : d->removes ? BY_REMOVAL : BY_NOBODY;
 }
 
 void monitor_work_of(u64 work, u64 token)
@@ -202,8 +269,8 @@ u64 monitor_request(const void *pc)
 	struct task *t = engine.current;
 	int i;
 
-	if (answering[t->id])
-		return answering[t->id];
+	if (doing[t->id].answering)
+		return doing[t->id].answering;
 	if (!t->work)
 		return 0;
 	if (!core->facts.group_handlers)
@@ -220,6 +287,7 @@ void monitor_resolve(int space, int code, const void *pc)
 	u64 number = monitor_request(pc);
 	struct call *c;
 
+	doing[engine.current->id].resolved++;
 	if (!number || number > (u64)nr_tokens)
 		return;
 	if (!core->facts.group_handlers)
@@ -251,6 +319,11 @@ void monitor_response(int device, u64 number, u64 magic, const struct iommu_page
 	c->grpid = msg->grpid;
 	c->answer_pasid = msg->pasid;
 	c->code = msg->code;
+	c->by = (u8)answerer();
+	c->warned = has_warned();
+	c->given = doing[engine.current->id].code;
+	c->resolved = doing[engine.current->id].resolved;
+	c->report = doing[engine.current->id].report;
 	c->pc = placed(pc);
 	if (engine.logging && c->known)
 		note(OP_NOTE, 0, pc, "response", number | (u64)msg->code << 32);
@@ -293,6 +366,8 @@ void monitor_change_begin(int op, int device, int queue)
 	moment();
 	note(OP_NOTE, 0, NULL, op == XP_REMOVE ? "remove begins" : op == XP_ADD ? "add begins" :
 	     op == XP_CLOSE ? "close" : "free begins", 0);
+	doing[engine.current->id].removes = op == XP_REMOVE || op == XP_FREE_QUEUE;
+	call_begins();
 	c = call(CALL_CHANGE_BEGIN);
 	c->op = (s16)op;
 	c->device = (s16)device;
@@ -307,11 +382,13 @@ void monitor_change_end(int op, int device, int queue, int result)
 	moment();
 	note(OP_NOTE, 0, NULL, op == XP_REMOVE ? "remove returns" : op == XP_ADD ? "add returns" :
 	     op == XP_CLOSE ? "closed" : "free returns", (u64)(s64)result);
+	doing[engine.current->id].removes = false;
 	c = call(CALL_CHANGE_END);
 	c->op = (s16)op;
 	c->device = (s16)device;
 	c->queue = (s16)queue;
 	c->result = result;
+	c->warned = has_warned();
 	tell(c);
 }
 
@@ -321,6 +398,7 @@ void monitor_flush_begin(int device)
 
 	moment();
 	note(OP_NOTE, 0, NULL, "flush begins", 0);
+	call_begins();
 	c = call(CALL_FLUSH_BEGIN);
 	c->device = (s16)device;
 	tell(c);
@@ -333,6 +411,7 @@ void monitor_flush_end(int device, int result)
 	moment();
 	note(OP_NOTE, 0, NULL, "flush returns", (u64)(s64)result);
 	c = call(CALL_FLUSH_END);
+	c->warned = has_warned();
 	c->device = (s16)device;
 	c->result = result;
 	tell(c);
@@ -364,6 +443,7 @@ int monitor_attach_begin(int op, const struct attaching *a)
 	struct call *c;
 
 	moment();
+	call_begins();
 	c = call(CALL_ATTACH_BEGIN);
 	c->op = (s16)op;
 	c->device = (s16)a->device;
@@ -379,6 +459,7 @@ void monitor_attach_end(int op, int device, int pasid, int result)
 
 	moment();
 	c = call(CALL_ATTACH_END);
+	c->warned = has_warned();
 	c->op = (s16)op;
 	c->device = (s16)device;
 	c->pasid = pasid;

@@ -22,6 +22,7 @@ void monitors_reset(void)
 	int i;
 
 	contract_reset();
+	groups_reset();
 	monitor_clauses = 0;
 	monitor_date = 0;
 	for (i = 0; i < nr_tokens; i++)
@@ -32,7 +33,7 @@ void monitors_reset(void)
 		variable_reset(&s->queue);
 		s->readers = 0;
 		s->closed = false;
-		s->closing = s->adding = s->reports = s->removals = s->nr_attached = 0;
+		s->closing = s->adding = s->reports = s->removals = s->perhaps_removals = s->nr_attached = 0;
 		s->removed = 0;
 	}
 	for (i = 0; i < scenario.nr_queues; i++)
@@ -68,11 +69,6 @@ bool monitor_is_closed(int device)
 
 /* --- reports and their answers --- */
 
-static bool same_key(const struct token *a, const struct token *b)
-{
-	return a->device == b->device && a->grpid == b->grpid && a->pasid == b->pasid;
-}
-
 static bool judge_report_begin(const struct call *c)
 {
 	const struct record *r = c->record;
@@ -83,10 +79,11 @@ static bool judge_report_begin(const struct call *c)
 	int task = monitor_now->task, k;
 
 	*t = (struct token){
-		.task = (s16)task, .nth = (s16)monitor_nth_report[task]++, .device = c->device, .last = request_is_last(r),
-		.other = r->e & XP_R_OTHER, .grpid = (u32)r->b, .pasid = c->pasid, .code = -1,
-		.record = monitor_now->record, .fault_in = NOT_TRIED, .begun = ++monitor_date, .space = -1, .resolved = -1,
-		.removals = (s16)s->removals, .launched = 0x7fff, .readded = s->adding,
+		.number = c->number, .task = (s16)task, .nth = (s16)monitor_nth_report[task]++, .device = c->device,
+		.last = request_is_last(r), .other = r->e & XP_R_OTHER, .grpid = (u32)r->b, .pasid = c->pasid, .code = -1,
+		.report_code = -1, .record = monitor_now->record, .fault_in = NOT_TRIED, .begun = ++monitor_date, .space = -1,
+		.resolved = -1, .removals = (s16)s->removals, .launched = 0x7fff,
+		.perhaps_removals = (s16)s->perhaps_removals, .readded = s->adding,
 		.queues = (u16)seen->queues,
 		.has_work = request_is_last(r) && seen->handlers == 2u << XP_H_SVA,
 		.may_have_work = request_is_last(r) && seen->handlers & 2u << XP_H_SVA,
@@ -115,6 +112,26 @@ static void judge_space(const struct token *t, const void *pc)
 			      "the request is resolved against an address space that came to its PASID later", 0);
 }
 
+/* INVALID says that nobody resolves such requests, FAILURE that the group was given up. */
+static void judge_code_of_report(const struct token *t)
+{
+	bool bad_setup;
+
+	switch (core->facts.answers) {
+	case IOPF_ANSWERS_NOTHING:
+		bad_setup = true;	/* the driver does not tell */
+		break;
+	case IOPF_ANSWERS_ABORTS:
+		bad_setup = t->result == -ENODEV;
+		break;
+	default:
+		bad_setup = core->facts.report_returns && t->result;
+	}
+	if (t->report_code >= 0 && t->report_code != (bad_setup ? IOMMU_PAGE_RESP_INVALID : IOMMU_PAGE_RESP_FAILURE))
+		monitor_wrong(XP_K_WRONG_CODE, t->answer_pc, bad_setup ? "report answered bad setup with another code than INVALID" :
+			      "report gave a group up with another code than FAILURE", t->number);
+}
+
 static bool judge_report_end(const struct call *c)
 {
 	struct token *t = &tokens[c->number - 1];
@@ -127,12 +144,18 @@ static bool judge_report_end(const struct call *c)
 	device_states[t->device].reports--;
 	t->space = (s16)seen->space;
 	judge_space(t, t->resolved_at);
+	judge_code_of_report(t);
+	judge_membership(t);
+	judge_warn(c, t->result == -EINVAL && seen->queues == 1 && !(seen->handlers & 1), seen->queues & 1);
+	t->queued = t->members && !t->result && seen->handlers == 2u << XP_H_SVA && !(seen->queues & 1) &&
+		    !(seen->queues & (seen->queues - 1)) && seen->queues == t->queues;
 	return report_may(t, seen, c->result);
 }
 
 static bool judge_handler(const struct call *c)
 {
 	tokens[c->number - 1].launched = (s16)device_states[c->device].removals;
+	groups_handler();
 	return true;
 }
 
@@ -149,42 +172,49 @@ static bool judge_resolve(const struct call *c)
 	return true;
 }
 
-static bool judge_member(const struct call *c)
-{
-	struct token *t = &tokens[c->expected - 1];
-	const struct token *p = &tokens[c->number - 1];
-	int i;
-
-	t->partials++;
-
-	if (!same_key(t, p)) {
-		monitor_wrong(XP_K_WRONG_RESPONSE, c->pc,
-			      "a request is answered with a group of another index or PASID than its own", 0);
-		return true;
-	}
-	for (i = 0; i < nr_tokens; i++)
-		if (tokens[i].begun && tokens[i].last && same_key(&tokens[i], p) && p->returned &&
-		    p->ended < tokens[i].begun && tokens[i].returned && tokens[i].ended < t->begun)
-			monitor_wrong(XP_K_WRONG_RESPONSE, c->pc,
-				      "a request is answered with a later group that uses its index again", 0);
-	return true;
-}
-
 /* The answer comes when the removal that followed its request is over, whatever became of the device since. */
-static bool is_late(const struct token *t)
+static bool is_late(const struct token *t, const struct call *c)
 {
 	const struct variable *queue = &device_states[t->device].queue;
 
-	if (!t->removal_ended || !t->returned)
+	if (!t->removal_ended)
 		return false;
-	if (t->ended < t->removal_began)
+	if (t->returned && t->ended < t->removal_began)
 		return true;
 	/*
-	 * Where late reports are bad setup, one that ran beside removal is no exception once it is over; but if the
-	 * device was added again meanwhile, the request may be of after that, until it is on no queue for certain.
+	 * Where late reports are bad setup, one that runs beside removal is no exception: it may say so itself, INVALID,
+	 * and nobody says anything else, also while it has not returned. But if the device was added again meanwhile, the
+	 * request may be of after that, until it is on no queue for certain.
 	 */
-	return core->facts.rejects_late_reports &&
-	       (!t->readded || (!queue->running && !variable_may_differ(queue, NOTHING)));
+	if (!core->facts.rejects_late_reports || (c->by == BY_REPORT && c->code == IOMMU_PAGE_RESP_INVALID))
+		return false;
+	return !t->readded || (!queue->running && !variable_may_differ(queue, NOTHING));
+}
+
+/* The code that the answerer may give; what report may depends on what it returns, so that is judged there. */
+static const char *wrong_with_code(const struct token *t, const struct call *c)
+{
+	switch (c->by) {
+	case BY_OWNER:
+		return c->code == c->given ? NULL : "the answer has another code than the group's owner gave";
+	case BY_WORK:
+		if (c->code == IOMMU_PAGE_RESP_FAILURE)
+			return "a work that resolves faults answered FAILURE";
+		if (c->code == IOMMU_PAGE_RESP_SUCCESS && c->resolved < (t->members ? t->members : 1))
+			return "a work answered SUCCESS, and not all faults of its group were resolved";
+		/* A space of the scenario's says for itself what is right. */
+		if (c->code == IOMMU_PAGE_RESP_INVALID && t->fault_in == NOT_TRIED && t->members && c->resolved >= t->members)
+			return "a work answered INVALID, and all faults of its group were resolved";
+		return NULL;
+	case BY_FREE:
+		return c->code == IOMMU_PAGE_RESP_INVALID ? NULL : "a group freed unanswered got another code than INVALID";
+	case BY_REMOVAL:
+		return c->code == IOMMU_PAGE_RESP_INVALID ? NULL : "removal answered with another code than INVALID";
+	case BY_REPORT:
+		return c->code != IOMMU_PAGE_RESP_SUCCESS ? NULL : "report answered SUCCESS, and nobody resolved anything";
+	default:
+		return "a call answered that answers nobody";
+	}
 }
 
 /* What is wrong with an answer to t: kind, and why; NULL: nothing. */
@@ -210,15 +240,21 @@ static const char *wrong_with(const struct token *t, const struct call *c, int *
 		return "the answer is to another request than the group's owner gave it for";
 	if (given && c->result && c->code == IOMMU_PAGE_RESP_SUCCESS && t->resolved < 0)
 		return "a work answers SUCCESS, and has looked into no address space";
-	if (given && t->fault_in == IOMMU_PAGE_RESP_SUCCESS && t->tried <= t->partials && core->facts.group_handlers)
+	if (given && t->fault_in == IOMMU_PAGE_RESP_SUCCESS && t->members && t->tried < t->members &&
+	    core->facts.group_handlers)
 		return "a page of the group was not looked for in its address space";
 	if (given && t->fault_in != NOT_TRIED && (u32)t->fault_in != c->code)
 		return "the answer is not what the address space says of the group's pages";
+	if (c->by == BY_REPORT && c->report != c->number)
+		return "report answered another request than its own";
 	*kind = XP_K_DOUBLE_RESPONSE;
 	if (t->answers)
 		return "the request had been answered before";
 	*kind = XP_K_LATE_RESPONSE;
-	return is_late(t) ? "the answer came when removal was over" : NULL;
+	if (is_late(t, c))
+		return "the answer came when removal was over";
+	*kind = XP_K_WRONG_CODE;
+	return wrong_with_code(t, c);
 }
 
 static bool judge_response(const struct call *c)
@@ -234,8 +270,12 @@ static bool judge_response(const struct call *c)
 	why = wrong_with(t, c, &kind);
 	if (why)
 		monitor_wrong(kind, c->pc, why, c->number);
+	if (c->by == BY_FREE)
+		judge_warn(c, true, true);
 	if (!t->answers++) {
+		t->by_removal = c->by == BY_REMOVAL;
 		t->code = (s8)c->code;
+		t->report_code = (s8)(c->by == BY_REPORT && c->code != IOMMU_PAGE_RESP_SUCCESS ? (int)c->code : -1);
 		t->answered_at = stamp();
 		t->answered_by = monitor_now->task;
 		t->answer_pc = c->pc;
@@ -261,6 +301,7 @@ void judge(const struct call *c)
 		[CALL_REPORT_END] = judge_report_end,
 		[CALL_HANDLER] = judge_handler,
 		[CALL_MEMBER] = judge_member,
+		[CALL_GROUP] = judge_group,
 		[CALL_RESOLVE] = judge_resolve,
 		[CALL_RESPONSE] = judge_response,
 		[CALL_OWNER_BEGIN] = judge_owner_begin,
@@ -296,4 +337,5 @@ void monitor_end(void)
 		}
 	if (heap_live)
 		leak_find();
+	driver_check_counts();
 }

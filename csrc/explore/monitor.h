@@ -31,6 +31,7 @@ struct device_state {
 	int adding;		/* adds that run */
 	u32 removed;		/* stamp of the end of the last removal that may have been one */
 	int removals;		/* so far, that are certain to have been ones */
+	int perhaps_removals;	/* and those that may have been ones */
 	struct attachment attached[MAX_PASIDS];
 	int nr_attached;
 };
@@ -38,6 +39,7 @@ struct device_state {
 struct queue_state {
 	bool freed;
 	int calls, freeing;	/* that run */
+	int discard_began, discard_ended;	/* dates of the last one that is over */
 };
 
 extern struct device_state device_states[MAX_DEVICES];
@@ -72,8 +74,18 @@ bool report_may(const struct token *t, const struct sight *seen, int result);
 
 /* --- moments: what the monitors are told of an execution (moment.c) --- */
 
+/* Who gives an answer: it says which code that may have. */
+enum answerer {
+	BY_NOBODY,		/* a call that answers no request */
+	BY_OWNER,		/* of the group, with a code */
+	BY_WORK,		/* an owner, too: the code is what became of the faults */
+	BY_FREE,		/* the owner frees its group unanswered */
+	BY_REPORT,
+	BY_REMOVAL,
+};
+
 enum call_kind {
-	CALL_REPORT_BEGIN, CALL_REPORT_END, CALL_HANDLER, CALL_MEMBER, CALL_RESOLVE, CALL_RESPONSE,
+	CALL_REPORT_BEGIN, CALL_REPORT_END, CALL_HANDLER, CALL_MEMBER, CALL_GROUP, CALL_RESOLVE, CALL_RESPONSE,
 	CALL_OWNER_BEGIN, CALL_OWNER_END, CALL_DROP,
 	CALL_CHANGE_BEGIN, CALL_CHANGE_END, CALL_ATTACH_BEGIN, CALL_ATTACH_END,
 	CALL_FLUSH_BEGIN, CALL_FLUSH_END, CALL_QUEUE_BEGIN, CALL_QUEUE_END,
@@ -82,7 +94,13 @@ enum call_kind {
 
 struct call {
 	u8 kind;
-	bool known;		/* RESPONSE: to a request that was made; RESOLVE: code is what the address space says */
+	bool known;		/* RESPONSE: to a request that was made; MEMBER: with the fields that it was reported with;
+				 * RESOLVE: code is what the address space says */
+	bool warned;		/* a WARN blamed the caller of what ends; RESPONSE: since the call began */
+	u8 by;			/* RESPONSE: enum answerer */
+	u8 given;		/* by an owner: the code that it gave */
+	u16 resolved;		/* by a work: faults that it has resolved */
+	u64 report;		/* by a report: the number of its own request */
 	s16 op, device, queue;
 	int held;
 	s32 result;		/* attach: the new address space; RESPONSE: 1 a work gives it */
@@ -128,6 +146,20 @@ bool judge_flush_begin(const struct call *c);
 bool judge_flush_end(const struct call *c);
 bool judge_attach_begin(const struct call *c);
 bool judge_attach_end(const struct call *c);
+/* groups.c */
+void groups_reset(void);
+bool judge_member(const struct call *c);
+bool judge_group(const struct call *c);
+void groups_handler(void);
+void judge_membership(const struct token *t);
+static inline bool same_key(const struct token *a, const struct token *b)
+{
+	return a->device == b->device && a->grpid == b->grpid && a->pasid == b->pasid;
+}
+
+/* A WARN has to blame the caller, or must not; on forms that say when. */
+void judge_warn(const struct call *c, bool must, bool may);
+
 bool judge_queue_begin(const struct call *c);
 bool judge_queue_end(const struct call *c);
 bool judge_owner_begin(const struct call *c);

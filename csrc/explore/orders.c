@@ -119,7 +119,7 @@ static bool comes_before(int i, int other)
 
 #define KIND(kind) (1u << (kind))
 #define REQUESTS (KIND(CALL_REPORT_BEGIN) | KIND(CALL_REPORT_END) | KIND(CALL_HANDLER) | KIND(CALL_MEMBER) |		\
-		  KIND(CALL_RESOLVE) | KIND(CALL_RESPONSE))
+		  KIND(CALL_GROUP) | KIND(CALL_RESOLVE) | KIND(CALL_RESPONSE))
 #define OWNERS (KIND(CALL_OWNER_BEGIN) | KIND(CALL_OWNER_END) | KIND(CALL_DROP))
 #define QUEUES (KIND(CALL_QUEUE_BEGIN) | KIND(CALL_QUEUE_END) | KIND(CALL_FLUSH_BEGIN) | KIND(CALL_FLUSH_END))
 #define CHANGES (KIND(CALL_CHANGE_BEGIN) | KIND(CALL_CHANGE_END) | KIND(CALL_ATTACH_BEGIN) | KIND(CALL_ATTACH_END))
@@ -129,6 +129,7 @@ static struct about {
 	u16 devices;
 	bool removes;		/* a change that is a removal, of one device or of all of a queue */
 	bool may_follow;	/* the end of a removal, by what is given */
+	bool has_partials;	/* there are requests of its key that are not the last */
 	u64 key;		/* of the request, or of the held group */
 } abouts[MAX_MOMENTS];
 
@@ -152,10 +153,16 @@ static u16 devices_of_group(int device)
 	return mask;
 }
 
+/* Forms without keys store by index alone. */
+static u64 key_of(const struct token *t)
+{
+	return (u64)t->grpid << 32 ^ (core->facts.counts_handles ? (u64)t->pasid << 8 : 0) ^ (u64)t->device;
+}
+
 static struct about about(const struct moment *m)
 {
 	struct about a = { 0 };
-	int i;
+	int i, k;
 
 	for (i = m->first; i < m->first + m->nr; i++) {
 		const struct call *c = &calls[i];
@@ -166,7 +173,9 @@ static struct about about(const struct moment *m)
 			if (c->number && c->number <= (u64)nr_tokens) {
 				const struct token *t = &tokens[c->number - 1];
 
-				a.key = (u64)t->grpid << 32 ^ (u64)t->pasid << 8 ^ (u64)t->device;
+				a.key = key_of(t);
+				for (k = 0; k < nr_tokens; k++)
+					a.has_partials |= !tokens[k].last && key_of(&tokens[k]) == a.key;
 			}
 			has_answers_astray |= (c->kind == CALL_RESPONSE && c->expected && c->expected != c->number);
 		} else if (KIND(c->kind) & OWNERS) {
@@ -194,6 +203,11 @@ static bool requests_commute(const struct about *a, const struct about *b)
 	/* "It had returned when that one began", of a request whose index is used again. */
 	if (kinds & KIND(CALL_REPORT_BEGIN) && kinds & KIND(CALL_REPORT_END))
 		return false;
+	/* What may have been part of the group. */
+	if (a->has_partials && kinds & KIND(CALL_GROUP) && kinds & (KIND(CALL_REPORT_BEGIN) | KIND(CALL_REPORT_END)))
+		return false;
+	if (a->has_partials && a->kinds & b->kinds & KIND(CALL_GROUP))
+		return false;
 	if (kinds & KIND(CALL_RESPONSE)) {
 		/* Which answer is the second one. */
 		if (a->kinds & b->kinds & KIND(CALL_RESPONSE))
@@ -211,7 +225,7 @@ static bool requests_commute(const struct about *a, const struct about *b)
 /* A moment of a request, and one of a removal. */
 static bool removal_commutes(const struct about *request, const struct about *removal)
 {
-	if (has_other_changes)
+	if (has_other_changes || (request->has_partials && request->kinds & KIND(CALL_GROUP)))
 		return false;
 	if (removal->kinds & KIND(CALL_CHANGE_BEGIN)) {
 		/* The report has ended before it, or may have met it. */
@@ -247,6 +261,14 @@ static bool commute(const struct about *a, const struct about *b)
 			return removal_commutes(b, a);
 		return false;
 	}
+	/* What had been queued when flush began, and was not answered when it returned. */
+	if ((kinds & KIND(CALL_FLUSH_BEGIN) && kinds & KIND(CALL_REPORT_END)) ||
+	    (kinds & KIND(CALL_FLUSH_END) && kinds & KIND(CALL_RESPONSE)))
+		return false;
+	/* What was discarded before, beside it, or not at all. */
+	if ((a->has_partials || b->has_partials) && kinds & (KIND(CALL_QUEUE_BEGIN) | KIND(CALL_QUEUE_END)) &&
+	    kinds & (KIND(CALL_REPORT_BEGIN) | KIND(CALL_REPORT_END) | KIND(CALL_GROUP)))
+		return false;
 	if (kinds & QUEUES)
 		return true;
 	if (kinds & OWNERS)
@@ -323,6 +345,8 @@ static u64 hash_of_moment(int i)
 		h = mix(h, (u64)c->kind << 56 ^ (u64)(u16)c->device << 32 ^ (u64)(u32)c->result);
 		h = mix(h, c->known);
 		h = mix(h, c->number << 32 ^ c->expected ^ (u64)c->code << 24 ^ (u64)c->grpid << 40 ^ c->answer_pasid);
+		h = mix(h, (u64)c->by << 48 ^ (u64)c->given << 40 ^ (u64)c->resolved << 16 ^ c->report << 52 ^
+			   (u64)c->warned << 1 ^ c->known);
 	}
 	for (k = 0; k < nr_lanes; k++)
 		h = mix(h, (u64)pasts[i].steps[k] << 16 | pasts[i].races[k]);

@@ -117,6 +117,7 @@ void driver_look_at(struct iopf_group *group, const void *pc);	/* which requests
 u64 driver_held_addr(int device, u32 grpid, u32 pasid);
 struct mutex *driver_lock(int index);
 void driver_free_locks(void);
+void driver_check_counts(void);
 void driver_name_lock(const struct lock_class *class, char *text, size_t room);
 
 /* --- monitor.c: responses, returns, the driver's contract --- */
@@ -126,19 +127,26 @@ void driver_name_lock(const struct lock_class *class, char *text, size_t room);
 #define MAX_HELD_GROUPS 256
 #define MAX_SPACES 4096		/* of domains: those of the scenario's own address spaces are the last ones */
 struct token {
+	u64 number;
 	s16 task, nth;		/* whose report, and which of its */
 	s16 device;
+	u16 members;		/* of the group that its handler got, itself included; 0: none yet */
+	u16 in_group;		/* the number of the last request of the group that it was part of, 0: none */
+	s16 perhaps_removals;	/* of the device, before the report */
 	u16 queues;		/* that the device may have been on when report began, as bits */
 	s16 space;		/* the PASID's address space, -1: it changed */
 	s16 resolved;		/* the one that its work resolved against, -1: none yet */
 	s16 removals, launched;	/* removals of the device before the report, and before its handler was called */
+	bool queued;		/* its work, for certain, when report returned */
+	bool by_removal;	/* answered, the first time */
 	bool last, returned, flushed, readded;	/* readded: perhaps, beside report or that removal */
 	bool has_work, may_have_work;	/* by the handler that it met: for certain, or not */
 	s16 answers;
 	s8 code;		/* of the first answer, -1: none */
 	s8 fault_in;		/* what the address space says of its group's pages so far, NOT_TRIED: nothing */
-	s16 partials, tried;	/* of its group; pages that were looked for in a space of the scenario's */
+	s16 tried;		/* pages of its group that were looked for in a space of the scenario's */
 	bool other;		/* no page request: nobody answers it */
+	s8 report_code;		/* of the answer that its report gave, -1: none */
 	u32 grpid, pasid;
 	u64 group;		/* that its handler got, 0: none */
 	int record;
@@ -179,7 +187,9 @@ bool monitor_queue_is_freed(int queue);
 u64 monitor_outcome(void);
 void monitor_outcome_text(char *text, size_t room);
 /* The group that the current task is about to answer, by its token; 0: nobody said. */
-void monitor_answering(u64 token);
+void monitor_answering(u64 token, enum iommu_page_response_code code);
+void monitor_freeing(u64 token);
+void monitor_answered(void);
 void monitor_work_of(u64 work, u64 token);
 void monitor_handler(u64 token);
 /* The owner of a held group answers it: the call begins, and ends. */
@@ -190,7 +200,8 @@ void monitor_drop(void);
 void monitor_resolve(int space, int code, const void *pc);
 /* Which request the current task is answering; 0: nobody said. */
 u64 monitor_request(const void *pc);
-void monitor_member(u64 last, u64 number, const void *pc);
+void monitor_member(u64 last, u64 number, bool as_reported, const void *pc);
+void monitor_group(u64 last, u64 count, const void *pc);	/* behind its members */
 void monitor_value(s64 value);	/* XP_OUT */
 
 /* --- orders.c: the orders that the class of the execution that just ran leaves open --- */

@@ -32,7 +32,7 @@ __all__ = ["KINDS", "Device", "Operation", "Queue", "Scenario", "Section", "Spac
 KINDS = (
     "use-after-free", "double-free", "invalid-free", "bad-access", "leak", "data-race", "refcount", "rcu", "deadlock",
     "livelock", "lock-order", "stack-overflow", "lost-response", "double-response", "wrong-response", "late-response",
-    "unexpected-return", "warn",
+    "wrong-code", "wrong-group", "under-lock", "unexpected-return", "wrong-count", "missing-warn", "warn",
 )
 HANDLERS = ("sva", "inline", "refuse", "held", "drop")
 CODES = ("success", "invalid", "failure")

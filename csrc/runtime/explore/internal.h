@@ -127,6 +127,10 @@ u64 work_waits_for(u16 index);
 /* Unfinished items of the queue. */
 int workqueue_unfinished(const void *wq);
 
+/* heap.c, refcount.c: told of what is not to be done under every lock; may be NULL */
+enum under_lock { UNDER_LOCK_ALLOC, UNDER_LOCK_FREE, UNDER_LOCK_PUT };
+extern void (*under_lock)(enum under_lock what, const void *pc);
+
 /* warn.c */
 struct warn_site;
 #define MAX_WARNS 32
@@ -137,6 +141,7 @@ struct warn_hit {
 extern struct warn_hit warn_hits[MAX_WARNS];
 extern int nr_warn_hits;
 void warn_reset(void);
+extern unsigned int caller_warns[];	/* of each task: the WARNs so far that blame a caller */
 /* One of the WARNs that blame the caller, which fail no run. */
 bool warn_is_callers(const struct warn_site *site);
 

@@ -166,6 +166,8 @@ static inline bool dec_and_test(refcount_t *r, const void *pc)
 {
 	int old;
 
+	if (unlikely(engine.current->nr_held) && under_lock)
+		under_lock(UNDER_LOCK_PUT, pc);
 	begin(OP_REF_DAT, r, pc);
 	old = r->refs;
 	r->refs = (int)((unsigned int)old - 1u);
