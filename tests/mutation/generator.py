@@ -169,7 +169,7 @@ def conditions(source, function):
         yield Edit("negate", ((*span, f"!({text})"),), f"{name} (!({_short(text)}))", statement.begin)
         if name == "if":
             for value in ("true", "false"):
-                yield Edit("unasked", ((*span, f"(({text}), {value})"),), f"{name} (({_short(text)}), {value})", statement.begin)
+                yield Edit("unasked", ((*span, f"({text}), {value}"),), f"{name} (({_short(text)}), {value})", statement.begin)
 
 
 def _statement_of(function, index):

@@ -16,6 +16,7 @@ import argparse
 import json
 import multiprocessing
 import os
+import shutil
 import sys
 import tempfile
 from collections import Counter, defaultdict
@@ -29,6 +30,8 @@ from reasons import REASONS  # noqa: E402
 HERE = Path(__file__).resolve().parent
 #: Weaker orders may be the same instructions on one machine, and are not the same code.
 ORDERED = {"order"}
+#: So many are compiled, and then explored.
+WINDOW = 48
 
 
 class State:
@@ -62,7 +65,7 @@ def _explore(job):
         if again[0] != "lives" and outcome[0] == "lives" or again[0] == "killed":
             outcome, by = again, "suite"
     if outcome[0] == "lives":
-        return "lives", by, _why(mutant), "; ".join(outcome[2])
+        return "lives", by, "", "; ".join(outcome[2])
     return outcome[0], by, outcome[1], ", ".join(outcome[2])
 
 
@@ -88,10 +91,12 @@ def chosen(arguments):
     files = arguments.file or targets.FILES
     found = [mutant for file in files for mutant in targets.mutants_of(file)
              if not arguments.operator or mutant.operator in arguments.operator]
+    if arguments.mutant:
+        found = [mutant for mutant in found if mutant.id in arguments.mutant]
     if arguments.survivors:
         lived = {row["id"] for row in json.loads((HERE / "survivors.json").read_text())}
         found = [mutant for mutant in found if mutant.id in lived]
-    return found[::arguments.every]
+    return found[arguments.begin::arguments.every]
 
 
 def run(mutants, jobs=1, suite=False, progress=None, took=None):
@@ -106,31 +111,38 @@ def run(mutants, jobs=1, suite=False, progress=None, took=None):
                 raise RuntimeError(f"{file} does not compile: {built.why}")
             State.base[file] = targets.base_of(built.library, State.library | State.suite)
             codes[file, built.code] = "the unchanged file"
-        rows, first = [], {}
+        rows = []
         with multiprocessing.get_context("fork").Pool(jobs) as pool:
             def judged():
-                waiting = []
-                for number, (mutant, built) in enumerate(zip(mutants, pool.imap(_compile, mutants, 8))):
-                    key = mutant.file, built.code
-                    if built.code is None:
-                        yield mutant, ("uncompiled", "", "", built.why)
-                    elif key in codes:
-                        yield mutant, ("same", "", codes[key], "")
-                    else:
-                        codes[key], first[key] = mutant.id, mutant
-                        waiting.append((mutant, built, suite))
+                for begin in range(0, len(mutants), WINDOW):
+                    window, waiting = mutants[begin:begin + WINDOW], []
+                    for mutant, built in zip(window, pool.imap(_compile, window)):
+                        key = mutant.file, built.code
+                        if built.code is None:
+                            yield mutant, ("uncompiled", "", "", built.why)
+                        elif key in codes:
+                            yield mutant, ("same", "", codes[key], "")
+                        else:
+                            codes[key] = mutant.id
+                            waiting.append((mutant, built, suite))
+                    for job, outcome in zip(waiting, pool.imap(_explore, waiting)):
+                        shutil.rmtree(_place(job[0]), ignore_errors=True)
+                        yield job[0], outcome
                     if progress:
-                        progress("compiled", number + 1, len(mutants))
-                for number, (job, outcome) in enumerate(zip(waiting, pool.imap(_explore, waiting))):
-                    if progress:
-                        progress("explored", number + 1, len(waiting))
-                    yield job[0], outcome
+                        progress(begin + len(window), len(mutants))
 
             for mutant, (outcome, by, where, how) in judged():
                 rows.append({"id": mutant.id, "file": mutant.file, "function": mutant.function, "operator": mutant.operator,
                              "what": mutant.edit.what, "outcome": outcome, "by": by, "where": where, "how": how})
                 if took:
                     took(rows[-1])
+            # Why does it live? That needs two more cores for each.
+            lived = [row for row in rows if row["outcome"] == "lives"]
+            by_id = {mutant.id: mutant for mutant in mutants}
+            for row, why in zip(lived, pool.imap(_why, [by_id[row["id"]] for row in lived])):
+                row["where"] = why
+                if took:
+                    took(row)
     order = {mutant.id: number for number, mutant in enumerate(mutants)}
     return sorted(rows, key=lambda row: order[row["id"]])
 
@@ -210,7 +222,10 @@ def main():
     parser.add_argument("--suite", action="store_true", help="the scenarios of the explorer's tests, too")
     parser.add_argument("--file", action="append", choices=targets.FILES, help="only this file (may be repeated)")
     parser.add_argument("--operator", action="append", help="only this operator (may be repeated)")
+    parser.add_argument("--mutant", action="append", metavar="ID", help="only this one (may be repeated)")
+    parser.add_argument("--quiet", action="store_true", help="no tables")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every N-th")
+    parser.add_argument("--begin", type=int, default=0, metavar="K", help="the first of every N-th")
     parser.add_argument("--survivors", action="store_true", help="only those of survivors.json")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="processes")
     parser.add_argument("--list", action="store_true", help="list the mutants and end")
@@ -233,18 +248,19 @@ def main():
         print("no such mutants", file=sys.stderr)
         return 2
 
-    def progress(what, done, total):
-        if done % 50 == 0 or done == total:
-            print(f"{what} {done} of {total}", file=sys.stderr, flush=True)
+    def progress(done, total):
+        print(f"{done} of {total}", file=sys.stderr, flush=True)
 
     with open(arguments.rows or os.devnull, "a") as kept:
         def took(row):
             kept.write(json.dumps(row) + "\n")
             kept.flush()
 
-        rows = run(mutants, arguments.jobs, arguments.suite, progress, took)
+        rows = run(mutants, arguments.jobs, arguments.suite, None if arguments.quiet else progress, took)
     command = " ".join(["python tests/mutation/score.py", *(each for each in sys.argv[1:] if each != "--record")])
     text = report(rows, command)
+    if arguments.quiet:
+        return 0
     print(text)
     if arguments.record:
         (HERE / "SCORE.md").write_text(text)
