@@ -5,9 +5,9 @@ Each mutant is an edit of one file of csrc/runtime/native: a text that occurs ex
 place. It is built into a copy of the extension, which takes the extension's place in a copy of the package.
 """
 
-import functools
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -165,6 +165,25 @@ class Builder:
             for unit in self.flavour.units:
                 if unit.name in again:
                     objects[unit.name] = self._unit(unit, csrc, home)
+        return self._linked(home, objects)
+
+    def with_core(self, name, file, text):
+        """A folder for PYTHONPATH, in which ``iopf`` has our core with ``text`` in place of a file of it."""
+        home = self.folder / name
+        shutil.rmtree(home, ignore_errors=True)
+        core = home / "csrc" / "core"
+        core.mkdir(parents=True)
+        for each in targets.CORE.iterdir():
+            (core / each.name).write_text(text if each.name == file else each.read_text())
+        for each in self.build.CSRC.iterdir():
+            if each.name != "core":
+                (home / "csrc" / each.name).symlink_to(each)
+        objects = dict(self.objects)
+        unit = next(unit for unit in self.flavour.units if unit.name == "core-iopf")
+        objects[unit.name] = self._unit(unit, home / "csrc", home)
+        return self._linked(home, objects)
+
+    def _linked(self, home, objects):
         package = home / "path" / "iopf"
         package.mkdir(parents=True, exist_ok=True)
         for each in (ROOT / "iopf").iterdir():
@@ -175,6 +194,15 @@ class Builder:
         return package.parent
 
 
+#: What of the suite runs our core on threads, and takes seconds.
+RUN_SIDE = ("test_laws.py", "test_returns.py", "test_model.py", "test_differences.py", "test_handlers.py", "test_memory.py")
+
+
+def test_run_side(path):
+    """How the fast tests of the run side end with the package in ``path``, as test_primitives() tells it."""
+    return _test(path, [str(ROOT / "tests" / name) for name in RUN_SIDE], "not plain")
+
+
 def test_primitives(path, *options, first=None, alone=False):
     """How tests/primitives end with the package in ``path``: ("passes", ""), ("fails", the test), ("hangs", the last one).
 
@@ -182,9 +210,12 @@ def test_primitives(path, *options, first=None, alone=False):
     tests = ROOT / "tests" / "primitives"
     name = {"worker": "workqueue"}.get(first and first.partition(".")[0], first and first.partition(".")[0])
     own = [str(tests / f"test_{name}.py")] if first else []
+    return _test(path, [*own, *([] if alone else [str(tests)])], "native", *options)
+
+
+def _test(path, tests, which, *options):
     command = [sys.executable, "-u", "-m", "pytest", "-x", "-v", "-p", "no:cacheprovider", "-o", "faulthandler_timeout=0",
-               *own, *([] if alone else [str(tests)]), "-k", "native", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT),
-               *options]
+               *tests, "-k", which, "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT), *options]
     env = {**os.environ, "PYTHONPATH": str(path), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
     log = Path(path).parent / "log"
     # Not the checkout's: a mutant that is not run would live.
@@ -209,18 +240,12 @@ def test_primitives(path, *options, first=None, alone=False):
     return "fails", failed[0] if failed else f"exit {process.returncode}, {_last(log)}"
 
 
-test_primitives.__test__ = False
+test_primitives.__test__ = test_run_side.__test__ = False
 
 
 def _last(log):
     lines = [line for line in log.read_text(errors="replace").splitlines() if "::" in line]
     return lines[-1] if lines else ""
-
-
-@functools.cache
-def mutant(name):
-    """The mutant of that name."""
-    return next(one for one in MUTANTS if one.id == name)
 
 
 if __name__ == "__main__":

@@ -99,18 +99,39 @@ def chosen(arguments):
     return found[arguments.begin::arguments.every]
 
 
-def run(mutants, jobs=1, suite=False, progress=None, took=None):
+def _run_side(rows, by_id, most, home, took):
+    """Runs the fast tests of the run side on so many of what lives, spread over all of it."""
+    import native_mutants
+
+    builder = native_mutants.Builder(home / "native")
+    for number, row in enumerate(rows[::max(1, len(rows) // most)][:most]):
+        mutant = by_id[row["id"]]
+        path = builder.with_core(str(number), mutant.file, mutant.edit.apply(targets.text_of(mutant.file)))
+        how, where = native_mutants.test_run_side(path)
+        shutil.rmtree(path.parent, ignore_errors=True)
+        row["run side"] = how
+        if how != "passes":
+            row.update(outcome="killed", by="suite", where="run side", how=where.rpartition("/")[2])
+        if took:
+            took(row)
+
+
+def run(mutants, jobs=1, suite=False, progress=None, took=None, run_side=0):
     """Rows for the mutants: id, file, function, operator, what, outcome, by, where, how. ``took`` gets each as it comes."""
     with tempfile.TemporaryDirectory(prefix="iopf-mutants-") as home:
         State.home = home
         State.library, State.suite = targets.library_scenarios(), targets.suite_scenarios() if suite else {}
         codes = {}
+        whole = {}  # files of one core have one unchanged core
         for file in dict.fromkeys(mutant.file for mutant in mutants):
-            built = targets.compile_text(file, targets.text_of(file), Path(home) / f"base-{file}")
-            if built.library is None:
-                raise RuntimeError(f"{file} does not compile: {built.why}")
-            State.base[file] = targets.base_of(built.library, State.library | State.suite)
-            codes[file, built.code] = "the unchanged file"
+            core = file if file.startswith("form-") else "io-pgfault.c"
+            if core not in whole:
+                built = targets.compile_text(core, targets.text_of(core), Path(home) / f"base-{core}")
+                if built.library is None:
+                    raise RuntimeError(f"{core} does not compile: {built.why}")
+                whole[core] = built.code, targets.base_of(built.library, State.library | State.suite)
+            State.base[file] = whole[core][1]
+            codes[file, whole[core][0]] = "the unchanged file"
         rows = []
         with multiprocessing.get_context("fork").Pool(jobs) as pool:
             def judged():
@@ -136,9 +157,12 @@ def run(mutants, jobs=1, suite=False, progress=None, took=None):
                              "what": mutant.edit.what, "outcome": outcome, "by": by, "where": where, "how": how})
                 if took:
                     took(rows[-1])
+            by_id = {mutant.id: mutant for mutant in mutants}
+            if run_side:
+                _run_side([row for row in rows if row["outcome"] == "lives" and not row["file"].startswith("form-")], by_id,
+                          run_side, Path(home), took)
             # Why does it live? That needs two more cores for each.
             lived = [row for row in rows if row["outcome"] == "lives"]
-            by_id = {mutant.id: mutant for mutant in mutants}
             for row, why in zip(lived, pool.imap(_why, [by_id[row["id"]] for row in lived])):
                 row["where"] = why
                 if took:
@@ -212,7 +236,9 @@ def report(rows, command):
         " equivalent. SURVIVORS.md lists what lives.", "",
         table(rows, "file"), "", table(rows, "operator"), "",
         f"Found only with the driver's contract broken, where the unchanged file has no failure:"
-        f" {sum(row['outcome'] == 'driver' for row in rows)}.", ""])
+        f" {sum(row['outcome'] == 'driver' for row in rows)}. The tests of the run side were run on"
+        f" {sum('run side' in row for row in rows)} that lived, and found"
+        f" {sum(row.get('run side', 'passes') != 'passes' for row in rows)} of them.", ""])
 
 
 def main():
@@ -220,6 +246,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--library", action="store_true", help="the library alone (what is done without --suite)")
     parser.add_argument("--suite", action="store_true", help="the scenarios of the explorer's tests, too")
+    parser.add_argument("--run-side", type=int, default=0, metavar="N", help="the tests of the run side on N of what lives:"
+                        " half a minute of CPU each")
     parser.add_argument("--file", action="append", choices=targets.FILES, help="only this file (may be repeated)")
     parser.add_argument("--operator", action="append", help="only this operator (may be repeated)")
     parser.add_argument("--mutant", action="append", metavar="ID", help="only this one (may be repeated)")
@@ -256,7 +284,8 @@ def main():
             kept.write(json.dumps(row) + "\n")
             kept.flush()
 
-        rows = run(mutants, arguments.jobs, arguments.suite, None if arguments.quiet else progress, took)
+        rows = run(mutants, arguments.jobs, arguments.suite, None if arguments.quiet else progress, took,
+                   arguments.run_side)
     command = " ".join(["python tests/mutation/score.py", *(each for each in sys.argv[1:] if each != "--record")])
     text = report(rows, command)
     if arguments.quiet:
