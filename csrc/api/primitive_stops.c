@@ -18,7 +18,7 @@
 #include "primitives.h"
 
 #define NAPS 20		/* of 50 us: so long the one that is stopped waits for a newcomer that waits for it */
-#define STAY 20		/* how often a newcomer looks around while it is inside */
+#define STAY 20		/* how often a newcomer looks around while it is inside and the other goes on */
 
 struct stops {
 	void (*use)(struct stops *stops);
@@ -30,7 +30,8 @@ struct stops {
 	refcount_t users;
 	pthread_t first;
 	unsigned int inside;		/* who */
-	u32 round, stopped, through, over;	/* the round in which that was last; over: the newcomer has left */
+	/* The round in which that was last: it has begun; the first is stopped, the newcomer through or inside; and so on. */
+	u32 round, stopped, through, let_go, over;
 };
 
 /* What the signal is about: one such program at a time. */
@@ -47,6 +48,7 @@ static void stop_here(int number)
 	for (i = 0; i < NAPS && __atomic_load_n(&stops->through, __ATOMIC_ACQUIRE) != round; i++)
 		sleep_us(50);
 	ADD(i < NAPS ? &stops->result->met : &stops->result->waited, 1);
+	__atomic_store_n(&stops->let_go, round, __ATOMIC_RELEASE);
 	errno = saved;
 }
 
@@ -80,6 +82,7 @@ static void mutex_come(struct stops *stops)
 	}
 	STORE(&stops->inside, 2);
 	__atomic_store_n(&stops->through, stops->round, __ATOMIC_RELEASE);
+	wait_round(&stops->let_go, stops->round);
 	for (i = 0; i < STAY; i++) {
 		sched_yield();
 		if (LOAD(&stops->inside) != 2) {

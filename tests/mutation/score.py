@@ -259,6 +259,9 @@ def main():
     parser.add_argument("--list", action="store_true", help="list the mutants and end")
     parser.add_argument("--show", metavar="ID", help="the diff of a mutant")
     parser.add_argument("--rows", metavar="FILE", help="append every row, one JSON object a line")
+    parser.add_argument("--from-rows", metavar="FILE", help="run nothing: the tables of what --rows wrote, with the arguments of"
+                        " reasons.py as they are now")
+    parser.add_argument("--command", help="with --from-rows: the command that wrote them")
     parser.add_argument("--record", action="store_true", help="write SCORE.md, SURVIVORS.md and survivors.json beside this file")
     arguments = parser.parse_args()
     if arguments.show:
@@ -279,14 +282,21 @@ def main():
     def progress(done, total):
         print(f"{done} of {total}", file=sys.stderr, flush=True)
 
-    with open(arguments.rows or os.devnull, "a") as kept:
-        def took(row):
-            kept.write(json.dumps(row) + "\n")
-            kept.flush()
+    if arguments.from_rows:
+        rows = list({row["id"]: row for row in map(json.loads, Path(arguments.from_rows).read_text().splitlines())}.values())
+        for row in rows:
+            if row["outcome"] == "lives" and row["id"] in REASONS:
+                row["where"] = REASONS[row["id"]][0]
+    else:
+        with open(arguments.rows or os.devnull, "a") as kept:
+            def took(row):
+                kept.write(json.dumps(row) + "\n")
+                kept.flush()
 
-        rows = run(mutants, arguments.jobs, arguments.suite, None if arguments.quiet else progress, took,
-                   arguments.run_side)
-    command = " ".join(["python tests/mutation/score.py", *(each for each in sys.argv[1:] if each != "--record")])
+            rows = run(mutants, arguments.jobs, arguments.suite, None if arguments.quiet else progress, took,
+                       arguments.run_side)
+    given = [each for each in sys.argv[1:] if each != "--record"]
+    command = arguments.command or " ".join(["python tests/mutation/score.py", *given])
     text = report(rows, command)
     if arguments.quiet:
         return 0
