@@ -17,7 +17,7 @@
 #include "primitive_threads.h"
 #include "primitives.h"
 
-#define NAPS 20		/* of 50 us: so long the one that is stopped waits for a newcomer that waits for it */
+#define NAPS 60		/* of 50 us: so long the one that is stopped waits for a newcomer that waits for it */
 #define STAY 20		/* how often a newcomer looks around while it is inside and the other goes on */
 
 struct stops {

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""C text as a mutant generator sees it: tokens, functions, blocks, statements. Small rules for kernel style, no compiler.
+"""C text as a mutant generator sees it: tokens, functions, blocks, statements. Small rules for kernel style, no
+compiler.
 
-Every node knows its span in the text, so that a mutation is an exchange of spans and leaves the rest as it was. What the
-rules take wrongly does not compile, or is a mutant like any other: nothing here has to be complete.
+Every node knows its span in the text, so that a mutation is an exchange of spans and leaves the rest as it was. What
+the rules take wrongly does not compile, or is a mutant like any other: nothing here has to be complete.
 """
 
 import re

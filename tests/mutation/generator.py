@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Mutants of C text: what a hand slips into, by rule.
 
-Each operator walks the functions of a file and yields edits. An id is ``function/operator/n``, the n-th of its kind in its
-function, so that it means the same however the lines around move. Which mutants compile, and which are the same code as
-another, is score.py's to find out.
+Each operator walks the functions of a file and yields edits. An id is ``function/operator/n``, the n-th of its kind in
+its function, so that it means the same however the lines around move. Which mutants compile, and which are the same
+code as another, is score.py's to find out.
 """
 
 import itertools

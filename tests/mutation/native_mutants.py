@@ -204,7 +204,8 @@ def test_run_side(path):
 
 
 def test_primitives(path, *options, first=None, alone=False):
-    """How tests/primitives end with the package in ``path``: ("passes", ""), ("fails", the test), ("hangs", the last one).
+    """How tests/primitives end with the package in ``path``: ("passes", ""), ("fails", the test), ("hangs", the last
+    one).
 
     ``first`` is the mutant's file: its own tests come before the others, or alone."""
     tests = ROOT / "tests" / "primitives"

@@ -3,11 +3,11 @@
 
 By id, as score.py prints it. Kinds of proof:
 
-``unseen``      two writes that nobody can see between: to what is not published yet, or under a lock that every reader takes
-``lock``        a weaker access to what only the holder of a lock writes, with that lock held
+``unseen``      two writes that nobody can see between: to what is not published yet, or under a lock that every reader
+takes ``lock``        a weaker access to what only the holder of a lock writes, with that lock held
 ``idempotent``  the second time does nothing
-``hash``        it decides in which chain a key is; equal keys stay in one chain, and a comparison of the whole key decides
-``speed``       the result is the same by a slower way
+``hash``        it decides in which chain a key is; equal keys stay in one chain, and a comparison of the whole key
+decides ``speed``       the result is the same by a slower way
 ``unspecified`` both are allowed: the specification leaves it free
 """
 

@@ -5,14 +5,15 @@
     python tests/mutation/score.py [--suite] [--file NAME] [--operator NAME] [--every N] [--jobs N] [--record FILE]
     python tests/mutation/score.py --survivors          only those that lived when the record was made
 
-A mutant is killed by the library when some scenario that the unchanged file passes fails: what ``iopf check`` says. It is
-killed by the suite when, besides, a scenario of tests/explore/core_scenarios.py fails. Mutants that do not compile do not
-count. One whose object is that of the unchanged file, or of another mutant, byte for byte, is the same code. What lives
-is looked at again: is the -O2 object without the explorer's hooks the same; does any scenario come by the place (a crash is
-put there); if one does, it is not judged, or equivalent by an argument in reasons.py.
+A mutant is killed by the library when some scenario that the unchanged file passes fails: what ``iopf check`` says. It
+is killed by the suite when, besides, a scenario of tests/explore/core_scenarios.py fails. Mutants that do not compile
+do not count. One whose object is that of the unchanged file, or of another mutant, byte for byte, is the same code.
+What lives is looked at again: is the -O2 object without the explorer's hooks the same; does any scenario come by the
+place (a crash is put there); if one does, it is not judged, or equivalent by an argument in reasons.py.
 """
 
 import argparse
+import functools
 import json
 import multiprocessing
 import os
@@ -69,15 +70,20 @@ def _explore(job):
     return outcome[0], by, outcome[1], ", ".join(outcome[2])
 
 
+@functools.cache
+def _plain_code(file):
+    """The unchanged file at -O2, without the explorer's hooks."""
+    return targets.compile_text(file, targets.text_of(file), Path(State.home) / f"o2-{file}", runtime="native", link=False).code
+
+
 def _why(mutant):
     """The reason that can be found without thinking."""
     text = targets.text_of(mutant.file)
     if mutant.id in REASONS:
         return REASONS[mutant.id][0]
     if mutant.operator not in ORDERED:
-        code = [targets.compile_text(mutant.file, each, f"{_place(mutant)}-o2", runtime="native", link=False).code
-                for each in (text, mutant.edit.apply(text))]
-        if code[0] == code[1]:
+        made = targets.compile_text(mutant.file, mutant.edit.apply(text), f"{_place(mutant)}-o2", runtime="native", link=False)
+        if made.code == _plain_code(mutant.file):
             return "equivalent: the same code at -O2"
     built = targets.compile_text(mutant.file, generator.probe(mutant, text), f"{_place(mutant)}-probe")
     if built.library is None:
@@ -116,7 +122,7 @@ def _run_side(rows, by_id, most, home, took):
             took(row)
 
 
-def run(mutants, jobs=1, suite=False, progress=None, took=None, run_side=0):
+def run(mutants, jobs=1, suite=False, progress=None, took=None, run_side=0, ask_why=True):
     """Rows for the mutants: id, file, function, operator, what, outcome, by, where, how. ``took`` gets each as it comes."""
     with tempfile.TemporaryDirectory(prefix="iopf-mutants-") as home:
         State.home = home
@@ -162,7 +168,7 @@ def run(mutants, jobs=1, suite=False, progress=None, took=None, run_side=0):
                 _run_side([row for row in rows if row["outcome"] == "lives" and not row["file"].startswith("form-")], by_id,
                           run_side, Path(home), took)
             # Why does it live? That needs two more cores for each.
-            lived = [row for row in rows if row["outcome"] == "lives"]
+            lived = [row for row in rows if row["outcome"] == "lives"] if ask_why else []
             for row, why in zip(lived, pool.imap(_why, [by_id[row["id"]] for row in lived])):
                 row["where"] = why
                 if took:
@@ -186,7 +192,8 @@ def counts(rows):
     found["equivalent"] = unchanged + argued
     found["live"] = len(lives) - argued
     found["unreached"] = sum(row["where"] == "unreached" for row in lives)
-    found["not judged"] = found["live"] - found["unreached"]
+    found["nobody looked"] = sum(not row["where"] for row in lives)
+    found["not judged"] = found["live"] - found["unreached"] - found["nobody looked"]
     found["twins"] = found["same"] - unchanged
     return found
 
@@ -200,13 +207,13 @@ def table(rows, by):
     groups = defaultdict(list)
     for row in rows:
         groups[row[by]].append(row)
-    lines = [f"| {by} | mutants | library | suite besides | live: unreached | live: not judged | equivalent | library, raw | library"
-             " | library and suite |", "|---|" + "---:|" * 9]
+    lines = [f"| {by} | mutants | library | suite besides | live: unreached | live: not judged | live: nobody looked why"
+             " | equivalent | library, raw | library | library and suite |", "|---|" + "---:|" * 10]
     for name, some in [*sorted(groups.items()), ("all", rows)]:
         c = counts(some)
         real = c["distinct"] - c["equivalent"]
         lines.append(f"| {name} | {c['distinct']} | {c['library']} | {c['suite']} | {c['unreached']} | {c['not judged']} |"
-                     f" {c['equivalent']} | {_percent(c['library'], c['distinct'])} | {_percent(c['library'], real)} |"
+                     f" {c['nobody looked']} | {c['equivalent']} | {_percent(c['library'], c['distinct'])} | {_percent(c['library'], real)} |"
                      f" {_percent(c['library'] + c['suite'], real)} |")
     return "\n".join(lines)
 
@@ -216,7 +223,7 @@ def survivors(rows):
     groups = defaultdict(list)
     for row in rows:
         if row["outcome"] == "lives":
-            groups[row["where"]].append(row)
+            groups[row["where"] or "nobody looked why"].append(row)
     lines = []
     for reason, some in sorted(groups.items()):
         lines += [f"## {reason}: {len(some)}", "", *(
@@ -256,6 +263,7 @@ def main():
     parser.add_argument("--begin", type=int, default=0, metavar="K", help="the first of every N-th")
     parser.add_argument("--survivors", action="store_true", help="only those of survivors.json")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="processes")
+    parser.add_argument("--no-why", action="store_true", help="do not look why something lives")
     parser.add_argument("--list", action="store_true", help="list the mutants and end")
     parser.add_argument("--show", metavar="ID", help="the diff of a mutant")
     parser.add_argument("--rows", metavar="FILE", help="append every row, one JSON object a line")
@@ -294,7 +302,7 @@ def main():
                 kept.flush()
 
             rows = run(mutants, arguments.jobs, arguments.suite, None if arguments.quiet else progress, took,
-                       arguments.run_side)
+                       arguments.run_side, not arguments.no_why)
     given = [each for each in sys.argv[1:] if each != "--record"]
     command = arguments.command or " ".join(["python tests/mutation/score.py", *given])
     text = report(rows, command)

@@ -34,7 +34,7 @@ FORMS = ROOT / "tests" / "kernel_files"
 #: newest form.
 FILES = ("io-pgfault.c", "attach.c", "iommu-sva.c", "iommu-sva-mm.c", "form-g.c", "form-h.c", "form-j.c")
 #: Seconds of CPU for one mutant, seconds for one scenario, bytes of address space.
-CPU, BUDGET, MEMORY = 20, 5.0, 6 << 30
+CPU, BUDGET, MEMORY = 10, 5.0, 6 << 30
 #: Seconds of the clock after which a process is taken for one that sleeps for ever. CPU ends every other one.
 PATIENCE = 600
 HUNG = "it never came back"
@@ -216,8 +216,8 @@ def in_a_process(work):
 def judge(library, scenarios, base, thorough=False, stop=True):
     """What the scenarios say about a compiled mutant, against what they say about the unchanged file.
 
-    Gives ("killed", scenario, kinds), ("driver", scenario, kinds): only with the driver's contract broken where the unchanged
-    file has no such failure; or ("lives", None, verdicts that are not "pass").
+    Gives ("killed", scenario, kinds), ("driver", scenario, kinds): only with the driver's contract broken where the
+    unchanged file has no such failure; or ("lives", None, verdicts that are not "pass").
     """
     def work(write):
         core = load(library)

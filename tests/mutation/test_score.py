@@ -94,11 +94,12 @@ def test_the_counts_of_a_table_add_up():
         return {"outcome": outcome, "by": by, "where": where}
 
     rows = [row("killed", "library"), row("driver", "library"), row("killed", "suite"), row("lives", "library", "unreached"),
-            row("lives", "library", "not judged"), row("lives", "library", "equivalent: the same code at -O2"),
+            row("lives", "library", "not judged"), row("lives", "library", ""),
+            row("lives", "library", "equivalent: the same code at -O2"),
             row("same", where="the unchanged file"), row("same", where="another"), row("uncompiled")]
     found = score.counts(rows)
-    assert {"distinct": 7, "library": 2, "suite": 1, "equivalent": 2, "live": 2, "unreached": 1, "not judged": 1, "twins": 1,
-            "uncompiled": 1}.items() <= found.items()
+    assert {"distinct": 8, "library": 2, "suite": 1, "equivalent": 2, "live": 3, "unreached": 1, "not judged": 1,
+            "nobody looked": 1, "twins": 1, "uncompiled": 1}.items() <= found.items()
 
 
 def test_every_argument_for_equivalence_is_about_a_mutant_that_there_is():

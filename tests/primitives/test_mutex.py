@@ -209,9 +209,11 @@ def test_newcomers_share_many_mutexes(runtime, newcomers):
 @pytest.mark.threads
 def test_a_newcomer_is_alone_wherever_the_first_thread_was(runtime, long_mode):
     """
-    A signal stops the thread that was used to a mutex in the middle of locking or unlocking, at another instruction in each
-    of 100 rounds (4,000 in the long mode); meanwhile another locks, or tries to. Each is alone; most newcomers come in while the first is stopped.
+    A signal stops the thread that was used to a mutex in the middle of locking or unlocking, at another instruction in
+    each of 100 rounds (4,000 in the long mode); meanwhile another locks, or tries to. Each is alone; most newcomers
+    come in while the first is stopped.
     """
+    runtime.skip_under("thread", "it keeps signals back until a thread calls something")
     stops = runtime.ffi.new("struct iopf_prim_stops *")
     rounds = 4000 if long_mode else 100
     runtime.mutex_stops(rounds, stops)
@@ -236,8 +238,8 @@ def test_the_second_user_makes_everybody_pass_a_barrier(native, mutex, other, ta
 @pytest.mark.threads
 def test_who_goes_to_sleep_makes_everybody_pass_a_barrier(native, mutex, other):
     """
-    Else who unlocks might not see the sleeper. A thread that gets the mutex while it still spins needs none: in one of ten
-    rounds it sleeps.
+    Else who unlocks might not see the sleeper. A thread that gets the mutex while it still spins needs none: in one of
+    ten rounds it sleeps.
     """
     for _ in range(10):
         other.call(native.mutex_lock, mutex)

@@ -413,9 +413,9 @@ def test_a_flush_is_woken_when_its_last_item_is_through(runtime, queue, batch):
 @pytest.mark.parametrize("flushers", [1, 4])
 def test_every_flusher_is_woken_when_the_last_item_is_through(runtime, queue, flushers):
     """
-    At the end of each slice a flusher asks whether to give up. The item is let go when all have asked: who is woken does not
-    ask again, who is not does. In one of ten rounds nobody does. And each flusher that slept had made everybody pass a
-    barrier, or the worker might not have seen it.
+    At the end of each slice a flusher asks whether to give up. The item is let go when all have asked: who is woken
+    does not ask again, who is not does. In one of ten rounds nobody does. And each flusher that slept had made
+    everybody pass a barrier, or the worker might not have seen it.
     """
     threads = [runtime.thread() for _ in range(flushers)]
     for _ in range(10):
