@@ -53,4 +53,16 @@ REASONS: dict[str, tuple[str, str]] = {
         "equivalent: unspecified", "in which order removal answers what is pending is free"),
     "form-h.c:iopf_group_response/swap/1": (
         "equivalent: unseen", "both in one section of F.lock; page_response must not call back, and does not see the list"),
+    "form-h.c:iopf_queue_add_device/swap/7": _NEW,
+    "form-j.c:iopf_group_alloc/swap/6": _NEW,
+    "form-j.c:iopf_group_alloc/list/7": (
+        "equivalent: unspecified", "in which order removal answers what is pending is free"),
+    "form-j.c:iopf_queue_add_device/cross/6": (
+        "equivalent: unspecified", "in which order two locks are dropped is free"),
+    "form-j.c:iopf_queue_add_device/order/2": (
+        "equivalent: lock", "D.fault_param is written under D.lock, which is held"),
+    "form-j.c:iopf_queue_remove_device/order/1": (
+        "equivalent: lock", "D.fault_param is written under D.lock, which is held"),
+    "form-j.c:iopf_queue_remove_device/swap/4": (
+        "equivalent: unseen", "both in one section of F.lock; page_response must not call back, and does not see the list"),
 }

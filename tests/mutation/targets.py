@@ -37,7 +37,7 @@ FILES = ("io-pgfault.c", "attach.c", "iommu-sva.c", "iommu-sva-mm.c", "form-g.c"
 CPU, BUDGET, MEMORY = 10, 5.0, 6 << 30
 #: Seconds of the clock after which a process is taken for one that sleeps for ever. CPU ends every other one.
 PATIENCE = 600
-HUNG = "it never came back"
+HUNG = "it never came back, or took all memory"
 
 
 def path_of(file):
@@ -241,10 +241,11 @@ def judge(library, scenarios, base, thorough=False, stop=True):
             drivers = "driver", name, broken
         if verdict != was[0] and verdict not in ("pass", "fail"):
             less.append(f"{name}: {verdict}")
+    if lines and lines[-1][0] == "error" and not lines[-1][1].startswith("MemoryError"):
+        return drivers or ("lives", None, [*less, lines[-1][1]])  # whatever that was, it is no verdict
     if not back or lines and lines[-1][0] == "error":
         last = next((line[1] for line in reversed(lines) if line[0] == "begin"), None)
-        why = lines[-1][1] if lines and lines[-1][0] == "error" else HUNG
-        return "killed", last, [why]
+        return "killed", last, [HUNG]
     return drivers or ("lives", None, less)
 
 
