@@ -45,8 +45,6 @@ REASONS: dict[str, tuple[str, str]] = {
         "equivalent: unseen", "in one section of F.lock; removal, which alone could see the group, does not look at its count"),
     "form-g.c:iommu_report_device_fault/swap/9": (
         "equivalent: unspecified", "whether the message or the answer comes first; both read the caller's own event"),
-    "form-g.c:iopf_queue_flush_dev/order/2": (
-        "equivalent: lock", "the driver keeps the device on its queue; and READ_ONCE() orders what hangs on its address"),
     "form-g.c:iopf_queue_add_device/cross/4": _NEW,
     "form-h.c:iopf_group_alloc/swap/6": _NEW,
     "form-h.c:iopf_group_alloc/list/7": (

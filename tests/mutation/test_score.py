@@ -118,6 +118,25 @@ def test_every_argument_for_equivalence_is_about_a_mutant_that_there_is():
     assert all(kind.startswith("equivalent: ") and proof for kind, proof in score.REASONS.values())
 
 
+def test_an_argument_for_what_is_found_is_refused(tmp_path):
+    """A wrong argument would hide a hole for good: the command says so, and fails."""
+    name = next(iter(score.REASONS))
+    found = tmp_path / "rows"
+    for outcome, code in ("killed", 1), ("lives", 0):
+        found.write_text(json.dumps({"id": name, "file": "io-pgfault.c", "function": "f", "operator": "key", "what": "",
+                                     "outcome": outcome, "by": "library", "where": "", "how": ""}))
+        done = subprocess.run([sys.executable, str(HERE / "score.py"), "--from-rows", str(found)], capture_output=True,
+                              text=True)
+        assert code == done.returncode and (name in done.stderr) == bool(code), done.stderr
+
+
+@pytest.mark.long
+def test_no_argument_is_wrong():
+    """Every mutant that is argued to be equivalent is explored, by the library and the suite, and lives."""
+    rows = rows_of("--suite", "--no-why", *(part for name in score.REASONS for part in ("--mutant", name)))
+    assert set(score.REASONS) == set(rows)
+
+
 @pytest.mark.long
 def test_no_mutant_lives_that_was_found_when_the_record_was_made():
     """The whole score of the library again, over every tenth mutant."""
