@@ -110,6 +110,9 @@ def _run_side(rows, by_id, most, home, took):
     import native_mutants
 
     builder = native_mutants.Builder(home / "native")
+    unchanged = native_mutants.test_run_side(builder.with_core("unchanged", "", ""))
+    if unchanged[0] != "passes":
+        raise RuntimeError(f"the run side's tests do not pass on the unchanged core: {' '.join(unchanged)}")
     for number, row in enumerate(rows[::max(1, len(rows) // most)][:most]):
         mutant = by_id[row["id"]]
         path = builder.with_core(str(number), mutant.file, mutant.edit.apply(targets.text_of(mutant.file)))
