@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import core_scenarios as sc
 import mutants
 import pytest
-from mutants import FAULT, SVA, mutant, without
+from mutants import FAULT, SVA, mutant
+from test_random_scenarios import random_scenario
 
 from iopf import scenarios
-from iopf.explore import Scenario, explore, library
+from iopf.explore import Scenario, explore, library, search
 from iopf.explore.loader import load
 
 
@@ -295,3 +296,28 @@ def test_a_core_whose_every_code_is_success_fails_wherever_another_one_is_due(co
         assert (ours != other) == ("wrong-code" in {failure.kind for failure in results[1].failures}), (name, results)
         differing |= {name} if ours != other else set()
     assert {"refusal", "remove-held-group", "remove-oom-group", "bad-setup-partial"} <= differing
+
+
+#: Cores whose failures depend on the order of calls, answers, groups and discards.
+ORDERED = ("iopf", "no-memory-answers-behind-the-unlock", "discard-discards-nothing", "partials-left-behind", "flush-waits-for-nothing")
+
+
+@pytest.mark.parametrize("name", ORDERED)
+def test_orders_that_are_left_out_would_say_nothing_else(cores, name, monkeypatch):
+    """What the monitors are taken to compare is all that they compare: with every order judged the failures are the same."""
+    monkeypatch.setitem(search.POINTS, "orders", "XP_O_ALL_ORDERS")
+    compared = 0
+    for number in range(20):
+        subject = random_scenario(number)
+        reduced, every = (
+            explore(subject, core=cores.get(name, name), strategy="dpor", points=points, estimate=False, shrink=False,
+                    all_failures=True, max_executions=400)
+            for points in ((), ("orders",))
+        )
+        if any("orders" in (result.why or "") for result in (reduced, every)):
+            continue
+        assert {(failure.kind, failure.contract) for failure in reduced.failures} == {
+            (failure.kind, failure.contract) for failure in every.failures
+        }, (subject, reduced, every)
+        compared += 1
+    assert compared >= 12
