@@ -238,13 +238,6 @@ static const char *wrong_with(const struct token *t, const struct call *c, int *
 		return "the answer of a group from before removal went to a request from after it";
 	if (c->expected && c->expected != c->number)
 		return "the answer is to another request than the group's owner gave it for";
-	if (given && c->result && c->code == IOMMU_PAGE_RESP_SUCCESS && t->resolved < 0)
-		return "a work answers SUCCESS, and has looked into no address space";
-	if (given && t->fault_in == IOMMU_PAGE_RESP_SUCCESS && t->members && t->tried < t->members &&
-	    core->facts.group_handlers)
-		return "a page of the group was not looked for in its address space";
-	if (given && t->fault_in != NOT_TRIED && (u32)t->fault_in != c->code)
-		return "the answer is not what the address space says of the group's pages";
 	if (c->by == BY_REPORT && c->report != c->number)
 		return "report answered another request than its own";
 	*kind = XP_K_DOUBLE_RESPONSE;
@@ -254,6 +247,13 @@ static const char *wrong_with(const struct token *t, const struct call *c, int *
 	if (is_late(t, c))
 		return "the answer came when removal was over";
 	*kind = XP_K_WRONG_CODE;
+	if (given && c->result && c->code == IOMMU_PAGE_RESP_SUCCESS && t->resolved < 0)
+		return "a work answers SUCCESS, and has looked into no address space";
+	if (given && t->fault_in == IOMMU_PAGE_RESP_SUCCESS && t->members && t->tried < t->members &&
+	    core->facts.group_handlers)
+		return "a page of the group was not looked for in its address space";
+	if (given && t->fault_in != NOT_TRIED && (u32)t->fault_in != c->code)
+		return "the answer is not what the address space says of the group's pages";
 	return wrong_with_code(t, c);
 }
 

@@ -32,19 +32,19 @@ BUGS = (
     (mutants.mutant("null-queue-freed", mutants.FAULT, None, "bad-access", (
         "	if (!queue)\n		return;\n\n	while", "	while",
     )), {"no-queue"}),
-    (mutants.mutant("every-page-resolves", MM, None, "wrong-response", (
+    (mutants.mutant("every-page-resolves", MM, None, "wrong-code", (
         "code = IOMMU_PAGE_RESP_INVALID;", "code = IOMMU_PAGE_RESP_SUCCESS;",
     )), {"exit-work", "unmap-work", "protect-work", "exit-report", "bind-exited"}),
-    (mutants.mutant("space-not-looked-at", MM, None, "wrong-response", (
+    (mutants.mutant("space-not-looked-at", MM, None, "wrong-code", (
         "	if (!mmget_not_zero(mm))", "	return IOMMU_PAGE_RESP_SUCCESS;\n	if (!mmget_not_zero(mm))",
     )), {"unmap-work", "protect-work"}),
-    (mutants.mutant("exiting-space-used", MM, None, {"refcount", "use-after-free", "wrong-response"}, (
+    (mutants.mutant("exiting-space-used", MM, None, {"refcount", "use-after-free", "wrong-code"}, (
         "	if (!mmget_not_zero(mm))\n		return code;\n", "	mmget_not_zero(mm);\n",
     )), {"exit-work", "exit-report"}),
     (mutants.mutant("space-kept", MM, None, "leak", ("	mmput(mm);\n", "")), {"exit-work", "unmap-work", "unbind-work"}),
     (mutants.mutant("looked-up-without-the-lock", MM, None, "warn", ("	mmap_read_lock(mm);\n", "")), {"unmap-work"}),
     (mutants.mutant("mmap-lock-kept", MM, None, "warn", ("	mmap_read_unlock(mm);\n", "")), {"unmap-work"}),
-    (mutants.mutant("first-page-is-enough", mutants.SVA, None, "wrong-response", (
+    (mutants.mutant("first-page-is-enough", mutants.SVA, None, "wrong-code", (
         "		if (code != IOMMU_PAGE_RESP_SUCCESS)\n			break;\n", "		break;\n",
     )), {"exit-work"}),
     (mutants.mutant("space-used-behind-its-group", mutants.SVA, None, "use-after-free", (

@@ -48,17 +48,18 @@ LATE = (
 #: Where the scenario library shows them.
 SHOWN = {
     "answer-behind-the-unlock": {
-        "free-queue-held", "group-remove", "move-held-answer", "move-late-answer", "nine-keys-remove", "no-workers",
-        "readd-late-response", "remove-device-gone", "remove-held-group", "remove-late-partials", "remove-late-report",
-        "remove-linked-group", "remove-queued-work", "remove-running-work",
+        "free-queue-held", "group-remove", "move-held-answer", "move-late-answer", "nine-keys-remove", "no-workers", "oom-remove",
+        "readd-late-response", "refusal-remove", "remove-device-gone", "remove-held-group", "remove-late-partials",
+        "remove-late-report", "remove-linked-group", "remove-queued-work", "remove-running-work",
     },
     "queue-cleared-behind-the-unlock": {
-        "nine-keys-remove", "no-workers", "readd-late-response", "remove-late-partials", "remove-late-report",
-        "remove-linked-group",
+        "free-queue-report", "nine-keys-remove", "no-workers", "oom-flush", "oom-free-queue", "oom-remove",
+        "readd-late-response", "refusal-remove", "remove-late-partials", "remove-late-report", "remove-linked-group",
+        "remove-oom-group",
     },
 }
 #: Scenarios in every execution of which the driver does what none may do.
-BROKEN = {"remove-wrong-queue"}
+BROKEN = {"drop-remove", "remove-wrong-queue"}
 
 
 @pytest.fixture(scope="module")
