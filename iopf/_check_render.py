@@ -17,7 +17,8 @@ SHORT = {
     "leak": "leak", "data-race": "race", "refcount": "refcnt", "rcu": "rcu", "deadlock": "deadlk",
     "livelock": "livelk", "lock-order": "lockord", "stack-overflow": "stack", "lost-response": "lost",
     "double-response": "double", "wrong-response": "wrong", "late-response": "late",
-    "unexpected-return": "return", "warn": "warn",
+    "wrong-code": "code", "wrong-group": "group", "under-lock": "inlock", "unexpected-return": "return",
+    "wrong-count": "count", "missing-warn": "nowarn", "warn": "warn",
 }
 
 GREEN, RED, YELLOW, DIM, BOLD, PLAIN = "\033[32m", "\033[31m", "\033[33m", "\033[2m", "\033[1m", "\033[0m"

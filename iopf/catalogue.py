@@ -188,6 +188,18 @@ CATALOGUE: tuple[Defect, ...] = (
     Defect("v7.2: answered twice", "v7.2", "answered-twice", "double-response", "", BROKEN, DERIVED,
            "A response does not look whether the group is pending: what two owners say goes to the device twice. Up to"
            " v6.14 the second one did nothing."),
+    # what belongs to nobody
+    *_each("no page request", ("void-response", "v6.9", "v6.12", "v6.14", "v7.2"), "no-page-request", WRONG,
+           "no page request", KEPT, DERIVED,
+           "The type of a fault is not looked at: one that is no page request is made a group, and answered. (No driver of"
+           " these releases sends another.)"),
+    *_each("answered without a queue", ("locking", "lkml-v8", "refcount"), "move-held-answer", "late-response", "", KEPT,
+           DERIVED,
+           "Removal refuses while a group is out, and freeing the queue does not listen: the owner's answer goes to the"
+           " device when its queue is gone.", fixed_by="remove-void"),
+    Defect("v5.14: the process that has the PASID now", "v5.14", "pasid-reused", WRONG, "address space", BROKEN,
+           "the driver's duty by its documentation",
+           "Unbound and bound to another process, the PASID leads the work to that one's pages.", "locking"),
     # the queue
     *_each("queue gone under report", ("lkml-v8", "refcount", "remove-void", "track-group", "void-response", "v6.9", "v6.12",
            "v6.14", "v7.2"), "free-queue-report", UAF, "queue#1", BROKEN, DERIVED,

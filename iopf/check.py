@@ -40,7 +40,7 @@ BUDGET = 20.0
 PATIENCE = 30.0
 
 ENDED = "the process that explored it ended: the core called something that it must not"
-HUNG = "it never came back: the core loops without touching memory"
+HUNG = "it never came back: the core loops, and nothing can interrupt it"
 LEFT_OUT = "left out: this core did not come back before"
 
 #: How long a signal waits while nothing comes, in seconds.

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ._hints import unknown
-from .explore import Scenario
+from .explore import Device, Queue, Scenario, Space
 from .explore.library import register
 
 __all__ = ["LibraryScenario", "all_scenarios", "build", "get", "names"]
@@ -31,6 +31,8 @@ RECEPTION = "broken for the kernel's forms: reception goes on while remove runs"
 NOT_DRAINED = "broken for the kernel's forms: detached with faults in flight"
 DEVICE_GONE = "broken for the kernel's forms: the device goes while its works run"
 TWICE_REMOVED = "broken: the device is removed by two at once"
+WRONG_QUEUE = "broken: the device is removed from a queue that it is not on"
+DROPPED = "broken: the handler does not answer"
 TWICE_ANSWERED = "broken for forms that do not look whether a group is pending: its owner answers it twice"
 
 
@@ -526,3 +528,609 @@ def _(s: Scenario) -> None:
     dev = s.device(queue, handler="sva", pasid=1)
     s.task("irq").report(dev, grpid=1, pasid=1)
     s.task("vfio").detach(dev, pasid=1)
+
+
+# --- one call beside each other ---
+
+
+@_entry(
+    "flush-then-detach",
+    "the order that unbinding a PASID asks for",
+    "report has queued the group's work and returned",
+    "flush waits for the work, which answers and lets go of the handler",
+    "the PASID is detached: nobody has it any more",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="sva", pasid=1)
+    s.setup.report(dev, grpid=1, pasid=1)
+    s.task("driver").flush(dev).detach(dev, pasid=1)
+
+
+@_entry(
+    "remove-add",
+    "a device leaves its queue while another one comes, and is added again itself",
+    "one device is on the queue, with a partial request stored",
+    "unplug removes it: what is stored goes, and the device from the queue's list",
+    "another device is added to the same list, and the first one, too: -EBUSY while it is there, 0 afterwards",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="sva", pasid=1)
+    other = s.device(None, handler="sva", pasid=1)
+    s.setup.report_partial(dev, grpid=1, pasid=1)
+    s.task("unplug").remove(queue, dev)
+    s.task("plug").add(queue, other).add(queue, dev)
+
+
+@_entry(
+    "remove-two-devices",
+    "two devices leave one queue at the same time, beside an overflow",
+    "both have a partial request stored",
+    "each is removed by its own driver: what is stored for it goes with it",
+    "the overflow path walks the queue's devices",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    one = s.device(queue, handler="sva", pasid=1)
+    two = s.device(queue, handler="sva", pasid=1)
+    s.setup.report_partial(one, grpid=1, pasid=1).report_partial(two, grpid=1, pasid=1)
+    s.task("driver 1").remove(queue, one)
+    s.task("driver 2").remove(queue, two)
+    s.task("overflow").discard_partial(queue)
+
+
+@_entry(
+    "nine-keys-remove",
+    "the ninth index of partial requests beside removal",
+    "eight groups have begun, each with a partial request: the index of what is stored is full",
+    "a ninth begins: the index grows, with memory that was allocated outside of the lock",
+    "removal takes all that is stored",
+    contract=RECEPTION,
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="sva", pasid=1)
+    for grpid in range(8):
+        s.setup.report_partial(dev, grpid=grpid, pasid=1)
+    s.task("irq").report_partial(dev, grpid=8, pasid=1).report(dev, grpid=3, pasid=1, addr=0x2000)
+    s.task("driver").remove(queue, dev)
+
+
+@_entry(
+    "nine-keys-oom",
+    "the index of partial requests finds no memory to grow",
+    "eight groups have begun, and the index of what is stored is full",
+    "a ninth begins, and there is no memory for a larger index: the old one has to do",
+    "an overflow drops what is stored, or the ninth group is completed: with its two pages",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="sva", pasid=1)
+    for grpid in range(8):
+        s.setup.report_partial(dev, grpid=grpid, pasid=1)
+    irq = s.task("irq").fail_next_alloc(2).report_partial(dev, grpid=8, pasid=1)
+    irq.report(dev, grpid=8, pasid=1, addr=0x2000)
+    s.task("overflow").discard_partial(queue)
+
+
+@_entry(
+    "free-queue-two-devices",
+    "the queue is freed with two devices on it",
+    "each device has a group whose work is queued",
+    "the driver frees the queue: both are removed and answered, and the works drained",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    for grpid in (1, 2):
+        dev = s.device(queue, handler="sva", pasid=1)
+        s.setup.report(dev, grpid=grpid, pasid=1)
+    s.task("driver").free_queue(queue)
+
+
+@_entry(
+    "add-two-queues",
+    "two queues add one device",
+    "two drivers find the device on no queue",
+    "one adds it to its queue, the other is told -EBUSY",
+    "the one that has it removes it again",
+)
+def _(s: Scenario) -> None:
+    one, two = s.queue(), s.queue()
+    dev = s.device(None, handler="sva", pasid=1)
+    s.task("one").add(one, dev)
+    s.task("two").add(two, dev)
+    s.teardown.report(dev, grpid=1, pasid=1)
+
+
+@_entry(
+    "remove-wrong-queue",
+    "the device is removed from its queue, and from another one",
+    "the driver removes the device from the queue that it is on",
+    "somebody else removes it from a queue that it is not on: a WARN, and nothing is touched",
+    contract=WRONG_QUEUE,
+)
+def _(s: Scenario) -> None:
+    queue, other = s.queue(), s.queue()
+    dev = s.device(queue, handler="sva", pasid=1)
+    s.setup.report(dev, grpid=1, pasid=1)
+    s.task("driver").remove(queue, dev)
+    s.task("other").remove(other, dev)
+
+
+@_entry(
+    "replace-detach",
+    "a PASID's handler is replaced while it is detached",
+    "one driver exchanges the handler of a PASID, another one detaches it",
+    "there is nothing to replace any more (-EINVAL), or it is the new one that goes: each is let go of once",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="sva", pasid=1)
+    s.task("vfio").replace(dev, handler="refuse", pasid=1)
+    s.task("unbind").detach(dev, pasid=1)
+
+
+@_entry(
+    "replace-report",
+    "a PASID's handler is replaced while a report runs",
+    "report has found the handler that the fault belongs to",
+    "the handler is replaced: what report found is let go of",
+    "report calls the handler: what it found is still there",
+    contract=NOT_DRAINED,
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="sva", pasid=1)
+    s.task("irq").report(dev, grpid=1, pasid=1)
+    s.task("vfio").replace(dev, handler="inline", pasid=1)
+
+
+@_entry(
+    "group-detach",
+    "two devices of one iommu group share what a PASID is attached to",
+    "the PASID was attached by way of one device",
+    "the other device reports a fault of that PASID: it has the same handler",
+    "the PASID is detached by way of the first device while the report runs",
+    contract=NOT_DRAINED,
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="sva", pasid=1)
+    other = s.device(queue, handler=None, group=dev)
+    s.task("irq").report(other, grpid=1, pasid=1)
+    s.task("vfio").detach(dev, pasid=1)
+
+
+@_entry(
+    "group-remove",
+    "two devices of one iommu group, and one leaves",
+    "both devices have a group out under the same index and PASID",
+    "one is flushed and removed: the other one's request is none of its",
+    "the owner answers both: one of them comes too late",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="held", pasid=1)
+    other = s.device(queue, handler=None, group=dev)
+    s.setup.report(dev, grpid=1, pasid=1).report(other, grpid=1, pasid=1)
+    s.task("owner").respond(dev, grpid=1, pasid=1).respond(other, grpid=1, pasid=1)
+    s.task("driver").flush(dev).remove(queue, dev)
+
+
+@_entry(
+    "move-late-answer",
+    "a device moves to another queue while an answer is on its way",
+    "report has queued the group's work on the first queue",
+    "the driver removes the device, which answers, and adds it to another queue",
+    "the device uses the same index for a new request, whose work is on the other queue",
+    "the work of the first group answers: the new request has an answer of its own",
+    contract=NO_FLUSH,
+)
+def _(s: Scenario) -> None:
+    queue, other = s.queue(), s.queue()
+    dev = s.device(queue, handler="sva", pasid=1)
+    s.setup.report(dev, grpid=1, pasid=1)
+    s.task("driver").remove(queue, dev).add(other, dev).report(dev, grpid=1, pasid=1)
+
+
+@_entry(
+    "move-held-answer",
+    "a device moves to another queue, and its first queue is freed, with a group still out",
+    "the handler keeps a group",
+    "the driver flushes, removes the device, frees the queue, and adds the device to another one",
+    "the owner answers: what it holds has no queue any more, and the device must not hear of it",
+)
+def _(s: Scenario) -> None:
+    queue, other = s.queue(), s.queue()
+    dev = s.device(queue, handler="held", pasid=1)
+    s.setup.report(dev, grpid=1, pasid=1)
+    s.task("owner").respond(dev, grpid=1, pasid=1)
+    s.task("driver").flush(dev).remove(queue, dev).free_queue(queue).add(other, dev)
+
+
+@_entry(
+    "unknown-pasid-remove",
+    "a fault of a PASID that nobody attached, beside removal",
+    "the device has a handler for one PASID, and a partial request of another one comes",
+    "the last request of that PASID comes: nobody resolves it, and it is answered INVALID, once",
+    "the driver removes the device meanwhile",
+    contract=RECEPTION,
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="sva", pasid=1)
+    irq = s.task("irq")
+    irq.report_partial(dev, grpid=1, pasid=2).report(dev, grpid=1, pasid=2, addr=0x2000)
+    s.task("driver").remove(queue, dev)
+
+
+@_entry(
+    "drop-remove",
+    "a handler frees its group unanswered, beside removal",
+    "report makes the group pending and calls the handler",
+    "the handler frees the group and has not answered: a WARN and INVALID, unless removal has answered it",
+    contract=DROPPED,
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="drop", pasid=1)
+    s.task("irq").report(dev, grpid=1, pasid=1)
+    s.task("driver").remove(queue, dev)
+
+
+@_entry(
+    "partial-order",
+    "the pages of a group, in the order of arrival",
+    "three partial requests of one group are stored, and one of another group between them",
+    "the last one completes the group of four: in the order in which they came",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="sva", pasid=1)
+    irq = s.task("irq")
+    irq.report_partial(dev, grpid=1, pasid=1, addr=0x1000).report_partial(dev, grpid=2, pasid=1, addr=0x8000)
+    irq.report_partial(dev, grpid=1, pasid=1, addr=0x2000).report_partial(dev, grpid=1, pasid=1, addr=0x3000)
+    irq.report(dev, grpid=1, pasid=1, addr=0x4000).report(dev, grpid=2, pasid=1, addr=0x9000)
+
+
+@_entry(
+    "discard-completed",
+    "an overflow drops what is stored, and the last request comes after it",
+    "a partial request is stored, and dropped by the overflow path",
+    "the last one comes: its group has one page; the index is used again for a group of two",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="inline", pasid=1)
+    irq = s.task("irq")
+    irq.report_partial(dev, grpid=1, pasid=1).discard_partial(queue).report(dev, grpid=1, pasid=1, addr=0x2000)
+    irq.report_partial(dev, grpid=1, pasid=1, addr=0x3000).report(dev, grpid=1, pasid=1, addr=0x4000)
+
+
+# --- out of memory, at each allocation ---
+
+
+@_entry(
+    "oom-remove",
+    "every allocation of report may fail, beside removal",
+    "a partial request finds no memory: -ENOMEM, and nobody answers it",
+    "its last one finds none: what is stored goes, and the device gets FAILURE",
+    "removal answers, if it comes before",
+    contract=RECEPTION,
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="inline", pasid=1)
+    s.alloc_may_fail()
+    s.task("irq").report_partial(dev, grpid=1, pasid=1).report(dev, grpid=1, pasid=1, addr=0x2000)
+    s.task("driver").remove(queue, dev)
+
+
+@_entry(
+    "oom-discard",
+    "every allocation of report may fail, beside an overflow",
+    "a partial request is stored, or finds no memory; so does the last one",
+    "the overflow path drops what is stored",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="sva", pasid=1)
+    s.alloc_may_fail()
+    s.task("irq").report_partial(dev, grpid=1, pasid=1).report(dev, grpid=1, pasid=1, addr=0x2000)
+    s.task("overflow").discard_partial(queue)
+
+
+@_entry(
+    "oom-detach",
+    "a last request without memory, beside a detach",
+    "report has found the handler, and finds no memory for a group: it lets go of the handler",
+    "the PASID is detached",
+    contract=NOT_DRAINED,
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="sva", pasid=1)
+    s.setup.report_partial(dev, grpid=1, pasid=1)
+    s.task("irq").fail_next_alloc().report(dev, grpid=1, pasid=1, addr=0x2000)
+    s.task("vfio").detach(dev, pasid=1)
+
+
+@_entry(
+    "oom-free-queue",
+    "a last request without memory, beside the end of its queue",
+    "report finds no memory for a group, and answers FAILURE",
+    "the driver frees the queue: the request is answered INVALID when it came too late",
+    contract=RECEPTION,
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="sva", pasid=1)
+    s.task("irq").fail_next_alloc().report(dev, grpid=1, pasid=1)
+    s.task("driver").free_queue(queue)
+
+
+@_entry(
+    "oom-flush",
+    "a request without memory beside flush, and then removal",
+    "a work is queued",
+    "the next request finds no memory: FAILURE, and the pages of its group go",
+    "the driver flushes; reception is over, and it removes the device",
+    contract=RECEPTION,
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="sva", pasid=1)
+    s.setup.report_partial(dev, grpid=1, pasid=1)
+    s.task("irq").fail_next_alloc().report(dev, grpid=1, pasid=1, addr=0x2000)
+    s.task("driver").flush(dev).remove(queue, dev)
+
+
+@_entry(
+    "oom-add",
+    "adding a device finds no memory",
+    "the driver adds the device, and there is no memory: -ENOMEM, and nothing has changed",
+    "it tries again, beside another device that is added to the same queue",
+    "the device reports",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(None, handler="sva", pasid=1)
+    other = s.device(None, handler="sva", pasid=1)
+    s.task("driver").fail_next_alloc().add(queue, dev).add(queue, dev).report(dev, grpid=1, pasid=1)
+    s.task("other").add(queue, other)
+
+
+# --- address spaces: the process exits, unmaps, and its PASID is used again ---
+
+
+def _bound(s: Scenario) -> tuple[Queue, Device, Space]:
+    """A device that a process is bound to, which has mapped one page."""
+    queue, space = s.queue(), s.space()
+    s.setup.map(space, 0x1000, 0x1000, "r")
+    return queue, s.device(queue, handler="sva", pasid=1, space=space), space
+
+
+@_entry(
+    "exit-work",
+    "the process exits while a work faults its pages in",
+    "report has queued the work of a group of two pages",
+    "the process exits: what it has mapped goes with the last who uses it",
+    "the work finds the space gone, between its pages, or not yet: INVALID or SUCCESS, and one answer",
+)
+def _(s: Scenario) -> None:
+    _, dev, space = _bound(s)
+    s.setup.report_partial(dev, grpid=1, pasid=1).report(dev, grpid=1, pasid=1, addr=0x1800)
+    s.task("process").exit(space)
+
+
+@_entry(
+    "unmap-work",
+    "the process unmaps a page while a work faults it in",
+    "report has queued the work",
+    "the process unmaps the page, and maps another one",
+    "the work finds the page, or does not: SUCCESS or INVALID",
+)
+def _(s: Scenario) -> None:
+    _, dev, space = _bound(s)
+    s.setup.report(dev, grpid=1, pasid=1)
+    s.task("process").unmap(space, 0x1000, 0x1000).map(space, 0x2000, 0x1000, "rw")
+
+
+@_entry(
+    "protect-work",
+    "a page may be read and not written",
+    "the device wants to write to a page that may be read: INVALID",
+    "the process maps it anew, for writing",
+    "the device wants to write to it again: SUCCESS if it comes behind",
+)
+def _(s: Scenario) -> None:
+    _, dev, space = _bound(s)
+    s.setup.report(dev, grpid=1, pasid=1).report(dev, grpid=2, pasid=1, perm="w")
+    s.task("process").map(space, 0x1000, 0x1000, "rw")
+
+
+@_entry(
+    "exit-report",
+    "the process exits beside a report",
+    "the interrupt thread reports a page of the process",
+    "the process exits",
+    "the work, if it runs behind, finds nothing to fault in: INVALID",
+)
+def _(s: Scenario) -> None:
+    _, dev, space = _bound(s)
+    s.task("irq").report(dev, grpid=1, pasid=1)
+    s.task("process").exit(space)
+
+
+@_entry(
+    "unbind-work",
+    "the process is unbound and exits while a work resolves against its space",
+    "report has queued the work",
+    "the PASID is unbound without a flush, and the process exits: nobody but the work's group knows the space any more",
+    "the work looks the page up: what it looks into is still there",
+    contract=NOT_DRAINED,
+)
+def _(s: Scenario) -> None:
+    _, dev, space = _bound(s)
+    s.setup.report(dev, grpid=1, pasid=1)
+    s.task("driver").unbind(dev, 1).exit(space)
+
+
+@_entry(
+    "unbind-report",
+    "the process is unbound and exits while a report runs",
+    "report has found whom the PASID is bound to",
+    "the PASID is unbound, and the process exits",
+    "report hands the group over: its work finds the space that it was for, and that it is no more",
+    contract=NOT_DRAINED,
+)
+def _(s: Scenario) -> None:
+    _, dev, space = _bound(s)
+    s.task("irq").report(dev, grpid=1, pasid=1)
+    s.task("driver").unbind(dev, 1).exit(space)
+
+
+@_entry(
+    "flush-unbind-exit",
+    "the order that unbinding a process asks for",
+    "report has queued the work",
+    "flush waits for the work; then the PASID is unbound, and the process exits",
+    "nobody knows the space any more, and nobody used it too late",
+)
+def _(s: Scenario) -> None:
+    _, dev, space = _bound(s)
+    s.setup.report(dev, grpid=1, pasid=1)
+    s.task("driver").flush(dev).unbind(dev, 1).exit(space)
+
+
+@_entry(
+    "pasid-reused",
+    "a PASID goes to another process between report and work",
+    "report has queued the work for a page of the first process",
+    "the PASID is unbound, and bound to another process, which has mapped the page",
+    "the work looks the page up in the space of the first process: not in the other one's",
+    contract=NOT_DRAINED,
+)
+def _(s: Scenario) -> None:
+    _, dev, _ = _bound(s)
+    other = s.space()
+    s.setup.map(other, 0x1000, 0x1000, "rw").report(dev, grpid=1, pasid=1, perm="w")
+    s.task("driver").unbind(dev, 1).bind(dev, other, 1)
+
+
+@_entry(
+    "bind-exited",
+    "a process is bound while it exits",
+    "one task binds the process to another PASID: -ESRCH when it has exited",
+    "the process exits",
+    "a request of the new PASID is answered, whatever came first",
+)
+def _(s: Scenario) -> None:
+    _, dev, space = _bound(s)
+    s.task("binder").bind(dev, space, 2).report(dev, grpid=1, pasid=2)
+    s.task("process").exit(space)
+
+
+# --- what reaches report that it must not hand over ---
+
+
+@_entry(
+    "no-handler",
+    "the domain of a PASID has no handler",
+    "a domain is attached that resolves no faults, and a partial request of its PASID comes",
+    "the last one comes: answered INVALID",
+    "a domain with a handler replaces it: the index is used again, for a group of one page",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler=None, pasid=1)
+    irq = s.task("irq")
+    irq.report_partial(dev, grpid=1, pasid=1).report(dev, grpid=1, pasid=1, addr=0x2000)
+    irq.replace(dev, handler="sva", pasid=1).report(dev, grpid=1, pasid=1, addr=0x3000)
+
+
+@_entry(
+    "nested-table",
+    "the guest owns the PASID table",
+    "a nested domain is attached without a PASID, for all that are in the guest's table",
+    "a fault of a PASID that the host does not know is its",
+    "the domain is replaced while the report runs",
+    contract=NOT_DRAINED,
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="sva", nested=True, user_pasid_table=True)
+    s.task("irq").report(dev, grpid=1, pasid=7)
+    s.task("vfio").replace(dev, handler="inline", nested=True)
+
+
+@_entry(
+    "table-not-nested",
+    "the guest owns the PASID table, and the domain is not nested",
+    "what is attached without a PASID is for requests without one",
+    "a fault of a PASID that nobody attached is answered INVALID",
+    "one without a PASID has a handler",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="inline", user_pasid_table=True)
+    s.task("irq").report(dev, grpid=1, pasid=7).report(dev, grpid=2)
+
+
+@_entry(
+    "no-page-request",
+    "a fault that is no page request",
+    "the driver reports a fault of another type: -EOPNOTSUPP, nothing is stored, and nobody answers",
+    "a page request of the same index comes: its group has one page",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="inline", pasid=1)
+    irq = s.task("irq")
+    irq.report(dev, grpid=1, pasid=1, type="other").report(dev, grpid=1, pasid=1, addr=0x2000)
+
+
+@_entry(
+    "raw-flags",
+    "a PASID that is not valid is only a number",
+    "a partial request has a PASID whose flag says that there is none; its last one has another number there",
+    "they are one group, of requests without a PASID",
+    "the answer repeats the last one's number as it came",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="inline")
+    s.setup.attach(dev, handler="refuse", pasid=2)
+    irq = s.task("irq")
+    irq.report(dev, grpid=1, pasid=1, flags=0).report(dev, grpid=1, pasid=2, flags=2, addr=0x2000)
+
+
+# --- queues ---
+
+
+@_entry(
+    "no-queue",
+    "a queue that never was is freed",
+    "the driver's probe failed before it had a queue: it frees NULL",
+    "another queue, with a work pending, is not touched",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="sva", pasid=1)
+    s.setup.report(dev, grpid=1, pasid=1)
+    s.task("probe").free_queue(None)
+
+
+@_entry(
+    "no-workers",
+    "a queue without workers",
+    "report queues the work; whoever comes first runs it: the task that reported, or the driver's flush",
+    "the driver removes the device",
+    contract=RECEPTION,
+)
+def _(s: Scenario) -> None:
+    queue = s.queue(workers=0)
+    dev = s.device(queue, handler="sva", pasid=1)
+    s.task("irq").report(dev, grpid=1, pasid=1)
+    s.task("driver").flush(dev).remove(queue, dev)

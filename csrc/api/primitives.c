@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The primitives one by one; the programs with threads of their own are in primitive_races.c. */
 #include <linux/iommu.h>
+#include <membarrier.h>
 #include <pthread.h>
 #include <runtime.h>
 #include <string.h>
@@ -36,6 +37,11 @@ size_t iopf_prim_warnings(struct iopf_prim_warning *warnings, size_t max)
 
 	warn_for_each(note_warning, &found);
 	return found.n;
+}
+
+unsigned long iopf_prim_barriers(void)
+{
+	return membarrier_calls();
 }
 
 unsigned long iopf_prim_warn_total(void)

@@ -48,6 +48,9 @@ void iopf_prim_dev_warn_ratelimited(const char *dev, int site, int number);
 void iopf_prim_clock_set(uint64_t now_ns);
 uint64_t iopf_prim_clock_now(void);
 
+/* How often the calling thread has made every thread of the process pass a barrier. */
+unsigned long iopf_prim_barriers(void);
+
 /* --- refcount_t --- */
 
 struct iopf_prim_refcount;
@@ -92,6 +95,20 @@ unsigned long iopf_prim_mutex_newcomers(unsigned int nr_newcomers, unsigned int 
 
 /* The same with new counts that go up and down. How often one was not what it had to be. */
 unsigned long iopf_prim_refcount_newcomers(unsigned int nr_newcomers, unsigned int nr_counts, unsigned int ms);
+
+/*
+ * One thread uses new mutexes, or counts, all the time, each until a newcomer comes: a signal stops the first thread at
+ * whatever instruction it is, and only then the newcomer locks, or gets and puts. It is let go when the newcomer is
+ * through, or waits for it.
+ */
+struct iopf_prim_stops {
+	unsigned long met;	/* rounds in which the newcomer came to its end while the other was stopped */
+	unsigned long waited;	/* rounds in which it did not */
+	unsigned long broken;	/* somebody was not alone inside; a count was not the sum of what was done to it */
+};
+
+void iopf_prim_mutex_stops(unsigned int rounds, struct iopf_prim_stops *result);
+void iopf_prim_refcount_stops(unsigned int rounds, struct iopf_prim_stops *result);
 
 /* --- RCU --- */
 

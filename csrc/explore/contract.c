@@ -5,6 +5,8 @@
  * this execution is nothing that a driver did. So two executions that differ in chance alone are tagged alike, and a
  * failure that is predicted from an order that did not happen is tagged as the one that did.
  */
+#include <string.h>
+
 #include "monitor.h"
 
 /* What the core demands of a driver that calls remove. */
@@ -15,7 +17,7 @@ static void demand_of_remove(int device)
 	for (i = 0; i < nr_tokens; i++) {
 		const struct token *t = &tokens[i];
 
-		if (t->device != device)
+		if (!t->begun || t->device != device)
 			continue;
 		if (demands(IOPF_DEMANDS_QUIET) && !is_over(t))
 			monitor_clauses |= XP_C_RECEPTION;
@@ -34,7 +36,7 @@ static void demand_of_free(int queue)
 	if (queue_states[queue].calls || queue_states[queue].freed || queue_states[queue].freeing)
 		monitor_clauses |= XP_C_FREE_BESIDE;
 	for (i = 0; demands(IOPF_DEMANDS_QUIET) && i < nr_tokens; i++)
-		if ((tokens[i].queues & 2u << queue) && !is_over(&tokens[i]))
+		if (tokens[i].begun && (tokens[i].queues & 2u << queue) && !is_over(&tokens[i]))
 			monitor_clauses |= XP_C_RECEPTION;
 }
 
@@ -46,7 +48,7 @@ static void demand_of_detach(const struct attachment *a)
 	for (i = 0; demands(IOPF_DEMANDS_DRAINED) && i < nr_tokens; i++) {
 		const struct token *t = &tokens[i];
 
-		if (attachment(t->device, scenario.records[t->record].c) == a && (!is_over(t) || !is_answered(t)))
+		if (t->begun && is_resolved_by(t, a) && (!is_over(t) || !is_answered(t)))
 			monitor_clauses |= XP_C_DETACH;
 	}
 }
@@ -59,7 +61,7 @@ static void demand_of_close(int device)
 	if (s->reports || s->queue.running || s->closing > 1)
 		monitor_clauses |= XP_C_DEVICE_GONE;
 	for (i = 0; demands(IOPF_DEMANDS_DEVICE) && i < nr_tokens; i++)
-		if (tokens[i].device == device && (!is_over(&tokens[i]) || !is_answered(&tokens[i])))
+		if (tokens[i].begun && tokens[i].device == device && (!is_over(&tokens[i]) || !is_answered(&tokens[i])))
 			monitor_clauses |= XP_C_DEVICE_GONE;
 }
 
@@ -69,7 +71,7 @@ static struct { u8 number[MAX_DEVICES]; int began; } changing[MAX_TASKS];
 static void device_change_begin(int device, enum change_kind kind, int queue)
 {
 	struct device_state *s = &device_states[device];
-	int task = engine.current->id;
+	int task = monitor_now->task;
 
 	changing[task].number[device] = (u8)variable_begin(&s->queue, kind, queue);
 	changing[task].began = monitor_date;
@@ -85,17 +87,29 @@ static void removed(int device, const struct effect *effect)
 	struct device_state *s = &device_states[device];
 	int i;
 
-	if (effect->possible)
+	if (effect->possible) {
 		s->removed = stamp();
+		s->perhaps_removals++;
+	}
 	if (!effect->certain)
 		return;
 	s->removals++;
 	for (i = 0; i < nr_tokens; i++)
-		if (tokens[i].device == device && (!tokens[i].removal_ended || tokens[i].removal_began <= tokens[i].ended)) {
-			tokens[i].removal_began = changing[engine.current->id].began;
+		if (tokens[i].begun && tokens[i].device == device && (!tokens[i].removal_ended || tokens[i].removal_began <= tokens[i].ended)) {
+			tokens[i].removal_began = changing[monitor_now->task].began;
 			tokens[i].removal_ended = monitor_date;
 			tokens[i].readded |= effect->beside;
 		}
+}
+
+void judge_warn(const struct call *c, bool must, bool may)
+{
+	if (!core->facts.counts_handles)
+		return;
+	if (must && !c->warned)
+		monitor_wrong(XP_K_MISSING_WARN, c->pc, "the caller did what a WARN is for, and none came", 0);
+	else if (!may && c->warned)
+		monitor_wrong(XP_K_WARN, c->pc, "a WARN blames a caller that did nothing wrong", 0);
 }
 
 static bool add_end(struct device_state *s, int change, int result)
@@ -107,21 +121,19 @@ static bool add_end(struct device_state *s, int change, int result)
 	return effect.explained && (!result || result == -EBUSY || (result == -ENOMEM && scenario.may_fail));
 }
 
-void monitor_change_begin(int op, int device, int queue)
+bool judge_change_begin(const struct call *c)
 {
+	int op = c->op, device = c->device, queue = c->queue, i;
 	struct queue_state *q = queue >= 0 ? &queue_states[queue] : NULL;
 	struct device_state *s;
-	int i;
 
-	note(OP_NOTE, 0, NULL, op == XP_REMOVE ? "remove begins" : op == XP_ADD ? "add begins" :
-	     op == XP_CLOSE ? "close" : "free begins", 0);
 	monitor_date++;
 	if (op == XP_FREE_QUEUE) {
 		demand_of_free(queue);
 		q->freeing++;
 		for (i = 0; i < scenario.nr_devices; i++)
 			device_change_begin(i, CHANGE_SWEEP, queue);
-		return;
+		return true;
 	}
 	s = &device_states[device];
 	if (s->closed)
@@ -135,32 +147,32 @@ void monitor_change_begin(int op, int device, int queue)
 	case XP_ADD:
 		s->adding++;
 		for (i = 0; i < nr_tokens; i++)
-			if (tokens[i].device == device && !tokens[i].returned)
+			if (tokens[i].begun && tokens[i].device == device && !tokens[i].returned)
 				tokens[i].readded = true;
 		device_change_begin(device, CHANGE_STORE, queue);
-		return;
+		return true;
 	case XP_REMOVE:
 		if (variable_may_differ(&s->queue, queue))
 			monitor_clauses |= XP_C_NOT_ON_QUEUE;
 		demand_of_remove(device);
 		device_change_begin(device, CHANGE_CLEAR, queue);
-		return;
+		return true;
 	case XP_CLOSE:
 		s->closing++;
 		demand_of_close(device);
-		return;
+		return true;
+	default:
+		return true;
 	}
 }
 
-bool monitor_change_end(int op, int device, int queue, int result)
+bool judge_change_end(const struct call *c)
 {
-	u8 *number = changing[engine.current->id].number;
+	int op = c->op, device = c->device, queue = c->queue, result = c->result, i;
+	u8 *number = changing[monitor_now->task].number;
 	struct device_state *s;
 	struct effect effect;
-	int i;
 
-	note(OP_NOTE, 0, NULL, op == XP_REMOVE ? "remove returns" : op == XP_ADD ? "add returns" :
-	     op == XP_CLOSE ? "closed" : "free returns", (u64)(s64)result);
 	monitor_date++;
 	if (op == XP_FREE_QUEUE) {
 		queue_states[queue].freed = true;
@@ -183,6 +195,7 @@ bool monitor_change_end(int op, int device, int queue, int result)
 		if (!result && !effect.certain)
 			monitor_clauses |= XP_C_NOT_ON_QUEUE;
 		removed(device, &effect);
+		judge_warn(c, !effect.possible, !effect.certain);
 		return true;
 	default:
 		s->closing--;
@@ -191,75 +204,140 @@ bool monitor_change_end(int op, int device, int queue, int result)
 	}
 }
 
-void monitor_call_begin(int queue)
+/* When the discard began that each task is in. */
+static int discarding[MAX_TASKS];
+
+/* Calls that need the queue and change nothing of a device: discards. */
+bool judge_queue_begin(const struct call *c)
 {
-	if (queue_states[queue].freed || queue_states[queue].freeing)
+	discarding[monitor_now->task] = ++monitor_date;
+	if (queue_states[c->queue].freed || queue_states[c->queue].freeing)
 		monitor_clauses |= XP_C_FREE_BESIDE;
-	queue_states[queue].calls++;
+	queue_states[c->queue].calls++;
+	return true;
 }
 
-void monitor_call_end(int queue)
+bool judge_queue_end(const struct call *c)
 {
-	queue_states[queue].calls--;
+	queue_states[c->queue].calls--;
+	queue_states[c->queue].discard_began = discarding[monitor_now->task];
+	queue_states[c->queue].discard_ended = ++monitor_date;
+	return !c->result;
 }
 
-void monitor_flush_begin(int device)
-{
-	struct device_state *s = &device_states[device];
+/* When the flush began that each task is in. */
+static int flushing[MAX_TASKS];
 
-	note(OP_NOTE, 0, NULL, "flush begins", 0);
+bool judge_flush_begin(const struct call *c)
+{
+	struct device_state *s = &device_states[c->device];
+
 	if (variable_may_be(&s->queue, NOTHING))
 		monitor_clauses |= XP_C_FLUSH_AFTER_REMOVE;
 	if (s->closed)
 		monitor_clauses |= XP_C_DEVICE_GONE;
-	monitor_see(device, -1);
+	monitor_see(c->device, -1);
+	flushing[monitor_now->task] = ++monitor_date;
+	return true;
 }
 
-bool monitor_flush_end(int device, int result)
+bool judge_flush_end(const struct call *c)
 {
 	u32 queues = monitor_seen()->queues;
-	int queue = variable_value(&device_states[device].queue, NOTHING), i;
+	int queue = variable_value(&device_states[c->device].queue, NOTHING), i;
 
 	/* The queue is flushed, not the device. */
-	for (i = 0; !result && queue >= 0 && i < nr_tokens; i++)
-		if (tokens[i].has_work && tokens[i].queues == 2u << queue && is_over(&tokens[i]))
+	for (i = 0; !c->result && queue >= 0 && i < nr_tokens; i++)
+		if (tokens[i].begun && tokens[i].has_work && tokens[i].queues == 2u << queue && is_over(&tokens[i]))
 			tokens[i].flushed = true;
-	note(OP_NOTE, 0, NULL, "flush returns", (u64)(s64)result);
-	return (!result && queues & ~1u) || (result == -ENODEV && queues & 1);
+	/* Works that were queued before the call, of any device. */
+	for (i = 0; !c->result && i < nr_tokens; i++)
+		if (tokens[i].begun && tokens[i].queued && tokens[i].queues == queues && !tokens[i].answers &&
+		    tokens[i].ended < flushing[monitor_now->task])
+			monitor_wrong(XP_K_UNEXPECTED_RETURN, c->pc, "flush returned before a work that had been queued answered", 0);
+	judge_warn(c, c->result == -ENODEV, c->result);
+	return (!c->result && queues & ~1u) || (c->result == -ENODEV && queues & 1);
+}
+
+/* --- owners --- */
+
+/*
+ * An owner answers a group once, and not beside another of its own. A second answer that is certain to be behind the
+ * first is left to the cores that see for themselves that the group is not pending any more.
+ */
+static struct {
+	int answers, running;	/* that began, that run */
+	u32 answered_at;	/* stamp of the last one's end */
+} owners[MAX_HELD_GROUPS];
+static int nr_owners;
+
+bool judge_owner_begin(const struct call *c)
+{
+	bool core_sees = core->facts.response_checks_pending && !core->facts.response_matches_copies;
+
+	for (; nr_owners <= c->held; nr_owners++)
+		memset(&owners[nr_owners], 0, sizeof(owners[nr_owners]));
+	if (owners[c->held].running ||
+	    (owners[c->held].answers && (!core_sees || !is_before(owners[c->held].answered_at))))
+		monitor_clauses |= XP_C_ANSWER;
+	owners[c->held].answers++;
+	owners[c->held].running++;
+	return true;
+}
+
+bool judge_owner_end(const struct call *c)
+{
+	owners[c->held].running--;
+	owners[c->held].answered_at = stamp();
+	return true;
+}
+
+bool judge_drop(const struct call *c)
+{
+	(void)c;
+	monitor_clauses |= XP_C_ANSWER;
+	return true;
+}
+
+void contract_reset(void)
+{
+	nr_owners = 0;
 }
 
 /* --- attachments --- */
 
 static u8 attaching[MAX_TASKS];
 
-int monitor_attach_begin(int op, int device, int pasid, int handler)
+bool judge_attach_begin(const struct call *c)
 {
-	struct attachment *a = attachment(device, pasid);
-	int space = op == XP_DETACH ? NOTHING : monitor_new_space(handler);
+	struct attachment *a = attachment(c->device, c->pasid);
 
-	if (op != XP_ATTACH) {
+	if (c->op != XP_ATTACH) {
 		demand_of_detach(a);
 		a->leaving++;
 	}
-	attaching[engine.current->id] =
-		(u8)variable_begin(&a->domain, op == XP_ATTACH ? CHANGE_STORE : op == XP_REPLACE ? CHANGE_EXCHANGE :
-				   CHANGE_CLEAR_ANY, space);
+	attaching[monitor_now->task] =
+		(u8)variable_begin(&a->domain, c->op == XP_ATTACH ? CHANGE_STORE : c->op == XP_REPLACE ? CHANGE_EXCHANGE :
+				   CHANGE_CLEAR_ANY, c->result);
 	monitor_show_domain(a);
-	return space;
+	return true;
 }
 
-bool monitor_attach_end(int op, int device, int pasid, int result)
+bool judge_attach_end(const struct call *c)
 {
-	struct attachment *a = attachment(device, pasid);
-	int in_the_way = op == XP_ATTACH ? -EBUSY : -EINVAL;
-	struct effect effect = variable_end(&a->domain, attaching[engine.current->id], op == XP_DETACH ? HAD_EITHER :
-					    !result ? HAD_EFFECT : result == in_the_way ? HAD_NONE : WAS_REFUSED);
+	struct attachment *a = attachment(c->device, c->pasid);
+	int in_the_way = c->op == XP_ATTACH ? -EBUSY : -EINVAL;
+	struct effect effect = variable_end(&a->domain, attaching[monitor_now->task], c->op == XP_DETACH ? HAD_EITHER :
+					    !c->result ? HAD_EFFECT : c->result == in_the_way ? HAD_NONE : WAS_REFUSED);
 
-	if (op == XP_DETACH && !effect.certain)
+	if (c->op == XP_DETACH)
+		judge_warn(c, !effect.possible, !effect.certain);
+	if (c->op == XP_DETACH && !effect.certain)
 		monitor_clauses |= XP_C_DETACH_NOTHING;
-	if (op != XP_ATTACH) {
+	if (c->op != XP_ATTACH) {
 		a->leaving--;
 		a->left = stamp();
 	}
-	return effect.explained && (!result || result == in_the_way);
+	/* Who binds a process that has exited is told so by the driver, and has not come to the core. */
+	return effect.explained && (!c->result || c->result == in_the_way || c->result == -ESRCH);
 }

@@ -9,14 +9,15 @@
  * Every request carries a token in its private data, by which its answer is known again (monitor.c).
  */
 #include <linux/mutex.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "../runtime/explore/mm.h"
 #include "monitor.h"
 
 #define TOKEN_MAGIC 0x70726771746f6b65ull
-#define MAX_HELD_GROUPS 256
 
 struct driver_device {
 	struct device dev;
@@ -31,8 +32,7 @@ struct held {
 	u32 pasid;		/* 0: none */
 	struct iopf_group *group;	/* NULL: no longer */
 	u64 token;
-	int answers, running;	/* that began, that run */
-	u32 answered_at;	/* stamp of the last one's end */
+	bool answered;
 };
 
 static struct driver_device *devices[MAX_DEVICES];
@@ -45,9 +45,53 @@ static char lock_names[MAX_LOCKS][16];
 /* Only addresses, one for each domain: nobody looks inside (csrc/runtime/explore/mm.c). */
 static char address_spaces[MAX_SPACES];
 
-static void resolve(struct mm_struct *mm, const void *pc)
+/* Those that the scenario made. The process has a reference until it exits; who exits, binds or maps asks it first. */
+static struct {
+	struct mm_struct *mm;
+	bool exited;
+} processes[MAX_PROCESSES];
+
+static u64 process_addr(int process)
 {
-	monitor_resolve((int)((char *)mm - address_spaces), pc);
+	return ADDR_PROCESS + 8 * (u64)process;
+}
+
+/*
+ * What the space says of the page, by the request that it is of: more may be wanted than what the area allows. Where two of
+ * the group are of the same page and want different things, nobody knows which one it is.
+ */
+static int code_of(const struct vm_area_struct *vma, u64 addr, u64 number)
+{
+	const struct token *last = &tokens[number - 1];
+	int wanted = -1, i;
+
+	if (!vma)
+		return IOMMU_PAGE_RESP_INVALID;
+	for (i = 0; i < nr_tokens; i++) {
+		const struct record *r = &scenario.records[tokens[i].record];
+
+		if (tokens[i].device != last->device || tokens[i].grpid != last->grpid || tokens[i].pasid != last->pasid ||
+		    record_u64(r->f, r->h) != addr)
+			continue;
+		if (wanted >= 0 && wanted != (r->d & (XP_PERM_READ | XP_PERM_WRITE | XP_PERM_EXEC)))
+			return -1;
+		wanted = r->d & (XP_PERM_READ | XP_PERM_WRITE | XP_PERM_EXEC);
+	}
+	if (wanted < 0)
+		return -1;
+	return (unsigned long)wanted & ~vma->vm_flags ? IOMMU_PAGE_RESP_INVALID : IOMMU_PAGE_RESP_SUCCESS;
+}
+
+static void resolve(struct mm_struct *mm, const struct vm_area_struct *vma, u64 addr, const void *pc)
+{
+	u64 number = monitor_request(pc);
+
+	if (!number || number > (u64)nr_tokens)
+		return;
+	if (mm_is_object(mm))
+		monitor_resolve((int)mm->number, code_of(vma, addr, number), pc);
+	else
+		monitor_resolve((int)((char *)mm - address_spaces), -1, pc);
 }
 
 static void *driver_alloc(struct slab_site *site, size_t size)
@@ -69,11 +113,60 @@ static void *driver_alloc(struct slab_site *site, size_t size)
 	static struct slab_site __site = { .file = "driver", .function = what };	\
 	(type *)driver_alloc(&__site, sizeof(type)); })
 
+/*
+ * A last put may free the lock that is held, and what waits for memory under the param's lock makes everybody wait: on
+ * the forms that promise it, nothing is put under a lock of the framework, and nothing allocated or freed under that one.
+ */
+static void is_under_lock(enum under_lock what, const void *pc)
+{
+	static const char *const texts[] = {
+		[UNDER_LOCK_ALLOC] = "allocated with the fault param's lock held",
+		[UNDER_LOCK_FREE] = "freed with the fault param's lock held",
+		[UNDER_LOCK_PUT] = "a reference is put with a lock of the framework held",
+	};
+	const struct task *t = engine.current;
+	int i;
+
+	if (!t->depth || !core->facts.counts_handles)
+		return;
+	for (i = 0; i < t->nr_held; i++) {
+		const char *name = t->held[i].class ? t->held[i].class->name : "";
+
+		if (!strcmp(name, "&param->lock") ||
+		    (what == UNDER_LOCK_PUT && (!strcmp(name, "&queue->lock") || !strcmp(name, "&d->iommu.lock")))) {
+			finding_add(XP_K_UNDER_LOCK, 0, pc, texts[what]);
+			return;
+		}
+	}
+}
+
+/* What devices counted when they went: responses that did nothing. */
+static struct { bool gone; long dropped, repeated, owners_repeated; } counted[MAX_DEVICES];
+
+/* A group that removal answered has an owner, whose first response does nothing. */
+void driver_check_counts(void)
+{
+	int i, k;
+
+	for (i = 0; i < scenario.nr_devices && core->facts.counts_handles && !monitor_clauses && !engine.nr_findings; i++) {
+		long dropped = 0;
+
+		for (k = 0; k < nr_tokens; k++)
+			dropped += tokens[k].device == i && tokens[k].by_removal;
+		if (counted[i].gone && counted[i].dropped != dropped)
+			finding_add(XP_K_WRONG_COUNT, 0, NULL, "the device counted another number of dropped responses than there were");
+		if (counted[i].gone && counted[i].repeated != counted[i].owners_repeated)
+			finding_add(XP_K_WRONG_COUNT, 0, NULL, "the device counted another number of repeated responses than there were");
+	}
+}
+
 void driver_reset(void)
 {
 	int i;
 
 	nr_held = 0;
+	under_lock = is_under_lock;
+	memset(counted, 0, sizeof(counted));
 	mm_resolves = resolve;
 	for (i = 0; i < scenario.nr_locks; i++) {
 		snprintf(lock_names[i], sizeof(lock_names[i]), "lock %d", i);
@@ -81,6 +174,63 @@ void driver_reset(void)
 		locks[i] = DRIVER_ALLOC(struct mutex, "driver lock");
 		__mutex_init(locks[i], &lock_classes[i]);
 	}
+	for (i = 0; i < scenario.nr_spaces; i++) {
+		processes[i].mm = DRIVER_ALLOC(struct mm_struct, "space");
+		processes[i].exited = false;
+		mm_init(processes[i].mm, (u32)(MAX_SPACES - 1 - i));
+	}
+}
+
+/* --- processes --- */
+
+void driver_exit(int process)
+{
+	u64 addr = process_addr(process);
+
+	wait_op(OP_STORE, addr, NULL);
+	commit(OP_STORE, MODE_WRITE, addr, NULL);
+	sync_acquire(addr);
+	if (processes[process].exited)
+		return;
+	processes[process].exited = true;
+	mmput(processes[process].mm);
+}
+
+void driver_end_processes(void)
+{
+	int i;
+
+	for (i = 0; i < scenario.nr_spaces; i++)
+		driver_exit(i);
+}
+
+/* The space, for what is done inside this step; NULL: the process has exited. Whoever got it calls process_done(). */
+static struct mm_struct *process_step(int process)
+{
+	u64 addr = process_addr(process);
+
+	wait_op(OP_LOAD, addr, NULL);
+	commit(OP_LOAD, MODE_READ, addr, NULL);
+	return processes[process].exited ? NULL : processes[process].mm;
+}
+
+static void process_done(int process)
+{
+	sync_release_join(process_addr(process));
+}
+
+void driver_map(const struct record *r)
+{
+	u64 start = record_u64(r->b, r->c), end = start + record_u64(r->e, r->f);
+	struct mm_struct *mm = process_step(r->a);
+	bool fits;
+
+	if (!mm)
+		return;
+	fits = r->op == XP_MAP ? mm_map_within(mm, start, end, (unsigned long)r->d) : mm_unmap_within(mm, start, end);
+	if (!fits)
+		finding_fatal(XP_K_EXPLORER, 0, NULL, "too many areas in one address space");
+	process_done(r->a);
 }
 
 void driver_free_locks(void)
@@ -149,6 +299,9 @@ static void device_release(struct device *dev)
 {
 	struct iommu_group *group = dev->iommu_group;
 
+	counted[to_driver(dev)->index].gone = true;
+	counted[to_driver(dev)->index].dropped = to_driver(dev)->iommu.dropped_responses.counter;
+	counted[to_driver(dev)->index].repeated = to_driver(dev)->iommu.repeated_responses.counter;
 	kfree(to_driver(dev));
 	group_put(group);
 }
@@ -203,47 +356,79 @@ static void group_is_of(const struct iopf_group *group, u64 token)
 		tokens[token - 1].group = (u64)group;
 }
 
+/* As the device had it: what was reported, by its token. */
+static struct iommu_fault reported[MAX_TOKENS];
+
+static bool is_as_reported(const struct iommu_fault *fault)
+{
+	const struct iommu_fault *r = &reported[fault->prm.private_data[0] - 1];
+
+	return fault->type == r->type && fault->prm.flags == r->prm.flags && fault->prm.pasid == r->prm.pasid &&
+	       fault->prm.grpid == r->prm.grpid && fault->prm.perm == r->prm.perm && fault->prm.addr == r->prm.addr;
+}
+
 void driver_look_at(struct iopf_group *group, const void *pc)
 {
 	u64 last = driver_token_of(group, pc);
 	struct iopf_fault *iopf;
 	struct list_head *node;
+	bool known;
 
 	shadow_access((u64)&group->faults, sizeof(group->faults), PLAIN_READ, pc);
 	group_is_of(group, last);
 	for (node = group->faults.next; node != &group->faults; node = node->next) {
 		iopf = list_entry(node, struct iopf_fault, list);
 		shadow_access((u64)iopf, sizeof(*iopf), PLAIN_READ, pc);
-		if ((iopf->fault.prm.private_data[1] ^ TOKEN_MAGIC) == 0)
-			monitor_member(last, iopf->fault.prm.private_data[0], pc);
+		known = (iopf->fault.prm.private_data[1] ^ TOKEN_MAGIC) == 0 && iopf->fault.prm.private_data[0] - 1 < (u64)nr_tokens;
+		monitor_member(last, known ? iopf->fault.prm.private_data[0] : 0, known && is_as_reported(&iopf->fault), pc);
 	}
+}
+
+/* A handler gets a group, and looks at all of it. */
+static void handed(struct iopf_group *group, const void *pc)
+{
+	u64 token = driver_token_of(group, pc);
+
+	monitor_handler(token);
+	driver_look_at(group, pc);
+	monitor_group(token, group->fault_count, pc);
 }
 
 static void answer(struct iopf_group *group, u64 token, enum iommu_page_response_code code)
 {
-	monitor_answering(token);
+	monitor_answering(token, code);
 	core->respond(group, code);
-	monitor_answering(0);
+	monitor_answered();
+}
+
+static void free_group(struct iopf_group *group, u64 token)
+{
+	monitor_freeing(token);
+	core->free_group(group);
+	monitor_answered();
 }
 
 static int handle_sva(struct iopf_group *group)
 {
-	driver_look_at(group, caller_pc());
+	handed(group, caller_pc());
 	monitor_work_of((u64)&group->work, driver_token_of(group, caller_pc()));
 	return core->sva_handler(group);
 }
 
 static int handle_inline(struct iopf_group *group)
 {
-	driver_look_at(group, caller_pc());
-	answer(group, driver_token_of(group, caller_pc()), IOMMU_PAGE_RESP_SUCCESS);
-	core->free_group(group);
+	u64 token;
+
+	handed(group, caller_pc());
+	token = driver_token_of(group, caller_pc());
+	answer(group, token, IOMMU_PAGE_RESP_SUCCESS);
+	free_group(group, token);
 	return 0;
 }
 
 static int handle_refuse(struct iopf_group *group)
 {
-	(void)group;
+	handed(group, caller_pc());
 	return -EINVAL;
 }
 
@@ -253,7 +438,7 @@ static int handle_held(struct iopf_group *group)
 	u64 token = driver_token_of(group, caller_pc());
 	struct held *h;
 
-	driver_look_at(group, caller_pc());
+	handed(group, caller_pc());
 	shadow_access((u64)prm, sizeof(*prm), PLAIN_READ, caller_pc());
 	core->dequeue_group(group);
 	if (nr_held == MAX_HELD_GROUPS)
@@ -273,11 +458,10 @@ static int handle_held(struct iopf_group *group)
 
 static int handle_drop(struct iopf_group *group)
 {
-	monitor_clauses |= XP_C_ANSWER;
+	handed(group, caller_pc());
+	monitor_drop();
 	group_is_of(group, driver_token_of(group, caller_pc()));
-	monitor_answering(driver_token_of(group, caller_pc()));
-	core->free_group(group);
-	monitor_answering(0);
+	free_group(group, driver_token_of(group, caller_pc()));
 	return 0;
 }
 
@@ -287,6 +471,7 @@ static int (*const handlers[])(struct iopf_group *group) = {
 	[XP_H_REFUSE] = handle_refuse,
 	[XP_H_HELD] = handle_held,
 	[XP_H_DROP] = handle_drop,
+	[XP_H_NONE] = NULL,
 };
 
 /* Where the held groups of one key are, for the scheduler. */
@@ -310,21 +495,13 @@ bool driver_is_held(int device, u32 grpid, u32 pasid)
 	return find_held(device, grpid, pasid);
 }
 
-/*
- * An owner answers a group once, and not beside another of its own. A second answer that is certain to be behind the
- * first is left to the cores that see for themselves that the group is not pending any more.
- */
 static void answer_held(struct held *h, struct iopf_group *group, enum iommu_page_response_code code)
 {
-	bool core_sees = core->facts.response_checks_pending && !core->facts.response_matches_copies;
-
-	if (h->running || (h->answers && (!core_sees || !is_before(h->answered_at))))
-		monitor_clauses |= XP_C_ANSWER;
-	h->answers++;
-	h->running++;
+	monitor_owner_begin((int)(h - held));
+	counted[h->device].owners_repeated += h->answered;
+	h->answered = true;
 	answer(group, h->token, code);
-	h->running--;
-	h->answered_at = stamp();
+	monitor_owner_end((int)(h - held));
 }
 
 int driver_respond(const struct record *r, bool gives_up)
@@ -343,7 +520,7 @@ int driver_respond(const struct record *r, bool gives_up)
 	sync_acquire(addr);
 	answer_held(h, group, (enum iommu_page_response_code)r->d);
 	if (r->e)
-		core->free_group(group);
+		free_group(group, h->token);
 	return 0;
 }
 
@@ -357,9 +534,9 @@ void driver_answer_held(void)
 		if (!group)
 			continue;
 		held[i].group = NULL;
-		if (!held[i].answers)
+		if (!held[i].answered)
 			answer_held(&held[i], group, IOMMU_PAGE_RESP_INVALID);
-		core->free_group(group);
+		free_group(group, held[i].token);
 	}
 }
 
@@ -370,28 +547,42 @@ static void handle_release(struct iommu_attach_handle *handle)
 	kfree(handle);
 }
 
+/* The domain knows its space until it goes. */
 static void domain_release(struct iommu_domain *domain)
 {
+	mmdrop(domain->mm);
 	kfree(domain);
 }
 
-int driver_attach(int device, int handler, int pasid, bool replace, int space)
+int driver_attach(const struct attaching *a, int space)
 {
-	struct iommu_domain *domain = DRIVER_ALLOC(struct iommu_domain, "domain");
-	struct iommu_attach_handle *handle = DRIVER_ALLOC(struct iommu_attach_handle, "handle");
-	struct device *dev = driver_device(device);
+	struct mm_struct *mm = (struct mm_struct *)&address_spaces[space];
+	struct iommu_attach_handle *handle;
+	struct iommu_domain *domain;
+	struct device *dev;
 	int ret;
 
-	domain->type = handler == XP_H_SVA ? IOMMU_DOMAIN_SVA : IOMMU_DOMAIN_UNMANAGED;
+	if (a->process >= 0) {
+		mm = process_step(a->process);
+		if (!mm)
+			return -ESRCH;
+		mm_grab_within(mm);
+		process_done(a->process);
+	}
+	domain = DRIVER_ALLOC(struct iommu_domain, "domain");
+	handle = DRIVER_ALLOC(struct iommu_attach_handle, "handle");
+	dev = driver_device(a->device);
+
+	domain->type = a->nested ? IOMMU_DOMAIN_NESTED : a->handler == XP_H_SVA ? IOMMU_DOMAIN_SVA : IOMMU_DOMAIN_UNMANAGED;
 	/* Where domains have no handlers of their own, the core's one is a mark and never called. */
-	domain->iopf_handler = handler == XP_H_SVA && !core->facts.group_handlers ? core->sva_handler : handlers[handler];
-	domain->mm = (struct mm_struct *)&address_spaces[space];
+	domain->iopf_handler = a->handler == XP_H_SVA && !core->facts.group_handlers ? core->sva_handler : handlers[a->handler];
+	domain->mm = mm;
 	domain->release = domain_release;
 	refcount_set(&domain->users, 1);
 	handle->release = handle_release;
 
-	ret = replace ? core->replace(domain, dev, (ioasid_t)pasid, handle) :
-			core->attach(domain, dev, (ioasid_t)pasid, handle);
+	ret = a->replace ? core->replace(domain, dev, (ioasid_t)a->pasid, handle) :
+			   core->attach(domain, dev, (ioasid_t)a->pasid, handle);
 	if (ret)
 		kfree(handle);
 	/* The handle pins the domain from here on. */
@@ -412,16 +603,18 @@ int driver_report(const struct record *r)
 	int token = monitor_report_begin(r->a, r), ret;
 
 	memset(&evt, 0, sizeof(evt));
-	evt.fault.type = IOMMU_FAULT_PAGE_REQ;
-	evt.fault.prm.flags = (r->c ? IOMMU_FAULT_PAGE_REQUEST_PASID_VALID : 0) |
-			      (r->e & 1 ? IOMMU_FAULT_PAGE_REQUEST_LAST_PAGE : 0);
+	evt.fault.type = r->e & XP_R_OTHER ? IOMMU_FAULT_PAGE_REQ + 1 : IOMMU_FAULT_PAGE_REQ;
+	evt.fault.prm.flags = request_flags(r);
 	evt.fault.prm.pasid = (u32)r->c;
 	evt.fault.prm.grpid = (u32)r->b;
 	evt.fault.prm.perm = (u32)r->d;
-	evt.fault.prm.addr = (u64)(u32)r->h << 32 | (u32)r->f;
+	evt.fault.prm.addr = record_u64(r->f, r->h);
 	evt.fault.prm.private_data[0] = (u64)token + 1;
 	evt.fault.prm.private_data[1] = TOKEN_MAGIC;
+	reported[token] = evt.fault;
 	ret = core->report(driver_device(r->a), &evt);
-	monitor_result(r, ret, monitor_report_end(token, ret));
+	monitor_report_end(token, ret);
+	monitor_result(r, ret);
+	workqueue_run_by_hand();
 	return ret;
 }

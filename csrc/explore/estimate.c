@@ -30,11 +30,11 @@ struct cut {
 static struct cut *cuts;
 static u32 *heads;
 
-/* Linear extensions of the last execution's order, or 0: too many sets. */
+/* Linear extensions of the last execution's order, without its moments, or 0: too many sets. */
 static double linear_extensions(void)
 {
-	int tasks[MAX_TASKS], index_of[MAX_TASKS], length[MAX_TASKS], nr = 0, depth = engine.depth, i, level;
-	static u16 steps[MAX_TASKS][1024];
+	int tasks[MAX_TASKS], index_of[MAX_TASKS], length[MAX_TASKS], nr = 0, depth = engine.depth, total = 0, i, level;
+	static u16 steps[MAX_TASKS][1024], number[MAX_TASKS][1024];	/* number: steps up to that ordinal, but for moments */
 	u64 radix[MAX_TASKS], size = 1;
 	u32 nr_cuts, first, behind;
 	static u32 stamp;
@@ -49,9 +49,14 @@ static double linear_extensions(void)
 		if (index_of[task] < 0) {
 			index_of[task] = nr;
 			length[nr] = 0;
+			number[nr][0] = 0;
 			tasks[nr++] = task;
 		}
-		steps[index_of[task]][length[index_of[task]]++] = (u16)i;
+		if (engine.nodes[i].op != OP_MOMENT) {
+			steps[index_of[task]][length[index_of[task]]++] = (u16)i;
+			total++;
+		}
+		number[index_of[task]][engine.nodes[i].ordinal] = (u16)length[index_of[task]];
 	}
 	for (i = 0; i < nr; i++) {
 		radix[i] = size;
@@ -68,7 +73,7 @@ static double linear_extensions(void)
 	nr_cuts = 1;
 	cuts[0] = (struct cut){ .ways = 1 };
 	first = 0;
-	for (level = 0; level < depth; level++) {
+	for (level = 0; level < total; level++) {
 		u32 c;
 
 		behind = nr_cuts;
@@ -89,7 +94,7 @@ static double linear_extensions(void)
 					continue;
 				node = &engine.nodes[steps[i][count[i]]];
 				for (k = 0; k < nr && ready; k++)
-					ready = k == i || node->clock.at[tasks[k]] <= count[k];
+					ready = k == i || number[k][node->clock.at[tasks[k]]] <= count[k];
 				if (!ready)
 					continue;
 				key = cuts[c].key + radix[i];
@@ -126,15 +131,19 @@ double estimate_classes(double seconds, bool brief, bool (*collect)(int probe))
 	int n = 0, quiet = 0, failed = 0, walks = 0;
 
 	random_forget();
-	strategy_random.begin();
+	strategy_walk.begin();
 	while (now_seconds() < end && n + failed < 200000 && !search_interrupted()) {
 		double ways;
+		int how;
 
-		engine.strategy = &strategy_random;
+		engine.strategy = &strategy_walk;
 		engine.fresh_from = 0;
 		hb_footprint_top = 0;
-		if (engine_run() == END_BLOCKED)
+		how = engine_run();
+		if (how == END_BLOCKED)
 			continue;
+		if (how == END_STOPPED)
+			break;
 		if (collect && collect(++walks))
 			break;
 		/* Until the weights are known: with wrong ones single walks weigh far too much. */

@@ -33,14 +33,17 @@
 #define XP_NOTHING 0		/* a record that was taken out, and keeps the numbers of the others */
 
 /* --- definitions --- */
-#define XP_DEF_QUEUE 1		/* a: workers, 0: as many as there are items */
+#define XP_DEF_QUEUE 1		/* a: workers, 0: as many as there are items, -1: none: a work runs in the task that reports,
+				   behind its report, or in one that flushes or frees the queue */
 #define XP_DEF_DEVICE 2		/* a: queue or -1; b: handler XP_H_*, -1: not attached; c: pasid, below 2^20;
 				   d: lock taken inside page_response, or -1; e: 1 the guest owns the PASID table;
-				   f: device whose iommu group it shares, or -1 */
+				   f: device whose iommu group it shares, or -1; g: address space of XP_H_SVA + 1, or 0;
+				   h: 1 its domain is nested */
 #define XP_DEF_LOCK 3		/* a driver's mutex */
 #define XP_DEF_EXPECT 4		/* a: XP_K_*: the scenario expects a failure of this kind; it is no failure then */
 #define XP_DEF_ALLOC_MAY_FAIL 5	/* every allocation of the tasks is a choice */
 #define XP_DEF_MEMORY 6		/* a: bytes of shared memory for the low-level operations, zeroed, at most 4096 */
+#define XP_DEF_SPACE 7		/* an address space: a process, in which nothing is mapped yet */
 
 /* --- sections --- */
 #define XP_SETUP 10
@@ -54,7 +57,7 @@
  * g of those marked (r): XP_ANY: the result has to be 0 or an error that the core's contract allows there; else it has
  * to be exactly g.
  */
-#define XP_REPORT 20		/* (r) a: device, b: grpid, c: pasid, d: IOMMU_FAULT_PERM_* bits, e: 1 the last page,
+#define XP_REPORT 20		/* (r) a: device, b: grpid, c: pasid, d: IOMMU_FAULT_PERM_* bits, e: XP_R_*,
 				   f, h: lower and upper half of the address */
 #define XP_RESPOND 21		/* answers a held group, waits for it: a: device, b: grpid, c: pasid, d: code 0
 				   success 1 invalid 2 failure, e: 1 frees it, 0 it stays held. Nobody brings one any
@@ -63,21 +66,38 @@
 #define XP_ADD 23		/* (r) a: queue, b: device */
 #define XP_FLUSH 24		/* (r) a: device */
 #define XP_DISCARD 25		/* (r) a: queue */
-#define XP_FREE_QUEUE 26	/* a: queue */
+#define XP_FREE_QUEUE 26	/* a: queue, -1: NULL */
 #define XP_CLOSE 27		/* a: device: drops the scenario's reference to it */
-#define XP_ATTACH 28		/* (r) a: device, b: handler, c: pasid, below 2^20 */
+#define XP_ATTACH 28		/* (r) a: device, b: handler, c: pasid, below 2^20; d: address space of XP_H_SVA + 1, or 0;
+				   e: 1 the domain is nested */
 #define XP_DETACH 29		/* a: device, c: pasid, below 2^20 */
-#define XP_REPLACE 30		/* (r) a: device, b: handler, c: pasid, below 2^20 */
+#define XP_REPLACE 30		/* (r) as XP_ATTACH */
 #define XP_FAIL_ALLOC 31	/* a: n: the n-th allocation of this task from here on fails */
 #define XP_LOCK 32		/* a: lock */
 #define XP_UNLOCK 33		/* a: lock */
 #define XP_REPEAT 34		/* a: times in all, b: how many records before this one are the body */
+#define XP_EXIT 35		/* a: address space: the process ends, and lets go of what it has mapped */
+#define XP_MAP 36		/* a: address space, b, c: lower and upper half of the start, d: XP_PERM_*,
+				   e, f: of the length; in place of what is mapped there */
+#define XP_UNMAP 37		/* a, b, c, e, f as XP_MAP */
+#define XP_BIND 38		/* (r) a: device, b: address space, c: pasid, below 2^20. -ESRCH: the process has exited */
+#define XP_UNBIND 39		/* a: device, c: pasid, below 2^20 */
 
-#define XP_H_SVA 0		/* a work resolves the group; any address resolves */
+#define XP_PERM_READ 1
+#define XP_PERM_WRITE 2
+#define XP_PERM_EXEC 4
+
+#define XP_H_SVA 0		/* a work resolves the group against an address space; any address resolves if it is given none */
 #define XP_H_INLINE 1		/* answers SUCCESS inside the handler, and frees */
 #define XP_H_REFUSE 2		/* returns -EINVAL */
 #define XP_H_HELD 3		/* kept until an XP_RESPOND frees it, or the end */
 #define XP_H_DROP 4		/* frees it unanswered */
+#define XP_H_NONE 5		/* a domain without a handler */
+
+#define XP_R_LAST 1		/* the last page */
+#define XP_R_OTHER 2		/* a fault that is no page request */
+#define XP_R_RAW 4		/* its flags are those from bit XP_R_FLAGS on; else PASID_VALID where there is a pasid, LAST_PAGE */
+#define XP_R_FLAGS 8
 
 #define XP_ANY (-2147483647 - 1)
 
@@ -188,7 +208,12 @@
 #define XP_K_UNEXPECTED_RETURN 17
 #define XP_K_WARN 18
 #define XP_K_EXPLORER 19	/* the explorer is at a limit of its own, or in the wrong: the result is inconclusive */
-#define XP_KINDS 20
+#define XP_K_WRONG_CODE 20
+#define XP_K_WRONG_GROUP 21
+#define XP_K_MISSING_WARN 22
+#define XP_K_UNDER_LOCK 23
+#define XP_K_WRONG_COUNT 24
+#define XP_KINDS 25
 
 const char *xp_kind_name(int kind);	/* "use-after-free" ... */
 int xp_kind_rank(int kind);
@@ -246,6 +271,7 @@ const char *xp_verdict_name(int verdict);
 #define XP_O_NO_SHRINK 64
 #define XP_O_NO_SELF_CHECK 128
 #define XP_O_NO_ESTIMATE 256
+#define XP_O_ALL_ORDERS 1024	/* judge every order of calls and answers, also where no monitor compares them */
 #define XP_O_COMMUTE 512	/* increments of a count commute, and decrements that do not end it */
 
 struct xp_progress {

@@ -25,11 +25,16 @@ static const struct { const char *name; int rank; } kinds[XP_KINDS] = {
 	[XP_K_DOUBLE_RESPONSE] = { "double-response", 6 },
 	[XP_K_WRONG_RESPONSE] = { "wrong-response", 6 },
 	[XP_K_LATE_RESPONSE] = { "late-response", 6 },
+	[XP_K_WRONG_CODE] = { "wrong-code", 6 },
+	[XP_K_WRONG_GROUP] = { "wrong-group", 6 },
 	[XP_K_LOST_RESPONSE] = { "lost-response", 6 },
 	[XP_K_LEAK] = { "leak", 5 },
 	[XP_K_DATA_RACE] = { "data-race", 4 },
 	[XP_K_LOCK_ORDER] = { "lock-order", 3 },
+	[XP_K_UNDER_LOCK] = { "under-lock", 3 },
 	[XP_K_UNEXPECTED_RETURN] = { "unexpected-return", 2 },
+	[XP_K_WRONG_COUNT] = { "wrong-count", 2 },
+	[XP_K_MISSING_WARN] = { "missing-warn", 1 },
 	[XP_K_WARN] = { "warn", 1 },
 	[XP_K_EXPLORER] = { "explorer", 0 },
 };
@@ -122,6 +127,11 @@ static struct found *known(u64 signature)
 		if (found[k].signature == signature)
 			return &found[k];
 	return NULL;
+}
+
+bool failures_know(u64 signature)
+{
+	return known(signature);
 }
 
 static void collect_cycles(u64 execution)

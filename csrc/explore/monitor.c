@@ -17,32 +17,37 @@ struct queue_state queue_states[MAX_QUEUES];
 
 u16 monitor_nth_report[MAX_TASKS];
 
-static u64 answering[MAX_TASKS];
-static struct { u64 work, token; } works[MAX_TOKENS];
-static int nr_works;
-
-void monitor_reset(void)
+void monitors_reset(void)
 {
 	int i;
 
-	nr_tokens = nr_works = 0;
-	results_reset();
+	contract_reset();
+	groups_reset();
 	monitor_clauses = 0;
 	monitor_date = 0;
-	sight_reset();
+	for (i = 0; i < nr_tokens; i++)
+		tokens[i].begun = 0;
 	for (i = 0; i < scenario.nr_devices; i++) {
 		struct device_state *s = &device_states[i];
 
 		variable_reset(&s->queue);
 		s->readers = 0;
 		s->closed = false;
-		s->closing = s->adding = s->reports = s->removals = s->nr_attached = 0;
+		s->closing = s->adding = s->reports = s->removals = s->perhaps_removals = s->nr_attached = 0;
 		s->removed = 0;
 	}
 	for (i = 0; i < scenario.nr_queues; i++)
 		queue_states[i] = (struct queue_state){ 0 };
 	memset(monitor_nth_report, 0, sizeof(monitor_nth_report));
-	memset(answering, 0, sizeof(answering));
+}
+
+void monitor_reset(void)
+{
+	nr_tokens = 0;
+	moments_reset();
+	sight_reset();
+	values_reset();
+	monitors_reset();
 }
 
 bool monitor_is_added(int device, int *queue)
@@ -64,211 +69,256 @@ bool monitor_is_closed(int device)
 
 /* --- reports and their answers --- */
 
-static bool same_key(const struct token *a, const struct token *b)
+static bool judge_report_begin(const struct call *c)
 {
-	return a->device == b->device && a->grpid == b->grpid && a->pasid == b->pasid;
-}
+	const struct record *r = c->record;
+	struct device_state *s = &device_states[c->device];
+	struct attachment *a = attachment(c->device, (int)c->pasid);
+	const struct sight *seen = monitor_see(c->device, (int)c->pasid);
+	struct token *t = &tokens[c->number - 1];
+	int task = monitor_now->task, k;
 
-int monitor_report_begin(int device, const struct record *r)
-{
-	struct device_state *s = &device_states[device];
-	struct attachment *a = attachment(device, r->c);
-	const struct sight *seen;
-	int task = engine.current->id, k;
-	struct token *t;
-
-	if (nr_tokens == MAX_TOKENS)
-		finding_fatal(XP_K_EXPLORER, 0, NULL, "too many requests in one execution");
-	t = &tokens[nr_tokens];
-	seen = monitor_see(device, r->c);
 	*t = (struct token){
-		.task = (s16)task, .nth = (s16)monitor_nth_report[task]++, .device = (s16)device, .last = r->e & 1,
-		.grpid = (u32)r->b, .pasid = (u32)r->c, .code = -1,
-		.record = engine.current->record, .begun = ++monitor_date, .space = -1,
-		.removals = (s16)s->removals, .launched = 0x7fff, .readded = s->adding,
+		.number = c->number, .task = (s16)task, .nth = (s16)monitor_nth_report[task]++, .device = c->device,
+		.last = request_is_last(r), .other = r->e & XP_R_OTHER, .grpid = (u32)r->b, .pasid = c->pasid, .code = -1,
+		.report_code = -1, .record = monitor_now->record, .fault_in = NOT_TRIED, .begun = ++monitor_date, .space = -1,
+		.resolved = -1, .removals = (s16)s->removals, .launched = 0x7fff,
+		.perhaps_removals = (s16)s->perhaps_removals, .readded = s->adding,
 		.queues = (u16)seen->queues,
-		.has_work = r->e & 1 && seen->handlers == 2u << XP_H_SVA,
-		.may_have_work = r->e & 1 && seen->handlers & 2u << XP_H_SVA,
+		.has_work = request_is_last(r) && seen->handlers == 2u << XP_H_SVA,
+		.may_have_work = request_is_last(r) && seen->handlers & 2u << XP_H_SVA,
 	};
 	for (k = 0; core->facts.response_matches_copies && k < nr_tokens; k++)
-		if (tokens[k].last && !tokens[k].answers && same_key(&tokens[k], t) && tokens[k].removals == t->removals)
+		if (tokens[k].begun && &tokens[k] != t && tokens[k].last && !tokens[k].answers && same_key(&tokens[k], t) &&
+		    tokens[k].removals == t->removals)
 			monitor_clauses |= XP_C_INDEX;
-	note(OP_NOTE, 0, NULL, "report begins", (u64)nr_tokens + 1);
 	s->reports++;
 	if (demands(IOPF_DEMANDS_QUIET) && (variable_may_be(&s->queue, NOTHING) || !is_before(s->removed)))
 		monitor_clauses |= XP_C_RECEPTION;
-	if (demands(IOPF_DEMANDS_DRAINED) && (a->leaving || !is_before(a->left)))
+	if (demands(IOPF_DEMANDS_DRAINED) &&
+	    (a->leaving || !is_before(a->left) ||
+	     (seen->nested && (seen->nested->leaving || !is_before(seen->nested->left)))))
 		monitor_clauses |= XP_C_DETACH;
 	if (s->closed)
 		monitor_clauses |= XP_C_DEVICE_GONE;
-	return nr_tokens++;
+	return true;
 }
 
-bool monitor_report_end(int token, int result)
+/* The space that the only domain of the PASID had while the report ran, and the one that the work was given. */
+static void judge_space(const struct token *t, const void *pc)
 {
-	struct token *t = &tokens[token];
+	if (t->returned && t->resolved >= 0 && t->space >= 0 && t->space != t->resolved)
+		monitor_wrong(XP_K_WRONG_RESPONSE, pc,
+			      "the request is resolved against an address space that came to its PASID later", 0);
+}
+
+/* INVALID says that nobody resolves such requests, FAILURE that the group was given up. */
+static void judge_code_of_report(const struct token *t)
+{
+	bool bad_setup;
+
+	switch (core->facts.answers) {
+	case IOPF_ANSWERS_NOTHING:
+		bad_setup = true;	/* the driver does not tell */
+		break;
+	case IOPF_ANSWERS_ABORTS:
+		bad_setup = t->result == -ENODEV;
+		break;
+	default:
+		bad_setup = core->facts.report_returns && t->result;
+	}
+	if (t->report_code >= 0 && t->report_code != (bad_setup ? IOMMU_PAGE_RESP_INVALID : IOMMU_PAGE_RESP_FAILURE))
+		monitor_wrong(XP_K_WRONG_CODE, t->answer_pc, bad_setup ? "report answered bad setup with another code than INVALID" :
+			      "report gave a group up with another code than FAILURE", t->number);
+}
+
+static bool judge_report_end(const struct call *c)
+{
+	struct token *t = &tokens[c->number - 1];
 	const struct sight *seen = monitor_seen();
 
 	t->returned = true;
 	t->returned_at = stamp();
 	t->ended = ++monitor_date;
-	t->result = result;
+	t->result = c->result;
 	device_states[t->device].reports--;
 	t->space = (s16)seen->space;
-	note(OP_NOTE, 0, NULL, "report returns", (u64)(s64)result);
-	return report_may(t, seen, result);
+	judge_space(t, t->resolved_at);
+	judge_code_of_report(t);
+	judge_membership(t);
+	judge_warn(c, t->result == -EINVAL && seen->queues == 1 && !(seen->handlers & 1), seen->queues & 1);
+	t->queued = t->members && !t->result && seen->handlers == 2u << XP_H_SVA && !(seen->queues & 1) &&
+		    !(seen->queues & (seen->queues - 1)) && seen->queues == t->queues;
+	return report_may(t, seen, c->result);
 }
 
-void monitor_answering(u64 token)
+static bool judge_handler(const struct call *c)
 {
-	answering[engine.current->id] = token;
+	tokens[c->number - 1].launched = (s16)device_states[c->device].removals;
+	groups_handler();
+	return true;
 }
 
-void monitor_work_of(u64 work, u64 token)
+static bool judge_resolve(const struct call *c)
 {
-	int i;
+	struct token *t = &tokens[c->number - 1];
 
-	for (i = 0; i < nr_works && works[i].work != work; i++)
-		;
-	if (i == MAX_TOKENS)
-		return;
-	nr_works = i == nr_works ? i + 1 : nr_works;
-	if (token && token <= (u64)nr_tokens)
-		tokens[token - 1].launched = (s16)device_states[tokens[token - 1].device].removals;
-	works[i].work = work;
-	works[i].token = token;
-}
-
-/* A form whose works are not queued by a handler: the group that the work is part of knows. */
-static u64 token_of_work(u64 work, const void *pc)
-{
-	int object = heap_find(work);
-
-	if (object < 0 || heap_objects[object].state == OBJECT_FREED)
-		return 0;
-	return driver_token_of(container_of((struct work_struct *)work, struct iopf_group, work), pc);
-}
-
-static u64 expected_token(const void *pc)
-{
-	struct task *t = engine.current;
-	int i;
-
-	if (answering[t->id])
-		return answering[t->id];
-	if (!t->work)
-		return 0;
-	if (!core->facts.group_handlers)
-		return token_of_work(t->work, pc);
-	for (i = 0; i < nr_works; i++)
-		if (works[i].work == t->work)
-			return works[i].token;
-	return 0;
+	t->resolved = (s16)c->result;
+	t->resolved_at = c->pc;
+	if (c->known && (t->fault_in == NOT_TRIED || c->code != IOMMU_PAGE_RESP_SUCCESS))
+		t->fault_in = (s8)c->code;
+	t->tried += c->known;
+	judge_space(t, c->pc);
+	return true;
 }
 
 /* The answer comes when the removal that followed its request is over, whatever became of the device since. */
-static bool is_late(const struct token *t)
+static bool is_late(const struct token *t, const struct call *c)
 {
 	const struct variable *queue = &device_states[t->device].queue;
 
-	if (!t->removal_ended || !t->returned)
+	if (!t->removal_ended)
 		return false;
-	if (t->ended < t->removal_began)
+	if (t->returned && t->ended < t->removal_began)
 		return true;
 	/*
-	 * Where late reports are bad setup, one that ran beside removal is no exception once it is over; but if the
-	 * device was added again meanwhile, the request may be of after that, until it is on no queue for certain.
+	 * Where late reports are bad setup, one that runs beside removal is no exception: it may say so itself, INVALID,
+	 * and nobody says anything else, also while it has not returned. But if the device was added again meanwhile, the
+	 * request may be of after that, until it is on no queue for certain.
 	 */
-	return core->facts.rejects_late_reports &&
-	       (!t->readded || (!queue->running && !variable_may_differ(queue, NOTHING)));
+	if (!core->facts.rejects_late_reports || (c->by == BY_REPORT && c->code == IOMMU_PAGE_RESP_INVALID))
+		return false;
+	return !t->readded || (!queue->running && !variable_may_differ(queue, NOTHING));
 }
 
-/* A request is part of the group whose last one has the number. */
-void monitor_member(u64 last, u64 number, const void *pc)
+/* The code that the answerer may give; what report may depends on what it returns, so that is judged there. */
+static const char *wrong_with_code(const struct token *t, const struct call *c)
 {
-	const struct token *t = &tokens[last - 1], *p = &tokens[number - 1];
-	int i;
-
-	if (!last || last > (u64)nr_tokens || !number || number > (u64)nr_tokens || last == number)
-		return;
-	if (!same_key(t, p)) {
-		finding_add(XP_K_WRONG_RESPONSE, 0, pc,
-			    "a request is answered with a group of another index or PASID than its own");
-		return;
+	switch (c->by) {
+	case BY_OWNER:
+		return c->code == c->given ? NULL : "the answer has another code than the group's owner gave";
+	case BY_WORK:
+		if (c->code == IOMMU_PAGE_RESP_FAILURE)
+			return "a work that resolves faults answered FAILURE";
+		if (c->code == IOMMU_PAGE_RESP_SUCCESS && c->resolved < (t->members ? t->members : 1))
+			return "a work answered SUCCESS, and not all faults of its group were resolved";
+		/* A space of the scenario's says for itself what is right. */
+		if (c->code == IOMMU_PAGE_RESP_INVALID && t->fault_in == NOT_TRIED && t->members && c->resolved >= t->members)
+			return "a work answered INVALID, and all faults of its group were resolved";
+		return NULL;
+	case BY_FREE:
+		return c->code == IOMMU_PAGE_RESP_INVALID ? NULL : "a group freed unanswered got another code than INVALID";
+	case BY_REMOVAL:
+		return c->code == IOMMU_PAGE_RESP_INVALID ? NULL : "removal answered with another code than INVALID";
+	case BY_REPORT:
+		return c->code != IOMMU_PAGE_RESP_SUCCESS ? NULL : "report answered SUCCESS, and nobody resolved anything";
+	default:
+		return "a call answered that answers nobody";
 	}
-	for (i = 0; i < nr_tokens; i++)
-		if (tokens[i].last && same_key(&tokens[i], p) && p->returned && p->ended < tokens[i].begun &&
-		    tokens[i].returned && tokens[i].ended < t->begun)
-			finding_add(XP_K_WRONG_RESPONSE, 0, pc,
-				    "a request is answered with a later group that uses its index again");
-}
-
-/* A work resolves its group against an address space. */
-void monitor_resolve(int space, const void *pc)
-{
-	u64 number = expected_token(pc);
-	const struct token *t;
-
-	if (!number || number > (u64)nr_tokens)
-		return;
-	if (!core->facts.group_handlers)
-		driver_look_at(container_of((struct work_struct *)engine.current->work, struct iopf_group, work), pc);
-	t = &tokens[number - 1];
-	if (t->returned && t->space >= 0 && t->space != space)
-		finding_add(XP_K_WRONG_RESPONSE, 0, pc,
-			    "the request is resolved against an address space that came to its PASID later");
 }
 
 /* What is wrong with an answer to t: kind, and why; NULL: nothing. */
-static const char *wrong_with(const struct token *t, int device, u64 number, const struct iommu_page_response *msg,
-			      const void *pc, int *kind)
+static const char *wrong_with(const struct token *t, const struct call *c, int *kind)
 {
-	u64 expected = expected_token(pc);
+	bool given = c->expected && c->expected <= (u64)nr_tokens;
 
 	*kind = XP_K_WRONG_RESPONSE;
-	if (t->device != device)
+	if (t->other)
+		return "a fault that is no page request was answered";
+	if (t->device != c->device)
 		return "the answer went to another device";
-	if (msg->grpid != t->grpid || msg->pasid != t->pasid)
+	/* The PASID as it came, also where its flag says that there is none. */
+	if (c->grpid != t->grpid || c->answer_pasid != (u32)scenario.records[t->record].c)
 		return "the answer has another index or PASID than its request";
 	if (!t->last)
 		return "a request that was not the last of its group was answered";
-	if (msg->code > IOMMU_PAGE_RESP_FAILURE)
+	if (c->code > IOMMU_PAGE_RESP_FAILURE)
 		return "the answer's code means nothing";
-	if (expected && expected <= (u64)nr_tokens && tokens[expected - 1].launched < t->removals)
+	if (given && tokens[c->expected - 1].launched < t->removals)
 		return "the answer of a group from before removal went to a request from after it";
-	if (expected && expected != number)
+	if (c->expected && c->expected != c->number)
 		return "the answer is to another request than the group's owner gave it for";
+	if (c->by == BY_REPORT && c->report != c->number)
+		return "report answered another request than its own";
 	*kind = XP_K_DOUBLE_RESPONSE;
 	if (t->answers)
 		return "the request had been answered before";
 	*kind = XP_K_LATE_RESPONSE;
-	return is_late(t) ? "the answer came when removal was over" : NULL;
+	if (is_late(t, c))
+		return "the answer came when removal was over";
+	*kind = XP_K_WRONG_CODE;
+	if (given && c->result && c->code == IOMMU_PAGE_RESP_SUCCESS && t->resolved < 0)
+		return "a work answers SUCCESS, and has looked into no address space";
+	if (given && t->fault_in == IOMMU_PAGE_RESP_SUCCESS && t->members && t->tried < t->members &&
+	    core->facts.group_handlers)
+		return "a page of the group was not looked for in its address space";
+	if (given && t->fault_in != NOT_TRIED && (u32)t->fault_in != c->code)
+		return "the answer is not what the address space says of the group's pages";
+	return wrong_with_code(t, c);
 }
 
-/* pc: where the core calls the driver. */
-void monitor_response(int device, u64 number, u64 magic, const struct iommu_page_response *msg, const void *pc)
+static bool judge_response(const struct call *c)
 {
+	struct token *t = &tokens[c->number - 1];
 	const char *why;
-	struct token *t;
 	int kind;
 
-	if (magic || !number || number > (u64)nr_tokens) {
-		finding_add(XP_K_WRONG_RESPONSE, 0, pc, "the answer is to no request that was ever made");
-		return;
+	if (!c->known) {
+		monitor_wrong(XP_K_WRONG_RESPONSE, c->pc, "the answer is to no request that was ever made", 0);
+		return true;
 	}
-	t = &tokens[number - 1];
-	if (engine.logging)
-		note(OP_NOTE, 0, pc, "response", number | (u64)msg->code << 32);
-	why = wrong_with(t, device, number, msg, pc, &kind);
+	why = wrong_with(t, c, &kind);
 	if (why)
-		finding_add(kind, 0, pc, why)->detail = number;
+		monitor_wrong(kind, c->pc, why, c->number);
+	if (c->by == BY_FREE)
+		judge_warn(c, true, true);
 	if (!t->answers++) {
-		t->code = (s8)msg->code;
+		t->by_removal = c->by == BY_REMOVAL;
+		t->code = (s8)c->code;
+		t->report_code = (s8)(c->by == BY_REPORT && c->code != IOMMU_PAGE_RESP_SUCCESS ? (int)c->code : -1);
 		t->answered_at = stamp();
-		t->answered_by = (s16)engine.current->id;
-		t->answer_pc = place_of(engine.current, pc);
-		t->answer_event = engine.nr_events - 1;
+		t->answered_by = monitor_now->task;
+		t->answer_pc = c->pc;
+		t->answer_event = c->event;
 	}
+	return true;
+}
+
+void monitor_overflow(const char *text)
+{
+	if (monitor_alarm)
+		monitor_alarm(XP_K_EXPLORER, NULL, text, 0);
+	else
+		finding_fatal(XP_K_EXPLORER, 0, NULL, text);
+}
+
+bool ended_well;
+
+void judge(const struct call *c)
+{
+	static bool (*const judges[])(const struct call *c) = {
+		[CALL_REPORT_BEGIN] = judge_report_begin,
+		[CALL_REPORT_END] = judge_report_end,
+		[CALL_HANDLER] = judge_handler,
+		[CALL_MEMBER] = judge_member,
+		[CALL_GROUP] = judge_group,
+		[CALL_RESOLVE] = judge_resolve,
+		[CALL_RESPONSE] = judge_response,
+		[CALL_OWNER_BEGIN] = judge_owner_begin,
+		[CALL_OWNER_END] = judge_owner_end,
+		[CALL_DROP] = judge_drop,
+		[CALL_CHANGE_BEGIN] = judge_change_begin,
+		[CALL_CHANGE_END] = judge_change_end,
+		[CALL_ATTACH_BEGIN] = judge_attach_begin,
+		[CALL_ATTACH_END] = judge_attach_end,
+		[CALL_FLUSH_BEGIN] = judge_flush_begin,
+		[CALL_FLUSH_END] = judge_flush_end,
+		[CALL_QUEUE_BEGIN] = judge_queue_begin,
+		[CALL_QUEUE_END] = judge_queue_end,
+		[CALL_RESULT] = judge_result,
+	};
+
+	ended_well = judges[c->kind](c);
 }
 
 /* --- the end --- */
@@ -287,4 +337,5 @@ void monitor_end(void)
 		}
 	if (heap_live)
 		leak_find();
+	driver_check_counts();
 }

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../runtime/explore/mm.h"
 #include "search.h"
 
 /* --- text that lives until the next search --- */
@@ -110,6 +111,11 @@ static const struct member iommu_group_members[] = {
 	{ NULL, 0, 0 },
 };
 
+static const struct member space_members[] = {
+	MEMBER(struct mm_struct, count), MEMBER(struct mm_struct, users), MEMBER(struct mm_struct, areas),
+	MEMBER(struct mm_struct, number), { NULL, 0, 0 },
+};
+
 static const struct type {
 	const char *name;
 	size_t size;
@@ -121,6 +127,7 @@ static const struct type {
 	{ "handle", 0, "handle", handle_members },
 	{ "iommu_group", 0, "iommu_group", iommu_group_members },
 	{ "lock", 0, "driver lock", NULL },
+	{ "space", 0, "space", space_members },
 	{ "wq", 0, "alloc_workqueue", NULL },
 	{ "memory", 0, "shared memory", NULL },
 	{ "object", 0, "object", NULL },
@@ -198,6 +205,8 @@ const char *record_object(u64 addr)
 		return "RCU";
 	if (plain >= 0x100 && plain < 0x1000)
 		return "held groups";
+	if (plain >= ADDR_PROCESS && plain < ADDR_PROCESS + 8 * MAX_PROCESSES)
+		return record_text("process %llu", (unsigned long long)(plain - ADDR_PROCESS) / 8 + 1);
 	index = heap_find(plain);
 	if (index < 0) {
 		stack = engine_stack_owner(plain);

@@ -4,7 +4,8 @@
  *
  * All reductions rest on one claim, that two neighbouring steps without an order between them can change places and nothing
  * is different afterwards. Here random executions are taken, and each such pair in them is really exchanged: the execution
- * has to be possible, of the same class, with the same outcome and the same findings. A missing conflict shows as a
+ * has to be possible, of the same class, with the same outcome, the same findings, and the same verdict of the monitors
+ * on all of its orders. A missing conflict shows as a
  * difference, where a comparison of numbers of classes would need luck.
  */
 #include <stdlib.h>
@@ -13,30 +14,50 @@
 #include "search.h"
 
 struct what_came_of_it {
-	int end, depth, nr_findings;
+	int end, depth;
 	u64 class, outcome, findings;
 };
+
+static bool is_of_monitors(int kind)
+{
+	return kind == XP_K_WRONG_RESPONSE || kind == XP_K_DOUBLE_RESPONSE || kind == XP_K_LATE_RESPONSE ||
+	       kind == XP_K_UNEXPECTED_RETURN;
+}
 
 static struct what_came_of_it look(void)
 {
 	struct what_came_of_it w = {
-		.end = engine.end, .depth = engine.depth, .nr_findings = engine.nr_findings, .class = hb_class(),
+		.end = engine.end, .depth = engine.depth, .class = hb_class(),
 		.outcome = engine.end == END_COMPLETE ? monitor_outcome() : 0,
 	};
 	int i;
 
+	/* Where moments changed places, the monitors saw another order: what counts is what they say of all. */
 	for (i = 0; i < engine.nr_findings; i++)
-		w.findings += finding_signature(&engine.findings[i]);
+		if (!is_of_monitors(engine.findings[i].kind))
+			w.findings += finding_signature(&engine.findings[i]);
+	w.findings += orders_verdict();
 	return w;
 }
 
 static bool same(const struct what_came_of_it *a, const struct what_came_of_it *b)
 {
 	/* Which of two failures an execution comes to first may depend on the order. */
-	if (a->nr_findings && b->nr_findings)
+	if (a->end == END_FAILED && b->end == END_FAILED)
 		return true;
 	return a->end == b->end && a->depth == b->depth && a->class == b->class && a->outcome == b->outcome &&
 	       a->findings == b->findings;
+}
+
+/* With one, steps that no lock and no atomic orders may matter to each other: the race is the finding. */
+static bool has_data_race(void)
+{
+	int i;
+
+	for (i = 0; i < engine.nr_findings; i++)
+		if (engine.findings[i].kind == XP_K_DATA_RACE)
+			return true;
+	return false;
 }
 
 /* One random execution and all its exchanges, each counted. NULL, or what is wrong. */
@@ -44,21 +65,26 @@ const char *oracle_run(u64 *exchanges)
 {
 	struct what_came_of_it before, after;
 	struct choice *choices, swap;
+	struct pending { u8 op; u64 addr; } *steps;
 	const char *why = NULL;
 	u8 *independent;
 	int length, i;
 
 	engine.strategy = &strategy_random;
 	strategy_random.begin();
-	if (engine_run() == END_BLOCKED)
+	engine_run();
+	if (engine.end == END_BLOCKED || engine.end == END_STOPPED)
 		return NULL;
 	random_learn();
 	++*exchanges;
 	before = look();
 	choices = copy_schedule(&length);
 	independent = calloc((size_t)length + 1, 1);
-	if (!choices || !independent)
+	steps = calloc((size_t)length + 1, sizeof(*steps));
+	if (!choices || !independent || !steps || has_data_race())
 		goto out;
+	for (i = 0; i < length; i++)
+		steps[i] = (struct pending){ engine.nodes[i].op, engine.nodes[i].addr };
 	for (i = 0; i + 1 < length; i++) {
 		const struct node *a = &engine.nodes[i], *b = &engine.nodes[i + 1];
 
@@ -75,12 +101,12 @@ const char *oracle_run(u64 *exchanges)
 		after = look();
 		if (engine.end == END_DIVERGED)
 			why = record_text("%s on %s could not come before %s on %s, which it does not depend on",
-					  op_name(engine.nodes[i + 1].op), record_object(engine.nodes[i + 1].addr),
-					  op_name(engine.nodes[i].op), record_object(engine.nodes[i].addr));
+					  op_name(steps[i + 1].op), record_object(steps[i + 1].addr),
+					  op_name(steps[i].op), record_object(steps[i].addr));
 		else if (!same(&before, &after))
 			why = record_text("%s on %s and %s on %s are said to commute, and do not",
-					  op_name(engine.nodes[i].op), record_object(engine.nodes[i].addr),
-					  op_name(engine.nodes[i + 1].op), record_object(engine.nodes[i + 1].addr));
+					  op_name(steps[i].op), record_object(steps[i].addr),
+					  op_name(steps[i + 1].op), record_object(steps[i + 1].addr));
 		swap = choices[i];
 		choices[i] = choices[i + 1];
 		choices[i + 1] = swap;
@@ -89,5 +115,6 @@ const char *oracle_run(u64 *exchanges)
 out:
 	free(choices);
 	free(independent);
+	free(steps);
 	return why;
 }

@@ -23,11 +23,21 @@ bool program_respond_ready(struct task *t)
 	return driver_is_held(r->a, (u32)r->b, (u32)r->c);
 }
 
+/* All that came before somebody gave up: that nobody could go on is why. */
+static struct clock quiet;
+
 /* Nobody can go on: those that wait for a group that is not coming give up. */
 void program_quiet(void)
 {
 	u64 left;
 
+	clock_zero(&quiet);
+	for (left = engine.used; left; left &= left - 1) {
+		const struct task *t = &engine.tasks[__builtin_ctzll(left)];
+
+		if (engine.parallel && t->last_node >= 0)
+			clock_join(&quiet, &engine.nodes[t->last_node].clock);
+	}
 	for (left = engine.live | 1; left; left &= left - 1) {
 		struct task *t = &engine.tasks[__builtin_ctzll(left)];
 
@@ -44,12 +54,23 @@ static int respond(const struct record *r)
 
 	t->gives_up = false;
 	wait_op(OP_RESPOND, driver_held_addr(r->a, (u32)r->b, (u32)r->c), NULL);
+	if (t->gives_up)
+		hb_after_all(&quiet);
 	return driver_respond(r, t->gives_up && !driver_is_held(r->a, (u32)r->b, (u32)r->c));
+}
+
+/* attach, replace and bind. */
+static int attach(int op, const struct attaching *a)
+{
+	int space = monitor_attach_begin(op, a), result = driver_attach(a, space);
+
+	monitor_attach_end(op, a->device, a->pasid, result);
+	return result;
 }
 
 static void run(const struct record *r)
 {
-	int result = 0, space;
+	int result = 0;
 
 	switch (r->op) {
 	case XP_REPORT:
@@ -66,23 +87,36 @@ static void run(const struct record *r)
 	case XP_ADD:
 		monitor_change_begin(r->op, r->b, r->a);
 		result = core->add_device(queues[r->a], driver_device(r->b));
-		monitor_result(r, result, monitor_change_end(r->op, r->b, r->a, result));
+		monitor_change_end(r->op, r->b, r->a, result);
+		monitor_result(r, result);
 		return;
 	case XP_FLUSH:
 		monitor_flush_begin(r->a);
 		result = core->flush_dev(driver_device(r->a));
-		monitor_result(r, result, monitor_flush_end(r->a, result));
+		monitor_flush_end(r->a, result);
+		monitor_result(r, result);
 		return;
 	case XP_DISCARD:
 		monitor_call_begin(r->a);
 		result = core->discard_partial(queues[r->a]);
-		monitor_call_end(r->a);
-		monitor_result(r, result, !result);
+		monitor_call_end(r->a, result);
+		monitor_result(r, result);
 		return;
 	case XP_FREE_QUEUE:
+		if (r->a < 0) {
+			core->queue_free(NULL);
+			return;
+		}
 		monitor_change_begin(r->op, -1, r->a);
 		core->queue_free(queues[r->a]);
 		monitor_change_end(r->op, -1, r->a, 0);
+		return;
+	case XP_EXIT:
+		driver_exit(r->a);
+		return;
+	case XP_MAP:
+	case XP_UNMAP:
+		driver_map(r);
 		return;
 	case XP_CLOSE:
 		monitor_change_begin(r->op, r->a, -1);
@@ -91,14 +125,23 @@ static void run(const struct record *r)
 		return;
 	case XP_ATTACH:
 	case XP_REPLACE:
-		space = monitor_attach_begin(r->op, r->a, r->c, r->b);
-		result = driver_attach(r->a, r->b, r->c, r->op == XP_REPLACE, space);
-		monitor_result(r, result, monitor_attach_end(r->op, r->a, r->c, result));
+		result = attach(r->op, &(struct attaching){
+			.device = r->a, .handler = r->b, .pasid = r->c, .process = r->d - 1, .nested = r->e,
+			.replace = r->op == XP_REPLACE,
+		});
+		monitor_result(r, result);
+		return;
+	case XP_BIND:
+		result = attach(XP_ATTACH, &(struct attaching){
+			.device = r->a, .handler = XP_H_SVA, .pasid = r->c, .process = r->b,
+		});
+		monitor_result(r, result);
 		return;
 	case XP_DETACH:
-		monitor_attach_begin(r->op, r->a, r->c, -1);
+	case XP_UNBIND:
+		monitor_attach_begin(XP_DETACH, &(struct attaching){ .device = r->a, .pasid = r->c, .process = -1 });
 		driver_detach(r->a, r->c);
-		monitor_attach_end(r->op, r->a, r->c, 0);
+		monitor_attach_end(XP_DETACH, r->a, r->c, 0);
 		return;
 	case XP_FAIL_ALLOC:
 		engine.current->fail_nth = (unsigned long)r->a;
@@ -165,7 +208,9 @@ static void set_up(void)
 
 	for (i = 0; i < n; i++) {
 		queues[i] = core->queue_alloc("explored");
-		if (scenario.records[scenario.queues[i]].a)
+		if (scenario.records[scenario.queues[i]].a < 0)
+			workqueue_by_hand(queues[i]->wq);
+		else if (scenario.records[scenario.queues[i]].a)
 			workqueue_set_workers(queues[i]->wq, (unsigned int)scenario.records[scenario.queues[i]].a);
 	}
 	for (i = 0; i < scenario.nr_devices; i++) {
@@ -177,11 +222,10 @@ static void set_up(void)
 			monitor_change_begin(XP_ADD, i, r->a);
 			monitor_change_end(XP_ADD, i, r->a, core->add_device(queues[r->a], driver_device(i)));
 		}
-		if (r->b >= 0) {
-			int space = monitor_attach_begin(XP_ATTACH, i, r->c, r->b);
-
-			monitor_attach_end(XP_ATTACH, i, r->c, driver_attach(i, r->b, r->c, false, space));
-		}
+		if (r->b >= 0)
+			attach(XP_ATTACH, &(struct attaching){
+				.device = i, .handler = r->b, .pasid = r->c, .process = r->g - 1, .nested = r->h,
+			});
 	}
 	lowlevel_begin();
 	program_records(&scenario.setup, registers);
@@ -233,6 +277,7 @@ static void tear_down(void)
 	for (i = 0; i < scenario.nr_devices; i++)
 		if (!monitor_is_closed(i))
 			put_device(driver_device(i));
+	driver_end_processes();
 	rcu_barrier();
 	engine_join();
 	lowlevel_end();

@@ -11,6 +11,7 @@
 
 static u64 state = 1;
 static u16 steps[MAX_TASKS];	/* the longest a task had */
+static u16 passed[MAX_TASKS];	/* of its steps, moments that were not drawn */
 
 double random_probability;
 
@@ -39,6 +40,7 @@ double random_unit(void)
 void random_forget(void)
 {
 	memset(steps, 0, sizeof(steps));
+	memset(passed, 0, sizeof(passed));
 }
 
 /* Behind a complete execution: how many steps its tasks had. True: more than was known. */
@@ -48,8 +50,8 @@ bool random_learn(void)
 	int i;
 
 	for (i = 0; i <= engine.nr_ids; i++)
-		if (engine.used >> i & 1 && engine.tasks[i].ordinal > steps[i]) {
-			steps[i] = engine.tasks[i].ordinal;
+		if (engine.used >> i & 1 && engine.tasks[i].ordinal - passed[i] > steps[i]) {
+			steps[i] = engine.tasks[i].ordinal - passed[i];
 			more = true;
 		}
 	return more;
@@ -63,21 +65,18 @@ static void begin(void)
 
 static double weight(int task)
 {
-	int left = steps[task] - engine.tasks[task].ordinal;
+	int left = steps[task] - (engine.tasks[task].ordinal - passed[task]);
 
 	return left > 1 ? left : 1;
 }
 
-static int pick(u64 enabled, int previous)
+static int walk(u64 enabled)
 {
 	struct node *node = &engine.nodes[engine.depth];
 	double sum = 0, at;
 	int task = -1;
 	u64 left;
 
-	(void)previous;
-	if (!engine.depth)
-		random_probability = 1;
 	for (left = enabled; left; left &= left - 1)
 		sum += weight(__builtin_ctzll(left));
 	at = random_unit() * sum;
@@ -98,10 +97,45 @@ static int pick(u64 enabled, int previous)
 	return task;
 }
 
+static int pick(u64 enabled, int previous)
+{
+	(void)previous;
+	if (!engine.depth)
+		random_probability = 1;
+	return walk(enabled);
+}
+
 static bool next(void)
 {
 	random_learn();
 	return true;
 }
+
+/*
+ * For the estimate, which counts classes: moments (moment.c) depend on nothing, so that they are taken as soon as they
+ * come loses no class, and leaves the walk the choices that make classes.
+ */
+static int pick_for_classes(u64 enabled, int previous)
+{
+	u64 left;
+
+	if (!engine.depth) {
+		memset(passed, 0, sizeof(passed));
+		random_probability = 1;
+	}
+	for (left = enabled; left; left &= left - 1) {
+		int task = __builtin_ctzll(left);
+
+		if (engine.tasks[task].pending.kind != OP_MOMENT)
+			continue;
+		passed[task]++;
+		engine.nodes[engine.depth].alternative = 0;
+		engine.alternative = 0;
+		return task;
+	}
+	return walk(enabled);
+}
+
+const struct strategy strategy_walk = { .name = "walk", .begin = begin, .pick = pick_for_classes, .next = next };
 
 const struct strategy strategy_random = { .name = "random", .begin = begin, .pick = pick, .next = next };

@@ -213,7 +213,8 @@ static int step_of_node(const int *index_of, int node)
 	int i;
 
 	for (i = 0; i < engine.nr_events; i++)
-		if (engine.events[i].node == node && index_of[i] >= 0 && engine.events[i].kind != OP_NOTE)
+		if (engine.events[i].node == node && index_of[i] >= 0 &&
+		    (engine.events[i].kind != OP_NOTE || engine.nodes[node].op == OP_MOMENT))
 			return index_of[i];
 	return -1;
 }
@@ -262,7 +263,9 @@ void record_failure(struct found *f)
 	engine.strategy = &strategy_schedule;
 	strategy_schedule.begin();
 	engine.logging = engine.hashing = true;
+	watchdog_repeats = true;
 	engine_run();
+	watchdog_repeats = false;
 	engine.logging = engine.hashing = false;
 	memcpy(scenario.dropped, dropped, sizeof(dropped));
 

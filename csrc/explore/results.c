@@ -18,7 +18,7 @@ static struct { s16 task, nth; s16 record; s64 value; } values[MAX_VALUES];
 static int nr_values;
 static u16 nth_value[MAX_TASKS];
 
-void results_reset(void)
+void values_reset(void)
 {
 	nr_values = 0;
 	memset(nth_value, 0, sizeof(nth_value));
@@ -70,6 +70,8 @@ bool report_may(const struct token *t, const struct sight *seen, int result)
 {
 	u32 queues, handlers;
 
+	if (t->other)
+		return result == -EOPNOTSUPP;
 	if (result == -ENOMEM)
 		return scenario.may_fail && (!t->last || core->facts.answers != IOPF_ANSWERS_ALL);
 	for (queues = seen->queues; queues; queues &= queues - 1)
@@ -79,14 +81,13 @@ bool report_may(const struct token *t, const struct sight *seen, int result)
 	return false;
 }
 
-void monitor_result(const struct record *r, int result, bool allowed)
+bool judge_result(const struct call *c)
 {
-	add_value(engine.current->record, result);
-	if (r->g == XP_ANY ? !allowed : result != r->g) {
-		struct finding *f = finding_add(XP_K_UNEXPECTED_RETURN, 0, NULL, unexpected);
+	const struct record *r = c->record;
 
-		f->detail = (u64)(s64)result;
-	}
+	if (r->g == XP_ANY ? !ended_well : c->result != r->g)
+		monitor_wrong(XP_K_UNEXPECTED_RETURN, c->pc, unexpected, (u64)(s64)c->result);
+	return true;
 }
 
 /* --- outcomes --- */

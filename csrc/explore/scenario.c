@@ -31,6 +31,19 @@ static bool is_attachable(s32 pasid)
 	return in(pasid, 0, PASID_LIMIT);
 }
 
+/* number: of the address space, from 1; 0: none. */
+static bool is_space_of(s32 handler, s32 number)
+{
+	return !number || (handler == XP_H_SVA && in(number, 1, scenario.nr_spaces + 1));
+}
+
+static bool is_range(const struct record *r)
+{
+	u64 start = record_u64(r->b, r->c), length = record_u64(r->e, r->f);
+
+	return length && start + length > start;
+}
+
 static bool is_base(s32 base)
 {
 	return in(base, -1, XP_REGISTERS);
@@ -58,7 +71,7 @@ static const char *check(const struct record *r, int i, int first, int behind)
 
 	switch (r->op) {
 	case XP_REPORT:
-		if (!in(r->a, 0, s->nr_devices) || (r->d & ~15))
+		if (!in(r->a, 0, s->nr_devices) || (r->d & ~15) || !in(r->e, 0, 1 << 24))
 			break;
 		return NULL;
 	case XP_RESPOND:
@@ -77,14 +90,29 @@ static const char *check(const struct record *r, int i, int first, int behind)
 		return NULL;
 	case XP_DISCARD:
 	case XP_FREE_QUEUE:
-		if (!in(r->a, 0, s->nr_queues))
+		if (!in(r->a, r->op == XP_FREE_QUEUE ? -1 : 0, s->nr_queues))
 			break;
 		return NULL;
 	case XP_ATTACH:
 	case XP_REPLACE:
-		if (!in(r->a, 0, s->nr_devices) || !in(r->b, XP_H_SVA, XP_H_DROP + 1) || !is_attachable(r->c))
+		if (!in(r->a, 0, s->nr_devices) || !in(r->b, XP_H_SVA, XP_H_NONE + 1) || !is_attachable(r->c) ||
+		    !is_space_of(r->b, r->d) || !in(r->e, 0, 2))
 			break;
 		return NULL;
+	case XP_EXIT:
+		if (!in(r->a, 0, s->nr_spaces))
+			break;
+		return NULL;
+	case XP_MAP:
+	case XP_UNMAP:
+		if (!in(r->a, 0, s->nr_spaces) || !in(r->d, 0, 8) || !is_range(r))
+			break;
+		return NULL;
+	case XP_BIND:
+		if (!in(r->a, 0, s->nr_devices) || !in(r->b, 0, s->nr_spaces) || !is_attachable(r->c))
+			break;
+		return NULL;
+	case XP_UNBIND:
 	case XP_DETACH:
 		if (!in(r->a, 0, s->nr_devices) || !is_attachable(r->c))
 			break;
@@ -207,14 +235,18 @@ static const char *define(const struct record *r, int i)
 	case XP_DEF_QUEUE:
 		if (s->nr_queues == MAX_QUEUES)
 			return wrong("more than %d queues", MAX_QUEUES);
-		if (r->a < 0)
-			return wrong("record %d: a queue has 0 (no limit) or more workers", i);
+		if (r->a < -1)
+			return wrong("record %d: a queue has -1 (none), 0 (no limit) or more workers", i);
 		s->queues[s->nr_queues++] = i;
 		return NULL;
 	case XP_DEF_DEVICE:
 		if (s->nr_devices == MAX_DEVICES)
 			return wrong("more than %d devices", MAX_DEVICES);
 		s->devices[s->nr_devices++] = i;
+		return NULL;
+	case XP_DEF_SPACE:
+		if (s->nr_spaces++ == MAX_PROCESSES)
+			return wrong("more than %d address spaces", MAX_PROCESSES);
 		return NULL;
 	case XP_DEF_LOCK:
 		if (s->nr_locks++ == MAX_LOCKS)
@@ -245,8 +277,8 @@ static const char *check_devices(void)
 	for (i = 0; i < scenario.nr_devices; i++) {
 		const struct record *r = &scenario.records[scenario.devices[i]];
 
-		if (!in(r->a, -1, scenario.nr_queues) || !in(r->b, -1, XP_H_DROP + 1) || !is_attachable(r->c) ||
-		    !in(r->d, -1, scenario.nr_locks) || !in(r->f, -1, i))
+		if (!in(r->a, -1, scenario.nr_queues) || !in(r->b, -1, XP_H_NONE + 1) || !is_attachable(r->c) ||
+		    !in(r->d, -1, scenario.nr_locks) || !in(r->f, -1, i) || !is_space_of(r->b, r->g) || !in(r->h, 0, 2))
 			return wrong("record %d: an operand of device %d names nothing", scenario.devices[i], i);
 	}
 	return NULL;

@@ -20,12 +20,16 @@
 #define CHECK_EVERY 1024
 #define LOOK_EVERY 32		/* executions between two looks at the clock */
 #define AFTER_FAILURE 1000
+#define WEIGHT_OF_CUT 50	/* executions that one counts for whose loop had to be waited for */
 
 struct xp_options options;
 
 static struct xp_result result;
 static double began, last_progress, progress_interval;
 static bool stop_now, interrupted;
+static bool searching;
+static double told_by;		/* what comes behind the search is to be over */
+static u64 cuts;
 static u64 runs;		/* executions of any kind, for the clock */
 static int strategy_now;
 static const char *why_not;
@@ -104,6 +108,15 @@ bool search_interrupted(void)
 	return interrupted;
 }
 
+bool search_gives_up(void)
+{
+	if (searching) {
+		look_at_clock();
+		return stop_now;
+	}
+	return now_seconds() > told_by || (!interrupted && search_interrupted());
+}
+
 /* --- executions --- */
 
 static void self_check(const struct strategy *strategy)
@@ -114,8 +127,9 @@ static void self_check(const struct strategy *strategy)
 	result.self_checks++;
 	engine.strategy = &strategy_repeat;
 	engine.fresh_from = depth;
-	engine_run();
-	if (engine.hash != hash || engine.depth != depth || (engine.end != end && end != END_BLOCKED))
+	if (engine_run() == END_STOPPED)
+		end = END_STOPPED;
+	else if (engine.hash != hash || engine.depth != depth || (engine.end != end && end != END_BLOCKED))
 		why_not = "an execution that was run twice did not go the same way: the core or the explorer keeps state";
 	engine.strategy = strategy;
 	engine.fresh_from = fresh;
@@ -127,12 +141,13 @@ static void self_check(const struct strategy *strategy)
 /* True: something failed. */
 static bool account(bool count)
 {
+	const char *why;
 	bool news;
 
 	if (engine.depth > result.deepest)
 		result.deepest = engine.depth;
-	if (engine.end == END_BLOCKED) {
-		result.blocked++;
+	if (engine.end == END_BLOCKED || engine.end == END_STOPPED) {
+		result.blocked += engine.end == END_BLOCKED;
 		/* What its beginning showed is not looked for again where others repeat it. */
 		if (!engine.nr_findings && !lock_order_new)
 			return false;
@@ -144,14 +159,16 @@ static bool account(bool count)
 	if (!count)
 		return false;
 	result.executions++;
+	cuts += engine.cut && result.first_failure;
 	result.preemptions[engine.preemptions < XP_PREEMPTIONS ? engine.preemptions : XP_PREEMPTIONS - 1]++;
 	if (engine.end == END_COMPLETE)
 		outcomes_collect();
 	if (options.flags & XP_O_CLASSES)
 		outcomes_collect_class();
-	if (!engine.nr_findings && !lock_order_new)
-		return false;
-	news = failures_collect(result.executions);
+	news = (engine.nr_findings || lock_order_new) && failures_collect(result.executions);
+	why = orders_judge(result.executions, &news);
+	if (why && !why_not)
+		why_not = why;
 	if (news && !result.first_failure && nr_found)
 		result.first_failure = result.executions;
 	return news;
@@ -164,7 +181,8 @@ static bool enough(void)
 	if (nr_found && !(options.flags & XP_O_ALL_FAILURES)) {
 		u64 further = options.after_failure ? options.after_failure : AFTER_FAILURE;
 
-		return result.first_failure && result.executions + result.blocked >= result.first_failure + further;
+		return result.first_failure && result.executions + result.blocked + cuts * WEIGHT_OF_CUT >=
+					       result.first_failure + further;
 	}
 	return false;
 }
@@ -184,9 +202,13 @@ static int run(const struct strategy *strategy, double seconds)
 		engine_run();
 		if (engine.end != END_COMPLETE && engine.nr_findings && engine.findings[0].kind == XP_K_EXPLORER)
 			why_not = engine.findings[0].text;
+		/* Who loops keeps all others from running, and conflicts with none of them: they go first, too. */
+		if (engine.cut && engine.parallel && engine.depth && strategy == &strategy_dpor)
+			path_want(engine.depth - 1, engine.nodes[engine.depth - 1].enabled);
 		/* With a bound, executions of a smaller one were counted when it was its turn. */
 		account(strategy != &strategy_bound || engine.preemptions == path_bound);
-		if (engine.hashing && engine.end != END_BLOCKED)
+		/* How much of a loop was seen is no matter of the way. */
+		if (engine.hashing && engine.end != END_BLOCKED && engine.end != END_STOPPED && !engine.cut)
 			self_check(strategy);
 		engine.hashing = false;
 		if (search_must_stop() || why_not || enough())
@@ -243,7 +265,9 @@ static void verdict(bool exhausted)
 		return;
 	}
 	if (!result.executions) {
-		result.why = interrupted ? "interrupted before the first execution was over" : "nothing was executed";
+		result.why = interrupted ? "interrupted before the first execution was over" :
+			     stop_now ? "the budget was used up before the first execution was over" :
+					"nothing was executed";
 		return;
 	}
 	if (exhausted && strategy_now != XP_S_RANDOM && strategy_now != XP_S_ESTIMATE) {
@@ -277,6 +301,16 @@ const char *xp_strategy_name(int s)
 	return s >= 0 && s < XP_STRATEGIES ? names[s] : "?";
 }
 
+static bool has_data_race(void)
+{
+	int i;
+
+	for (i = 0; i < nr_found; i++)
+		if (found[i].finding.kind == XP_K_DATA_RACE)
+			return true;
+	return false;
+}
+
 /* A prediction that an exhaustive search did not see come true is a note; one beside its deadlock says nothing new. */
 static void settle_predictions(bool exhausted)
 {
@@ -297,10 +331,35 @@ static int nr_probes;
 /* What the walks of the estimate happen upon is found. */
 static bool collect_probe(int probe)
 {
+	bool news = (engine.nr_findings || lock_order_new) && failures_collect((u64)probe);
+	const char *why = orders_judge((u64)probe, &news);
+
 	nr_probes = probe;
-	if ((engine.nr_findings || lock_order_new) && failures_collect((u64)probe) && !result.first_failure)
+	if (why && !why_not)
+		why_not = why;
+	if (news && !result.first_failure && nr_found)
 		result.first_failure = (u64)probe;
 	return search_must_stop();
+}
+
+/*
+ * What comes of a data race is a matter of the order of plain accesses, which classes do not tell apart: of one class,
+ * the search saw one. Some random executions see others. They prove nothing and are not counted.
+ */
+static void look_behind_races(void)
+{
+	u64 executions = result.executions, end = executions + 2000;
+
+	random_forget();
+	engine.strategy = &strategy_random;
+	strategy_random.begin();
+	while (result.executions < end && !search_must_stop()) {
+		engine.strategy = &strategy_random;
+		engine_run();
+		account(true);
+		strategy_random.next();
+	}
+	result.executions = executions;
 }
 
 static bool run_auto(void)
@@ -327,8 +386,13 @@ static bool run_auto(void)
 	left = budget - (now_seconds() - began);
 	/* At a third of a million executions a second, with the estimate's usual error. */
 	if (result.estimate <= 0 || result.estimate * 2 < left * 330e3) {
+		bool whole_tree;
+
 		strategy_now = XP_S_DPOR;
-		return run(&strategy_dpor, 0);
+		whole_tree = run(&strategy_dpor, 0);
+		if (!stop_now && has_data_race())
+			look_behind_races();
+		return whole_tree;
 	}
 	if (run_bounds(left / 2))
 		return true;
@@ -426,6 +490,7 @@ static int enter(const s32 *code, size_t nr_words, const struct xp_options *want
 	outcomes_reset();
 	hot_reset();
 	lock_order_reset();
+	orders_reset();
 	memcpy(code_copy, code, nr_words * sizeof(*code));
 	why = scenario_load(code_copy, nr_words);
 	options = *wanted;
@@ -461,12 +526,16 @@ static int enter(const s32 *code, size_t nr_words, const struct xp_options *want
 	runs = 0;
 	path_mass = 0;
 	random_seed(options.seed);
+	searching = true;
+	cuts = 0;
 	crash_guard_begin();
+	watchdog_begin();
 	return 0;
 }
 
 static void leave(void)
 {
+	watchdog_end();
 	crash_guard_end();
 	engine.logging = engine.hashing = false;
 	__atomic_store_n(&busy, 0, __ATOMIC_RELEASE);
@@ -499,10 +568,12 @@ int xp_explore(const int32_t *code, size_t nr_words, const struct xp_options *wa
 	settle_predictions(exhausted);
 	failures_merge_predictions();
 	failures_finish();
+	searching = false;
 	deadline = now_seconds() + (interrupted ? 0.05 : 5);
 	for (i = 0; i < nr_found; i++) {
 		if (!(options.flags & XP_O_NO_SHRINK) && !found[i].is_note && i < 8 && found[i].finding.kind != XP_K_EXPLORER)
-			shrink(&found[i], deadline);
+			shrink(&found[i], told_by = deadline);
+		told_by = now_seconds() + 5;
 		record_failure(&found[i]);
 		/* A failing execution may have works that the last one of the search did not come to. */
 		if (result.nr_tasks <= engine.nr_ids)
@@ -517,6 +588,7 @@ int xp_explore(const int32_t *code, size_t nr_words, const struct xp_options *wa
 	schedule_free_after = true;
 	strategy_schedule.begin();
 	engine.logging = true;
+	told_by = 0;		/* not if it takes long */
 	engine_run();
 	hot_finish();
 	result.nr_hot = hot_shown();
@@ -563,6 +635,8 @@ int xp_replay(const int32_t *code, size_t nr_words, const struct xp_options *wan
 	}
 	for (i = 0; i < schedule->nr_dropped; i++)
 		scenario.dropped[schedule->dropped[i]] = 1;
+	searching = false;
+	told_by = now_seconds() + 1e9;
 	replay_runs(schedule->runs, schedule->nr_runs, divergence);
 	strategy_now = XP_S_AUTO;
 	result.executions = 1;

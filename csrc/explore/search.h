@@ -16,6 +16,7 @@
 #define MAX_DEVICES 16
 #define MAX_QUEUES 8
 #define MAX_LOCKS 16
+#define MAX_PROCESSES 8		/* address spaces of a scenario's own */
 #define MAX_SECTIONS 48
 #define MAX_RECORDS 4096
 
@@ -36,7 +37,7 @@ struct section {
 struct scenario {
 	const struct record *records;
 	int nr_records;
-	int nr_queues, nr_devices, nr_locks, nr_tasks, nr_works;
+	int nr_queues, nr_devices, nr_locks, nr_tasks, nr_works, nr_spaces;
 	int queues[MAX_QUEUES], devices[MAX_DEVICES];	/* their records */
 	struct section setup, teardown, tasks[MAX_SECTIONS], works[MAX_SECTIONS];
 	int memory;
@@ -46,6 +47,31 @@ struct scenario {
 };
 
 extern struct scenario scenario;
+
+static inline u64 record_u64(s32 lower, s32 upper)
+{
+	return (u64)(u32)upper << 32 | (u32)lower;
+}
+
+/* Of an XP_REPORT: its flags on the wire, and what they mean. */
+static inline u32 request_flags(const struct record *r)
+{
+	if (r->e & XP_R_RAW)
+		return (u32)r->e >> XP_R_FLAGS;
+	return (r->c ? IOMMU_FAULT_PAGE_REQUEST_PASID_VALID : 0) | (r->e & XP_R_LAST ? IOMMU_FAULT_PAGE_REQUEST_LAST_PAGE : 0);
+}
+
+/* Does it complete a group, and so get an answer. */
+static inline bool request_is_last(const struct record *r)
+{
+	return request_flags(r) & IOMMU_FAULT_PAGE_REQUEST_LAST_PAGE && !(r->e & XP_R_OTHER);
+}
+
+/* The PASID that it is of, 0: none, whatever the field says. */
+static inline u32 request_pasid(const struct record *r)
+{
+	return request_flags(r) & IOMMU_FAULT_PAGE_REQUEST_PASID_VALID ? (u32)r->c : 0;
+}
 
 /* Checks and loads. NULL, or what is wrong with it. */
 const char *scenario_load(const s32 *code, size_t nr_words);
@@ -71,7 +97,16 @@ void program_records(const struct section *section, s64 *registers);
 struct device *driver_device_new(int index, const struct record *definition);
 struct device *driver_device(int index);
 void driver_reset(void);
-int driver_attach(int device, int handler, int pasid, bool replace, int space);
+/* What is attached: a handler; process: the address space of the scenario's that it resolves against, -1: any. */
+struct attaching {
+	int device, pasid, handler, process;
+	bool nested, replace;
+};
+int driver_attach(const struct attaching *a, int space);
+void driver_exit(int process);
+void driver_map(const struct record *r);
+/* Those that have not exited do. */
+void driver_end_processes(void);
 void driver_detach(int device, int pasid);
 int driver_report(const struct record *r);
 int driver_respond(const struct record *r, bool gives_up);
@@ -82,22 +117,36 @@ void driver_look_at(struct iopf_group *group, const void *pc);	/* which requests
 u64 driver_held_addr(int device, u32 grpid, u32 pasid);
 struct mutex *driver_lock(int index);
 void driver_free_locks(void);
+void driver_check_counts(void);
 void driver_name_lock(const struct lock_class *class, char *text, size_t room);
 
 /* --- monitor.c: responses, returns, the driver's contract --- */
 
 #define MAX_TOKENS 512
-#define MAX_SPACES 4096
+#define NOT_TRIED (-1)
+#define MAX_HELD_GROUPS 256
+#define MAX_SPACES 4096		/* of domains: those of the scenario's own address spaces are the last ones */
 struct token {
+	u64 number;
 	s16 task, nth;		/* whose report, and which of its */
 	s16 device;
+	u16 members;		/* of the group that its handler got, itself included; 0: none yet */
+	u16 in_group;		/* the number of the last request of the group that it was part of, 0: none */
+	s16 perhaps_removals;	/* of the device, before the report */
 	u16 queues;		/* that the device may have been on when report began, as bits */
 	s16 space;		/* the PASID's address space, -1: it changed */
+	s16 resolved;		/* the one that its work resolved against, -1: none yet */
 	s16 removals, launched;	/* removals of the device before the report, and before its handler was called */
+	bool queued;		/* its work, for certain, when report returned */
+	bool by_removal;	/* answered, the first time */
 	bool last, returned, flushed, readded;	/* readded: perhaps, beside report or that removal */
 	bool has_work, may_have_work;	/* by the handler that it met: for certain, or not */
 	s16 answers;
 	s8 code;		/* of the first answer, -1: none */
+	s8 fault_in;		/* what the address space says of its group's pages so far, NOT_TRIED: nothing */
+	s16 tried;		/* pages of its group that were looked for in a space of the scenario's */
+	bool other;		/* no page request: nobody answers it */
+	s8 report_code;		/* of the answer that its report gave, -1: none */
 	u32 grpid, pasid;
 	u64 group;		/* that its handler got, 0: none */
 	int record;
@@ -105,7 +154,7 @@ struct token {
 	int removal_began, removal_ended;	/* dates of the removal that it belongs to, 0: none yet */
 	u32 returned_at, answered_at;	/* stamps */
 	s16 answered_by;	/* the first answer: task, place, event */
-	const void *answer_pc;
+	const void *answer_pc, *resolved_at;
 	int answer_event;
 	s32 result;
 };
@@ -116,20 +165,20 @@ extern unsigned int monitor_clauses;	/* broken so far */
 
 void monitor_reset(void);
 int monitor_report_begin(int device, const struct record *r);
-bool monitor_report_end(int token, int result);
+void monitor_report_end(int token, int result);
 void monitor_response(int device, u64 private_0, u64 private_1, const struct iommu_page_response *msg, const void *pc);
-/* Calls that change what a device is: begin, end. queue may be -1. What ends says whether that result is allowed. */
+/* Calls that change what a device is: begin, end. queue may be -1. */
 void monitor_change_begin(int op, int device, int queue);
-bool monitor_change_end(int op, int device, int queue, int result);
+void monitor_change_end(int op, int device, int queue, int result);
 void monitor_flush_begin(int device);
-bool monitor_flush_end(int device, int result);
+void monitor_flush_end(int device, int result);
 /* Returns the number of the address space of the domain that is attached. */
-int monitor_attach_begin(int op, int device, int pasid, int handler);
-bool monitor_attach_end(int op, int device, int pasid, int result);
+int monitor_attach_begin(int op, const struct attaching *a);
+void monitor_attach_end(int op, int device, int pasid, int result);
 void monitor_call_begin(int queue);
-void monitor_call_end(int queue);
-/* The result of an operation: demanded, or what the contract allows. */
-void monitor_result(const struct record *r, int result, bool allowed);
+void monitor_call_end(int queue, int result);
+/* The result of the operation that ended just now: the one that is demanded, or one that the contract allows. */
+void monitor_result(const struct record *r, int result);
 void monitor_end(void);
 bool monitor_is_added(int device, int *queue);
 bool monitor_is_closed(int device);
@@ -138,11 +187,28 @@ bool monitor_queue_is_freed(int queue);
 u64 monitor_outcome(void);
 void monitor_outcome_text(char *text, size_t room);
 /* The group that the current task is about to answer, by its token; 0: nobody said. */
-void monitor_answering(u64 token);
+void monitor_answering(u64 token, enum iommu_page_response_code code);
+void monitor_freeing(u64 token);
+void monitor_answered(void);
 void monitor_work_of(u64 work, u64 token);
-void monitor_resolve(int space, const void *pc);
-void monitor_member(u64 last, u64 number, const void *pc);
+void monitor_handler(u64 token);
+/* The owner of a held group answers it: the call begins, and ends. */
+void monitor_owner_begin(int held);
+void monitor_owner_end(int held);
+void monitor_drop(void);
+/* Of a fault against it, the address space says code; -1: anything resolves there. */
+void monitor_resolve(int space, int code, const void *pc);
+/* Which request the current task is answering; 0: nobody said. */
+u64 monitor_request(const void *pc);
+void monitor_member(u64 last, u64 number, bool as_reported, const void *pc);
+void monitor_group(u64 last, u64 count, const void *pc);	/* behind its members */
 void monitor_value(s64 value);	/* XP_OUT */
+
+/* --- orders.c: the orders that the class of the execution that just ran leaves open --- */
+
+void orders_reset(void);
+const char *orders_judge(u64 execution, bool *news);
+u64 orders_verdict(void);
 
 /* --- leak.c --- */
 
@@ -168,7 +234,7 @@ extern int nr_lock_cycles;
 /* --- strategies --- */
 
 extern const struct strategy strategy_dpor, strategy_naive, strategy_sleep, strategy_bound, strategy_random,
-	strategy_estimate, strategy_repeat, strategy_schedule;
+	strategy_walk, strategy_repeat, strategy_schedule;
 
 /* path.c: the tree of choices that the exhaustive ones walk */
 struct path_rules {
@@ -241,6 +307,7 @@ void failures_reset(void);
 /* Notes what the execution that just ended showed. True: something that was not known. */
 bool failures_collect(u64 execution);
 void failures_merge_predictions(void);
+bool failures_know(u64 signature);
 /* In the execution that just ran. */
 bool failure_shows(const struct found *f);
 /* Runs a schedule; true when the same failure shows. */
@@ -281,6 +348,11 @@ int outcomes_finish(void);
 void crash_guard_begin(void);
 void crash_guard_end(void);
 
+/* --- watchdog.c: likewise --- */
+void watchdog_begin(void);
+void watchdog_end(void);
+extern bool watchdog_repeats;	/* a schedule that showed its failure before: a loop in it is known at once */
+
 /* --- search.c --- */
 
 double now_seconds(void);
@@ -288,6 +360,8 @@ double now_seconds(void);
 bool search_must_stop(void);
 /* The callback alone: true, what is left to do is to be left. */
 bool search_interrupted(void);
+/* In the middle of an execution that comes to no point: true, it is to be given up. */
+bool search_gives_up(void);
 int search_run(const struct strategy *strategy);
 extern struct xp_options options;
 

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "search.h"
+#include "monitor.h"
 
 /* What the execution that just ran is, as the failure's new schedule. */
 static void adopt(struct found *f)
@@ -104,7 +104,7 @@ static int try_bound(struct found *f, int bound, double deadline, u64 most)
 			adopt(f);
 			return 1;
 		}
-		if (++n == most || ((n % 64 == 0 || engine.depth > 100) && (search_interrupted() || now_seconds() > deadline)))
+		if (engine.end == END_STOPPED || ++n == most || ((n % 64 == 0 || engine.depth > 100 || engine.cut) && (search_interrupted() || now_seconds() > deadline)))
 			return -1;
 	} while (strategy_bound.next());
 	return 0;
@@ -226,13 +226,36 @@ static void drop(struct found *f, double deadline)
 
 /* --- 4 --- */
 
-static void find_culprit(struct found *f)
+/* That is no pair of steps that conflict: removal returns, and then comes the answer. */
+static void find_culprit_of_late(struct found *f)
+{
+	int answer = -1, removal = -1, i;
+
+	if (!failure_reproduces(f->choices, f->length, f->signature))
+		return;
+	for (i = 0; i < nr_moments; i++) {
+		const struct call *c = &calls[moments[i].first];
+
+		if (moments[i].node < 0 || !moments[i].nr)
+			continue;
+		if (c->kind == CALL_RESPONSE && c->number == f->finding.detail)
+			answer = moments[i].node;
+		else if (c->kind == CALL_CHANGE_END && (c->op == XP_REMOVE || c->op == XP_FREE_QUEUE) && answer < 0)
+			removal = moments[i].node;
+	}
+	if (answer >= 0 && removal >= 0) {
+		f->culprit[0] = removal;
+		f->culprit[1] = answer;
+	}
+}
+
+static void find_culprit(struct found *f, double deadline)
 {
 	struct choice *order;
 	int depth, first, second, i, n;
 	bool shown;
 
-	if (!failure_reproduces(f->choices, f->length, f->signature))
+	if (now_seconds() > deadline || !failure_reproduces(f->choices, f->length, f->signature))
 		return;
 	depth = engine.depth;
 	order = calloc((size_t)depth + 1, sizeof(*order));
@@ -241,7 +264,7 @@ static void find_culprit(struct found *f)
 	for (second = depth - 1; second > 0 && f->culprit[0] < 0; second--) {
 		for (first = second - 1; first >= 0; first--) {
 			/* The nodes as the failing schedule left them. */
-			if (!failure_reproduces(f->choices, f->length, f->signature))
+			if (now_seconds() > deadline || !failure_reproduces(f->choices, f->length, f->signature))
 				goto out;
 			if (engine.nodes[first].task == engine.nodes[second].task ||
 			    engine.nodes[first].addr != engine.nodes[second].addr ||
@@ -274,7 +297,7 @@ void shrink(struct found *f, double deadline)
 {
 	bool symmetry = engine.symmetry;
 
-	if (f->finding.kind == XP_K_LOCK_ORDER)
+	if (f->finding.kind == XP_K_LOCK_ORDER || now_seconds() > deadline)
 		return;
 	schedule_free_after = schedule_lenient = false;
 	commute(f);
@@ -282,7 +305,10 @@ void shrink(struct found *f, double deadline)
 	drop(f, now_seconds() + (deadline - now_seconds()) / 2);
 	if (f->nr_dropped)
 		fewest_preemptions(f, deadline);
-	find_culprit(f);
+	if (f->finding.kind == XP_K_LATE_RESPONSE)
+		find_culprit_of_late(f);
+	else
+		find_culprit(f, deadline);
 	memset(scenario.dropped, 0, sizeof(scenario.dropped));
 	engine.symmetry = symmetry;
 }

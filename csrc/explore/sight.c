@@ -7,6 +7,7 @@
 
 /* Of the domain with that address space. Spaces are numbered in the order in which domains are attached. */
 static s8 handler_of[MAX_SPACES];
+static bool is_nested[MAX_SPACES];
 static int nr_spaces;
 
 static struct sight sights[MAX_TASKS];
@@ -14,6 +15,12 @@ static struct sight sights[MAX_TASKS];
 void sight_reset(void)
 {
 	nr_spaces = 0;
+}
+
+/* A PASID that nobody attached is the nested domain's, where the guest owns the table. */
+static bool guest_owns_table(int device)
+{
+	return scenario.records[scenario.devices[device]].e & 1 && core->facts.finds_nested;
 }
 
 struct attachment *attachment(int device, int pasid)
@@ -31,8 +38,10 @@ struct attachment *attachment(int device, int pasid)
 	for (i = 0; i < s->nr_attached; i++)
 		if (s->attached[i].pasid == pasid)
 			return &s->attached[i];
-	if (s->nr_attached == MAX_PASIDS)
-		finding_fatal(XP_K_EXPLORER, 0, NULL, "more than 16 PASIDs of one device");
+	if (s->nr_attached == MAX_PASIDS) {
+		monitor_overflow("more than 16 PASIDs of one device");
+		return &s->attached[0];
+	}
 	a = &s->attached[s->nr_attached++];
 	a->pasid = pasid;
 	variable_reset(&a->domain);
@@ -42,12 +51,33 @@ struct attachment *attachment(int device, int pasid)
 	return a;
 }
 
-int monitor_new_space(int handler)
+bool is_resolved_by(const struct token *t, const struct attachment *a)
 {
-	int space = nr_spaces++ % MAX_SPACES;
+	return attachment(t->device, (int)t->pasid) == a ||
+	       (t->pasid && guest_owns_table(t->device) && attachment(t->device, 0) == a);
+}
 
-	handler_of[space] = (s8)handler;
+int monitor_new_space(const struct attaching *a)
+{
+	int space = a->process >= 0 ? MAX_SPACES - 1 - a->process : nr_spaces++ % (MAX_SPACES - MAX_PROCESSES);
+
+	handler_of[space] = (s8)(a->handler == XP_H_NONE ? NOTHING : a->handler);
+	is_nested[space] = a->nested;
 	return space;
+}
+
+/* Which domain stands for the PASIDs of the guest's table. Whose space that is, nobody asks. */
+static void see_nested(struct sight *sight)
+{
+	const struct variable *domain = &sight->nested->domain;
+	int i;
+
+	for (i = 0; i < domain->nr_histories; i++) {
+		int space = domain->histories[i].value;
+
+		sight->handlers |= 1u << (space == NOTHING || !is_nested[space] ? 0 : handler_of[space] + 1);
+	}
+	sight->any_space = true;
 }
 
 static void see_queue(struct sight *sight, const struct variable *queue)
@@ -65,30 +95,39 @@ static void see_domain(struct sight *sight, const struct variable *domain)
 	for (i = 0; i < domain->nr_histories; i++) {
 		int space = domain->histories[i].value;
 
-		sight->handlers |= 1u << (space == NOTHING ? 0 : handler_of[space] + 1);
+		if (space == NOTHING && sight->nested)
+			see_nested(sight);
+		else
+			sight->handlers |= 1u << (space == NOTHING ? 0 : handler_of[space] + 1);
 		sight->any_space |= space != sight->space;
 	}
 }
 
 const struct sight *monitor_see(int device, int pasid)
 {
-	struct sight *sight = &sights[engine.current->id];
+	struct sight *sight = &sights[monitor_now->task];
 	struct attachment *a = attachment(device, pasid);
 
 	*sight = (struct sight){ .device = device, .attachment = a, .space = a->domain.histories[0].value };
+	if (pasid && guest_owns_table(device))
+		sight->nested = attachment(device, 0);
 	see_queue(sight, &device_states[device].queue);
 	see_domain(sight, &a->domain);
-	device_states[device].readers |= 1ull << engine.current->id;
-	a->readers |= 1ull << engine.current->id;
+	device_states[device].readers |= 1ull << monitor_now->task;
+	a->readers |= 1ull << monitor_now->task;
+	if (sight->nested)
+		sight->nested->readers |= 1ull << monitor_now->task;
 	return sight;
 }
 
 const struct sight *monitor_seen(void)
 {
-	struct sight *sight = &sights[engine.current->id];
+	struct sight *sight = &sights[monitor_now->task];
 
-	device_states[sight->device].readers &= ~(1ull << engine.current->id);
-	sight->attachment->readers &= ~(1ull << engine.current->id);
+	device_states[sight->device].readers &= ~(1ull << monitor_now->task);
+	sight->attachment->readers &= ~(1ull << monitor_now->task);
+	if (sight->nested)
+		sight->nested->readers &= ~(1ull << monitor_now->task);
 	if (sight->any_space)
 		sight->space = NOTHING;
 	return sight;
@@ -106,6 +145,12 @@ void monitor_show_domain(const struct attachment *a)
 {
 	u64 left;
 
-	for (left = a->readers; left; left &= left - 1)
-		see_domain(&sights[__builtin_ctzll(left)], &a->domain);
+	for (left = a->readers; left; left &= left - 1) {
+		struct sight *sight = &sights[__builtin_ctzll(left)];
+
+		if (sight->nested == a)
+			see_domain(sight, &sight->attachment->domain);
+		else
+			see_domain(sight, &a->domain);
+	}
 }

@@ -189,6 +189,9 @@ void record_sites(struct found *f, const struct finding *finding, const int *ind
 	}
 	case XP_K_WRONG_RESPONSE:
 	case XP_K_LATE_RESPONSE:
+	case XP_K_WRONG_CODE:
+	case XP_K_WRONG_GROUP:
+	case XP_K_UNDER_LOCK:
 		record_site(sites, &n, finding->task, step_of(index_of, finding->event), finding->pc, "here", object);
 		record_callers(sites, &n, finding->event);
 		break;

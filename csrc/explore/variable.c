@@ -12,8 +12,7 @@
  *
  * When a change ran alone there is one history at its end, and one right result for every call.
  */
-#include "search.h"
-#include "variable.h"
+#include "monitor.h"
 
 void variable_reset(struct variable *v)
 {
@@ -84,8 +83,10 @@ static void extend(struct variable *v)
 			h = pass(v, h);
 			if (is_known(v, v->nr_histories, h))
 				continue;
-			if (v->nr_histories == MAX_HISTORIES)
-				finding_fatal(XP_K_EXPLORER, 0, NULL, "too many changes of one thing at a time");
+			if (v->nr_histories == MAX_HISTORIES) {
+				monitor_overflow("too many changes of one thing at a time");
+				return;
+			}
 			v->histories[v->nr_histories++] = h;
 		}
 	}
@@ -126,8 +127,11 @@ int variable_begin(struct variable *v, enum change_kind kind, int value)
 	int change = __builtin_ctz(~(unsigned int)v->running);
 	u16 bit = (u16)(1u << change), left;
 
-	if (change >= MAX_CHANGES)
-		finding_fatal(XP_K_EXPLORER, 0, NULL, "too many changes of one thing at a time");
+	if (change >= MAX_CHANGES) {
+		monitor_overflow("too many changes of one thing at a time");
+		change = MAX_CHANGES - 1;
+		bit = (u16)(1u << change);
+	}
 	v->changes[change].kind = kind;
 	v->changes[change].value = (s16)value;
 	v->alone = !v->running && v->nr_histories == 1;

@@ -7,5 +7,7 @@
 void membarrier_start(void);
 /* Every running thread of the process has passed a full barrier when this returns. */
 void membarrier_all(void);
+/* How often the calling thread has called it: a barrier that is left out loses one race in millions, and is seen here. */
+unsigned long membarrier_calls(void);
 
 #endif

@@ -23,12 +23,12 @@ from __future__ import annotations
 from .library import ScenarioError, find_scenario, scenario_names
 from .replay import DidNotReproduce, replay
 from .result import ExplorationFailed, Failure, Hot, Outcome, Progress, Result, Run, Site, Step
-from .scenario import KINDS, Device, Operation, Queue, Scenario, Task
+from .scenario import KINDS, Device, Operation, Queue, Scenario, Space, Task
 from .search import Interrupted, explore
 from .token import VersionMismatch
 
 __all__ = [
     "KINDS", "Device", "DidNotReproduce", "ExplorationFailed", "Failure", "Hot", "Interrupted", "Operation", "Outcome",
-    "Progress", "Queue", "Result", "Run", "Scenario", "ScenarioError", "Site", "Step", "Task", "VersionMismatch",
+    "Progress", "Queue", "Result", "Run", "Scenario", "ScenarioError", "Site", "Space", "Step", "Task", "VersionMismatch",
     "explore", "find_scenario", "replay", "scenario_names",
 ]

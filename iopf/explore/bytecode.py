@@ -38,6 +38,24 @@ def _upper(value: Any) -> int:
     return _u32(int(value) >> 32)
 
 
+def _number(value: Any) -> int:
+    """Of something, from 1; 0: none."""
+    return 0 if value is None else int(value) + 1
+
+
+def _mapped(value: str) -> int:
+    return parse_perm(value, "rwx")
+
+
+#: XP_R_*
+def _other(value: Any) -> int:
+    return 2 if value == "other" else 0
+
+
+def _raw(value: Any) -> int:
+    return 0 if value is None else 4 | int(value) << 8
+
+
 def _code(value: str) -> int:
     return ("success", "invalid", "failure").index(value)
 
@@ -47,7 +65,7 @@ def _code(value: str) -> int:
 FRAMEWORK: dict[str, tuple[str, tuple[tuple[str, str, Callable[[Any], int]], ...]]] = {
     "report": ("XP_REPORT", (
         ("a", "device", int), ("b", "grpid", _u32), ("c", "pasid", _u32), ("d", "perm", parse_perm), ("e", "last", int),
-        ("f", "addr", _u32), ("h", "addr", _upper), ("g", "returns", _none),
+        ("e", "type", _other), ("e", "flags", _raw), ("f", "addr", _u32), ("h", "addr", _upper), ("g", "returns", _none),
     )),
     "respond": ("XP_RESPOND", (
         ("a", "device", int), ("b", "grpid", _u32), ("c", "pasid", _u32), ("d", "code", _code), ("e", "free", int),
@@ -56,13 +74,20 @@ FRAMEWORK: dict[str, tuple[str, tuple[tuple[str, str, Callable[[Any], int]], ...
     "add": ("XP_ADD", (("a", "queue", int), ("b", "device", int), ("g", "returns", _none))),
     "flush": ("XP_FLUSH", (("a", "device", int), ("g", "returns", _none))),
     "discard_partial": ("XP_DISCARD", (("a", "queue", int), ("g", "returns", _none))),
-    "free_queue": ("XP_FREE_QUEUE", (("a", "queue", int),)),
+    "free_queue": ("XP_FREE_QUEUE", (("a", "queue", _none),)),
     "close": ("XP_CLOSE", (("a", "device", int),)),
     "attach": ("XP_ATTACH", (("a", "device", int), ("b", "handler", _none), ("c", "pasid", _u32),
-                             ("g", "returns", _none))),
+                             ("d", "space", _number), ("e", "nested", int), ("g", "returns", _none))),
     "detach": ("XP_DETACH", (("a", "device", int), ("c", "pasid", _u32))),
     "replace": ("XP_REPLACE", (("a", "device", int), ("b", "handler", _none), ("c", "pasid", _u32),
-                               ("g", "returns", _none))),
+                               ("d", "space", _number), ("e", "nested", int), ("g", "returns", _none))),
+    "exit": ("XP_EXIT", (("a", "space", int),)),
+    "map": ("XP_MAP", (("a", "space", int), ("b", "start", _u32), ("c", "start", _upper), ("d", "perm", _mapped),
+                       ("e", "length", _u32), ("f", "length", _upper))),
+    "unmap": ("XP_UNMAP", (("a", "space", int), ("b", "start", _u32), ("c", "start", _upper), ("e", "length", _u32),
+                           ("f", "length", _upper))),
+    "bind": ("XP_BIND", (("a", "device", int), ("b", "space", int), ("c", "pasid", _u32), ("g", "returns", _none))),
+    "unbind": ("XP_UNBIND", (("a", "device", int), ("c", "pasid", _u32))),
     "fail_next_alloc": ("XP_FAIL_ALLOC", (("a", "n", int),)),
     "lock": ("XP_LOCK", (("a", "lock", _none),)),
     "unlock": ("XP_UNLOCK", (("a", "lock", _none),)),
@@ -113,6 +138,7 @@ NAMED = {
 SECTIONS = ("XP_SETUP", "XP_TASK", "XP_WORK", "XP_TEARDOWN")
 DEFINITIONS = (
     "XP_DEF_QUEUE", "XP_DEF_DEVICE", "XP_DEF_LOCK", "XP_DEF_EXPECT", "XP_DEF_ALLOC_MAY_FAIL", "XP_DEF_MEMORY",
+    "XP_DEF_SPACE",
 )
 
 
@@ -149,7 +175,7 @@ class _Compiler:
 
     def operation(self, section: Section, operation: Operation, table: dict[str, Any]) -> None:
         opcode, layout = table[operation.op]
-        operands = {}
+        operands: dict[str, int] = {}
         for letter, key, number in layout:
             value = operation.values.get(key)
             prefix = NAMED.get((None, key)) or NAMED.get((operation.op, key))
@@ -159,12 +185,14 @@ class _Compiler:
                 operands[letter] = self.locks.index(str(value))
             elif key == "body" and value is not None:
                 operands[letter] = self.bodies.index(str(value))
+            elif key == "handler" and value is None:
+                operands[letter] = self.lib.XP_H_NONE
             elif prefix and value is not None:
                 operands[letter] = getattr(self.lib, prefix + str(value).upper())
             elif value is None:
-                operands[letter] = -1 if number is _none else 0
+                operands[letter] = operands.get(letter, 0) | (-1 if number is _none else 0)
             else:
-                operands[letter] = number(value)
+                operands[letter] = operands.get(letter, 0) | number(value)
         self.record(opcode, Record(section.name, operation), **operands)
 
 
@@ -175,18 +203,22 @@ def compile_scenario(scenario: BaseScenario, lib: Any) -> Compiled:
     compiler.locks = data.get("locks", [])
     compiler.bodies = [body.name for body in getattr(scenario, "works", ())]
     for workers in data.get("queues", ()):
-        compiler.record("XP_DEF_QUEUE", a=workers or 0)
+        compiler.record("XP_DEF_QUEUE", a=0 if workers is None else workers or -1)
+    for _space in range(data.get("spaces", 0)):
+        compiler.record("XP_DEF_SPACE")
     for device in data.get("devices", ()):
         lock = device.get("response_lock")
         handler = device.get("handler")
         compiler.record(
             "XP_DEF_DEVICE",
             a=device.get("queue", -1),
-            b=-1 if handler is None else getattr(lib, f"XP_H_{handler.upper()}"),
+            b=getattr(lib, f"XP_H_{handler.upper()}") if handler else lib.XP_H_NONE if device.get("pasid") else -1,
             c=device.get("pasid") or 0,
             d=-1 if lock is None else compiler.locks.index(lock),
             e=int(device.get("user_pasid_table", False)),
             f=device.get("group", -1),
+            g=_number(device.get("space")),
+            h=int(device.get("nested", False)),
         )
     for _lock in compiler.locks:
         compiler.record("XP_DEF_LOCK")

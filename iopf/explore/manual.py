@@ -14,12 +14,12 @@ from collections.abc import Callable
 from typing import Any
 
 from .bytecode import FRAMEWORK
-from .scenario import CODES, HANDLERS, KINDS, Scenario, Task
+from .scenario import CODES, HANDLERS, KINDS, TYPES, Scenario, Task
 
 __all__ = ["markdown"]
 
 #: What makes up a scenario, beside the operations of its tasks.
-PARTS = ("queue", "device", "task", "tasks", "alloc_may_fail", "expect")
+PARTS = ("queue", "space", "device", "task", "tasks", "alloc_may_fail", "expect")
 
 
 def _sentence(function: Callable[..., Any]) -> str:
@@ -100,7 +100,10 @@ def _ranges() -> list[tuple[str, str]]:
     return [
         ("queue, dev", "what `s.queue()` and `s.device()` returned"),
         ("handler", names(HANDLERS)),
+        ("space", "what `s.space()` returned"),
         ("code", names(CODES)),
+        ("type", names(TYPES)),
+        number("flags", report(flags=0)),
         number("grpid", report(grpid=0)),
         (number("pasid", report(pasid=0))[0], f"None: without one; {number('pasid', report(pasid=0))[1]}"),
         number("addr", report(addr=0)),

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, SupportsIndex, TypeVar, Union, cast
 
 from .._hints import closest, unknown
-from .._types import parse_perm
+from .._types import RequestFlags, parse_perm
+from ..space import AddressSpace
 from .bytecode import FRAMEWORK, LOW_LEVEL
 
 if TYPE_CHECKING:
@@ -25,22 +26,25 @@ if TYPE_CHECKING:
 
     from .programs import Program
 
-__all__ = ["KINDS", "Device", "Operation", "Queue", "Scenario", "Section", "Task"]
+__all__ = ["KINDS", "Device", "Operation", "Queue", "Scenario", "Section", "Space", "Task"]
 
 #: Every kind of failure, as results name them.
 KINDS = (
     "use-after-free", "double-free", "invalid-free", "bad-access", "leak", "data-race", "refcount", "rcu", "deadlock",
     "livelock", "lock-order", "stack-overflow", "lost-response", "double-response", "wrong-response", "late-response",
-    "unexpected-return", "warn",
+    "wrong-code", "wrong-group", "under-lock", "unexpected-return", "wrong-count", "missing-warn", "warn",
 )
 HANDLERS = ("sva", "inline", "refuse", "held", "drop")
 CODES = ("success", "invalid", "failure")
+TYPES = ("page-request", "other")
 
 FORMAT = 1
 #: A device has PASIDs below; a request may carry any of 32 bits.
 MAX_PASID = 1 << 20
 MAX_INT = 2**31 - 1
 MAX_TASKS = 32
+MAX_SPACES = 8
+MAX_FLAGS = (1 << 16) - 1
 MAX_ERRNO = 4095
 
 #: What an operation is told: numbers (True and False too), names; None is not said.
@@ -83,6 +87,17 @@ def _pasid(value: object, limit: int = MAX_PASID) -> int | None:
     return integer("pasid", value, 1, limit - 1)
 
 
+def _bound(value: object) -> int:
+    return integer("pasid", value, 1, MAX_PASID - 1)
+
+
+def _check_domain(handler: str | None, pasid: int | None, space: Space | None, nested: bool) -> None:
+    if space is not None and handler != "sva":
+        raise ValueError(f"space is what an 'sva' handler resolves against, and the handler is {handler!r}")
+    if nested and pasid is not None:
+        raise ValueError("nested is a domain of requests without a PASID, for the guest's PASIDs: say pasid=None")
+
+
 def _returns(value: object) -> int | None:
     return None if value is None else integer("returns", value, -MAX_ERRNO, MAX_INT)
 
@@ -112,6 +127,10 @@ class Device(_Part):
     """A device of a scenario: what ``Scenario.device`` returns."""
 
 
+class Space(_Part):
+    """An address space of a scenario, and the process whose it is: what ``Scenario.space`` returns."""
+
+
 @dataclass(frozen=True)
 class Operation:
     """One operation: its name, and its values by name."""
@@ -124,17 +143,21 @@ class Operation:
             return _low_level_text(self.op, self.values)
         shown = []
         for key, value in self.values.items():
-            if key in ("queue", "device"):
+            if key in ("queue", "device") and value is not None:
                 shown.append(f"{'queue' if key == 'queue' else 'dev'}{value}")
+            elif key == "space" and value is not None:
+                shown.append(f"space{value}")
+            elif value is None and key in ("queue", "handler"):
+                shown.append("None" if key == "queue" else "handler=None")
             elif key == "returns":
                 shown += [f"returns={returned(value)}"] if isinstance(value, int) else []
             elif value is not None and DEFAULTS.get((self.op, key), _NO_DEFAULT) != value:
-                shown.append(f"{key}={value:#x}" if key == "addr" else f"{key}={value}")
+                shown.append(f"{key}={value:#x}" if key in _HEX else f"{key}={value}")
         return f"{self.op}({', '.join(shown)})"
 
     def to_json(self) -> list[str | dict[str, Value]]:
-        """``[name, {values}]`` without what is None."""
-        return [self.op, {key: value for key, value in self.values.items() if value is not None}]
+        """``[name, {values}]`` without what is None, but for a domain's handler: there None is said."""
+        return [self.op, {key: value for key, value in self.values.items() if value is not None or key == "handler"}]
 
 
 def _low_level_text(op: str, values: dict[str, Value]) -> str:
@@ -151,11 +174,12 @@ def _low_level_text(op: str, values: dict[str, Value]) -> str:
     return f"{op.rstrip('_')}{'_' + str(values['how']) if 'how' in values else ''}({', '.join(shown)})"
 
 
+_HEX = ("addr", "start", "length", "flags")
 _NO_DEFAULT = object()
 #: Values that need not be shown.
 DEFAULTS = {
     ("report", "addr"): 0x1000, ("report", "perm"): "r", ("report", "last"): True, ("respond", "code"): "success",
-    ("respond", "free"): True,
+    ("respond", "free"): True, ("attach", "nested"): False, ("replace", "nested"): False,
     ("fail_next_alloc", "n"): 1, ("repeat", "operations"): 1,
 }
 
@@ -219,20 +243,36 @@ class Task(Section):
             raise ValueError(f"{queue!r} belongs to another scenario")
         return queue.index
 
+    def _space(self, space: object) -> int:
+        if not isinstance(space, Space):
+            raise TypeError(f"space is what Scenario.space() returned, not {type(space).__name__}")
+        if space._scenario is not self._scenario:
+            raise ValueError(f"{space!r} belongs to another scenario")
+        return space.index
+
     def report(
         self, dev: Device, *, grpid: int, pasid: int | None = None, addr: int = 0x1000, perm: str = "r",
-        last: bool = True, returns: int | None = None,
+        last: bool = True, flags: int | None = None, type: str = "page-request", returns: int | None = None,
     ) -> Task:
         """The device has a page request; ``last`` completes its group.
 
         :param grpid: the group's index, 32 bits
         :param pasid: 32 bits and not 0; None: a request without one
         :param addr: byte address, 64 bits
+        :param flags: 16 bits, as the hardware has them, in place of what ``pasid`` and ``last`` say: 1 the PASID is
+            valid, 2 the last page. Without the first the PASID is only a number that the answer repeats
+        :param type: ``"other"``: a fault that is no page request; nobody answers it
         """
         parse_perm(perm)
+        if flags is not None:
+            flags = integer("flags", flags, 0, MAX_FLAGS)
+            if pasid is None and flags & RequestFlags.PASID_VALID:
+                raise ValueError(f"flags {flags:#x} say that the PASID is valid: say which, pasid=1")
+        one_of("type", type, TYPES)
         return self._add(
             "report", device=self._device(dev), grpid=integer("grpid", grpid, 0, 2**32 - 1),
-            pasid=_pasid(pasid, 1 << 32), addr=integer("addr", addr, 0, 2**64 - 1), perm=perm, last=bool(last), returns=_returns(returns),
+            pasid=_pasid(pasid, 1 << 32), addr=integer("addr", addr, 0, 2**64 - 1), perm=perm, last=bool(last),
+            flags=flags, type=None if type == "page-request" else type, returns=_returns(returns),
         )
 
     def report_partial(
@@ -273,31 +313,77 @@ class Task(Section):
         """Drops the partial requests that the queue's devices have stored."""
         return self._add("discard_partial", queue=self._queue(queue), returns=_returns(returns))
 
-    def free_queue(self, queue: Queue) -> Task:
-        """Frees the queue, and removes the devices on it."""
-        return self._add("free_queue", queue=self._queue(queue))
+    def free_queue(self, queue: Queue | None) -> Task:
+        """Frees the queue, and removes the devices on it. None: what a driver does that never got a queue."""
+        return self._add("free_queue", queue=None if queue is None else self._queue(queue))
 
     def close(self, dev: Device) -> Task:
         """Drops the scenario's reference to the device."""
         return self._add("close", device=self._device(dev))
 
-    def attach(self, dev: Device, *, handler: str, pasid: int | None = None, returns: int | None = None) -> Task:
-        """Attaches a handler for the faults of a PASID (None: of requests without one)."""
-        return self._add(
-            "attach", device=self._device(dev), handler=one_of("handler", handler, HANDLERS), pasid=_pasid(pasid),
-            returns=_returns(returns),
-        )
+    def attach(
+        self, dev: Device, *, handler: str | None, pasid: int | None = None, space: Space | None = None,
+        nested: bool = False, returns: int | None = None,
+    ) -> Task:
+        """Attaches a domain for the faults of a PASID (None: of requests without one).
 
-    def replace(self, dev: Device, *, handler: str, pasid: int | None = None, returns: int | None = None) -> Task:
-        """Exchanges the handler of a PASID."""
-        return self._add(
-            "replace", device=self._device(dev), handler=one_of("handler", handler, HANDLERS), pasid=_pasid(pasid),
-            returns=_returns(returns),
-        )
+        :param handler: its handler; None: a domain without one, whose faults nobody resolves
+        :param space: what an ``"sva"`` handler resolves against; None: any address resolves
+        :param nested: a nested domain: where the guest owns the PASID table, it stands for PASIDs that nobody attached
+        """
+        return self._add("attach", **self._domain(dev, handler, pasid, space, nested), returns=_returns(returns))
+
+    def replace(
+        self, dev: Device, *, handler: str | None, pasid: int | None = None, space: Space | None = None,
+        nested: bool = False, returns: int | None = None,
+    ) -> Task:
+        """Exchanges the domain of a PASID. The arguments are those of ``attach``."""
+        return self._add("replace", **self._domain(dev, handler, pasid, space, nested), returns=_returns(returns))
+
+    def _domain(
+        self, dev: Device, handler: str | None, pasid: int | None, space: Space | None, nested: bool
+    ) -> dict[str, Value]:
+        _check_domain(handler, pasid, space, nested)
+        return {
+            "device": self._device(dev), "handler": None if handler is None else one_of("handler", handler, HANDLERS),
+            "pasid": _pasid(pasid), "space": None if space is None else self._space(space), "nested": nested or None,
+        }
 
     def detach(self, dev: Device, *, pasid: int | None = None) -> Task:
         """Detaches the handler of a PASID."""
         return self._add("detach", device=self._device(dev), pasid=_pasid(pasid))
+
+    def bind(self, dev: Device, space: Space, pasid: int, *, returns: int | None = None) -> Task:
+        """Binds the process: the PASID's faults are resolved against its address space.
+
+        -ESRCH, without a call of the framework: the process has exited.
+        """
+        return self._add(
+            "bind", device=self._device(dev), space=self._space(space), pasid=_bound(pasid), returns=_returns(returns)
+        )
+
+    def unbind(self, dev: Device, pasid: int) -> Task:
+        """Takes away what the PASID is bound to. It waits for nothing: flush behind it, or before."""
+        return self._add("unbind", device=self._device(dev), pasid=_bound(pasid))
+
+    def exit(self, space: Space) -> Task:
+        """The process ends: nothing can be faulted in any more, and what it mapped goes with the last who uses it."""
+        return self._add("exit", space=self._space(space))
+
+    def map(self, space: Space, start: int, length: int, perm: str) -> Task:
+        """Maps a range of the address space, in place of what is there. Nothing happens when its process has exited.
+
+        :param start, length: bytes, of whole pages of 4096
+        :param perm: what is allowed there, of ``r``, ``w`` and ``x``
+        """
+        start, length = AddressSpace._range(start, length)
+        parse_perm(perm, "rwx")
+        return self._add("map", space=self._space(space), start=start, length=length, perm=perm)
+
+    def unmap(self, space: Space, start: int, length: int) -> Task:
+        """Takes a range of the address space away; what is not mapped is fine."""
+        start, length = AddressSpace._range(start, length)
+        return self._add("unmap", space=self._space(space), start=start, length=length)
 
     def lock(self, name: str) -> Task:
         """Takes a mutex of the driver; it comes into being by its name."""
@@ -517,30 +603,51 @@ class Scenario(BaseScenario[Task]):
         self._queues: list[int | None] = []
         self._devices: list[dict[str, Any]] = []
         self._locks: list[str] = []
+        self._spaces = 0
+
+    def space(self) -> Space:
+        """The address space of a process, in which nothing is mapped yet."""
+        if self._spaces == MAX_SPACES:
+            raise ValueError(f"more than {MAX_SPACES} address spaces")
+        self._spaces += 1
+        return Space(self, self._spaces - 1, f"space{self._spaces - 1}")
 
     def queue(self, workers: int | None = None) -> Queue:
-        """A queue. ``workers`` None: every work may run beside every other, as on an unbound workqueue."""
-        self._queues.append(None if workers is None else integer("workers", workers, 1, MAX_TASKS))
+        """A queue. ``workers`` None: every work may run beside every other, as on an unbound workqueue.
+
+        With 0 of them a work runs in the task that reports, behind its report, or in one that flushes or frees the queue.
+        """
+        self._queues.append(None if workers is None else integer("workers", workers, 0, MAX_TASKS))
         index = len(self._queues) - 1
         return Queue(self, index, f"queue{index}")
 
     def device(
         self, queue: Queue | None, *, handler: str | None = "sva", pasid: int | None = None,
         response_lock: str | None = None, user_pasid_table: bool = False, group: Device | None = None,
+        space: Space | None = None, nested: bool = False,
     ) -> Device:
         """A device, on the queue (None: on none) and with the handler attached (None: with none) when the tasks start.
 
         :param handler: ``"sva"`` a work resolves the group, ``"inline"`` SUCCESS inside the handler, ``"refuse"`` the
-            handler returns -EINVAL, ``"held"`` kept until a task's ``respond``, ``"drop"`` freed unanswered
+            handler returns -EINVAL, ``"held"`` kept until a task's ``respond``, ``"drop"`` freed unanswered; None: no
+            domain is attached, but with a ``pasid`` one without a handler
         :param pasid: what the handler is attached for; None: requests without a PASID
         :param response_lock: a mutex of the driver, by name, that is taken inside page_response
         :param user_pasid_table: the guest owns the PASID table
+        :param space: what an ``"sva"`` handler resolves against; None: any address resolves
+        :param nested: the domain is nested: where the guest owns the PASID table, it is also for PASIDs that nobody
+            attached
         :param group: a device whose iommu group, and with it attachments, it shares
         """
         if queue is not None and (not isinstance(queue, Queue) or queue._scenario is not self):
             raise TypeError(f"queue is what queue() of this scenario returned, or None, not {queue!r}")
         if group is not None and (not isinstance(group, Device) or group._scenario is not self):
             raise TypeError(f"group is a device of this scenario, or None, not {group!r}")
+        if space is not None and (not isinstance(space, Space) or space._scenario is not self):
+            raise TypeError(f"space is an address space of this scenario, or None, not {space!r}")
+        _check_domain(handler, pasid, space, nested)
+        if nested and handler is None:
+            raise ValueError("nested is said of a domain: say its handler")
         self._devices.append({
             "queue": None if queue is None else queue.index,
             "handler": None if handler is None else one_of("handler", handler, HANDLERS),
@@ -548,6 +655,8 @@ class Scenario(BaseScenario[Task]):
             "response_lock": None if response_lock is None else self._lock(response_lock),
             "user_pasid_table": bool(user_pasid_table),
             "group": None if group is None else group.index,
+            "space": None if space is None else space.index,
+            "nested": bool(nested),
         })
         index = len(self._devices) - 1
         return Device(self, index, f"dev{index}")
@@ -562,12 +671,16 @@ class Scenario(BaseScenario[Task]):
 
     def _definitions(self) -> list[tuple[str, str]]:
         lines = [
-            (f"queue{index}", "workers as needed" if workers is None else f"{workers} workers")
+            (f"queue{index}", "workers as needed" if workers is None else f"{workers or 'no'} workers")
             for index, workers in enumerate(self._queues)
         ]
+        lines += [(f"space{index}", "nothing is mapped") for index in range(self._spaces)]
         for index, device in enumerate(self._devices):
             what = [f"on queue{device['queue']}" if device["queue"] is not None else "on no queue"]
-            what.append(f"handler {device['handler']}" if device["handler"] else "no handler")
+            nested = "nested, " if device["nested"] else ""
+            no_handler = "no handler" if device["pasid"] is None else "a domain without a handler"
+            what.append(f"{nested}handler {device['handler']}" if device["handler"] else no_handler)
+            what += [f"of space{device['space']}"] if device["space"] is not None else []
             what += [f"pasid {device['pasid']}"] if device["pasid"] is not None else []
             what += [f"response lock {device['response_lock']}"] if device["response_lock"] else []
             what += ["the guest owns the PASID table"] if device["user_pasid_table"] else []
@@ -583,19 +696,23 @@ class Scenario(BaseScenario[Task]):
                 for device in self._devices
             ],
             "locks": list(self._locks),
+            **({"spaces": self._spaces} if self._spaces else {}),
         }
 
     def _parts_from_dict(self, data: dict[str, Any]) -> None:
         for name in data.get("locks", ()):
             self._lock(name)
+        spaces = [self.space() for _ in range(integer("spaces", data.get("spaces", 0), 0, MAX_SPACES))]
         queues = [self.queue(workers) for workers in data.get("queues", ())]
         devices: list[Device] = []
         for device in data.get("devices", ()):
             keys = dict(device)
             queue, group, handler = keys.pop("queue", None), keys.pop("group", None), keys.pop("handler", None)
+            space = keys.pop("space", None)
             devices.append(self.device(
                 None if queue is None else queues[integer("queue", queue, 0, len(queues) - 1)], handler=handler,
-                group=None if group is None else devices[integer("group", group, 0, len(devices) - 1)], **keys,
+                group=None if group is None else devices[integer("group", group, 0, len(devices) - 1)],
+                space=None if space is None else spaces[integer("space", space, 0, len(spaces) - 1)], **keys,
             ))
 
     def _replay_operation(self, section: Any, op: str, values: dict[str, Any]) -> None:
@@ -606,6 +723,15 @@ class Scenario(BaseScenario[Task]):
             if key in values:
                 index = integer(key, values.pop(key), 0, count - 1)
                 arguments.append(kind(self, index, f"{key[:3] if key == 'device' else key}{index}"))
+        if op == "free_queue" and not arguments:
+            arguments.append(None)
+        if "space" in values:
+            index = integer("space", values.pop("space"), 0, self._spaces - 1)
+            space = Space(self, index, f"space{index}")
+            if op in ("attach", "replace"):
+                values["space"] = space
+            else:
+                arguments.append(space)
         if "lock" in values:
             arguments.append(values.pop("lock"))
         getattr(section, op)(*arguments, **values)

@@ -147,8 +147,9 @@ def explore(
     :param shrink: make the trace of a failure minimal
     :param self_check: run every 1,024th execution twice and compare
     :param estimate: estimate the size of the search first
-    :param after_failure: how many executions after the first failure look for a graver one
-    :param max_steps: more steps in one execution are a livelock
+    :param after_failure: how many executions after the first failure look for a graver one; one that ends in a loop
+        without a scheduling point counts for 50
+    :param max_steps: more steps in one execution are a livelock, and so is a second of processor time without one
     :raises Interrupted: on Ctrl-C, within 100 ms; its ``result`` is what was found
     :raises ValueError: the scenario is wrong, or there is no such core or strategy
     """

@@ -6,6 +6,7 @@ import errno
 import core_scenarios as sc
 import micro
 import pytest
+import test_promises
 
 from iopf import scenarios
 from iopf.explore import KINDS, Scenario, explore
@@ -107,4 +108,5 @@ def test_wrong_answers_are_told_apart(kind, core, scenario):
 def test_every_kind_has_a_case():
     """No kind is without a test that fires it."""
     covered = {kind for kind, _ in micro.KINDS} | {kind for kind, _, _ in RESPONSES}
+    covered |= {kind for one in test_promises.ALL for kind in one.kinds}
     assert set(KINDS) == covered | {"lock-order", "unexpected-return"}

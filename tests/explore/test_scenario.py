@@ -22,6 +22,13 @@ def everything():
     s.task("c").attach(dev, handler="sva", pasid=2).replace(dev, handler="drop", pasid=2).detach(dev, pasid=2)
     s.task("d").discard_partial(queue).fail_next_alloc(2).report(dev, grpid=3).repeat(2)
     s.tasks("e", 3).report(dev, grpid=4, pasid=1)
+    space = s.space()
+    bound = s.device(s.queue(workers=0), handler="sva", pasid=3, space=space, user_pasid_table=True)
+    nested = s.device(queue, handler="inline", nested=True, user_pasid_table=True)
+    s.setup.map(space, 0x1000, 0x2000, "rw").unmap(space, 1 << 40, 0x1000).free_queue(None)
+    s.task("f").unbind(bound, 3).bind(bound, space, 3, returns=-errno.ESRCH).attach(bound, handler=None, pasid=4).exit(space)
+    s.task("g").attach(bound, handler="sva", pasid=5, space=space).replace(nested, handler="sva", nested=True)
+    s.task("h").report(nested, grpid=1, pasid=7, flags=0x8002).report(nested, grpid=1, type="other")
     s.teardown.remove(queue, dev).free_queue(queue).close(dev)
     s.alloc_may_fail()
     return s.expect("warn", "leak")
@@ -44,8 +51,8 @@ def test_a_scenario_prints_what_it_does():
     assert "add(queue1, dev1, returns=-EBUSY)" in text
     assert "e x3: report(dev0, grpid=4, pasid=1)" in text
     assert "dev0: on queue0, handler held, pasid 1, response lock driver" in text
-    assert repr(everything()) == "Scenario('everything'): 7 tasks"
-    assert everything().task_names == ("a", "b", "c", "d", "e#1", "e#2", "e#3")
+    assert repr(everything()) == "Scenario('everything'): 10 tasks"
+    assert everything().task_names == ("a", "b", "c", "d", "e#1", "e#2", "e#3", "f", "g", "h")
 
 
 def one_device():
@@ -57,7 +64,22 @@ def one_device():
 @pytest.mark.parametrize(("build", "error", "says"), [
     (lambda s, q, d: Scenario(3), TypeError, "name is a str"),
     (lambda s, q, d: Scenario(""), ValueError, "printable"),
-    (lambda s, q, d: s.queue(workers=0), ValueError, "workers 0"),
+    (lambda s, q, d: s.queue(workers=-1), ValueError, "workers -1"),
+    (lambda s, q, d: s.device(q, handler="inline", space=s.space()), ValueError, "'sva' handler"),
+    (lambda s, q, d: s.device(q, handler="sva", space=d), TypeError, "space is an address space"),
+    (lambda s, q, d: s.device(q, handler="sva", nested=True, pasid=1), ValueError, "pasid=None"),
+    (lambda s, q, d: s.device(q, handler=None, nested=True), ValueError, "say its handler"),
+    (lambda s, q, d: [s.space() for _ in range(9)], ValueError, "more than 8"),
+    (lambda s, q, d: s.task("a").exit(d), TypeError, "space is what Scenario.space"),
+    (lambda s, q, d: s.task("a").exit(Scenario("x").space()), ValueError, "another scenario"),
+    (lambda s, q, d: s.task("a").map(s.space(), 1, 4096, "r"), ValueError, "whole pages"),
+    (lambda s, q, d: s.task("a").map(s.space(), 0, 4096, "p"), ValueError, "perm 'p'"),
+    (lambda s, q, d: s.task("a").unmap(s.space(), 0, 0), ValueError, "at least one"),
+    (lambda s, q, d: s.task("a").bind(d, s.space(), None), TypeError, "pasid is an integer"),
+    (lambda s, q, d: s.task("a").unbind(d, 0), ValueError, "pasid 0"),
+    (lambda s, q, d: s.task("a").report(d, grpid=1, flags=1 << 16), ValueError, "flags 65536"),
+    (lambda s, q, d: s.task("a").report(d, grpid=1, flags=3), ValueError, "pasid=1"),
+    (lambda s, q, d: s.task("a").report(d, grpid=1, type="dma"), ValueError, "'page-request', 'other'"),
     (lambda s, q, d: s.device(q, handler="svo"), ValueError, "'sva', 'inline'"),
     (lambda s, q, d: s.device(d, handler="sva"), TypeError, "queue is what queue"),
     (lambda s, q, d: s.device(q, handler="sva", pasid=0), ValueError, "pasid=None"),
@@ -97,6 +119,8 @@ def test_a_mistake_is_named_where_it_is_made(build, error, says):
     (lambda data: data["tasks"][0]["operations"].append(["flush", {"device": 0, "x": 1}]), "malformed"),
     (lambda data: data["tasks"][0].pop("operations"), "malformed"),
     (lambda data: data.update(queues=[-1]), "workers -1"),
+    (lambda data: data.update(spaces=9), "spaces 9"),
+    (lambda data: data["tasks"][0]["operations"].append(["exit", {"space": 1}]), "space 1"),
 ])
 def test_json_is_checked_like_python(change, says):
     """What comes from outside is checked by the same rules; ValueError says what is wrong."""
@@ -145,5 +169,5 @@ def test_scenarios_are_found_by_name_in_python_files_and_in_json(tmp_path):
 
 def test_every_kind_is_documented_once():
     """The kinds are those of the manual, each once."""
-    assert len(KINDS) == len(set(KINDS)) == 18
+    assert len(KINDS) == len(set(KINDS)) == 23
     assert json.loads(json.dumps(KINDS)) == list(KINDS)

@@ -162,6 +162,14 @@ def runtime(_runtime):
 
 
 @pytest.fixture
+def native(runtime):
+    """The primitives of native alone: for what only that runtime does, such as barriers that others are made to pass."""
+    if runtime.name != "native":
+        pytest.skip("this is native's way")
+    return runtime
+
+
+@pytest.fixture
 def other(runtime):
     """One more thread."""
     return runtime.thread()

@@ -201,3 +201,73 @@ def test_newcomers_share_a_mutex_that_one_thread_was_used_to(runtime, newcomers)
 def test_newcomers_share_many_mutexes(runtime, newcomers):
     """The same for ten seconds."""
     assert 0 == runtime.mutex_newcomers(newcomers, 1_000_000, 10_000)
+
+
+# --- the end of a bias ---
+
+
+@pytest.mark.threads
+def test_a_newcomer_is_alone_wherever_the_first_thread_was(runtime, long_mode):
+    """
+    A signal stops the thread that was used to a mutex in the middle of locking or unlocking, at another instruction in
+    each of 100 rounds (4,000 in the long mode); meanwhile another locks, or tries to. Each is alone; most newcomers
+    come in while the first is stopped.
+    """
+    runtime.skip_under("thread", "it keeps signals back until a thread calls something")
+    stops = runtime.ffi.new("struct iopf_prim_stops *")
+    rounds = 4000 if long_mode else 100
+    runtime.mutex_stops(rounds, stops)
+    assert (rounds, 0) == (stops.met + stops.waited, stops.broken)
+    assert stops.met > 0
+
+
+@pytest.mark.parametrize("take", ["mutex_lock", "mutex_trylock"])
+def test_the_second_user_makes_everybody_pass_a_barrier(native, mutex, other, take):
+    """Once in the life of a mutex: then it looks whether the first is inside, whose store may be on its way."""
+    other.call(native.mutex_lock, mutex)
+    other.call(native.mutex_unlock, mutex)
+    before = native.barriers()
+    getattr(native, take)(mutex)
+    native.mutex_unlock(mutex)
+    took = native.barriers() - before
+    native.mutex_lock(mutex)
+    native.mutex_unlock(mutex)
+    assert (1, 1) == (took, native.barriers() - before)
+
+
+@pytest.mark.threads
+def test_who_goes_to_sleep_makes_everybody_pass_a_barrier(native, mutex, other):
+    """
+    Else who unlocks might not see the sleeper. A thread that gets the mutex while it still spins needs none: in one of
+    ten rounds it sleeps.
+    """
+    for _ in range(10):
+        other.call(native.mutex_lock, mutex)
+        other.call(native.mutex_unlock, mutex)
+        native.mutex_lock(mutex)
+        before = other.call(native.barriers)
+        locking = other.start(native.mutex_lock, mutex)
+        native.blocked(locking)
+        native.mutex_unlock(mutex)
+        locking.result(20)
+        other.call(native.mutex_unlock, mutex)
+        if slept := other.call(native.barriers) - before:
+            break
+    assert 1 == slept
+
+
+@pytest.mark.threads
+def test_everybody_who_waits_for_the_end_of_a_bias_gets_the_mutex(runtime, other):
+    """Five sleep while the first thread has its own mutex once more; in twenty rounds, with a new mutex each, all wake."""
+    threads = [runtime.thread() for _ in range(5)]
+    for _ in range(20):
+        mutex = runtime.mutex_new()
+        for call in (runtime.mutex_lock, runtime.mutex_unlock, runtime.mutex_lock):
+            other.call(call, mutex)
+        locking = [thread.start(runtime.mutex_lock, mutex) for thread in threads]
+        unlocking = [thread.start(runtime.mutex_unlock, mutex) for thread in threads]
+        runtime.moment(0.002)
+        other.call(runtime.mutex_unlock, mutex)
+        for future in locking + unlocking:
+            future.result(20)
+        runtime.mutex_free(mutex)

@@ -267,6 +267,18 @@ def test_a_barrier_waits_for_readers_only_if_something_is_deferred(runtime, othe
     assert [1] == log(runtime)
 
 
+def test_who_waits_for_readers_makes_everybody_pass_a_barrier(native, cell):
+    """It is the one that readers are spared: whether they have been seen is decided by it, once for each grace period."""
+    before = native.barriers()
+    native.synchronize_rcu()
+    native.synchronize_rcu()
+    assert 2 == native.barriers() - before
+    for _ in range(64):  # with the 64th kfree_rcu() it begins one itself, and does not wait for it
+        native.cell_publish(cell, 1)
+        native.cell_clear(cell)
+    assert 2 < native.barriers() - before
+
+
 # --- readers do not sleep ---
 
 

@@ -121,3 +121,34 @@ def test_newcomers_count_where_one_thread_was_used_to(runtime, newcomers):
 def test_newcomers_count_on_many_counts(runtime, newcomers):
     """The same for ten seconds."""
     assert 0 == runtime.refcount_newcomers(newcomers, 1_000_000, 10_000)
+
+
+# --- the end of a bias ---
+
+
+@pytest.mark.threads
+def test_nothing_is_lost_when_a_newcomer_comes_during_a_get_or_a_put(runtime, long_mode):
+    """
+    A signal stops the thread that was used to a count in the middle of a get or a put, at another instruction in each
+    of 150 rounds (4,000 in the long mode); meanwhile another gets, or puts, or both. The count is the sum of all; most
+    newcomers are through while the first is stopped.
+    """
+    runtime.skip_under("thread", "it keeps signals back until a thread calls something")
+    stops = runtime.ffi.new("struct iopf_prim_stops *")
+    rounds = 4000 if long_mode else 150
+    runtime.refcount_stops(rounds, stops)
+    assert (rounds, 0) == (stops.met + stops.waited, stops.broken)
+    assert stops.met > 0
+
+
+@pytest.mark.parametrize("change", ["refcount_inc", "refcount_inc_not_zero", "refcount_dec", "refcount_dec_and_test"])
+def test_the_second_user_makes_everybody_pass_a_barrier(native, count, other, change):
+    """Once in the life of a count: then it takes over what the first has counted, whose store may be on its way."""
+    native.refcount_set(count, 2)
+    other.call(native.refcount_inc, count)
+    before = native.barriers()
+    getattr(native, change)(count)
+    took = native.barriers() - before
+    native.refcount_inc(count)
+    assert (1, 1) == (took, native.barriers() - before)
+    assert (5 if "inc" in change else 3) == native.refcount_read(count)

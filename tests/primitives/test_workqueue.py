@@ -409,6 +409,45 @@ def test_a_flush_is_woken_when_its_last_item_is_through(runtime, queue, batch):
     assert took and min(took) < 0.02, took
 
 
+@pytest.mark.threads
+@pytest.mark.parametrize("flushers", [1, 4])
+def test_every_flusher_is_woken_when_the_last_item_is_through(runtime, queue, flushers):
+    """
+    At the end of each slice a flusher asks whether to give up. The item is let go when all have asked: who is woken
+    does not ask again, who is not does. In one of ten rounds nobody does. And each flusher that slept had made
+    everybody pass a barrier, or the worker might not have seen it.
+    """
+    threads = [runtime.thread() for _ in range(flushers)]
+    for _ in range(10):
+        q = queue(1)
+        item = q.item("GATED")
+        item.queue()
+        item.started()
+        asked = [0] * flushers
+
+        def flush(index, q=q, asked=asked):
+            @runtime.ffi.callback("int(void)")
+            def poll():
+                asked[index] += 1
+                return 0
+
+            runtime.poll_call(poll)
+            before = runtime.barriers()
+            q.flush()
+            runtime.poll_set(0)
+            return runtime.barriers() - before
+
+        flushing = [thread.start(flush, index) for index, thread in enumerate(threads)]
+        runtime.eventually(lambda asked=asked: all(asked))
+        before = sum(asked)
+        item.open()
+        barriers = [future.result(20) for future in flushing]
+        assert runtime.name != "native" or 0 not in barriers
+        if not (again := sum(asked) - before):
+            break
+    assert 0 == again
+
+
 def test_flushing_one_queue_does_not_wait_for_another(queue):
     """Queues are apart."""
     busy, idle = queue(1), queue(1)

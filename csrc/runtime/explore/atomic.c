@@ -24,6 +24,13 @@ static inline bool in_concurrency(u64 addr)
 	return t && addr - (u64)t->fiber.stack >= FIBER_STACK_BYTES;
 }
 
+/* A loop may wait for one's own variable. */
+static inline void own(const void *pc)
+{
+	if (unlikely(engine.closely) && engine.current)
+		watch_access(engine.current, pc);
+}
+
 static bool acquires(int order)
 {
 	return order == __ATOMIC_CONSUME || order == __ATOMIC_ACQUIRE || order == __ATOMIC_ACQ_REL || order == __ATOMIC_SEQ_CST;
@@ -66,11 +73,20 @@ static void load_begin(u64 addr, size_t size, const void *pc)
 	shadow_access(addr, size, MARKED_READ, pc);
 }
 
+/* By the pointer that it found, if that is one. */
+static inline void depends(u64 addr, s64 value)
+{
+	if (unlikely(heap_has((u64)value)))
+		depend_on(addr, (u64)value);
+}
+
 static void load_end(u64 addr, int order, s64 value, const void *pc)
 {
 	commit_values(OP_LOAD, MODE_READ, addr, pc, value, value);
 	if (acquires(order))
 		sync_acquire(addr);
+	else
+		depends(addr, value);
 }
 
 static void store_begin(u64 addr, size_t size, const void *pc)
@@ -101,6 +117,8 @@ static void rmw_end(enum op_kind kind, u64 addr, int order, s64 before, s64 afte
 	commit_values(kind, MODE_WRITE, addr, pc, before, after);
 	if (acquires(order))
 		sync_acquire(addr);
+	else
+		depends(addr, before);
 	if (releases(order))
 		sync_release_join(addr);
 }
@@ -172,6 +190,8 @@ bool hook_cas(u64 addr, int bytes, int order, s64 expected, s64 value)
 		commit_values(OP_CAS, MODE_READ, addr, NULL, before, before);
 		if (acquires(order))
 			sync_acquire(addr);
+		else
+			depends(addr, before);
 		return false;
 	}
 	set_value(addr, bytes, value);
@@ -184,8 +204,10 @@ bool hook_cas(u64 addr, int bytes, int order, s64 expected, s64 value)
 	HOOK void __tsan_volatile_write##n(void *p);					\
 	void __tsan_volatile_read##n(void *p)						\
 	{										\
-		if (!in_concurrency((u64)p))						\
+		if (!in_concurrency((u64)p)) {						\
+			own(caller_pc());						\
 			return;								\
+		}									\
 		load_begin((u64)p, n, caller_pc());					\
 		load_end((u64)p, __ATOMIC_RELAXED, (s64)*(type *)p, caller_pc());	\
 	}										\
@@ -230,8 +252,10 @@ VOLATILE_HOOKS(8, s64)
 	{										\
 		type v;									\
 											\
-		if (!in_concurrency((u64)p))						\
+		if (!in_concurrency((u64)p)) {						\
+			own(caller_pc());						\
 			return *p;							\
+		}									\
 		load_begin((u64)p, sizeof(type), caller_pc());				\
 		v = *p;									\
 		load_end((u64)p, order, (s64)v, caller_pc());				\
@@ -273,6 +297,8 @@ VOLATILE_HOOKS(8, s64)
 			commit_values(OP_CAS, MODE_READ, (u64)p, pc, (s64)before, (s64)before);	\
 			if (acquires(fail))						\
 				sync_acquire((u64)p);					\
+			else								\
+				depends((u64)p, (s64)before);				\
 		}									\
 		return swapped;								\
 	}										\

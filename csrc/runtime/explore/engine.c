@@ -34,6 +34,7 @@ static char *stacks;
 static struct clock finished;	/* what the tasks that are over have seen */
 
 #define MOST_STEPS 30000	/* a date has 15 bits */
+#define MOST_ALONE 4000000u	/* points outside of the concurrent part, where nobody counts steps */
 
 int engine_init(void)
 {
@@ -137,6 +138,7 @@ static void task_begin(struct task *t, void (*main)(void *arg), void *arg)
 	t->gate_done = false;
 	t->gives_up = false;
 	t->record = -1;
+	t->nr_depends = 0;
 	t->accesses = 0;
 	t->spin_count = 0;
 	t->wait_mask = 0;
@@ -167,7 +169,7 @@ struct task *task_create(void (*main)(void *arg), void *arg, enum op_kind first,
 	t->record = parent->record;
 	t->user = parent->user;
 	t->last_node = engine.parallel ? parent->last_node : NO_NODE;
-	clock_copy(&t->race, &parent->race);
+	clock_copy(&t->race, released());
 	t->race.at[t->id] = (s16)(t->race.at[t->id] + 1);
 	race_tick(parent);
 	engine.live |= 1ull << t->id;
@@ -214,6 +216,9 @@ void task_finish(void)
 		while (t->rcu_nesting)
 			rcu_read_unlock();
 	}
+	watch_turn();
+	if (unlikely(t->nr_depends))
+		clock_join(&t->race, depend_release(t));
 	t->state = TASK_FINISHED;
 	engine.live &= ~(1ull << t->id);
 	clock_join(&finished, &t->race);
@@ -438,13 +443,19 @@ static void schedule(void)
 
 static void wait_turn(struct task *t)
 {
+	watch_turn();
 	if (engine.running_up) {
 		engine.current = &engine.tasks[0];
 		fiber_switch(&t->fiber, &engine.tasks[0].fiber);
 		return;
 	}
-	if (!engine.parallel && (t->id == 0 || op_enabled(&engine.tasks[0]) == false) && op_enabled(t))
-		return;		/* alone */
+	if (!engine.parallel && (t->id == 0 || op_enabled(&engine.tasks[0]) == false) && op_enabled(t)) {
+		/* alone */
+		if (unlikely(++engine.alone > MOST_ALONE))
+			finding_fatal(XP_K_LIVELOCK, t->pending.addr, t->pending.pc, "the execution does not end");
+		t->accesses = 0;
+		return;
+	}
 	schedule();
 }
 
@@ -493,6 +504,7 @@ void engine_concurrent(void)
 {
 	struct task *t = engine.current;
 
+	watch_turn();
 	engine.parallel = true;
 	announce(t, (struct op){ .kind = OP_JOIN });
 	schedule();
@@ -508,6 +520,16 @@ void engine_join(void)
 	announce(t, (struct op){ .kind = OP_JOIN });
 	wait_turn(t);
 	clock_join(&t->race, &finished);
+}
+
+void engine_pause(void)
+{
+	struct task *t = engine.current;
+
+	engine.paused = t;
+	engine.current = NULL;
+	fiber_switch(&engine.pause, &engine.host);
+	engine.current = t;
 }
 
 void engine_stop(int end)
@@ -546,6 +568,10 @@ static void begin_anew(void)
 	engine.alternative = 0;
 	engine.parallel = engine.repeating = false;
 	engine.running_up = false;
+	engine.alone = 0;
+	engine.turn_events = 0;
+	engine.cut = false;
+	watch_reset();
 	engine.nr_findings = 0;
 	engine.nr_events = 0;
 	engine.rcu_readers = 0;
@@ -586,6 +612,18 @@ int engine_run(void)
 {
 	begin_anew();
 	fiber_switch(&engine.host, &engine.tasks[0].fiber);
+	while (unlikely(engine.paused)) {
+		struct task *t = engine.paused;
+		int end = engine.look(t);
+
+		engine.paused = NULL;
+		if (!end) {
+			fiber_switch(&engine.host, &engine.pause);
+			continue;
+		}
+		engine.end = end;
+		step_open = false;
+	}
 
 	/* What did not come to run could have run before what did. */
 	if (engine.end == END_FAILED && engine.depth)

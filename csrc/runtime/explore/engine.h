@@ -26,6 +26,7 @@
 #define MAX_OBJECTS 8192
 #define MAX_VARS 4096
 #define MAX_CHILDREN 63
+#define MOST_DEPENDENCIES 16
 #define NO_NODE (-1)
 
 /* --- operations --- */
@@ -42,7 +43,9 @@ enum op_kind {
 	OP_READ, OP_WRITE,					/* plain accesses */
 	OP_AWAIT, OP_HOLD, OP_RESPOND,				/* the scenario's own */
 	OP_JOIN,
+	OP_MOMENT,						/* the monitors are told something: touches nothing */
 	OP_NOTE,						/* a remark in the history */
+	OP_MM_LOOKUP, OP_MM_MAP, OP_MM_UNMAP, OP_MM_EXIT,	/* areas of an address space: looked at, changed, gone */
 	NR_OPS
 };
 
@@ -71,6 +74,7 @@ struct op {
 /* Objects that are no memory. */
 #define ADDR_RCU 0x10u
 #define ADDR_HELD 0x20u
+#define ADDR_PROCESS 0x1000u	/* of a scenario, 8 for each */
 /* An object that is a mutex, or can be asked whether it is free: its address with this bit, no other object has it. */
 #define ADDR_LOCK_BIT (1ull << 62)
 
@@ -108,6 +112,7 @@ struct task {
 	bool gate_done;
 	bool gives_up;		/* what it waits for will not come any more */
 	int record;		/* of the scenario: what it is doing */
+	u32 nr_depends;		/* pointers that were loaded by marked loads, with what that orders (depend.c) */
 	u32 accesses;		/* since the last point: a loop that never comes to one */
 	u64 spin_addr;		/* the last points were loads of this, */
 	s64 spin_value;		/* all of them found this, */
@@ -168,6 +173,7 @@ enum execution_end {
 	END_FAILED,		/* cut short by a finding */
 	END_BLOCKED,		/* the strategy has nothing to run here that is new */
 	END_DIVERGED,		/* a replay that does not fit */
+	END_STOPPED,		/* given up in the middle: somebody said stop */
 };
 
 /* One event of a history. */
@@ -207,6 +213,7 @@ struct engine {
 	bool repeating;		/* the step is one of those before fresh_from */
 	bool running_up;	/* a task runs to its first point */
 	bool logging, hashing, classes;
+	bool closely;		/* accesses and calls of the core take the long way, which looks at more (watch.c) */
 	bool points_unlock, points_free, points_plain, symmetry, commute, alloc_may_fail;
 	u64 live;		/* unfinished tasks but for task 0 */
 	u64 waiting;		/* tasks whose pending operation is one that may have to wait */
@@ -214,6 +221,11 @@ struct engine {
 	int depth;		/* steps so far */
 	int fresh_from;		/* nodes before it are a repetition: the strategy is not asked, and they stay as they are */
 	int max_steps;
+	u32 turns;		/* scheduling points that were reached, ever; also those of a task that is alone */
+	u32 alone;		/* those, in this execution */
+	bool cut;		/* ended because a task came to no point */
+	u64 turn_hash;		/* hash, and length of the history, at the last point */
+	int turn_events;
 	int alternative;	/* of the last OP_CHOICE */
 	int preemptions;
 	const struct strategy *strategy;
@@ -226,6 +238,10 @@ struct engine {
 	int nr_events, room_events;
 	struct event *events;
 	struct fiber host;
+	struct fiber pause;	/* an execution that the host is looking at */
+	struct task *paused;
+	/* What is to become of it, by the host: 0: it goes on, or how it ends. */
+	int (*look)(struct task *t);
 	void (*main)(void);	/* what task 0 runs */
 	void (*quiet)(void);	/* nothing is enabled: may make something so */
 	void (*lock_order)(struct task *t, const struct lock_class *class, u64 addr, const void *pc);
@@ -274,6 +290,8 @@ void engine_concurrent(void);
 /* Reports; an execution in which going on would do harm ends here. */
 struct finding *finding_add(int kind, u64 addr, const void *pc, const char *text);
 void __attribute__((noreturn)) finding_fatal(int kind, u64 addr, const void *pc, const char *text);
+/* Of a handler of a signal that met a task: the host looks at it (engine.look), and perhaps does not come back. */
+void engine_pause(void);
 /* The execution is over, whatever the tasks are doing. */
 void __attribute__((noreturn)) engine_stop(int end);
 
@@ -282,6 +300,8 @@ void __attribute__((noreturn)) engine_stop(int end);
 void hb_reset(void);
 /* The current step comes after that one, and could not have come before it. */
 void hb_after(int node);
+/* It comes after all that the clock has seen. */
+void hb_after_all(const struct clock *clock);
 /* The step is complete: its races go to the strategy. */
 void hb_step_done(void);
 /* As if the pending operations of all tasks ran now: for an execution that ends with some. */

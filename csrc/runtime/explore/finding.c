@@ -58,7 +58,12 @@ static const char *const names[NR_OPS] = {
 	[OP_HOLD] = "handler keeps the group",
 	[OP_RESPOND] = "take a held group",
 	[OP_JOIN] = "join",
+	[OP_MOMENT] = "call or answer",
 	[OP_NOTE] = "note",
+	[OP_MM_LOOKUP] = "vma_lookup",
+	[OP_MM_MAP] = "map",
+	[OP_MM_UNMAP] = "unmap",
+	[OP_MM_EXIT] = "exit_mmap",
 };
 
 const char *op_name(enum op_kind kind)
@@ -209,11 +214,18 @@ void finding_deadlock(void)
 
 /* --- history --- */
 
+#define MOST_EVENTS (1 << 20)
+#define MOST_IN_A_STRETCH 20000		/* accesses and calls from one point to the next: a loop tells nothing new */
+
 static void event_add(enum op_kind kind, enum access_mode mode, u64 addr, const void *pc, struct event **out)
 {
 	struct task *t = engine.current;
 	struct event *e;
 
+	if (engine.nr_events >= MOST_EVENTS) {
+		*out = NULL;
+		return;
+	}
 	if (engine.nr_events == engine.room_events) {
 		int room = engine.room_events ? 2 * engine.room_events : 1024;
 		struct event *events = realloc(engine.events, (size_t)room * sizeof(*events));
@@ -273,6 +285,9 @@ void note_record(enum op_kind kind, u64 addr, const void *pc, const char *text, 
 	struct event *e;
 	bool point = event_point_next;
 
+	if (!text && (kind == OP_READ || kind == OP_WRITE || kind == OP_NOTE) &&
+	    engine.nr_events - engine.turn_events > MOST_IN_A_STRETCH)
+		return;
 	/* A remark takes no point away from what it is about. */
 	if (kind == OP_NOTE)
 		event_point_next = false;

@@ -250,6 +250,12 @@ void hb_after(int node)
 		clock_join(&engine.nodes[engine.depth - 1].clock, &engine.nodes[node].clock);
 }
 
+void hb_after_all(const struct clock *clock)
+{
+	if (engine.parallel && engine.depth && !engine.repeating)
+		clock_join(&engine.nodes[engine.depth - 1].clock, clock);
+}
+
 void hb_step_done(void)
 {
 	unsigned int i;
@@ -280,6 +286,7 @@ static bool pending_mode(const struct op *op, enum access_mode *mode, u64 *addr)
 	case OP_RCU_LOCK:
 	case OP_RCU_BARRIER:
 	case OP_AWAIT:
+	case OP_MM_LOOKUP:
 		*mode = MODE_READ;
 		return true;
 	case OP_STORE:

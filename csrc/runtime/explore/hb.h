@@ -37,6 +37,20 @@ static inline struct var *var_of(u64 addr)
 	return hb_recent;
 }
 
+/* depend.c: a marked load of what is at addr found this pointer into the heap */
+void depend_on(u64 addr, u64 value);
+/* What the task's access to addr comes behind, made in joined where a dependency adds to it. */
+const struct clock *depend_clock(const struct task *t, u64 addr, struct clock *joined);
+/* What it hands on. */
+const struct clock *depend_release(const struct task *t);
+
+static inline const struct clock *released(void)
+{
+	const struct task *t = engine.current;
+
+	return likely(!t->nr_depends) ? &t->race : depend_release(t);
+}
+
 /* --- the race order: the clock that a release leaves and an acquire takes --- */
 
 static inline void sync_acquire(u64 addr)
@@ -53,7 +67,7 @@ static inline void sync_release(u64 addr)
 	struct var *v = var_of(addr);
 
 	v->has_sync = true;
-	clock_copy(&v->sync, &engine.current->race);
+	clock_copy(&v->sync, released());
 	race_tick(engine.current);
 }
 
@@ -65,7 +79,7 @@ static inline void sync_release_join(u64 addr)
 	if (!v->has_sync)
 		clock_zero(&v->sync);
 	v->has_sync = true;
-	clock_join(&v->sync, &engine.current->race);
+	clock_join(&v->sync, released());
 	race_tick(engine.current);
 }
 

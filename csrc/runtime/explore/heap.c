@@ -67,6 +67,8 @@ bool is_address(u64 value)
 	return heap_has(value) || engine_stack_owner(value) >= 0 || shadow_is_image(value);
 }
 
+void (*under_lock)(enum under_lock what, const void *pc);
+
 void *slab_alloc(struct slab_site *site, size_t size, gfp_t gfp)
 {
 	struct task *t = engine.current;
@@ -76,6 +78,8 @@ void *slab_alloc(struct slab_site *site, size_t size, gfp_t gfp)
 
 	if ((gfp & GFP_KERNEL) && t->rcu_nesting)
 		might_sleep(pc, "allocating with GFP_KERNEL inside an RCU reader");
+	if (unlikely(t->nr_held) && under_lock)
+		under_lock(UNDER_LOCK_ALLOC, pc);
 	if (t->fail_nth && --t->fail_nth == 0) {
 		note(OP_ALLOC, 0, pc, "fails", size);
 		return NULL;
@@ -177,15 +181,19 @@ void kfree(const void *pointer)
 {
 	const void *pc = caller_pc();
 	u64 addr = (u64)pointer;
+	struct task *t = engine.current;
+	struct clock joined;
 	struct object *o;
 
 	if (!pointer)
 		return;
+	if (unlikely(engine.current->nr_held) && under_lock)
+		under_lock(UNDER_LOCK_FREE, pc);
 	if (unlikely(engine.points_free))
 		wait_op(OP_FREE, addr, pc);
 	o = to_free(addr, pc);
 	refcount_freeing(addr, o->size, pc);
-	freed(o, &engine.current->race, pc, false);
+	freed(o, likely(!t->nr_depends) ? &t->race : depend_clock(t, addr, &joined), pc, false);
 	if (engine.points_free)
 		commit(OP_FREE, MODE_WRITE, addr, pc);
 	else

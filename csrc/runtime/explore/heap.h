@@ -77,6 +77,8 @@ struct cell {
 
 extern struct cell *shadow_cells;
 
+#define SHADOW_MOST_FAST 4000000u	/* without a scheduling point: more take the long way */
+
 enum access_class { PLAIN_READ, PLAIN_WRITE, MARKED_READ, MARKED_WRITE };
 
 int shadow_init(void);
@@ -108,7 +110,8 @@ static inline bool shadow_fast(struct task *t, u64 addr, unsigned int size, enum
 	if (!slot_is_live(slot) || c->serial != slot->serial || c->owner != t->id ||
 	    c->mask != (u8)(((1u << size) - 1) << (offset & 7)) || engine.logging)
 		return false;
-	t->accesses++;
+	if (unlikely(++t->accesses > SHADOW_MOST_FAST))
+		return false;
 	c->date[class] = (u32)t->id << 16 | (u16)t->race.at[t->id];
 	c->pc[class] = (u64)place_of(t, pc);
 	return true;

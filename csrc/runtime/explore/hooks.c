@@ -37,8 +37,10 @@ void __tsan_func_entry(void *pc)
 		return;
 	t->depth++;
 	/* Who called: a remark without words, of nothing (csrc/explore/record.c). */
-	if (unlikely(engine.logging))
+	if (unlikely(engine.logging || engine.closely)) {
 		note(OP_NOTE, 0, pc, NULL, 0);
+		watch_call(t, pc);
+	}
 	if (unlikely((u64)__builtin_frame_address(0) - (u64)t->fiber.stack < FIBER_RESERVE_BYTES))
 		overflow(t, pc);
 }
@@ -61,6 +63,8 @@ static noinline void plain_point(u64 addr, bool write, const void *pc)
 
 static inline void plain(u64 addr, size_t size, bool write, const void *pc)
 {
+	if (unlikely(engine.closely) && engine.current)
+		watch_access(engine.current, pc);
 	if (unlikely(engine.points_plain) && engine.current) {
 		shadow_check(addr, size, write, pc);
 		plain_point(addr, write, pc);
@@ -72,7 +76,7 @@ static inline void plain_small(u64 addr, unsigned int size, bool write, const vo
 {
 	struct task *t = engine.current;
 
-	if (likely(t && !engine.points_plain && shadow_fast(t, addr, size, write ? PLAIN_WRITE : PLAIN_READ, pc)))
+	if (likely(t && !engine.closely && shadow_fast(t, addr, size, write ? PLAIN_WRITE : PLAIN_READ, pc)))
 		return;
 	plain(addr, size, write, pc);
 }

@@ -7,6 +7,7 @@
 
 #include "engine.h"
 #include "hb.h"
+#include "heap.h"
 
 #pragma GCC visibility push(hidden)
 
@@ -60,11 +61,40 @@ static inline s64 hook_load(u64 addr, int bytes, int order)
 	return hook_value(addr, bytes);
 }
 
+/* watch.c: a task that comes to no scheduling point */
+#define MOST_ACCESSES SHADOW_MOST_FAST
+void watch_reset(void);
+/* From now on what the task does is looked at. Once for each stretch without a point. */
+void watch_begin(const struct task *t);
+/* It is in that function of the core: the call that it makes, or the access, or where it was met. */
+void watch_call(const struct task *t, const void *pc);
+void watch_access(const struct task *t, const void *pc);
+void watch_met(const struct task *t, const void *pc);
+/* What it would be as a finding, and that it is one. The execution has to end then. */
+struct finding watch_finding(const struct task *t);
+void watch_conclude(struct task *t);
+/* So many accesses without a point. Comes back once: it is looked at a while longer. */
+void watch_accesses(struct task *t);
+
+static inline void watch_turn(void)
+{
+	engine.turns++;
+	if (unlikely(engine.hashing || engine.logging)) {
+		engine.turn_hash = engine.hash;
+		engine.turn_events = engine.nr_events;
+	}
+}
+
 /* shadow.c */
 const char *shadow_class_text(int class);
 
 /* refcount.c */
 void refcount_reset(void);
+/* As if called from there. */
+struct refcount_struct;
+void refcount_add_from(int n, struct refcount_struct *r, const void *pc);
+bool refcount_inc_not_zero_from(struct refcount_struct *r, const void *pc);
+bool refcount_dec_and_test_from(struct refcount_struct *r, const void *pc);
 /* An object is freed: a count inside it that is not zero is reported. */
 void refcount_freeing(u64 addr, u32 size, const void *pc);
 
@@ -84,6 +114,11 @@ void might_sleep(const void *pc, const char *text);
 
 /* workqueue.c */
 void workqueue_reset(void);
+/* Without workers: items run in whoever asks for it, flushes or destroys the queue. */
+struct workqueue_struct;
+void workqueue_by_hand(struct workqueue_struct *wq);
+/* Runs what is queued on such queues, in the current task. */
+void workqueue_run_by_hand(void);
 bool work_ready(u16 index);
 bool flush_done(u16 index);
 /* The tasks that a wait of the workqueue is for. */
@@ -92,9 +127,9 @@ u64 work_waits_for(u16 index);
 /* Unfinished items of the queue. */
 int workqueue_unfinished(const void *wq);
 
-/* mm.c: told where in the core a fault is resolved against which address space */
-struct mm_struct;
-extern void (*mm_resolves)(struct mm_struct *mm, const void *pc);
+/* heap.c, refcount.c: told of what is not to be done under every lock; may be NULL */
+enum under_lock { UNDER_LOCK_ALLOC, UNDER_LOCK_FREE, UNDER_LOCK_PUT };
+extern void (*under_lock)(enum under_lock what, const void *pc);
 
 /* warn.c */
 struct warn_site;
@@ -106,6 +141,7 @@ struct warn_hit {
 extern struct warn_hit warn_hits[MAX_WARNS];
 extern int nr_warn_hits;
 void warn_reset(void);
+extern unsigned int caller_warns[];	/* of each task: the WARNs so far that blame a caller */
 /* One of the WARNs that blame the caller, which fail no run. */
 bool warn_is_callers(const struct warn_site *site);
 

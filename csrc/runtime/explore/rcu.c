@@ -100,7 +100,7 @@ void rcu_read_unlock(void)
 	engine.rcu_readers &= ~bit;
 	domain.left |= bit;
 	domain.end_node[t->id] = (s16)(engine.parallel ? t->last_node : NO_NODE);
-	clock_join(&domain.ended, &t->race);
+	clock_join(&domain.ended, released());
 	note(OP_RCU_UNLOCK, ADDR_RCU, caller_pc(), NULL, 0);
 
 	for (i = 0; i < nr_graces; i++) {
@@ -111,7 +111,7 @@ void rcu_read_unlock(void)
 		g->readers &= ~bit;
 		g->ended |= bit;
 		g->end_node[t->id] = domain.end_node[t->id];
-		clock_join(&g->clock, &t->race);
+		clock_join(&g->clock, released());
 		if (!g->head)
 			engine.tasks[g->task].wait_mask &= ~bit;
 		if (!g->readers)
@@ -148,9 +148,9 @@ static struct grace *grace_begin(struct rcu_head *head, rcu_callback_t func, u64
 	g->node = engine.parallel ? t->last_node : NO_NODE;
 	g->task = t->id;
 	g->done = false;
-	clock_copy(&g->clock, &t->race);
+	clock_copy(&g->clock, released());
 	clock_join(&g->clock, &domain.ended);
-	clock_join(&domain.begun, &t->race);
+	clock_join(&domain.begun, released());
 	race_tick(t);
 	return g;
 }

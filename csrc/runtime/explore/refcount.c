@@ -112,9 +112,13 @@ void refcount_inc(refcount_t *r)
 	add(1, r, caller_pc());
 }
 
-bool refcount_inc_not_zero(refcount_t *r)
+void refcount_add_from(int n, refcount_t *r, const void *pc)
 {
-	const void *pc = caller_pc();
+	add(n, r, pc);
+}
+
+static inline bool inc_not_zero(refcount_t *r, const void *pc)
+{
 	int old;
 
 	begin(OP_REF_INZ, r, pc);
@@ -128,6 +132,16 @@ bool refcount_inc_not_zero(refcount_t *r)
 		saturate(r, REFCOUNT_ADD_NOT_ZERO_OVF, pc);
 	commit_values(OP_REF_INZ, MODE_INC, (u64)r, pc, old, r->refs);
 	return true;
+}
+
+bool refcount_inc_not_zero(refcount_t *r)
+{
+	return inc_not_zero(r, caller_pc());
+}
+
+bool refcount_inc_not_zero_from(refcount_t *r, const void *pc)
+{
+	return inc_not_zero(r, pc);
 }
 
 void refcount_dec(refcount_t *r)
@@ -148,11 +162,12 @@ void refcount_dec(refcount_t *r)
  * Two decrements that happened one after the other commute where neither ended the count. Two that have yet to happen
  * commute where neither could: from 3 on, since of two from 2 the second ends it. (engine.h, MODE_DEC_TO_1)
  */
-bool refcount_dec_and_test(refcount_t *r)
+static inline bool dec_and_test(refcount_t *r, const void *pc)
 {
-	const void *pc = caller_pc();
 	int old;
 
+	if (unlikely(engine.current->nr_held) && under_lock)
+		under_lock(UNDER_LOCK_PUT, pc);
 	begin(OP_REF_DAT, r, pc);
 	old = r->refs;
 	r->refs = (int)((unsigned int)old - 1u);
@@ -163,4 +178,14 @@ bool refcount_dec_and_test(refcount_t *r)
 		sync_acquire((u64)r);
 	sync_release_join((u64)r);
 	return old == 1;
+}
+
+bool refcount_dec_and_test(refcount_t *r)
+{
+	return dec_and_test(r, caller_pc());
+}
+
+bool refcount_dec_and_test_from(refcount_t *r, const void *pc)
+{
+	return dec_and_test(r, pc);
 }

@@ -29,7 +29,6 @@
 #define SEVERAL 0xff
 #define MAX_SHARED 2048
 #define MAX_SPLITS 1024
-#define MOST_ACCESSES 4000000u
 
 struct shared {
 	u64 tasks;
@@ -194,11 +193,13 @@ static inline bool races_unshared(const struct cell *c, int class, const struct 
 
 static inline void find_races(const struct cell *c, u64 addr, int class, const struct task *t, const void *pc)
 {
+	struct clock joined;
 	int i, task;
 	u64 other_pc;
 
 	for (i = 0; i < CLASSES; i++)
-		if (races[class][i] && c->date[i] && find_unordered(c, i, &t->race, t->id, &task, &other_pc))
+		if (races[class][i] && c->date[i] && find_unordered(c, i, &t->race, t->id, &task, &other_pc) &&
+		    (!t->nr_depends || find_unordered(c, i, depend_clock(t, addr, &joined), t->id, &task, &other_pc)))
 			report_race(addr, class, i, task, other_pc, pc);
 }
 
@@ -337,18 +338,20 @@ static noinline void access_any(u64 addr, size_t size, enum access_class class, 
 	struct task *t = engine.current;
 	u64 offset = addr - (u64)heap_base;
 	const struct slot *o;
+	struct clock joined;
 
 	if (!t)
 		return;
 	pc = place_of(t, pc);
 	if (t->accesses > MOST_ACCESSES)
-		finding_fatal(XP_K_LIVELOCK, addr, pc, "a loop that never comes to a scheduling point");
+		watch_accesses(t);
 	if (offset >= HEAP_BYTES) {
 		shadow_elsewhere(addr, size, class == PLAIN_WRITE || class == MARKED_WRITE, pc);
 		return;
 	}
 	o = slot_for(addr, offset, size, pc);
-	if (is_unpublished(o, t)) {
+	if (is_unpublished(o, t) &&
+	    (!t->nr_depends || o->clock > depend_clock(t, addr, &joined)->at[o->task])) {
 		report_race(addr, class, PLAIN_WRITE, o->task, (u64)heap_objects[o->object].pc, pc);
 		return;
 	}

@@ -12,10 +12,12 @@
 
 struct warn_hit warn_hits[MAX_WARNS];
 int nr_warn_hits;
+unsigned int caller_warns[MAX_TASKS];
 
 void warn_reset(void)
 {
 	nr_warn_hits = 0;
+	memset(caller_warns, 0, sizeof(caller_warns));
 }
 
 /*
@@ -26,7 +28,7 @@ bool warn_is_callers(const struct warn_site *site)
 {
 	static const char *const functions[] = {
 		"iommu_report_device_fault", "iopf_queue_remove_device", "iopf_queue_flush_dev", "iopf_free_group",
-		"iommu_detach_device_pasid",
+		"iopf_answer_forgotten", "iommu_detach_device_pasid",
 	};
 	size_t i;
 
@@ -46,6 +48,7 @@ void warn_slowpath(struct warn_site *site)
 
 	if (!engine.current)
 		return;
+	caller_warns[engine.current->id] += warn_is_callers(site);
 	for (i = 0; i < nr_warn_hits && warn_hits[i].site != site; i++)
 		;
 	if (i == MAX_WARNS)

@@ -3,7 +3,7 @@
  * Workqueues: every item that is queued is a task of its own, which has seen what its queuer had seen.
  *
  * Without a limit on workers every item may run beside every other, as on an unbound queue; with one, items begin in
- * the order in which they were queued, so many at a time.
+ * the order in which they were queued, so many at a time. Without any, an item is no task: whoever flushes runs it.
  *
  * A flush is two steps: which items it covers, and waiting for them. It comes after exactly those items. (A clock that
  * all finished items of a queue share would order it after others as well, and hide interleavings.)
@@ -32,6 +32,7 @@ struct queue {
 	unsigned int workers;	/* 0: no limit */
 	unsigned int running;
 	bool draining;
+	bool by_hand;		/* no workers: whoever needs the items to be done runs them */
 };
 
 enum item_state { ITEM_QUEUED, ITEM_RUNNING, ITEM_DONE };
@@ -39,7 +40,7 @@ enum item_state { ITEM_QUEUED, ITEM_RUNNING, ITEM_DONE };
 struct item {
 	u64 work;
 	int queue;
-	int task;
+	int task;		/* -1: none yet, by hand */
 	int state;
 	int begin_node, end_node;
 };
@@ -54,6 +55,7 @@ static struct queue queues[MAX_QUEUES];
 static struct item items[MAX_ITEMS];
 static struct flush flushes[MAX_FLUSHES];
 static int nr_queues, nr_items, nr_flushes;
+static struct clock ends[MAX_ITEMS];	/* of an item that ran by hand: what its task had seen at its end */
 
 static const struct lock_class workqueue_class = { "a work of the workqueue", __FILE__, __LINE__ };
 
@@ -86,6 +88,11 @@ struct workqueue_struct *alloc_workqueue(const char *format, unsigned int flags,
 void workqueue_set_workers(struct workqueue_struct *wq, unsigned int nr_workers)
 {
 	queue_of(wq)->workers = nr_workers;
+}
+
+void workqueue_by_hand(struct workqueue_struct *wq)
+{
+	queue_of(wq)->by_hand = true;
 }
 
 bool current_work_on(struct workqueue_struct *wq)
@@ -122,13 +129,20 @@ u64 work_waits_for(u16 index)
 	return tasks;
 }
 
-static void work_main(void *arg)
+static const struct clock *end_of(const struct item *item)
 {
-	struct item *item = arg;
+	return queues[item->queue].by_hand ? &ends[item - items] : &engine.tasks[item->task].race;
+}
+
+/* In the step that runs. */
+static void run_item(struct item *item)
+{
 	struct queue *q = &queues[item->queue];
 	struct work_struct *work = (struct work_struct *)item->work;
 	struct task *t = engine.current;
-	int i;
+	void *outer_queue = t->work_queue;
+	u64 outer_work = t->work;
+	int nr_held = t->nr_held, i;
 
 	t->work_queue = (void *)q->addr;
 	t->work = item->work;
@@ -155,7 +169,7 @@ static void work_main(void *arg)
 				hb_after(items[i].begin_node);
 		}
 		if (items[i].work == item->work && items[i].state == ITEM_DONE)
-			clock_join(&t->race, &engine.tasks[items[i].task].race);
+			clock_join(&t->race, end_of(&items[i]));
 	}
 	if (q->workers)
 		commit(OP_NOTE, MODE_WRITE, q->addr, NULL);
@@ -175,9 +189,45 @@ static void work_main(void *arg)
 	note(OP_WORK_END, item->work, NULL, NULL, 0);
 	if (engine.lock_order && t->nr_held)
 		t->nr_held--;
-	if (t->nr_held)
+	if (t->nr_held > nr_held)
 		finding_add(XP_K_WARN, t->held[t->nr_held - 1].addr, NULL, "a work ended with a lock held");
+	t->work_queue = outer_queue;
+	t->work = outer_work;
+}
+
+static void work_main(void *arg)
+{
+	run_item(arg);
 	task_finish();
+}
+
+/* One by one, in the order in which they were queued. Who takes one, and who finds none, has looked at the queue. */
+static void run_all(struct queue *q, const void *pc)
+{
+	for (;;) {
+		struct item *item = items;
+
+		wait_op(OP_FLUSH, q->addr, pc);
+		commit(OP_FLUSH, MODE_WRITE, q->addr, pc);
+		while (item < items + nr_items && (item->queue != (int)(q - queues) || item->state != ITEM_QUEUED))
+			item++;
+		if (item == items + nr_items)
+			return;
+		item->task = engine.current->id;
+		sync_acquire(item->work);
+		run_item(item);
+		clock_copy(&ends[item - items], &engine.current->race);
+		race_tick(engine.current);
+	}
+}
+
+void workqueue_run_by_hand(void)
+{
+	int i;
+
+	for (i = 0; i < nr_queues; i++)
+		if (queues[i].by_hand && !queues[i].draining)
+			run_all(&queues[i], NULL);
 }
 
 bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
@@ -197,19 +247,29 @@ bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
 		sync_release_join((u64)work);
 		return false;
 	}
-	if (WARN(q->draining && !current_work_on(wq), "queue_work on a workqueue that is being destroyed"))
-		return true;	/* dropped */
+	if (WARN(q->draining && !current_work_on(wq), "queue_work on a workqueue that is being destroyed")) {
+		/* Dropped, because it came behind destroy_workqueue. */
+		commit_values(OP_QUEUE_WORK, MODE_READ, (u64)work, pc, 0, 0);
+		commit(OP_NOTE, MODE_READ, (u64)wq, pc);
+		return true;
+	}
 	if (nr_items == MAX_ITEMS)
 		finding_fatal(XP_K_EXPLORER, 0, pc, "too many works in one execution");
 	work->pending = 1;
 	commit_values(OP_QUEUE_WORK, MODE_WRITE, (u64)work, pc, 0, 1);
-	commit(OP_NOTE, q->workers ? MODE_WRITE : MODE_ADD, (u64)wq, pc);
+	commit(OP_NOTE, q->workers || q->by_hand ? MODE_WRITE : MODE_ADD, (u64)wq, pc);
 	item = &items[nr_items];
 	*item = (struct item){
 		.work = (u64)work, .queue = (int)wq->index, .state = ITEM_QUEUED,
 		.begin_node = NO_NODE, .end_node = NO_NODE,
 	};
-	item->task = task_create(work_main, item, OP_WORK, (u64)work, (u16)nr_items++)->id;
+	item->task = -1;
+	if (q->by_hand) {
+		nr_items++;
+		sync_release_join((u64)work);
+	} else {
+		item->task = task_create(work_main, item, OP_WORK, (u64)work, (u16)nr_items++)->id;
+	}
 	return true;
 }
 
@@ -235,7 +295,7 @@ u64 flush_waits_for(u16 index)
 
 	for (i = 0; i < nr_items; i++)
 		if (items[i].queue == f->queue && (f->drain || f->items[i / 64] >> (i % 64) & 1) &&
-		    items[i].state != ITEM_DONE)
+		    items[i].state != ITEM_DONE && items[i].task >= 0)
 			tasks |= 1ull << items[i].task;
 	return tasks;
 }
@@ -274,7 +334,7 @@ static void flush_end(u16 index)
 			continue;
 		if (items[i].end_node >= 0 && engine.parallel)
 			hb_after(items[i].end_node);
-		clock_join(&engine.current->race, &engine.tasks[items[i].task].race);
+		clock_join(&engine.current->race, end_of(&items[i]));
 	}
 }
 
@@ -293,6 +353,8 @@ void flush_workqueue(struct workqueue_struct *wq)
 	shadow_access((u64)wq, sizeof(*wq), MARKED_READ, pc);
 	commit(OP_FLUSH, MODE_READ, (u64)wq, pc);
 	index = flush_begin(wq, false);
+	if (queue_of(wq)->by_hand)
+		run_all(queue_of(wq), pc);
 	wait_op_index(OP_FLUSH_WAIT, (u64)wq, index, pc);
 	shadow_access((u64)wq, sizeof(*wq), MARKED_READ, pc);
 	note(OP_FLUSH_WAIT, (u64)wq, pc, NULL, 0);
@@ -315,6 +377,8 @@ void destroy_workqueue(struct workqueue_struct *wq)
 	commit(OP_DRAIN, MODE_WRITE, (u64)wq, pc);
 	queue_of(wq)->draining = true;
 	index = flush_begin(wq, true);
+	if (queue_of(wq)->by_hand)
+		run_all(queue_of(wq), pc);
 	wait_op_index(OP_DRAIN_WAIT, (u64)wq, index, pc);
 	note(OP_DRAIN_WAIT, (u64)wq, pc, NULL, 0);
 	flush_end(index);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 static bool has_membarrier;
+static __thread unsigned long calls;
 
 void membarrier_start(void)
 {
@@ -36,8 +37,14 @@ static void membarrier_by_shootdown(void)
 	pthread_mutex_unlock(&lock);
 }
 
+unsigned long membarrier_calls(void)
+{
+	return calls;
+}
+
 void membarrier_all(void)
 {
+	calls++;
 	if (!has_membarrier || syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0))
 		membarrier_by_shootdown();
 }

@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is mutated, how a mutant becomes a core of the explorer, and what a search says about it.
+
+Mutants are compiled as a user's core is: csrc/core/unit.c for the explorer's runtime, linked against the extension. Two
+things differ, so that equal code gives equal objects: no debug information, and the same number for every line.
+
+Each is explored in a process of its own. A mutant that loops without touching memory, or that eats memory, is ended by
+limits on CPU time and address space, never by the clock, and counts as one that never came back.
+"""
+
+import ctypes
+import functools
+import hashlib
+import importlib
+import importlib.util
+import json
+import os
+import resource
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import generator
+
+ROOT = Path(__file__).resolve().parents[2]
+CORE = ROOT / "csrc" / "core"
+FORMS = ROOT / "tests" / "kernel_files"
+#: Our core and its handlers, and kernel-style files: with handles and answers in removal, with removal that frees, the
+#: newest form.
+FILES = ("io-pgfault.c", "attach.c", "iommu-sva.c", "iommu-sva-mm.c", "form-g.c", "form-h.c", "form-j.c")
+#: Seconds of CPU for one mutant, seconds for one scenario, bytes of address space.
+CPU, BUDGET, MEMORY = 10, 5.0, 6 << 30
+#: Seconds of the clock after which a process is taken for one that sleeps for ever. CPU ends every other one.
+PATIENCE = 600
+HUNG = "it never came back, or took all memory"
+
+
+def path_of(file):
+    """Where a file is."""
+    return FORMS / file if file.startswith("form-") else CORE / file
+
+
+@functools.cache
+def text_of(file):
+    """Its text."""
+    return path_of(file).read_text()
+
+
+@functools.cache
+def mutants_of(file):
+    """All mutants of a file, in a fixed order."""
+    return tuple(generator.mutants(file, text_of(file)))
+
+
+@functools.cache
+def _build():
+    spec = importlib.util.spec_from_file_location("build_for_mutation", ROOT / "csrc" / "build.py")
+    sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[spec.name])
+    return sys.modules[spec.name]
+
+
+@functools.cache
+def _unit(runtime):
+    build = _build()
+    flavour = next(flavour for flavour in build.flavours() if flavour.name == runtime)
+    unit = next(unit for unit in flavour.units if unit.name == "core-iopf")
+    return [*build.CFLAGS, *flavour.flags, *unit.flags], unit.include
+
+
+def _run(command):
+    return subprocess.run(command, capture_output=True, text=True, errors="replace")
+
+
+@dataclass(frozen=True)
+class Built:
+    """A compiled core: its shared object, or None with the compiler's words; and a hash of its code."""
+
+    library: str | None
+    code: str | None
+    why: str = ""
+
+
+def compile_text(file, text, home, runtime="explore", link=True):
+    """A core with ``text`` in place of a file of it."""
+    from iopf._source import _facets_header, detect
+
+    build = _build()
+    home = Path(home)
+    core = home / "csrc" / "core"
+    shutil.rmtree(home, ignore_errors=True)
+    core.mkdir(parents=True)
+    for each in CORE.iterdir():
+        (core / each.name).symlink_to(each)
+    macros = ["-DCORE_ID=user"]
+    if file.startswith("form-"):
+        (home / "source").mkdir()
+        (home / "source" / "io-pgfault.c").write_text(text)
+        facets = detect(text_of(file))  # of the file as it was: a wrong line does not make it another form
+        (home / "facets-of-core.h").write_text(_facets_header(facets, file, Path("io-pgfault.c")))
+        macros += ['-DCORE_SOURCE="source/io-pgfault.c"', '-DCORE_FACETS="facets-of-core.h"', f"-iquote{home}"]
+    else:
+        (core / file).unlink()
+        (core / file).write_text(text)
+        macros += ['-DCORE_SOURCE="io-pgfault.c"', '-DFACET_NAME="mutant"', '-DFACET_TITLE="mutant"', '-DFACET_COMMIT=""',
+                   '-DFACET_RELEASES=""', '-DFACET_SUMMARY="mutant"', "-DFACET_CLAIMS_CORRECT=1"]
+    (core / "unit.c").unlink()
+    (core / "unit.c").write_text((CORE / "unit.c").read_text().replace("../history/", f"{ROOT / 'csrc' / 'history'}/"))
+    flags, include = _unit(runtime)
+    compiling = [
+        "gcc", *flags, "-w", "-g0", "-Wno-builtin-macro-redefined", "-D__LINE__=1", "-fPIC", "-DRUNTIME_IS_ELSEWHERE", *macros,
+        *(f"-I{core if part == 'core' else build.CSRC / part}" for part in include), f"-ffile-prefix-map={home}/=",
+        "-c", str(core / "unit.c"), "-o", str(home / "core.o"),
+    ]
+    done = _run(compiling)
+    if done.returncode:
+        return Built(None, None, next((line for line in done.stderr.splitlines() if "error" in line), "it does not compile"))
+    code = hashlib.sha256((home / "core.o").read_bytes()).hexdigest()[:24]
+    if not link:
+        return Built(None, code)
+    extension = importlib.util.find_spec(f"iopf._{runtime}").origin
+    # As for a user's core: what it calls has to be there.
+    done = _run(["gcc", "-shared", "-o", str(home / "core.so"), str(home / "core.o"), extension, "-Wl,-z,defs", "-Wl,-z,now"])
+    if done.returncode:
+        return Built(None, None, next((line for line in done.stderr.splitlines() if "undefined" in line), "it does not link"))
+    return Built(str(home / "core.so"), code)
+
+
+# --- what a search says ---
+
+
+def load(library):
+    """The core for explore(). Without a line map: nobody reads the traces."""
+    from iopf.explore import _engine, loader
+
+    with _engine.turn() as engine:
+        shared = ctypes.CDLL(library, mode=os.RTLD_NOW | os.RTLD_LOCAL)
+        table = engine.ffi.cast("void *", ctypes.addressof(ctypes.c_char.in_dll(shared, "iopf_core_user")))
+        engine.check(engine.lib.xp_register_core(table), f"loading {library}")
+        name = _engine.text(engine.ffi, engine.lib.xp_core_name(table))
+    loader._objects.append(shared)
+    return name
+
+
+def library_scenarios():
+    """The scenarios that every user of ``iopf check`` has, by name."""
+    from iopf import scenarios
+
+    return {name: functools.partial(scenarios.build, name) for name in scenarios.names()}
+
+
+def suite_scenarios():
+    """Those that the explorer's tests have besides; but for the largest, which would be most of the time."""
+    sys.path.insert(0, str(ROOT / "tests" / "explore"))
+    import core_scenarios
+
+    return {f"tests: {name}": make for name, make in sorted(vars(core_scenarios).items())
+            if callable(make) and not name.startswith(("_", "three_")) and getattr(make, "__module__", "") == "core_scenarios"}
+
+
+def look(make, core, thorough):
+    """What one search says: (verdict, kinds with the contract kept, kinds with it broken)."""
+    from iopf.explore import explore
+
+    quick = {} if thorough else {"strategy": "dpor", "estimate": False}
+    result = explore(make(), core=core, budget=BUDGET, shrink=False, **quick)
+    failures = result.failures
+    if failures and all(failure.contract == "broken" for failure in failures):
+        # As iopf check does: the driver's failures hide nothing of the core's.
+        failures += explore(make(), core=core, budget=BUDGET, shrink=False, all_failures=True, **quick).failures
+    kept = sorted({failure.kind for failure in failures if failure.contract == "kept"})
+    return result.verdict, kept, sorted({failure.kind for failure in failures} - set(kept))
+
+
+def in_a_process(work):
+    """The lines that work(write) writes, as Python values, and whether the process came back."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if not pid:
+        try:
+            os.close(reading)
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            resource.setrlimit(resource.RLIMIT_CPU, (CPU, CPU + 5))
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, 1), os.dup2(null, 2)
+            signal.signal(signal.SIGXCPU, signal.SIG_DFL)
+            work(lambda value: os.write(writing, (json.dumps(value) + "\n").encode()))
+            os._exit(0)
+        except BaseException as error:
+            os.write(writing, (json.dumps(["error", f"{type(error).__name__}: {error}"]) + "\n").encode())
+        finally:
+            os._exit(1)
+    os.close(writing)
+    text, end = b"", time.monotonic() + PATIENCE
+    try:
+        while select.select([reading], [], [], max(0.0, end - time.monotonic()))[0]:
+            part = os.read(reading, 65536)
+            if not part:
+                break
+            text += part
+        else:
+            os.kill(pid, signal.SIGKILL)
+    finally:
+        os.close(reading)
+        _, status = os.waitpid(pid, 0)
+    return [json.loads(line) for line in text.decode().splitlines()], os.WIFEXITED(status)
+
+
+def judge(library, scenarios, base, thorough=False, stop=True):
+    """What the scenarios say about a compiled mutant, against what they say about the unchanged file.
+
+    Gives ("killed", scenario, kinds), ("driver", scenario, kinds): only with the driver's contract broken where the
+    unchanged file has no such failure; or ("lives", None, verdicts that are not "pass").
+    """
+    def work(write):
+        core = load(library)
+        for name, make in scenarios.items():
+            write(["begin", name])
+            verdict, kept, broken = look(make, core, thorough)
+            write(["cell", name, verdict, kept, broken])
+            if stop and kept and set(kept) - set(base.get(name, ["", []])[1]):
+                return
+
+    lines, back = in_a_process(work)
+    drivers, less = None, []
+    for line in lines:
+        if line[0] != "cell":
+            continue
+        _, name, verdict, kept, broken = line
+        was = base.get(name, ["pass", [], []])
+        if set(kept) - set(was[1]):
+            return "killed", name, kept
+        if broken and not was[1] and not was[2] and drivers is None:
+            drivers = "driver", name, broken
+        if verdict != was[0] and verdict not in ("pass", "fail"):
+            less.append(f"{name}: {verdict}")
+    if lines and lines[-1][0] == "error" and not lines[-1][1].startswith("MemoryError"):
+        return drivers or ("lives", None, [*less, lines[-1][1]])  # whatever that was, it is no verdict
+    if not back or lines and lines[-1][0] == "error":
+        last = next((line[1] for line in reversed(lines) if line[0] == "begin"), None)
+        return "killed", last, [HUNG]
+    return drivers or ("lives", None, less)
+
+
+def base_of(library, scenarios):
+    """What the scenarios say about the unchanged file: verdict and kinds by scenario."""
+    def work(write):
+        core = load(library)
+        for name, make in scenarios.items():
+            write([name, *look(make, core, False)])
+
+    lines, back = in_a_process(work)
+    if not back or len(lines) != len(scenarios):
+        raise RuntimeError(f"the unchanged core did not come back: {lines[-1:]}")
+    return {name: rest for name, *rest in lines}

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The score counts what it says: a mutant that is known is killed, the unchanged core is not, equal code is called so.
+
+The whole score takes an hour or so; SCORE.md and SURVIVORS.md are its record. Here is a sample of it.
+"""
+
+import importlib
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import score
+import targets
+
+
+def sanitized():
+    """Is this a build with a sanitizer? That needs more address space than a mutant gets, and says what it likes."""
+    module = importlib.import_module("iopf._native")
+    return "-fsanitize" in module.ffi.string(module.lib.iopf_build_flags).decode()
+
+
+pytestmark = [
+    pytest.mark.skipif(sanitized(), reason="a mutant has limits on its address space"),
+    pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc"),
+    pytest.mark.skipif(importlib.util.find_spec("iopf._explore") is None, reason="this build has no explorer"),
+]
+HERE = Path(__file__).resolve().parent
+#: Each in another way: what the library alone says.
+KNOWN = {
+    "io-pgfault.c:iopf_free_group/drop/2": ("killed", "leak"),
+    "io-pgfault.c:iopf_free_group/double/4": ("killed", None),
+    "io-pgfault.c:iopf_group_response/drop/1": ("killed", None),
+    "attach.c:iommu_attach_handle_get_for_fault/delete/3": ("killed", None),
+    "iommu-sva.c:iommu_sva_handle_iopf/drop/1": ("killed", "leak"),
+    "form-g.c:iopf_free_group/drop/2": ("killed", "leak"),
+}
+
+
+def rows_of(*options):
+    """What the command says of some mutants, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, str(HERE / "score.py"), "--rows", "/dev/stdout", "--quiet", "--jobs", "1", *options],
+        capture_output=True, text=True,
+    )
+    assert 0 == done.returncode, done.stderr
+    return {row["id"]: row for row in map(json.loads, done.stdout.splitlines())}
+
+
+def test_known_mutants_are_killed_by_the_library():
+    """A sample over the files, each with the kind that it has to have where there is but one."""
+    rows = rows_of(*(part for name in KNOWN for part in ("--mutant", name)))
+    assert KNOWN.keys() == rows.keys()
+    for name, (outcome, kind) in KNOWN.items():
+        assert outcome == rows[name]["outcome"], rows[name]
+        assert kind is None or kind in rows[name]["how"], rows[name]
+
+
+def test_the_unchanged_files_live_and_what_loops_is_killed(tmp_path):
+    """The control: a core that is built in the same way passes the same scenarios; one that loops is ended, and killed."""
+    script = tmp_path / "script.py"
+    script.write_text(f"""
+import sys
+sys.path.insert(0, {str(HERE)!r})
+import targets
+targets.CPU = 3
+scenarios = dict(list(targets.library_scenarios().items())[:6])
+for file in ("io-pgfault.c", "form-j.c"):
+    built = targets.compile_text(file, targets.text_of(file), {str(tmp_path)!r} + "/" + file)
+    base = targets.base_of(built.library, scenarios)
+    print(targets.judge(built.library, scenarios, base)[0])
+text = targets.text_of("io-pgfault.c")
+text = text.replace("	group->responded = true;", "	for (;;) __asm__ volatile(\\"\\");", 1)
+built = targets.compile_text("io-pgfault.c", text, {str(tmp_path)!r} + "/loops")
+print(targets.judge(built.library, scenarios, {{}})[0])
+""")
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True)
+    assert (["lives", "lives", "killed"], "") == (done.stdout.split(), done.stderr)
+
+
+def test_equal_code_is_told_by_its_object(tmp_path):
+    """A comment and other lines change nothing; a lock that is missing, and a weaker publication, do."""
+    text = targets.text_of("io-pgfault.c")
+    texts = [text, "/* A comment. */\n\n" + text, text.replace("	mutex_unlock(&param->lock);\n", "", 1),
+             text.replace("rcu_assign_pointer(dev->iommu->fault_param, param)", "(dev->iommu->fault_param = param)")]
+    codes = [targets.compile_text("io-pgfault.c", each, tmp_path / str(number), link=False).code
+             for number, each in enumerate(texts)]
+    assert codes[0] == codes[1] and len(set(codes)) == 3 and None not in codes
+
+
+def test_what_does_not_compile_is_no_mutant(tmp_path):
+    """It has no code, and the compiler's first error says why."""
+    built = targets.compile_text("attach.c", "int broken(", tmp_path / "broken")
+    assert (None, None) == (built.library, built.code) and "error" in built.why
+
+
+def test_the_counts_of_a_table_add_up():
+    """Killed by either, alive for either reason, equivalent: every mutant that compiles and is new is in one column."""
+    def row(outcome, by="", where=""):
+        return {"outcome": outcome, "by": by, "where": where}
+
+    rows = [row("killed", "library"), row("driver", "library"), row("killed", "suite"), row("lives", "library", "unreached"),
+            row("lives", "library", "not judged"), row("lives", "library", ""),
+            row("lives", "library", "equivalent: the same code at -O2"),
+            row("same", where="the unchanged file"), row("same", where="another"), row("uncompiled")]
+    found = score.counts(rows)
+    assert {"distinct": 8, "library": 2, "suite": 1, "equivalent": 2, "live": 3, "unreached": 1, "not judged": 1,
+            "nobody looked": 1, "twins": 1, "uncompiled": 1}.items() <= found.items()
+
+
+def test_every_argument_for_equivalence_is_about_a_mutant_that_there_is():
+    """Else it has been overtaken by the code. And its kind is one of those that reasons.py tells."""
+    ids = {mutant.id for file in targets.FILES for mutant in targets.mutants_of(file)}
+    assert set() == set(score.REASONS) - ids
+    assert all(kind.startswith("equivalent: ") and proof for kind, proof in score.REASONS.values())
+
+
+def test_an_argument_for_what_is_found_is_refused(tmp_path):
+    """A wrong argument would hide a hole for good: the command says so, and fails."""
+    name = next(iter(score.REASONS))
+    found = tmp_path / "rows"
+    for outcome, code in ("killed", 1), ("lives", 0):
+        found.write_text(json.dumps({"id": name, "file": "io-pgfault.c", "function": "f", "operator": "key", "what": "",
+                                     "outcome": outcome, "by": "library", "where": "", "how": ""}))
+        done = subprocess.run([sys.executable, str(HERE / "score.py"), "--from-rows", str(found)], capture_output=True,
+                              text=True)
+        assert code == done.returncode and (name in done.stderr) == bool(code), done.stderr
+
+
+@pytest.mark.long
+def test_no_argument_is_wrong():
+    """Every mutant that is argued to be equivalent is explored, by the library and the suite, and lives."""
+    rows = rows_of("--suite", "--no-why", *(part for name in score.REASONS for part in ("--mutant", name)))
+    assert set(score.REASONS) == set(rows)
+
+
+@pytest.mark.long
+def test_no_mutant_lives_that_was_found_when_the_record_was_made():
+    """The score of the library and the suite again, over the mutants of the record: every eighth."""
+    lived = {row["id"] for row in json.loads((HERE / "survivors.json").read_text())}
+    rows = rows_of("--every", "8", "--suite", "--no-why")
+    assert set() == {name for name, row in rows.items() if row["outcome"] == "lives"} - lived
