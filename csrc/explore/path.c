@@ -16,6 +16,10 @@
  * is left. So it only grows and ends at 1.
  *
  * The child that goes on with the task that ran before comes first: failures then tend to be found with few preemptions.
+ *
+ * Within a bound of preemptions, a moment (moment.c) of the task that ran before is no choice, as if it were no point:
+ * orders.c judges the orders of moments, and to be preempted there as well would multiply the schedules of every bound.
+ * Who looks for the shortest schedule of a failure wants them as points (rules.moments).
  */
 #include <string.h>
 
@@ -138,6 +142,11 @@ static int begin_child(struct node *node)
 	return node->task;
 }
 
+static bool goes_on_without_asking(int previous)
+{
+	return rules.bounded && !rules.moments && previous >= 0 && engine.tasks[previous].pending.kind == OP_MOMENT;
+}
+
 int path_pick(u64 enabled, int previous)
 {
 	int depth = engine.depth;
@@ -166,6 +175,10 @@ int path_pick(u64 enabled, int previous)
 			find_asleep(node);
 	}
 	candidates = enabled & ~node->asleep;
+	if (goes_on_without_asking(previous)) {
+		candidates &= 1ull << previous;
+		node->enabled = candidates;
+	}
 	if (rules.bounded && previous >= 0 && engine.preemptions >= path_bound) {
 		if (candidates & ~(1ull << previous))
 			path_was_cut = true;

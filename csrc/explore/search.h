@@ -233,12 +233,13 @@ extern int nr_lock_cycles;
 
 /* --- strategies --- */
 
-extern const struct strategy strategy_dpor, strategy_naive, strategy_sleep, strategy_bound, strategy_random,
-	strategy_walk, strategy_repeat, strategy_schedule;
+extern const struct strategy strategy_dpor, strategy_naive, strategy_sleep, strategy_bound, strategy_shortest,
+	strategy_random, strategy_walk, strategy_repeat, strategy_schedule;
 
 /* path.c: the tree of choices that the exhaustive ones walk */
 struct path_rules {
 	bool sleep, all, bounded;
+	bool moments;		/* are points within a bound, too */
 };
 void path_begin(struct path_rules rules);
 int path_pick(u64 enabled, int previous);

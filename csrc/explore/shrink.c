@@ -95,10 +95,10 @@ static int try_bound(struct found *f, int bound, double deadline, u64 most)
 	u64 n = 0;
 
 	path_bound = bound;
-	engine.strategy = &strategy_bound;
-	strategy_bound.begin();
+	engine.strategy = &strategy_shortest;
+	strategy_shortest.begin();
 	do {
-		engine.strategy = &strategy_bound;
+		engine.strategy = &strategy_shortest;
 		engine_run();
 		if (failure_shows(f)) {
 			adopt(f);
@@ -106,7 +106,7 @@ static int try_bound(struct found *f, int bound, double deadline, u64 most)
 		}
 		if (engine.end == END_STOPPED || ++n == most || ((n % 64 == 0 || engine.depth > 100 || engine.cut) && (search_interrupted() || now_seconds() > deadline)))
 			return -1;
-	} while (strategy_bound.next());
+	} while (strategy_shortest.next());
 	return 0;
 }
 
