@@ -122,11 +122,13 @@ static bool comes_before(int i, int other)
 		  KIND(CALL_GROUP) | KIND(CALL_RESOLVE) | KIND(CALL_RESPONSE))
 #define OWNERS (KIND(CALL_OWNER_BEGIN) | KIND(CALL_OWNER_END) | KIND(CALL_DROP))
 #define QUEUES (KIND(CALL_QUEUE_BEGIN) | KIND(CALL_QUEUE_END) | KIND(CALL_FLUSH_BEGIN) | KIND(CALL_FLUSH_END))
-#define CHANGES (KIND(CALL_CHANGE_BEGIN) | KIND(CALL_CHANGE_END) | KIND(CALL_ATTACH_BEGIN) | KIND(CALL_ATTACH_END))
+#define CHANGES (KIND(CALL_CHANGE_BEGIN) | KIND(CALL_CHANGE_END))		/* of the queue that a device is on */
+#define ATTACHES (KIND(CALL_ATTACH_BEGIN) | KIND(CALL_ATTACH_END))		/* of what a PASID is attached to */
 
 static struct about {
 	u32 kinds;
 	u16 devices;
+	u64 pasids;		/* whose attachment is changed, or looked at: a bit each, which some may share */
 	bool removes;		/* a change that is a removal, of one device or of all of a queue */
 	bool may_follow;	/* the end of a removal, by what is given */
 	bool has_partials;	/* there are requests of its key that are not the last */
@@ -153,6 +155,11 @@ static u16 devices_of_group(int device)
 	return mask;
 }
 
+static u64 pasid_bit(u32 pasid)
+{
+	return 1ull << pasid % 64;
+}
+
 /* Forms without keys store by index alone. */
 static u64 key_of(const struct token *t)
 {
@@ -174,6 +181,8 @@ static struct about about(const struct moment *m)
 				const struct token *t = &tokens[c->number - 1];
 
 				a.key = key_of(t);
+				/* In a guest's table it is looked up behind that of PASID 0. */
+				a.pasids |= pasid_bit(t->pasid) | pasid_bit(0);
 				for (k = 0; k < nr_tokens; k++)
 					a.has_partials |= !tokens[k].last && key_of(&tokens[k]) == a.key;
 			}
@@ -183,11 +192,12 @@ static struct about about(const struct moment *m)
 		} else if (KIND(c->kind) & QUEUES) {
 			a.devices = 0xffff;
 			has_flush |= c->kind == CALL_FLUSH_END;
-		} else if (c->kind == CALL_CHANGE_BEGIN || c->kind == CALL_CHANGE_END) {
+		} else if (KIND(c->kind) & CHANGES) {
 			a.devices |= c->op == XP_FREE_QUEUE ? 0xffff : (u16)(1u << c->device);
 			a.removes = c->op == XP_FREE_QUEUE || c->op == XP_REMOVE;
-		} else if (KIND(c->kind) & CHANGES) {
+		} else if (KIND(c->kind) & ATTACHES) {
 			a.devices |= devices_of_group(c->device);
+			a.pasids |= pasid_bit(c->pasid);
 		}
 	}
 	return a;
@@ -225,8 +235,11 @@ static bool requests_commute(const struct about *a, const struct about *b)
 /* A moment of a request, and one of a removal. */
 static bool removal_commutes(const struct about *request, const struct about *removal)
 {
-	if (has_other_changes || (request->has_partials && request->kinds & KIND(CALL_GROUP)))
+	if (request->has_partials && request->kinds & KIND(CALL_GROUP))
 		return false;
+	if (has_other_changes)
+		return !(request->kinds & (KIND(CALL_REPORT_BEGIN) | KIND(CALL_REPORT_END) | KIND(CALL_HANDLER) |
+					   KIND(CALL_RESPONSE)));
 	if (removal->kinds & KIND(CALL_CHANGE_BEGIN)) {
 		/* The report has ended before it, or may have met it. */
 		if (request->kinds & KIND(CALL_REPORT_END))
@@ -242,6 +255,21 @@ static bool removal_commutes(const struct about *request, const struct about *re
 	return !(request->kinds & KIND(CALL_HANDLER) && has_answers_astray);
 }
 
+/* A moment of an attachment's change, and any other: who looks at an attachment is a report, when it begins and ends. */
+static bool attaching_commutes(const struct about *attaching, const struct about *other)
+{
+	/* Whether a request is answered, and all were waited for. */
+	if (demands(IOPF_DEMANDS_DRAINED) && other->kinds & QUEUES)
+		return false;
+	if (!(other->kinds & (ATTACHES | KIND(CALL_REPORT_BEGIN) | KIND(CALL_REPORT_END))))
+		return true;
+	if (!(attaching->devices & other->devices) || !(attaching->pasids & other->pasids))
+		return true;
+	/* A report that begins before a change does may meet it all the same. */
+	return attaching->kinds & KIND(CALL_ATTACH_BEGIN) && other->kinds & KIND(CALL_REPORT_BEGIN) && !has_flush &&
+	       !demands(IOPF_DEMANDS_QUIET | IOPF_DEMANDS_FLUSH | IOPF_DEMANDS_DRAINED);
+}
+
 /*
  * No monitor tells their order. (A question whether something "is over" asks the race order, which every order of the
  * moments keeps.) The test of it: with commute() false everywhere, the same alarms are raised.
@@ -252,6 +280,10 @@ static bool commute(const struct about *a, const struct about *b)
 
 	if (options.flags & XP_O_ALL_ORDERS)
 		return false;
+	if (a->kinds & ATTACHES)
+		return attaching_commutes(a, b);
+	if (b->kinds & ATTACHES)
+		return attaching_commutes(b, a);
 	if (kinds & CHANGES) {
 		if (!(a->devices & b->devices))
 			return true;
