@@ -20,6 +20,8 @@
 #define CHECK_EVERY 1024
 #define LOOK_EVERY 32		/* executions between two looks at the clock */
 #define AFTER_FAILURE 1000
+#define FIRST_LOOK 2000		/* executions that take less than finding out how many there are */
+#define BEHIND_RACES 600	/* random executions */
 #define WEIGHT_OF_CUT 50	/* executions that one counts for whose loop had to be waited for */
 
 struct xp_options options;
@@ -174,8 +176,12 @@ static bool account(bool count)
 	return news;
 }
 
+static bool looks_first;
+
 static bool enough(void)
 {
+	if (looks_first && !nr_found && result.executions + result.blocked >= FIRST_LOOK)
+		return true;
 	if (options.max_executions && result.executions >= options.max_executions)
 		return true;
 	if (nr_found && !(options.flags & XP_O_ALL_FAILURES)) {
@@ -301,12 +307,14 @@ const char *xp_strategy_name(int s)
 	return s >= 0 && s < XP_STRATEGIES ? names[s] : "?";
 }
 
-static bool has_data_race(void)
+/* Whoever came first, by the clocks or for certain: another order of the plain accesses may do other harm. */
+static bool has_race(void)
 {
 	int i;
 
 	for (i = 0; i < nr_found; i++)
-		if (found[i].finding.kind == XP_K_DATA_RACE)
+		if (found[i].finding.kind == XP_K_DATA_RACE || found[i].finding.kind == XP_K_USE_AFTER_FREE ||
+		    found[i].finding.by_order)
 			return true;
 	return false;
 }
@@ -343,12 +351,12 @@ static bool collect_probe(int probe)
 }
 
 /*
- * What comes of a data race is a matter of the order of plain accesses, which classes do not tell apart: of one class,
- * the search saw one. Some random executions see others. They prove nothing and are not counted.
+ * What comes of a race, with a free too, is a matter of the order of plain accesses, which classes do not tell apart: of
+ * one class, the search saw one. Some random executions see others. They prove nothing and are not counted.
  */
 static void look_behind_races(void)
 {
-	u64 executions = result.executions, end = executions + 2000;
+	u64 executions = result.executions, end = executions + BEHIND_RACES;
 
 	random_forget();
 	engine.strategy = &strategy_random;
@@ -362,15 +370,51 @@ static void look_behind_races(void)
 	result.executions = executions;
 }
 
+static bool run_classes(void)
+{
+	bool whole_tree;
+
+	strategy_now = XP_S_DPOR;
+	whole_tree = run(&strategy_dpor, 0);
+	if (!stop_now && has_race())
+		look_behind_races();
+	return whole_tree;
+}
+
+/* Most scenarios are small: all of it is executed before an estimate would say so. What fails here, fails. */
+static bool look_first(bool *whole_tree)
+{
+	looks_first = true;
+	*whole_tree = run_classes();
+	looks_first = false;
+	if (*whole_tree || stop_now || why_not || nr_found || enough())
+		return true;
+	/* It is begun again when it is known what it takes. */
+	result.executions = result.blocked = 0;
+	memset(result.preemptions, 0, sizeof(result.preemptions));
+	outcomes_reset();
+	hot_reset();
+	orders_reset();
+	path_mass = 0;
+	return false;
+}
+
 static bool run_auto(void)
 {
-	double budget = options.budget > 0 ? options.budget : 1e9, left, burst = budget < 4 ? budget / 20 : 0.2, whole;
+	double budget = options.budget > 0 ? options.budget : 1e9, left, burst = budget < 4 ? budget / 20 : 0.2, whole, walked;
+	bool whole_tree;
 
+	look_at_clock();
+	if (stop_now)
+		return false;
+	if (look_first(&whole_tree))
+		return whole_tree;
 	strategy_now = XP_S_ESTIMATE;
 	nr_probes = 0;
+	walked = now_seconds();
 	result.estimate = estimate_classes(budget < 1 ? budget / 20 : 0.05, true, collect_probe);
 	/* An execution takes about as long as a walk did, and the estimate has its usual error. */
-	whole = result.estimate > 0 ? result.estimate * 2 * (now_seconds() - began) / nr_probes : budget;
+	whole = result.estimate > 0 ? result.estimate * 2 * (now_seconds() - walked) / nr_probes : budget;
 	if (!stop_now && !nr_found && whole > burst) {
 		/* A short burst: what is easy to hit is hit at once. Where all of it takes no longer, it is not worth it. */
 		u64 executions = result.executions;
@@ -385,15 +429,8 @@ static bool run_auto(void)
 		return false;
 	left = budget - (now_seconds() - began);
 	/* At a third of a million executions a second, with the estimate's usual error. */
-	if (result.estimate <= 0 || result.estimate * 2 < left * 330e3) {
-		bool whole_tree;
-
-		strategy_now = XP_S_DPOR;
-		whole_tree = run(&strategy_dpor, 0);
-		if (!stop_now && has_data_race())
-			look_behind_races();
-		return whole_tree;
-	}
+	if (result.estimate <= 0 || result.estimate * 2 < left * 330e3)
+		return run_classes();
 	if (run_bounds(left / 2))
 		return true;
 	if (result.bound >= 0 || stop_now || nr_found)

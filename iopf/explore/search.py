@@ -132,7 +132,8 @@ def explore(
     :param strategy: ``"dpor"`` one execution for each class of equivalent interleavings, complete; ``"naive"`` every
         interleaving; ``"sleep"`` sleep sets alone, complete, lists every failure; ``"bound"`` every schedule with at
         most 0, 1, 2 ... preemptions; ``"random"`` a uniform random walk; ``"estimate"`` only says how large the search
-        would be; ``"auto"`` estimates, tries a few at random, then chooses
+        would be; ``"auto"`` is "dpor", but where 2,000 executions are not all it estimates, tries a few at random, then
+        chooses
     :param budget: seconds, None: no limit. "estimate" takes half a second of the default
     :param max_executions: None: no limit
     :param seed: of what is random: equal seeds give equal searches
