@@ -3,14 +3,13 @@
 
 kernel_files.py FOLDER WORK: FOLDER is tests/kernel_files of a checkout, WORK an empty directory outside it. Each file
 lies in a kernel tree of its own, beside a header of the name that it includes, which is an #error. Nothing is in the
-cache of compiled cores, and each check may take 20 seconds.
+cache of compiled cores, and each check may take 20 seconds of processor time, compiling included.
 """
 
 import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 files, work = (Path(argument).resolve() for argument in sys.argv[1:])
@@ -29,16 +28,16 @@ def check(name, text, *options):
     folder.mkdir(parents=True)
     (folder / "iommu-priv.h").write_text('#error "a header of the kernel tree"\n')
     (folder / "io-pgfault.c").write_text(text)
-    begin = time.monotonic()
+    begin = sum(os.times()[2:4])
     done = subprocess.run(
         [sys.executable, "-m", "iopf", "check", str(folder / "io-pgfault.c"), "--json", *options], cwd=work,
         env={**os.environ, "XDG_CACHE_HOME": str(work / "cache")}, capture_output=True, text=True,
     )
-    seconds = time.monotonic() - begin
+    seconds = sum(os.times()[2:4]) - begin
     if done.returncode not in (0, 1):
         sys.exit(f"{name}: exit code {done.returncode}\n{done.stderr}")
     if seconds > SECONDS:
-        sys.exit(f"{name}: {seconds:.1f} s, and {SECONDS} are allowed")
+        sys.exit(f"{name}: {seconds:.1f} s of processor time, and {SECONDS} are allowed")
     data = json.loads(done.stdout)
     print(f"{name}: {len(data['cells'])} cells, {seconds:.1f} s, exit code {done.returncode}")
     return done.returncode, data

@@ -10,17 +10,21 @@
 
 /* What the handler that the task is in has shown so far. */
 static struct { int n; u16 numbers[MAX_TOKENS]; bool as_reported; } shown[MAX_TASKS];
+static int nr_shown;		/* tasks that were in one */
 
 void groups_reset(void)
 {
 	int i;
 
-	for (i = 0; i < MAX_TASKS; i++)
+	for (i = 0; i < nr_shown; i++)
 		shown[i].n = 0;
+	nr_shown = 0;
 }
 
 void groups_handler(void)
 {
+	if (nr_shown <= monitor_now->task)
+		nr_shown = monitor_now->task + 1;
 	shown[monitor_now->task].n = 0;
 	shown[monitor_now->task].as_reported = true;
 }

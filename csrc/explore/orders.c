@@ -21,6 +21,7 @@
  * What is tagged by dates, whether the driver kept its contract, is a matter of the order, too: of a failure's orders, one
  * that keeps it counts.
  */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,36 +77,34 @@ static bool collect(void)
 /* Whether something "is over" is asked of what a driver has to order, and of two answers of one owner. */
 static bool asks_race_order;
 
-/* What came before a moment comes before the next one of its lane. */
-static void find_past(const struct lane *mine, const struct lane *lane, int k)
+static void find_what_is_asked(void)
 {
-	int task = lane->task, n;
-	u16 steps = 0, races = 0;
-
-	for (n = 0; n < mine->nr; n++) {
-		const struct moment *m = &moments[mine->moments[n]];
-		struct past *past = &pasts[mine->moments[n]];
-
-		while (mine != lane && steps < lane->nr && (s16)moments[lane->moments[steps]].ordinal <= m->step.at[task])
-			steps++;
-		while (asks_race_order && races < lane->nr &&
-		       moments[lane->moments[races]].race.at[task] <= m->race.at[task])
-			races++;
-		past->steps[k] = steps;
-		past->races[k] = races;
-	}
-}
-
-static void find_pasts(void)
-{
-	int mine, k, n;
+	int n;
 
 	asks_race_order = core->facts.demands;
 	for (n = 0; n < nr_calls && !asks_race_order; n++)
 		asks_race_order = calls[n].kind == CALL_OWNER_BEGIN;
-	for (mine = 0; mine < nr_lanes; mine++)
-		for (k = 0; k < nr_lanes; k++)
-			find_past(&lanes[mine], &lanes[k], k);
+}
+
+/* What came before a moment comes before the next one of its lane. */
+static void find_past(int i, int previous)
+{
+	const struct moment *m = &moments[i];
+	struct past *past = &pasts[i];
+	int k;
+
+	for (k = 0; k < nr_lanes; k++) {
+		const struct lane *lane = &lanes[k];
+		u16 steps = previous < 0 ? 0 : pasts[previous].steps[k], races = previous < 0 ? 0 : pasts[previous].races[k];
+
+		while (k != lane_of[i] && steps < lane->nr && (s16)moments[lane->moments[steps]].ordinal <= m->step.at[lane->task])
+			steps++;
+		while (asks_race_order && races < lane->nr &&
+		       moments[lane->moments[races]].race.at[lane->task] <= m->race.at[lane->task])
+			races++;
+		past->steps[k] = steps;
+		past->races[k] = races;
+	}
 }
 
 static bool comes_before(int i, int other)
@@ -385,14 +384,63 @@ static u64 hash_of_moment(int i)
 	return h;
 }
 
+/*
+ * Executions have their beginnings in common: what was found out about those moments still holds if the lanes are the same
+ * ones. sums[i]: of the moments before i, a sum, since tasks and their numbers tell moments apart, and their places in
+ * this execution do not count.
+ */
+static u64 sums[MAX_MOMENTS + 1];
+static int common;			/* nodes that all executions since then share */
+static struct { u64 tasks; int first, behind; bool asks; } looked_at;
+
+void orders_run(void)
+{
+	if (engine.fresh_from < common)
+		common = engine.fresh_from;
+}
+
+/* How many moments the last one that was looked at had in common with this one. */
+static int find_common(u64 tasks)
+{
+	int i = first;
+
+	if (looked_at.tasks == tasks && looked_at.first == first && looked_at.asks == asks_race_order)
+		while (i < behind && i < looked_at.behind && moments[i].node < common)
+			i++;
+	common = INT_MAX;
+	looked_at.tasks = tasks;
+	looked_at.first = first;
+	looked_at.behind = behind;
+	looked_at.asks = asks_race_order;
+	return i;
+}
+
+static void find_pasts(void)
+{
+	s16 last[MAX_LANES];
+	u64 tasks = 0;
+	int i, k;
+
+	find_what_is_asked();
+	for (k = 0; k < nr_lanes; k++) {
+		tasks |= 1ull << lanes[k].task;
+		last[k] = -1;
+	}
+	i = find_common(tasks);
+	for (k = first; k < i; k++)
+		last[lane_of[k]] = (s16)k;
+	for (; i < behind; i++) {
+		find_past(i, last[lane_of[i]]);
+		last[lane_of[i]] = (s16)i;
+		sums[i + 1] = sums[i] + mix(hash_of_moment(i), 3);
+	}
+}
+
 static u64 hash_all(void)
 {
-	u64 h = hash_of_orders(), sum = 0;
+	u64 h = hash_of_orders(), sum = sums[behind] - sums[first];
 	int i;
 
-	/* A sum: tasks and their numbers tell moments apart, and their places in this execution do not count. */
-	for (i = first; i < behind; i++)
-		sum += mix(hash_of_moment(i), 3);
 	for (i = behind; i < nr_moments; i++)
 		sum += mix((u64)moments[i].nr, (u64)i);
 	return mix(h, sum) | 1;
@@ -696,6 +744,7 @@ void orders_reset(void)
 {
 	memset(judged, 0, sizeof(judged));
 	nr_judged = 0;
+	common = 0;
 }
 
 /* All orders are judged, from the one of this execution on. */
@@ -726,6 +775,7 @@ const char *orders_judge(u64 execution, bool *news)
 	u64 hash;
 	int i;
 
+	orders_run();
 	if (!collect())
 		return nr_lanes > MAX_LANES ? "more tasks than whose calls and answers can be put in every order" : NULL;
 	find_pasts();
@@ -753,6 +803,7 @@ u64 orders_verdict(void)
 	u64 sum = 0;
 	int i;
 
+	common = 0;
 	if (!collect())
 		return 0;
 	find_pasts();

@@ -146,6 +146,7 @@ static bool account(bool count)
 	const char *why;
 	bool news;
 
+	orders_run();
 	if (engine.depth > result.deepest)
 		result.deepest = engine.depth;
 	if (engine.end == END_BLOCKED || engine.end == END_STOPPED) {

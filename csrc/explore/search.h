@@ -207,6 +207,8 @@ void monitor_value(s64 value);	/* XP_OUT */
 /* --- orders.c: the orders that the class of the execution that just ran leaves open --- */
 
 void orders_reset(void);
+/* Of every execution of a search: also those that are not judged. */
+void orders_run(void);
 const char *orders_judge(u64 execution, bool *news);
 u64 orders_verdict(void);
 

@@ -72,13 +72,19 @@ static inline void plain(u64 addr, size_t size, bool write, const void *pc)
 	shadow_access(addr, size, write ? PLAIN_WRITE : PLAIN_READ, pc);
 }
 
+/* Out of line: what is common saves no registers for what is not. */
+static noinline void plain_slow(u64 addr, unsigned int size, bool write, const void *pc)
+{
+	plain(addr, size, write, pc);
+}
+
 static inline void plain_small(u64 addr, unsigned int size, bool write, const void *pc)
 {
 	struct task *t = engine.current;
 
 	if (likely(t && !engine.closely && shadow_fast(t, addr, size, write ? PLAIN_WRITE : PLAIN_READ, pc)))
 		return;
-	plain(addr, size, write, pc);
+	plain_slow(addr, size, write, pc);
 }
 
 #define PLAIN_HOOKS(n)									\
