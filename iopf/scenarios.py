@@ -1106,6 +1106,22 @@ def _(s: Scenario) -> None:
     irq.report(dev, grpid=1, pasid=1, flags=0).report(dev, grpid=1, pasid=2, flags=2, addr=0x2000)
 
 
+@_entry(
+    "pasid-not-valid",
+    "one index, and one number for a PASID: valid and not",
+    "a partial request has a PASID whose flag says that there is none",
+    "a group of one page comes under the same index, and its PASID is that number, and valid: it is another group",
+    "the last one of those without a PASID completes a group of two, and is answered with the number that it has there",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="inline")
+    s.setup.attach(dev, handler="inline", pasid=64)  # a multiple of 64: in our core's index beside those without a PASID
+    irq = s.task("irq")
+    irq.report(dev, grpid=1, pasid=64, flags=0).report(dev, grpid=1, pasid=64, addr=0x2000)
+    irq.report(dev, grpid=1, pasid=7, flags=2, addr=0x3000)
+
+
 # --- queues ---
 
 

@@ -56,6 +56,10 @@ BUGS = (
     (mutants.mutant("every-fault-is-a-request", mutants.FAULT, None, "wrong-response", (
         "	if (evt->fault.type != IOMMU_FAULT_PAGE_REQ)\n		return -EOPNOTSUPP;\n", "",
     )), {"no-page-request"}),
+    (mutants.mutant("pasid-compared-and-not-its-flag", mutants.FAULT, None, "wrong-response", (
+        "	if (a->grpid != b->grpid || pasid_valid != !!(b->flags & IOMMU_FAULT_PAGE_REQUEST_PASID_VALID))\n",
+        "	if (a->grpid != b->grpid)\n",
+    )), {"pasid-not-valid"}),
 )
 SHOWN = [(bug, name) for bug, names in BUGS for name in sorted(names)]
 
