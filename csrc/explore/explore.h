@@ -345,7 +345,7 @@ struct xp_result {
 	double mass;
 	int deepest;			/* points of the longest execution */
 	int nr_failures;
-	int nr_notes;			/* lock-order cycles that an exhaustive search refuted */
+	int nr_notes;			/* lock-order cycles beside a deadlock of their locks */
 	int nr_outcomes;
 	int nr_hot;
 	int nr_tasks;			/* with works and callbacks; the explorer's own sequential parts are task 0 */

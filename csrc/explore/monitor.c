@@ -47,6 +47,7 @@ void monitor_reset(void)
 	moments_reset();
 	sight_reset();
 	values_reset();
+	lock_order_begin();
 	monitors_reset();
 }
 

@@ -30,8 +30,6 @@ static void hold(struct task *t, struct mutex *lock, const void *pc)
 {
 	lock->owner = owner_word(t);
 	sync_acquire((u64)lock | ADDR_LOCK_BIT);
-	if (engine.lock_order)
-		engine.lock_order(t, lock->class, (u64)lock, pc);
 	if (t->nr_held < MAX_HELD) {
 		t->held[t->nr_held].addr = (u64)lock;
 		t->held[t->nr_held].class = lock->class;
@@ -70,6 +68,9 @@ void mutex_lock(struct mutex *lock)
 	}
 	wait_op(OP_LOCK, (u64)lock, pc);
 	shadow_access((u64)lock, sizeof(lock->owner), MARKED_WRITE, pc);
+	/* Who only tries waits for nobody. */
+	if (engine.lock_order)
+		engine.lock_order(t, lock->class, (u64)lock, pc);
 	hold(t, lock, pc);
 	commit(OP_LOCK, MODE_LOCK, (u64)lock | ADDR_LOCK_BIT, pc);
 }
