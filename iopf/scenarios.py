@@ -33,6 +33,7 @@ DEVICE_GONE = "broken for the kernel's forms: the device goes while its works ru
 TWICE_REMOVED = "broken: the device is removed by two at once"
 WRONG_QUEUE = "broken: the device is removed from a queue that it is not on"
 DROPPED = "broken: the handler does not answer"
+CALLS_BACK = "broken: page_response calls back into the framework, which holds its locks"
 TWICE_ANSWERED = "broken for forms that do not look whether a group is pending: its owner answers it twice"
 
 
@@ -365,6 +366,37 @@ def _(s: Scenario) -> None:
     s.setup.report(dev, grpid=1, pasid=1)
     s.task("reader").lock("file").respond(dev, grpid=1, pasid=1, free=False).unlock("file")
     s.task("detach").lock("file").respond(dev, grpid=1, pasid=1, code="invalid").unlock("file")
+
+
+@_entry(
+    "answer-inside-response",
+    "the driver answers a group inside page_response, which is called for another one",
+    "a handler keeps two groups",
+    "their owner answers one: page_response is called with the fault param's lock held",
+    "inside it the driver answers the other: the call waits for a lock that its own task has, and the device gets no more",
+    contract=CALLS_BACK,
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="held", pasid=1, answers_inside=2)
+    s.setup.report(dev, grpid=1, pasid=1).report(dev, grpid=2, pasid=1)
+    s.task("owner").respond(dev, grpid=1, pasid=1)
+    s.expect("deadlock")
+
+
+@_entry(
+    "answer-inside-itself",
+    "the driver answers a group inside the page_response that is called for it",
+    "a handler keeps a group, and its owner answers it",
+    "inside page_response the driver answers it once more: refused, as the task waits for itself; the device has one answer",
+    contract=CALLS_BACK,
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="held", pasid=1, answers_inside=1)
+    s.setup.report(dev, grpid=1, pasid=1)
+    s.task("owner").respond(dev, grpid=1, pasid=1)
+    s.expect("deadlock")
 
 
 @_entry(

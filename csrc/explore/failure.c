@@ -61,11 +61,12 @@ static const char *const clauses[XP_CLAUSES] = {
 	"the driver detached, or replaced, what faults in flight still used",
 	"the driver removed the device with requests unanswered",
 	"the device used an index again before its request was answered",
+	"page_response called back into the framework: it runs with the fault param's lock held",
 };
 
 static const char *const clause_names[XP_CLAUSES] = {
 	"reception", "flush", "free-beside", "answer", "flush-after-remove", "not-on-queue", "detach-nothing", "device-gone",
-	"detach", "idle", "index",
+	"detach", "idle", "index", "inside",
 };
 
 const char *xp_clause_name(int bit)

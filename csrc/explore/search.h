@@ -196,6 +196,7 @@ void monitor_handler(u64 token);
 void monitor_owner_begin(int held);
 void monitor_owner_end(int held);
 void monitor_drop(void);
+void monitor_inside(void);	/* page_response calls back */
 /* Of a fault against it, the address space says code; -1: anything resolves there. */
 void monitor_resolve(int space, int code, const void *pc);
 /* Which request the current task is answering; 0: nobody said. */

@@ -63,6 +63,10 @@ void mutex_lock(struct mutex *lock)
 	if (mutex_owner(lock) == t->id) {
 		struct finding *f = finding_add(XP_K_DEADLOCK, (u64)lock, pc, "the task already holds the lock");
 
+		/* What it waits for, for whoever looks at the tasks. */
+		t->pending.kind = OP_LOCK;
+		t->pending.addr = (u64)lock;
+		t->pending.pc = pc;
 		f->detail = 1ull << t->id;
 		engine_stop(END_FAILED);
 	}
