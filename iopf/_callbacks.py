@@ -15,7 +15,7 @@ def _handle(runtime: _runtime.Runtime, handler: int, device: int, pointer: CData
     if known is None:
         return -errno.EINVAL
     core = runtime.lib.iopf_group_core(pointer)
-    group = Group(runtime, core, pointer)
+    group = Group(runtime, core, pointer, devices.get(device))
     try:
         known.function(group)
     except BaseException as error:

@@ -83,6 +83,11 @@ CATALOGUE: tuple[Defect, ...] = (
     Defect("locking: flush under the lock", "locking", "flush-pending-work", "deadlock", "", KEPT,
            "a74c077b9021 (cured, not described)",
            "Flush waits for the work with the device's lock held, and the work's response needs it.", "lkml-v8"),
+    Defect("locking: flush and work in both orders", "locking", "bad-setup-reused-index", "lock-order", "", KEPT,
+           "a74c077b9021 (cured, not described)",
+           "The same, where no work is queued while somebody flushes: flush waits for works with the device's lock held, and"
+           " a response takes that lock inside a work. Nobody is stuck here; that they did not meet is the scenario's doing.",
+           "lkml-v8"),
     Defect("locking: answered inside report", "locking", "answer-in-handler", "deadlock", "", KEPT, DERIVED,
            "Report calls the handler with the device's lock held: a handler that answers at once waits for itself.",
            "lkml-v8"),

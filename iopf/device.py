@@ -69,7 +69,7 @@ class DeviceStatistics:
     failure: int
     #: responses that came after removal had answered, and did nothing
     dropped: int
-    #: responses to what its owner had answered already
+    #: responses to what had been answered already: each second ``Group.respond()``, which raised AlreadyAnswered
     already_answered: int
     #: stored requests that wait for the last one of their group
     partials: int
@@ -567,6 +567,12 @@ class Device(Unique):
         self._live()
         for held in self._readable():
             held.runtime.lib.iopf_device_clear_responses(held.pointer)
+
+    def _count_answered_again(self) -> None:
+        """A group of the device was answered again. The core never hears of it: the first answer took the group."""
+        helds = self._helds
+        if helds:
+            helds[-1].runtime.lib.iopf_device_answered_again(helds[-1].pointer)
 
     def statistics(self) -> DeviceStatistics:
         """A snapshot of the device's counts. Also after close()."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import warnings
+import weakref
 from typing import TYPE_CHECKING
 
 from . import _runtime
@@ -13,6 +14,7 @@ from .exceptions import AlreadyAnswered, ForkedError
 
 if TYPE_CHECKING:
     from ._runtime import CData, Runtime
+    from .device import Device
 
 
 def page_request(raw: CData) -> PageRequest:
@@ -29,15 +31,17 @@ class Group(Unique):
     with a ResourceWarning.
     """
 
-    __slots__ = ("__weakref__", "_core", "_faults", "_generation", "_owned", "_runtime")
+    __slots__ = ("__weakref__", "_core", "_device", "_faults", "_generation", "_owned", "_runtime")
 
-    def __init__(self, runtime: Runtime, core: CData, pointer: CData):
+    def __init__(self, runtime: Runtime, core: CData, pointer: CData, device: Device | None):
         count = runtime.lib.iopf_group_faults(pointer, 0, runtime.ffi.NULL)
         raw = runtime.ffi.new("struct iopf_request[]", count)
         runtime.lib.iopf_group_faults(pointer, count, raw)
         self._faults = tuple(page_request(raw[i]) for i in range(count))
         self._runtime = runtime
         self._core = core
+        # Not held: a group that somebody keeps for long must not keep its device.
+        self._device = weakref.ref(device) if device is not None else None
         self._generation = _runtime.generation
         # Who pops the pointer owns the C group: list.pop is atomic, with and without the GIL.
         self._owned = [pointer]
@@ -68,13 +72,17 @@ class Group(Unique):
         """Answers with ``code`` and frees the C group.
 
         True: the device got the answer. False: removal had answered before, being late is no error. A second call
-        raises AlreadyAnswered. Any thread; runs ``on_response`` of the device.
+        raises AlreadyAnswered, reaches nobody, and is counted (``already_answered`` of the device's statistics). Any
+        thread; runs ``on_response`` of the device.
         """
         code = ResponseCode(code)
         if self._generation != _runtime.generation:
             raise ForkedError(f"the group {self.last.grpid}")
         pointer = self._take()
         if pointer is None:
+            device = self._device() if self._device is not None else None
+            if device is not None:
+                device._count_answered_again()
             raise AlreadyAnswered(
                 114, f"group {self.last.grpid} has been answered before: a group takes one respond()"
             )

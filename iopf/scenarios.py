@@ -33,6 +33,7 @@ DEVICE_GONE = "broken for the kernel's forms: the device goes while its works ru
 TWICE_REMOVED = "broken: the device is removed by two at once"
 WRONG_QUEUE = "broken: the device is removed from a queue that it is not on"
 DROPPED = "broken: the handler does not answer"
+CALLS_BACK = "broken: page_response calls back into the framework, which holds its locks"
 TWICE_ANSWERED = "broken for forms that do not look whether a group is pending: its owner answers it twice"
 
 
@@ -365,6 +366,37 @@ def _(s: Scenario) -> None:
     s.setup.report(dev, grpid=1, pasid=1)
     s.task("reader").lock("file").respond(dev, grpid=1, pasid=1, free=False).unlock("file")
     s.task("detach").lock("file").respond(dev, grpid=1, pasid=1, code="invalid").unlock("file")
+
+
+@_entry(
+    "answer-inside-response",
+    "the driver answers a group inside page_response, which is called for another one",
+    "a handler keeps two groups",
+    "their owner answers one: page_response is called with the fault param's lock held",
+    "inside it the driver answers the other: the call waits for a lock that its own task has, and the device gets no more",
+    contract=CALLS_BACK,
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="held", pasid=1, answers_inside=2)
+    s.setup.report(dev, grpid=1, pasid=1).report(dev, grpid=2, pasid=1)
+    s.task("owner").respond(dev, grpid=1, pasid=1)
+    s.expect("deadlock")
+
+
+@_entry(
+    "answer-inside-itself",
+    "the driver answers a group inside the page_response that is called for it",
+    "a handler keeps a group, and its owner answers it",
+    "inside page_response the driver answers it once more: refused, as the task waits for itself; the device has one answer",
+    contract=CALLS_BACK,
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="held", pasid=1, answers_inside=1)
+    s.setup.report(dev, grpid=1, pasid=1)
+    s.task("owner").respond(dev, grpid=1, pasid=1)
+    s.expect("deadlock")
 
 
 @_entry(
@@ -1104,6 +1136,22 @@ def _(s: Scenario) -> None:
     s.setup.attach(dev, handler="refuse", pasid=2)
     irq = s.task("irq")
     irq.report(dev, grpid=1, pasid=1, flags=0).report(dev, grpid=1, pasid=2, flags=2, addr=0x2000)
+
+
+@_entry(
+    "pasid-not-valid",
+    "one index, and one number for a PASID: valid and not",
+    "a partial request has a PASID whose flag says that there is none",
+    "a group of one page comes under the same index, and its PASID is that number, and valid: it is another group",
+    "the last one of those without a PASID completes a group of two, and is answered with the number that it has there",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="inline")
+    s.setup.attach(dev, handler="inline", pasid=64)  # a multiple of 64: in our core's index beside those without a PASID
+    irq = s.task("irq")
+    irq.report(dev, grpid=1, pasid=64, flags=0).report(dev, grpid=1, pasid=64, addr=0x2000)
+    irq.report(dev, grpid=1, pasid=7, flags=2, addr=0x3000)
 
 
 # --- queues ---

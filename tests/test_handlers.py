@@ -205,6 +205,25 @@ class TestLateTwiceNever:
                 group.respond(SUCCESS)
         assert [(1, FAILURE)] == answers(dev)
 
+    def test_each_further_answer_is_counted_on_the_device_and_on_its_queue(self, dev, queue):
+        """``already_answered``: not the first answer, not a late one; also of a device that was closed."""
+        groups = []
+        dev.attach(groups.append)
+        for grpid in (1, 2):
+            dev.report(addr=0, grpid=grpid)
+        groups[0].respond()
+        assert 0 == dev.statistics().already_answered
+        for expected in (1, 2):
+            with pytest.raises(iopf.AlreadyAnswered):
+                groups[0].respond()
+            assert (expected, expected) == (dev.statistics().already_answered, queue.statistics().already_answered)
+        dev.close()
+        assert False is groups[1].respond()
+        assert (1, 2) == (dev.statistics().dropped, dev.statistics().already_answered)
+        with pytest.raises(iopf.AlreadyAnswered):
+            groups[1].respond()
+        assert (1, 3) == (dev.statistics().dropped, dev.statistics().already_answered)
+
     def test_of_many_threads_that_answer_one_wins(self, dev, start):
         groups = []
         dev.attach(groups.append)

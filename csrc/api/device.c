@@ -185,6 +185,11 @@ void iopf_device_clear_responses(iopf_device *device)
 	pthread_mutex_unlock(&device->lock);
 }
 
+void iopf_device_answered_again(iopf_device *device)
+{
+	atomic_long_inc(&device->iommu.repeated_responses);
+}
+
 void iopf_device_statistics(iopf_device *device, struct iopf_statistics *statistics)
 {
 	memset(statistics, 0, sizeof(*statistics));

@@ -115,6 +115,8 @@ struct iopf_statistics {
 	uint64_t partials, pending;	/* stored now; groups without an answer now */
 };
 void iopf_device_statistics(iopf_device *device, struct iopf_statistics *statistics);
+/* The owner of a group answered it again, and had no group any more to say so to the core. Any thread. */
+void iopf_device_answered_again(iopf_device *device);
 
 /* --- attachments: domain kinds --- */
 #define IOPF_SVA 0

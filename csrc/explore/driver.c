@@ -24,6 +24,8 @@ struct driver_device {
 	struct dev_iommu iommu;
 	s64 index;
 	s64 response_lock;
+	s64 inside;		/* the index of the group that page_response answers, -1: none */
+	u32 inside_pasid;
 };
 
 struct held {
@@ -39,6 +41,8 @@ static struct driver_device *devices[MAX_DEVICES];
 static struct mutex *locks[MAX_LOCKS];
 static struct held held[MAX_HELD_GROUPS];
 static int nr_held;
+/* The group that each task answers, and whether it does so inside page_response. */
+static struct { struct iopf_group *group; u64 token; bool inside; } answering[MAX_TASKS];
 static struct lock_class lock_classes[MAX_LOCKS];
 static char lock_names[MAX_LOCKS][16];
 
@@ -165,6 +169,7 @@ void driver_reset(void)
 	int i;
 
 	nr_held = 0;
+	memset(answering, 0, sizeof(answering));
 	under_lock = is_under_lock;
 	memset(counted, 0, sizeof(counted));
 	mm_resolves = resolve;
@@ -258,6 +263,33 @@ static struct driver_device *to_driver(struct device *dev)
 	return container_of(dev, struct driver_device, dev);
 }
 
+static struct held *find_held(int device, u32 grpid, u32 pasid);
+static void answer(struct iopf_group *group, u64 token, enum iommu_page_response_code code);
+
+/*
+ * What a driver must not do, as the framework may hold its locks: answer a group inside page_response. It may be the group
+ * whose answer this is.
+ */
+static void answer_inside(const struct driver_device *d)
+{
+	u64 addr = driver_held_addr((int)d->index, (u32)d->inside, d->inside_pasid), token = answering[engine.current->id].token;
+	int task = engine.current->id;
+	struct held *h;
+
+	if (answering[task].inside)
+		return;
+	wait_op(OP_STORE, addr, NULL);
+	commit(OP_STORE, MODE_WRITE, addr, NULL);
+	sync_acquire(addr);
+	h = find_held((int)d->index, (u32)d->inside, d->inside_pasid);
+	if (!h && (!token || tokens[token - 1].device != (int)d->index || tokens[token - 1].grpid != (u32)d->inside))
+		return;
+	answering[task].inside = true;
+	monitor_inside();
+	answer(h ? h->group : answering[task].group, h ? h->token : token, IOMMU_PAGE_RESP_SUCCESS);
+	answering[task].inside = false;
+}
+
 static int page_response(struct device *dev, struct iopf_fault *evt, struct iommu_page_response *msg)
 {
 	struct driver_device *d = to_driver(dev);
@@ -273,6 +305,8 @@ static int page_response(struct device *dev, struct iopf_fault *evt, struct iomm
 	if (d->response_lock >= 0)
 		mutex_lock(locks[d->response_lock]);
 	monitor_response((int)d->index, words[0], words[1] ^ TOKEN_MAGIC, &copy, caller_pc());
+	if (d->inside >= 0 && engine.parallel)
+		answer_inside(d);
 	if (d->response_lock >= 0)
 		mutex_unlock(locks[d->response_lock]);
 	return 0;
@@ -318,6 +352,8 @@ struct device *driver_device_new(int index, const struct record *r)
 
 	d->index = index;
 	d->response_lock = r->d;
+	d->inside = r->e / XP_D_INSIDE - 1;
+	d->inside_pasid = (u32)r->c;
 	d->dev.init_name = device_names[index];
 	d->dev.iommu = &d->iommu;
 	d->dev.release = device_release;
@@ -396,9 +432,17 @@ static void handed(struct iopf_group *group, const void *pc)
 
 static void answer(struct iopf_group *group, u64 token, enum iommu_page_response_code code)
 {
+	int task = engine.current->id;
+	struct iopf_group *outer = answering[task].group;
+	u64 outer_token = answering[task].token;
+
+	answering[task].group = group;
+	answering[task].token = token;
 	monitor_answering(token, code);
 	core->respond(group, code);
 	monitor_answered();
+	answering[task].group = outer;
+	answering[task].token = outer_token;
 }
 
 static void free_group(struct iopf_group *group, u64 token)

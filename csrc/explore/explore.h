@@ -36,9 +36,11 @@
 #define XP_DEF_QUEUE 1		/* a: workers, 0: as many as there are items, -1: none: a work runs in the task that reports,
 				   behind its report, or in one that flushes or frees the queue */
 #define XP_DEF_DEVICE 2		/* a: queue or -1; b: handler XP_H_*, -1: not attached; c: pasid, below 2^20;
-				   d: lock taken inside page_response, or -1; e: 1 the guest owns the PASID table;
+				   d: lock taken inside page_response, or -1; e: 1 the guest owns the PASID table,
+				   | XP_D_INSIDE * (1 + the index of the group that page_response answers from inside);
 				   f: device whose iommu group it shares, or -1; g: address space of XP_H_SVA + 1, or 0;
 				   h: 1 its domain is nested */
+#define XP_D_INSIDE 2
 #define XP_DEF_LOCK 3		/* a driver's mutex */
 #define XP_DEF_EXPECT 4		/* a: XP_K_*: the scenario expects a failure of this kind; it is no failure then */
 #define XP_DEF_ALLOC_MAY_FAIL 5	/* every allocation of the tasks is a choice */
@@ -230,7 +232,8 @@ int xp_kind_rank(int kind);
 #define XP_C_DETACH 256		/* detach with faults in flight (forms of the kernel; ours counts its handles) */
 #define XP_C_IDLE 512		/* remove with requests unanswered (forms of the kernel whose removal refuses that) */
 #define XP_C_INDEX 1024		/* an index used again before its answer (forms that find what is pending by its index) */
-#define XP_CLAUSES 11
+#define XP_C_INSIDE 2048		/* page_response called back into the framework */
+#define XP_CLAUSES 12
 
 const char *xp_clause_text(int bit);	/* 0 .. XP_CLAUSES - 1 */
 const char *xp_clause_name(int bit);	/* in one word */
@@ -345,7 +348,7 @@ struct xp_result {
 	double mass;
 	int deepest;			/* points of the longest execution */
 	int nr_failures;
-	int nr_notes;			/* lock-order cycles that an exhaustive search refuted */
+	int nr_notes;			/* lock-order cycles beside a deadlock of their locks */
 	int nr_outcomes;
 	int nr_hot;
 	int nr_tasks;			/* with works and callbacks; the explorer's own sequential parts are task 0 */

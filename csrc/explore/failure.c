@@ -61,11 +61,12 @@ static const char *const clauses[XP_CLAUSES] = {
 	"the driver detached, or replaced, what faults in flight still used",
 	"the driver removed the device with requests unanswered",
 	"the device used an index again before its request was answered",
+	"page_response called back into the framework: it runs with the fault param's lock held",
 };
 
 static const char *const clause_names[XP_CLAUSES] = {
 	"reception", "flush", "free-beside", "answer", "flush-after-remove", "not-on-queue", "detach-nothing", "device-gone",
-	"detach", "idle", "index",
+	"detach", "idle", "index", "inside",
 };
 
 const char *xp_clause_name(int bit)
@@ -136,27 +137,34 @@ bool failures_know(u64 signature)
 
 static void collect_cycles(u64 execution)
 {
-	static int taken;
 	struct found *f;
+	int i;
 
-	if (!lock_order_new)
-		return;
 	lock_order_new = false;
-	if (nr_lock_cycles == 1)
-		taken = 0;
-	for (; taken < nr_lock_cycles; taken++) {
-		const struct lock_cycle *c = &lock_cycles[taken];
+	for (i = 0; i < nr_lock_cycles; i++) {
+		const struct lock_cycle *c = &lock_cycles[i];
 		const struct finding finding = {
 			.kind = XP_K_LOCK_ORDER, .task = c->tasks[0], .other_task = -1, .object = -1, .pc = c->pc[0],
 			.text = c->length == 1 ? "locks of one class, one inside the other" :
 						 "the locks are taken in different orders",
-			.detail = (u64)taken, .node = engine.depth - 1, .event = -1,
+			.detail = (u64)i, .node = engine.depth - 1, .event = -1,
 		};
 		u64 signature = finding_signature(&finding);
 
-		f = known(signature) ? NULL : add(signature, XP_K_LOCK_ORDER, execution);
-		if (f)
+		f = known(signature);
+		if (f && f->clauses && !c->clauses) {
+			free(f->choices);
+			f->choices = copy_schedule(&f->length);
+			f->preemptions = engine.preemptions;
+		} else if (!f) {
+			f = add(signature, XP_K_LOCK_ORDER, execution);
+		} else {
+			continue;
+		}
+		if (f) {
 			f->finding = finding;
+			f->clauses = c->clauses;
+		}
 	}
 }
 
@@ -170,6 +178,8 @@ bool failures_collect(u64 execution)
 		struct found *same;
 		u64 signature;
 
+		if (f->kind == XP_K_DEADLOCK)
+			lock_order_deadlock(f->detail, !monitor_clauses);
 		if (scenario.expected >> f->kind & 1)
 			continue;
 		signature = finding_signature(f);

@@ -357,6 +357,11 @@ void monitor_drop(void)
 	tell(call(CALL_DROP));
 }
 
+void monitor_inside(void)
+{
+	tell(call(CALL_INSIDE));
+}
+
 /* --- calls that change what a device is --- */
 
 void monitor_change_begin(int op, int device, int queue)

@@ -47,6 +47,7 @@ void monitor_reset(void)
 	moments_reset();
 	sight_reset();
 	values_reset();
+	lock_order_begin();
 	monitors_reset();
 }
 
@@ -307,6 +308,7 @@ void judge(const struct call *c)
 		[CALL_OWNER_BEGIN] = judge_owner_begin,
 		[CALL_OWNER_END] = judge_owner_end,
 		[CALL_DROP] = judge_drop,
+		[CALL_INSIDE] = judge_inside,
 		[CALL_CHANGE_BEGIN] = judge_change_begin,
 		[CALL_CHANGE_END] = judge_change_end,
 		[CALL_ATTACH_BEGIN] = judge_attach_begin,

@@ -86,7 +86,7 @@ enum answerer {
 
 enum call_kind {
 	CALL_REPORT_BEGIN, CALL_REPORT_END, CALL_HANDLER, CALL_MEMBER, CALL_GROUP, CALL_RESOLVE, CALL_RESPONSE,
-	CALL_OWNER_BEGIN, CALL_OWNER_END, CALL_DROP,
+	CALL_OWNER_BEGIN, CALL_OWNER_END, CALL_DROP, CALL_INSIDE,
 	CALL_CHANGE_BEGIN, CALL_CHANGE_END, CALL_ATTACH_BEGIN, CALL_ATTACH_END,
 	CALL_FLUSH_BEGIN, CALL_FLUSH_END, CALL_QUEUE_BEGIN, CALL_QUEUE_END,
 	CALL_RESULT,
@@ -165,6 +165,7 @@ bool judge_queue_end(const struct call *c);
 bool judge_owner_begin(const struct call *c);
 bool judge_owner_end(const struct call *c);
 bool judge_drop(const struct call *c);
+bool judge_inside(const struct call *c);
 bool judge_result(const struct call *c);
 void contract_reset(void);
 

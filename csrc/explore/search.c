@@ -152,7 +152,7 @@ static bool account(bool count)
 	if (engine.end == END_BLOCKED || engine.end == END_STOPPED) {
 		result.blocked += engine.end == END_BLOCKED;
 		/* What its beginning showed is not looked for again where others repeat it. */
-		if (!engine.nr_findings && !lock_order_new)
+		if (!engine.nr_findings)
 			return false;
 		news = failures_collect(result.executions + 1);
 		if (news && !result.first_failure && nr_found)
@@ -168,6 +168,7 @@ static bool account(bool count)
 		outcomes_collect();
 	if (options.flags & XP_O_CLASSES)
 		outcomes_collect_class();
+	lock_order_end(monitor_clauses);
 	news = (engine.nr_findings || lock_order_new) && failures_collect(result.executions);
 	why = orders_judge(result.executions, &news);
 	if (why && !why_not)
@@ -320,17 +321,14 @@ static bool has_race(void)
 	return false;
 }
 
-/* A prediction that an exhaustive search did not see come true is a note; one beside its deadlock says nothing new. */
-static void settle_predictions(bool exhausted)
+/* A lock order beside its deadlock says nothing new. */
+static void settle_predictions(void)
 {
-	bool deadlock = false;
 	int i;
 
 	for (i = 0; i < nr_found; i++)
-		deadlock |= found[i].finding.kind == XP_K_DEADLOCK;
-	for (i = 0; i < nr_found; i++)
 		if (found[i].finding.kind == XP_K_LOCK_ORDER)
-			found[i].is_note = deadlock || (exhausted && found[i].finding.detail != (u64)-1);
+			found[i].is_note = lock_order_came_true(&lock_cycles[found[i].finding.detail]);
 }
 
 /* --- strategies --- */
@@ -340,9 +338,13 @@ static int nr_probes;
 /* What the walks of the estimate happen upon is found. */
 static bool collect_probe(int probe)
 {
-	bool news = (engine.nr_findings || lock_order_new) && failures_collect((u64)probe);
-	const char *why = orders_judge((u64)probe, &news);
+	const char *why;
+	bool news;
 
+	if (engine.end != END_STOPPED)
+		lock_order_end(monitor_clauses);
+	news = (engine.nr_findings || lock_order_new) && failures_collect((u64)probe);
+	why = orders_judge((u64)probe, &news);
 	nr_probes = probe;
 	if (why && !why_not)
 		why_not = why;
@@ -603,7 +605,7 @@ int xp_explore(const int32_t *code, size_t nr_words, const struct xp_options *wa
 		result.classes = result.executions;
 	result.reset_ns = engine_measure_reset();
 
-	settle_predictions(exhausted);
+	settle_predictions();
 	failures_merge_predictions();
 	failures_finish();
 	searching = false;
@@ -679,6 +681,7 @@ int xp_replay(const int32_t *code, size_t nr_words, const struct xp_options *wan
 	strategy_now = XP_S_AUTO;
 	result.executions = 1;
 	result.deepest = engine.depth;
+	lock_order_end(monitor_clauses);
 	if (!divergence->happened && failures_collect(1))
 		result.first_failure = 1;
 	failures_finish();

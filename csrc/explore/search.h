@@ -196,6 +196,7 @@ void monitor_handler(u64 token);
 void monitor_owner_begin(int held);
 void monitor_owner_end(int held);
 void monitor_drop(void);
+void monitor_inside(void);	/* page_response calls back */
 /* Of a fault against it, the address space says code; -1: anything resolves there. */
 void monitor_resolve(int space, int code, const void *pc);
 /* Which request the current task is answering; 0: nobody said. */
@@ -221,6 +222,11 @@ const char *leak_message(const struct finding *f);
 /* --- lockorder.c --- */
 
 void lock_order_reset(void);
+/* An execution begins; it is over, and the driver broke these clauses. */
+void lock_order_begin(void);
+void lock_order_end(unsigned int clauses);
+/* The execution that just ended did in a deadlock of these tasks. */
+void lock_order_deadlock(u64 tasks, bool kept);
 void lock_order_taken(struct task *t, const struct lock_class *class, u64 addr, const void *pc);
 extern bool lock_order_new;		/* a cycle that was not there before */
 #define MAX_CYCLES 8
@@ -229,8 +235,11 @@ struct lock_cycle {
 	const struct lock_class *classes[8];
 	const void *held_pc[8], *pc[8];
 	s16 tasks[8];
+	unsigned int clauses;
 };
 extern struct lock_cycle lock_cycles[MAX_CYCLES];
+/* A deadlock of these locks was found. */
+bool lock_order_came_true(const struct lock_cycle *c);
 extern int nr_lock_cycles;
 
 /* --- strategies --- */

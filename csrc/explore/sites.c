@@ -52,7 +52,7 @@ static void cycle_sites(struct xp_site *sites, int *n, const struct finding *fin
 	}
 }
 
-static void order_sites(struct xp_site *sites, int *n, const struct finding *finding)
+static void order_sites(struct xp_site *sites, int *n, const struct finding *finding, const int *index_of)
 {
 	const struct lock_cycle *c = &lock_cycles[finding->detail];
 	int i;
@@ -60,7 +60,7 @@ static void order_sites(struct xp_site *sites, int *n, const struct finding *fin
 	for (i = 0; i < c->length; i++) {
 		const struct lock_class *next = c->classes[(i + 1) % c->length];
 
-		record_site(sites, n, c->tasks[i], -1, c->pc[i],
+		record_site(sites, n, c->tasks[i], step_at(index_of, c->pc[i], c->tasks[i]), c->pc[i],
 			 record_text("holds %s (%s:%d), takes", c->classes[i]->name, c->classes[i]->file,
 				     c->classes[i]->line), record_text("%s (%s:%d)", next->name, next->file, next->line));
 	}
@@ -167,7 +167,7 @@ void record_sites(struct found *f, const struct finding *finding, const int *ind
 		cycle_sites(sites, &n, finding, index_of);
 		break;
 	case XP_K_LOCK_ORDER:
-		order_sites(sites, &n, finding);
+		order_sites(sites, &n, finding, index_of);
 		break;
 	case XP_K_DATA_RACE:
 		record_site(sites, &n, finding->task, step_at(index_of, finding->pc, finding->task), finding->pc,

@@ -215,7 +215,7 @@ def compile_scenario(scenario: BaseScenario, lib: Any) -> Compiled:
             b=getattr(lib, f"XP_H_{handler.upper()}") if handler else lib.XP_H_NONE if device.get("pasid") else -1,
             c=device.get("pasid") or 0,
             d=-1 if lock is None else compiler.locks.index(lock),
-            e=int(device.get("user_pasid_table", False)),
+            e=int(device.get("user_pasid_table", False)) + lib.XP_D_INSIDE * (device.get("answers_inside", -1) + 1),
             f=device.get("group", -1),
             g=_number(device.get("space")),
             h=int(device.get("nested", False)),

@@ -263,7 +263,7 @@ class Result:
     failure: Failure | None
     #: one for each signature, the gravest first
     failures: tuple[Failure, ...]
-    #: predictions that an exhaustive search refuted: lock orders that never deadlock
+    #: what is no failure: lock orders whose deadlock is among the failures
     notes: tuple[Failure, ...]
     outcomes: tuple[Outcome, ...]
     #: classes as estimated before the search, or None

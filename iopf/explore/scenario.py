@@ -624,7 +624,7 @@ class Scenario(BaseScenario[Task]):
     def device(
         self, queue: Queue | None, *, handler: str | None = "sva", pasid: int | None = None,
         response_lock: str | None = None, user_pasid_table: bool = False, group: Device | None = None,
-        space: Space | None = None, nested: bool = False,
+        space: Space | None = None, nested: bool = False, answers_inside: int | None = None,
     ) -> Device:
         """A device, on the queue (None: on none) and with the handler attached (None: with none) when the tasks start.
 
@@ -638,6 +638,8 @@ class Scenario(BaseScenario[Task]):
         :param nested: the domain is nested: where the guest owns the PASID table, it is also for PASIDs that nobody
             attached
         :param group: a device whose iommu group, and with it attachments, it shares
+        :param answers_inside: the driver's page_response answers, from inside, the group of that index and of ``pasid``
+            that a ``"held"`` handler keeps, or once more the one that it is called for: what no driver may do
         """
         if queue is not None and (not isinstance(queue, Queue) or queue._scenario is not self):
             raise TypeError(f"queue is what queue() of this scenario returned, or None, not {queue!r}")
@@ -657,6 +659,7 @@ class Scenario(BaseScenario[Task]):
             "group": None if group is None else group.index,
             "space": None if space is None else space.index,
             "nested": bool(nested),
+            "answers_inside": None if answers_inside is None else integer("answers_inside", answers_inside, 0, MAX_FLAGS),
         })
         index = len(self._devices) - 1
         return Device(self, index, f"dev{index}")
@@ -684,6 +687,8 @@ class Scenario(BaseScenario[Task]):
             what += [f"pasid {device['pasid']}"] if device["pasid"] is not None else []
             what += [f"response lock {device['response_lock']}"] if device["response_lock"] else []
             what += ["the guest owns the PASID table"] if device["user_pasid_table"] else []
+            inside = device["answers_inside"]
+            what += [f"page_response answers group {inside}"] if inside is not None else []
             what += [f"in the iommu group of dev{device['group']}"] if device["group"] is not None else []
             lines.append((f"dev{index}", ", ".join(what)))
         return lines

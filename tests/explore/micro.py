@@ -325,9 +325,10 @@ KINDS = (
 )
 
 
-def predicted_cycle(gate=None):
+def predicted_cycle(gate=False, tries=False, deadlock=False):
     """Two locks in both orders, but never at the same time: one task begins when the other has ended. ``gate``: in
-    addition both hold a third lock around the two."""
+    addition both hold a third lock around the two; ``tries``: the other one only tries its second lock; ``deadlock``: behind
+    that one takes a lock of its own twice."""
     p = Program("locks in both orders, in turn", a="mutex", b="mutex", gate="mutex", turn="u32")
     p.setup.mutex_init(p.at["a"]).mutex_init(p.at["b"]).mutex_init(p.at["gate"])
     one, other = p.task("one"), p.task("other")
@@ -335,10 +336,43 @@ def predicted_cycle(gate=None):
     for t, (first, second) in ((one, "ab"), (other, "ba")):
         if gate:
             t.mutex_lock(p.at["gate"])
-        t.mutex_lock(p.at[first]).mutex_lock(p.at[second]).mutex_unlock(p.at[second]).mutex_unlock(p.at[first])
+        t.mutex_lock(p.at[first])
+        (t.mutex_trylock(B, p.at[second]) if tries and t is other else t.mutex_lock(p.at[second]))
+        t.mutex_unlock(p.at[second]).mutex_unlock(p.at[first])
         if gate:
             t.mutex_unlock(p.at["gate"])
     one.store(p.at["turn"], 1, order="release")
+    if deadlock:
+        other.mutex_lock(p.at["gate"]).mutex_lock(p.at["gate"])
+    return p
+
+
+def one_class(gate):
+    """Two locks that one place has initialised, one taken inside the other; ``gate``: inside a third one."""
+    p = Program("two locks of one class", a="mutex", b="mutex", gate="mutex")
+    lock = Layout(lock="mutex")
+    p.setup.mutex_init(p.at["gate"]).address(A, p.at["a"])
+    p.setup.mutex_init(lock.lock(A)).sum(A, p.at["b"].offset - p.at["a"].offset).repeat(2, 2)
+    one, other = p.task("one"), p.task("other")
+    if gate:
+        one.mutex_lock(p.at["gate"])
+    one.mutex_lock(p.at["a"]).mutex_lock(p.at["b"]).mutex_unlock(p.at["b"]).mutex_unlock(p.at["a"])
+    if gate:
+        one.mutex_unlock(p.at["gate"])
+    other.mutex_lock(p.at["a"]).mutex_unlock(p.at["a"])
+    return p
+
+
+def works_in_both_orders():
+    """Two works take two locks in both orders; one is queued when the other is over."""
+    p = Program("works in both orders", a="mutex", b="mutex", one="work", other="work")
+    p.setup.mutex_init(p.at["a"]).mutex_init(p.at["b"]).alloc_workqueue(0)
+    for name, (first, second) in (("one", "ab"), ("other", "ba")):
+        body = p.work(f"{name}'s body").mutex_lock(p.at[first]).mutex_lock(p.at[second])
+        body.mutex_unlock(p.at[second]).mutex_unlock(p.at[first])
+        p.setup.init_work(p.at[name], body)
+    p.task("driver").queue_work(p.at["one"]).flush_workqueue().queue_work(p.at["other"]).flush_workqueue()
+    p.teardown.destroy_workqueue()
     return p
 
 

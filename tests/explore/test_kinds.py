@@ -9,7 +9,7 @@ import pytest
 import test_promises
 
 from iopf import scenarios
-from iopf.explore import KINDS, Scenario, explore
+from iopf.explore import KINDS, Scenario, explore, replay
 
 CASES = [pytest.param(kind, program, id=f"{kind}-{program.__name__}") for kind, program in micro.KINDS]
 
@@ -46,13 +46,17 @@ def test_an_expected_kind_is_no_failure():
     assert "pass" == explore(micro.warning(wrong=True).expect("warn")).verdict
 
 
-def test_a_lock_order_is_predicted_and_refuted_by_a_complete_search():
-    """Two locks in both orders that never meet: a failure of a search that is not complete, unconfirmed; a note of one
-    that is."""
-    sampled = explore(micro.predicted_cycle(), strategy="random", max_executions=50)
-    assert ("fail", "lock-order", False) == (sampled.verdict, sampled.failure.kind, sampled.failure.confirmed)
-    complete = explore(micro.predicted_cycle(), strategy="dpor")
-    assert ("pass", ("lock-order",)) == (complete.verdict, tuple(note.kind for note in complete.notes))
+@pytest.mark.parametrize("strategy", ["dpor", "sleep", "naive", "bound", "random", "auto"])
+def test_a_lock_order_is_a_failure_also_where_no_execution_deadlocks(strategy):
+    """Two locks in both orders that this program never takes at the same time: a prediction, unconfirmed, however much of
+    the program was searched. The trace has both places, and its token shows the same again."""
+    result = explore(micro.predicted_cycle(), strategy=strategy, max_executions=50)
+    failure = result.failure
+    assert ("fail", "lock-order", "kept", False, ()) == (
+        result.verdict, failure.kind, failure.contract, failure.confirmed, result.notes
+    )
+    assert {"one", "other"} == {site.task for site in failure.sites if site.step is not None}
+    assert failure.signature == replay(failure.token).failure.signature
 
 
 def test_a_gate_lock_is_no_lock_order():
@@ -61,11 +65,51 @@ def test_a_gate_lock_is_no_lock_order():
     assert ("pass", ()) == (result.verdict, result.notes)
 
 
+def test_who_only_tries_a_lock_is_in_no_lock_order():
+    """A trylock waits for nobody."""
+    result = explore(micro.predicted_cycle(tries=True), strategy="dpor")
+    assert ("pass", ()) == (result.verdict, result.notes)
+
+
+def test_one_task_that_takes_locks_in_both_orders_is_in_no_lock_order():
+    """It cannot meet itself."""
+    p = micro.Program("locks in both orders, by one", a="mutex", b="mutex")
+    p.setup.mutex_init(p.at["a"]).mutex_init(p.at["b"])
+    one = p.task("one")
+    for first, second in ("ab", "ba"):
+        one.mutex_lock(p.at[first]).mutex_lock(p.at[second]).mutex_unlock(p.at[second]).mutex_unlock(p.at[first])
+    p.task("other").mutex_lock(p.at["a"]).mutex_unlock(p.at["a"])
+    result = explore(p)
+    assert ("pass", ()) == (result.verdict, result.notes)
+
+
+@pytest.mark.parametrize("gate", [False, True])
+def test_locks_of_one_class_inside_each_other_are_a_lock_order(gate):
+    """Nothing says which of them comes first. With a lock around the two it does not matter."""
+    result = explore(micro.one_class(gate=gate))
+    expected = ("pass", []) if gate else ("fail", [("lock-order", "locks of one class, one inside the other")])
+    assert expected == (result.verdict, [(failure.kind, failure.message) for failure in result.failures])
+    assert () == result.notes
+
+
+def test_works_are_no_gate_for_each_other():
+    """Two works take two locks in both orders, in turn: that each is a work keeps nobody from running beside it."""
+    result = explore(micro.works_in_both_orders())
+    assert ["lock-order"] == [failure.kind for failure in result.failures]
+
+
 def test_a_deadlock_confirms_the_lock_order():
-    """The graver failure comes first; the prediction, if it is listed, is confirmed."""
+    """The graver failure comes first; the prediction, if it is listed, is confirmed. It says nothing new: a note."""
     result = explore(micro.crossed_locks(wrong=True), strategy="sleep", all_failures=True)
     assert "deadlock" == result.failure.kind
     assert all(failure.confirmed for failure in result.failures)
+    assert ["lock-order"] == [note.kind for note in result.notes]
+
+
+def test_a_deadlock_of_other_locks_excuses_no_lock_order():
+    """Beside it the prediction is a failure of its own."""
+    result = explore(micro.predicted_cycle(deadlock=True), all_failures=True)
+    assert ["deadlock", "lock-order"] == [failure.kind for failure in result.failures]
 
 
 def test_a_deadlock_names_who_waits_for_what():

@@ -9,7 +9,7 @@ import pytest
 
 import iopf
 from iopf import scenarios
-from iopf.explore import explore
+from iopf.explore import Scenario, explore
 from iopf.explore.loader import load
 
 MM = "iommu-sva-mm.c"
@@ -56,7 +56,21 @@ BUGS = (
     (mutants.mutant("every-fault-is-a-request", mutants.FAULT, None, "wrong-response", (
         "	if (evt->fault.type != IOMMU_FAULT_PAGE_REQ)\n		return -EOPNOTSUPP;\n", "",
     )), {"no-page-request"}),
+    (mutants.mutant("unlocked-to-answer", mutants.FAULT, None, "double-response", (
+        mutants.ANSWER, "	mutex_unlock(&param->lock);\n	iopf_respond(param->dev, &group->last_fault, code);\n"
+                        "	mutex_lock(&param->lock);\n	list_del_init(&group->pending_node);\n",
+    )), {"answer-inside-itself"}),
+    (mutants.mutant("response-spins", mutants.FAULT, None, "livelock", (
+        mutants.RESPONSE, mutants.RESPONSE.replace(
+            "	mutex_lock(&param->lock);\n", "	while (!mutex_trylock(&param->lock))\n		;\n"),
+    )), {"answer-inside-response", "answer-inside-itself"}),
+    (mutants.mutant("pasid-compared-and-not-its-flag", mutants.FAULT, None, "wrong-response", (
+        "	if (a->grpid != b->grpid || pasid_valid != !!(b->flags & IOMMU_FAULT_PAGE_REQUEST_PASID_VALID))\n",
+        "	if (a->grpid != b->grpid)\n",
+    )), {"pasid-not-valid"}),
 )
+#: In these the driver does what it must not do, on every core.
+BROKEN = {"answer-inside-response", "answer-inside-itself"}
 SHOWN = [(bug, name) for bug, names in BUGS for name in sorted(names)]
 
 
@@ -81,9 +95,30 @@ def test_our_core_passes_every_scenario_in_few_classes(name):
 
 @pytest.mark.parametrize(("bug", "name"), SHOWN, ids=[f"{bug.id} in {name}" for bug, name in SHOWN])
 def test_a_bug_is_found_by_the_scenario_that_is_about_it(bug, name, buggy):
-    """With the driver's contract kept, as our core knows no other."""
+    """With the driver's contract kept, as our core knows no other, but where breaking it is what the scenario is about."""
     result = explore(scenarios.build(name), core=buggy[bug.id], all_failures=True)
-    assert {(kind, "kept") for kind in bug.kinds} & {(one.kind, one.contract) for one in result.failures}, result
+    contract = "broken" if name in BROKEN else "kept"
+    assert {(kind, contract) for kind in bug.kinds} & {(one.kind, one.contract) for one in result.failures}, result
+
+
+@pytest.mark.parametrize("name", sorted(BROKEN))
+@pytest.mark.parametrize("core", ["iopf", "v6.9", "v7.2"])
+def test_an_answer_inside_page_response_is_refused_and_told(name, core):
+    """The scenarios expect it. Who does not gets a deadlock of the task with itself, and the clause that the driver broke;
+    where page_response calls nobody there is none."""
+    data = scenarios.build(name).to_dict()
+    del data["expect"]
+    result = explore(Scenario.from_dict(data), core=core, all_failures=True)
+    (failure,) = result.failures
+    assert ("deadlock", "broken", "the task already holds the lock") == (
+        failure.kind, failure.contract, failure.message.rpartition(": ")[2]
+    )
+    (clause,) = failure.clauses
+    assert clause.startswith("page_response called back into the framework")
+    (site,) = failure.sites
+    assert ("in mutex_lock, waits for owner", "owner") == (site.what, site.task) and site.place is not None
+    del data["devices"][0]["answers_inside"]
+    assert "pass" == explore(Scenario.from_dict(data)).verdict
 
 
 def test_every_scenario_can_fail():

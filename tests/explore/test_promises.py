@@ -253,25 +253,65 @@ DUTIES = (
            (COUNTING, COUNTING.replace("		atomic_long_inc(&dev->iommu->repeated_responses);\n", ""))),
 )
 
+
+
+def answered_behind_removal():
+    """The device is removed and added before it reports: an answer never meets that removal."""
+    s, queue, dev = _device("answered behind a removal", "held")
+    s.task("driver").remove(queue, dev).add(queue, dev).report(dev, grpid=1, pasid=1)
+    s.task("owner").respond(dev, grpid=1, pasid=1)
+    return s
+
+
+#: Removal takes the device's lock and then the param's, and a response the other way round.
+INVERTED = (
+    (mutants.RESPONSE, mutants.RESPONSE.replace("		iopf_answer_pending(param, group, code);\n",
+     "		mutex_lock(&param->dev->iommu->lock);\n		iopf_answer_pending(param, group, code);\n"
+     "		mutex_unlock(&param->dev->iommu->lock);\n")),
+)
+#: Both inside one more lock, a static one.
+GATED = (
+    (mutants.RESPONSE, "	mutex_lock(&iopf_gate);\n" + INVERTED[0][1] + "	mutex_unlock(&iopf_gate);\n"),
+    ("static struct iopf_partial *to_partial(", "static DEFINE_MUTEX(iopf_gate);\n\nstatic struct iopf_partial *to_partial("),
+    ("	if (WARN_ON(!dev->iommu))\n		return;\n\n	mutex_lock(&queue->lock);\n",
+     "	if (WARN_ON(!dev->iommu))\n		return;\n\n	mutex_lock(&iopf_gate);\n	mutex_lock(&queue->lock);\n"),
+    ("		mutex_unlock(&dev->iommu->lock);\n		mutex_unlock(&queue->lock);\n		return;\n",
+     "		mutex_unlock(&dev->iommu->lock);\n		mutex_unlock(&queue->lock);\n		mutex_unlock(&iopf_gate);\n"
+     "		return;\n"),
+    (mutants.REMOVE_TAIL, mutants.REMOVE_TAIL.replace(
+        "	mutex_unlock(&queue->lock);\n", "	mutex_unlock(&queue->lock);\n	mutex_unlock(&iopf_gate);\n")),
+)
+ORDERS = (
+    mutant("response-takes-the-device-s-lock", FAULT, answered_behind_removal, "lock-order", *INVERTED),
+    # With the static lock of the gate and another one in both orders.
+    mutant("static-lock-in-both-orders", FAULT, answered_behind_removal, "lock-order", *GATED[1:], (
+        mutants.RESPONSE, mutants.RESPONSE.replace(
+            "		iopf_answer_pending(param, group, code);\n", "		mutex_lock(&iopf_gate);\n"
+            "		iopf_answer_pending(param, group, code);\n		mutex_unlock(&iopf_gate);\n"))),
+)
+#: That nobody can meet between the two locks makes the first of these harmless.
+HARMLESS = mutant("response-takes-the-device-s-lock-in-turn", FAULT, answered_behind_removal, "lock-order", *GATED)
+
 #: In which the caller is to blame, not the core; what is found is the core's.
 CALLERS = {
     "free-answers-failure", "flush-does-not-warn", "removal-does-not-warn", "detach-does-not-warn", "free-does-not-warn",
 }
 
-ALL = (*CODES, ALL_SUCCESS, *LATE, *GROUPS, *DUTIES)
+ALL = (*CODES, ALL_SUCCESS, *LATE, *GROUPS, *DUTIES, *ORDERS)
+COMPILED = (*ALL, HARMLESS)
 
 
 @pytest.fixture(scope="module")
 def cores(tmp_path_factory):
-    """The cores of ALL, by name."""
+    """The cores of COMPILED, by name."""
     if shutil.which("gcc") is None:
         pytest.skip("needs gcc")
     extension = importlib.util.find_spec("iopf._explore").origin
     folder = tmp_path_factory.mktemp("promises")
     mutants.build_module()
     with ThreadPoolExecutor(2) as pool:
-        files = pool.map(lambda one: mutants.compile_mutant(one, folder, extension), ALL)
-        return {one.id: load(file, "iopf_core_iopf") for one, file in zip(ALL, files)}
+        files = pool.map(lambda one: mutants.compile_mutant(one, folder, extension), COMPILED)
+        return {one.id: load(file, "iopf_core_iopf") for one, file in zip(COMPILED, files)}
 
 
 @pytest.mark.parametrize("one", ALL, ids=[one.id for one in ALL])
@@ -282,6 +322,17 @@ def test_a_broken_promise_is_found_as_what_it_is(cores, one):
     assert ("broken" if one.id in CALLERS else "kept") == failure.contract
     ours = explore(one.scenario(), budget=300)
     assert "pass" == ours.verdict, ours
+
+
+def test_a_lock_order_is_a_failure_though_nothing_deadlocks_and_none_inside_one_more_lock(cores):
+    """The whole of the scenario was searched, and no deadlock was there to find. The trace has both places."""
+    result = explore(answered_behind_removal(), core=cores["response-takes-the-device-s-lock"], all_failures=True)
+    assert (True, ["lock-order"], ()) == (result.exhausted, [one.kind for one in result.failures], result.notes)
+    assert {"iopf_group_response", "iopf_queue_remove_device"} == {
+        site.place.function for site in result.failure.sites if site.step is not None
+    }
+    harmless = explore(answered_behind_removal(), core=cores[HARMLESS.id])
+    assert ("pass", ()) == (harmless.verdict, harmless.notes)
 
 
 def test_a_core_whose_every_code_is_success_fails_wherever_another_one_is_due(cores):

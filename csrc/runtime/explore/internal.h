@@ -128,6 +128,9 @@ u64 work_waits_for(u16 index);
 int workqueue_unfinished(const void *wq);
 
 /* heap.c, refcount.c: told of what is not to be done under every lock; may be NULL */
+/* Held by a work that runs, and taken by who waits for it. */
+extern const struct lock_class workqueue_class;
+
 enum under_lock { UNDER_LOCK_ALLOC, UNDER_LOCK_FREE, UNDER_LOCK_PUT };
 extern void (*under_lock)(enum under_lock what, const void *pc);
 

@@ -30,8 +30,6 @@ static void hold(struct task *t, struct mutex *lock, const void *pc)
 {
 	lock->owner = owner_word(t);
 	sync_acquire((u64)lock | ADDR_LOCK_BIT);
-	if (engine.lock_order)
-		engine.lock_order(t, lock->class, (u64)lock, pc);
 	if (t->nr_held < MAX_HELD) {
 		t->held[t->nr_held].addr = (u64)lock;
 		t->held[t->nr_held].class = lock->class;
@@ -65,11 +63,18 @@ void mutex_lock(struct mutex *lock)
 	if (mutex_owner(lock) == t->id) {
 		struct finding *f = finding_add(XP_K_DEADLOCK, (u64)lock, pc, "the task already holds the lock");
 
+		/* What it waits for, for whoever looks at the tasks. */
+		t->pending.kind = OP_LOCK;
+		t->pending.addr = (u64)lock;
+		t->pending.pc = pc;
 		f->detail = 1ull << t->id;
 		engine_stop(END_FAILED);
 	}
 	wait_op(OP_LOCK, (u64)lock, pc);
 	shadow_access((u64)lock, sizeof(lock->owner), MARKED_WRITE, pc);
+	/* Who only tries waits for nobody. */
+	if (engine.lock_order)
+		engine.lock_order(t, lock->class, (u64)lock, pc);
 	hold(t, lock, pc);
 	commit(OP_LOCK, MODE_LOCK, (u64)lock | ADDR_LOCK_BIT, pc);
 }

@@ -57,7 +57,7 @@ static struct flush flushes[MAX_FLUSHES];
 static int nr_queues, nr_items, nr_flushes;
 static struct clock ends[MAX_ITEMS];	/* of an item that ran by hand: what its task had seen at its end */
 
-static const struct lock_class workqueue_class = { "a work of the workqueue", __FILE__, __LINE__ };
+const struct lock_class workqueue_class = { "a work of the workqueue", __FILE__, __LINE__ };
 
 void workqueue_reset(void)
 {
