@@ -1134,3 +1134,83 @@ def _(s: Scenario) -> None:
     dev = s.device(queue, handler="sva", pasid=1)
     s.task("irq").report(dev, grpid=1, pasid=1)
     s.task("driver").flush(dev).remove(queue, dev)
+
+
+@_entry(
+    "discard-no-queue",
+    "the partial requests of a queue that never was are dropped",
+    "the driver's probe failed before it had a queue, and its overflow path drops what is stored: -EINVAL",
+    "another queue, with a partial request stored, is not touched: its group has two pages",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="sva", pasid=1)
+    s.setup.report_partial(dev, grpid=1, pasid=1)
+    s.task("probe").discard_partial(None)
+    s.task("irq").report(dev, grpid=1, pasid=1, addr=0x2000)
+
+
+# --- one request, and whose it is ---
+
+
+@_entry(
+    "no-pasid",
+    "a request without a PASID, where only a PASID is attached",
+    "a request without a PASID comes: nobody resolves it, and it is answered INVALID",
+    "one of the PASID that is attached has a handler",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="sva", pasid=1)
+    s.task("irq").report(dev, grpid=1).report(dev, grpid=2, pasid=1)
+
+
+@_entry(
+    "guest-fault",
+    "a fault of the guest's table, and nothing changes meanwhile",
+    "the guest owns the PASID table: a nested domain is attached without a PASID",
+    "a fault of a PASID that the host does not know is its, and so is one without a PASID",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="inline", nested=True, user_pasid_table=True)
+    s.task("irq").report(dev, grpid=1, pasid=7).report(dev, grpid=2)
+
+
+@_entry(
+    "nested-host-table",
+    "a nested domain, and the host owns the PASID table",
+    "a nested domain is attached without a PASID",
+    "a fault of a PASID that nobody attached is not its: answered INVALID",
+    "one without a PASID is",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="inline", nested=True)
+    s.task("irq").report(dev, grpid=1, pasid=7).report(dev, grpid=2)
+
+
+@_entry(
+    "other-fault-unhandled",
+    "a fault that is no page request, where nobody resolves any",
+    "the device has no handler, and the driver reports a fault of another type: an error, and nobody answers",
+    "a page request of the same index comes: answered INVALID",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler=None)
+    s.task("irq").report(dev, grpid=1, pasid=1, type="other").report(dev, grpid=1, pasid=1, addr=0x2000)
+
+
+@_entry(
+    "remove-forgotten-group",
+    "removal meets a group that nobody will answer",
+    "the handler keeps a group, and the file that it is kept in is never read",
+    "the driver flushes and removes: the device gets its answer, INVALID",
+    "the file is closed: it frees its group, unless removal has done that",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="held", pasid=1)
+    s.setup.report(dev, grpid=1, pasid=1)
+    s.task("driver").flush(dev).remove(queue, dev)
