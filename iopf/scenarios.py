@@ -15,6 +15,7 @@ names are what ``iopf explore NAME``, ``iopf check`` and the catalogue in ``csrc
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -32,6 +33,7 @@ NOT_DRAINED = "broken for the kernel's forms: detached with faults in flight"
 DEVICE_GONE = "broken for the kernel's forms: the device goes while its works run"
 TWICE_REMOVED = "broken: the device is removed by two at once"
 WRONG_QUEUE = "broken: the device is removed from a queue that it is not on"
+FLUSHED_UNQUEUED = "broken: a device is flushed that is on no queue"
 DROPPED = "broken: the handler does not answer"
 TWICE_ANSWERED = "broken for forms that do not look whether a group is pending: its owner answers it twice"
 
@@ -1214,3 +1216,16 @@ def _(s: Scenario) -> None:
     dev = s.device(queue, handler="held", pasid=1)
     s.setup.report(dev, grpid=1, pasid=1)
     s.task("driver").flush(dev).remove(queue, dev)
+
+
+@_entry(
+    "flush-unqueued",
+    "a device that is on no queue is flushed",
+    "the driver flushes the device before it was added: a WARN and -ENODEV, and nothing is waited for",
+    "it is added, reports, and is flushed again: the work is through",
+    contract=FLUSHED_UNQUEUED,
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(None, handler="sva", pasid=1)
+    s.task("driver").flush(dev, returns=-errno.ENODEV).add(queue, dev).report(dev, grpid=1, pasid=1).flush(dev)

@@ -37,6 +37,9 @@ KNOWN = {
     "attach.c:iommu_attach_handle_get_for_fault/delete/3": ("killed", None),
     "iommu-sva.c:iommu_sva_handle_iopf/drop/1": ("killed", "leak"),
     "form-g.c:iopf_free_group/drop/2": ("killed", "leak"),
+    "form-h.c:iopf_group_alloc/delete/13": ("killed", "wrong-group"),
+    "form-h.c:iommu_report_device_fault/unasked/7": ("killed", "wrong-code"),
+    "form-h.c:iommu_report_device_fault/unasked/9": ("killed", "lost-response"),
 }
 
 
