@@ -1205,16 +1205,16 @@ def _(s: Scenario) -> None:
 
 
 @_entry(
-    "remove-forgotten-group",
-    "removal meets a group that nobody will answer",
-    "the handler keeps a group, and the file that it is kept in is never read",
-    "the driver flushes and removes: the device gets its answer, INVALID",
-    "the file is closed: it frees its group, unless removal has done that",
+    "remove-forgotten-groups",
+    "removal meets groups that nobody will answer",
+    "the handler keeps two groups, and the file that they are kept in is never read",
+    "the driver flushes and removes: the device gets its answers, INVALID",
+    "the file is closed: it frees its groups, unless removal has done that",
 )
 def _(s: Scenario) -> None:
     queue = s.queue()
     dev = s.device(queue, handler="held", pasid=1)
-    s.setup.report(dev, grpid=1, pasid=1)
+    s.setup.report(dev, grpid=1, pasid=1).report(dev, grpid=2, pasid=1)
     s.task("driver").flush(dev).remove(queue, dev)
 
 
