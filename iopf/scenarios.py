@@ -1229,3 +1229,47 @@ def _(s: Scenario) -> None:
     queue = s.queue()
     dev = s.device(None, handler="sva", pasid=1)
     s.task("driver").flush(dev, returns=-errno.ENODEV).add(queue, dev).report(dev, grpid=1, pasid=1).flush(dev)
+
+
+@_entry(
+    "remove-two-groups",
+    "removal meets two groups whose works are queued",
+    "report has queued the works of two groups of one device",
+    "the driver calls remove without a flush: both are answered INVALID, in any order",
+    "the works come too late, or one of them in time",
+    contract=NO_FLUSH,
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="sva", pasid=1)
+    s.setup.report(dev, grpid=1, pasid=1).report(dev, grpid=2, pasid=1)
+    s.task("driver").remove(queue, dev)
+
+
+@_entry(
+    "remove-group-late-report",
+    "removal takes what is pending, and a late report adds to it",
+    "a group is pending, and nobody will answer it",
+    "report has taken its reference; remove answers what is pending, and takes it off the list",
+    "report links its group into the same list: nothing of the first one is touched any more",
+    contract=RECEPTION,
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="held", pasid=1)
+    s.setup.report(dev, grpid=1, pasid=1)
+    s.task("irq").report(dev, grpid=2, pasid=1)
+    s.task("driver").remove(queue, dev)
+
+
+@_entry(
+    "remove-from-other",
+    "an idle device is removed from a queue that it is not on",
+    "the driver removes the device from a queue that it is not on: a WARN, and nothing is touched",
+    "the device reports: it is on its own queue, and has its handler",
+    contract=WRONG_QUEUE,
+)
+def _(s: Scenario) -> None:
+    queue, other = s.queue(), s.queue()
+    dev = s.device(queue, handler="sva", pasid=1)
+    s.task("driver").remove(other, dev).report(dev, grpid=1, pasid=1).flush(dev)

@@ -235,14 +235,13 @@ class Seen:
     hidden: bool = False
 
 
-def new_in(verdict, found, was, signatures):
+def new_in(found, was, signatures):
     """What is new in a cell, against that of the unchanged file: ``was``, as look() gives it.
 
     With ``signatures``, another failure of a kind that the cell has already is new, too, where the unchanged file's
-    search came to its end: it differs by its signature, in which there is no place. One with the contract kept counts
-    if the unchanged file has that failure not at all, not even with the contract broken.
+    search came to its end: it differs by its signature, in which there is no place.
     """
-    was_verdict, was_whole, was_found = was
+    _, was_whole, was_found = was
     kept, broken = kinds(found, "kept"), kinds(found, "broken")
     if kept - kinds(was_found, "kept"):
         return Seen("killed", tuple(sorted(kept)))
@@ -254,7 +253,7 @@ def new_in(verdict, found, was, signatures):
         for contract, what in ("kept", "killed"), ("broken", "driver"):
             of_it = {kind for kind, whose in new if whose == contract}
             if of_it:
-                return Seen(what, tuple(sorted(of_it)), not of_it - kinds(was_found, contract))
+                return Seen(what, tuple(sorted(of_it)), not of_it - {kind for kind, _, _ in was_found})
     return Seen(None)
 
 
@@ -265,8 +264,8 @@ def judge(library, scenarios, base, thorough=False, stop=True):
     None, verdicts that are not "pass"). Signatures are looked at when it is thorough; what is new by its signature
     alone, in a cell that has the kind already, is told by "signature" among the kinds.
     """
-    def compared(name, found, verdict):
-        return new_in(verdict, found, base.get(name, ["pass", True, []]), thorough)
+    def compared(name, found):
+        return new_in(found, base.get(name, ["pass", True, []]), thorough)
 
     def work(write):
         core = load(library)
@@ -274,7 +273,7 @@ def judge(library, scenarios, base, thorough=False, stop=True):
             write(["begin", name])
             verdict, _, found = look(make, core, thorough)
             write(["cell", name, verdict, found])
-            seen = compared(name, found, verdict)
+            seen = compared(name, found)
             if stop and seen.what == "killed" and not seen.hidden:
                 return
 
@@ -284,7 +283,7 @@ def judge(library, scenarios, base, thorough=False, stop=True):
         if line[0] != "cell":
             continue
         _, name, verdict, found = line
-        seen = compared(name, found, verdict)
+        seen = compared(name, found)
         if seen.what == "killed" and not seen.hidden:
             return "killed", name, list(seen.kinds)
         if seen.what is not None:
