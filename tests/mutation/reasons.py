@@ -111,9 +111,25 @@ _EVERY_FORM = {
     "iopf_queue_remove_device/order/1": _DLOCK,
     "iopf_queue_remove_device/order/4": (
         "equivalent: model", "rcu_assign_pointer() of a constant NULL is WRITE_ONCE(): there is nothing to be published"),
+    "iopf_queue_remove_device/order/2": _DLOCK,
+    "iopf_queue_remove_device/swap/3": (
+        "equivalent: unseen", "the queue's list is Q.lock's, which is held; who finds the param by its pointer does not look at it"),
+    "iopf_queue_add_device/order/1": _DLOCK,
+    "iopf_queue_add_device/cross/5": _NEW,
+    "iopf_queue_alloc/swap/4": _NEW,
     "iopf_queue_alloc/swap/5": _NEW,
+    "iopf_group_alloc/swap/5": _NEW,
+    "report_partial_fault/cross/1": (
+        "equivalent: extent", "F.lock is held, besides, while the request is copied, which nobody else knows yet"),
+    "__iopf_free_group/cross/1": (
+        "equivalent: unseen", "the walk looks at the group's own requests, and at nothing of the param"),
 }
 FORMS = ("form-g.c", "form-h.c", "form-j.c")
 REASONS |= {f"{file}:{name}": why for file in FORMS for name, why in _EVERY_FORM.items()}
 #: Where removal frees what it has taken off the list.
 REASONS |= {f"{file}:iopf_queue_remove_device/list/3": _FREED_NEXT for file in ("form-h.c", "form-j.c")}
+#: Where it does not: nobody but removal can see the group, which looks at neither.
+REASONS["form-g.c:iopf_group_alloc/cross/3"] = (
+    "equivalent: unseen", "removal alone could see the group, and looks neither at its requests nor at their count")
+REASONS["form-g.c:iopf_queue_add_device/list/1"] = (
+    "equivalent: unspecified", "in which order the end of a queue removes its devices is free")
