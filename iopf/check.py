@@ -62,6 +62,8 @@ class Finding:
     command: str
     #: the trace, as people read it
     trace: str
+    #: what makes two failures the same, in words: equal for the same failure of two files that differ elsewhere
+    signature: str = ""
 
 
 @dataclass(frozen=True)
@@ -234,7 +236,8 @@ def _cell(job: _Job) -> Cell:
         failures += tuple(failure for failure in more.failures if failure.contract == "kept")
     findings = tuple(
         Finding(
-            failure.kind, failure.contract, failure.clauses, failure.message, failure.token, failure.command, str(failure)
+            failure.kind, failure.contract, failure.clauses, failure.message, failure.token, failure.command, str(failure),
+            failure.signature,
         )
         for failure in failures
     )

@@ -15,6 +15,7 @@ names are what ``iopf explore NAME``, ``iopf check`` and the catalogue in ``csrc
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -32,6 +33,7 @@ NOT_DRAINED = "broken for the kernel's forms: detached with faults in flight"
 DEVICE_GONE = "broken for the kernel's forms: the device goes while its works run"
 TWICE_REMOVED = "broken: the device is removed by two at once"
 WRONG_QUEUE = "broken: the device is removed from a queue that it is not on"
+FLUSHED_UNQUEUED = "broken: a device is flushed that is on no queue"
 DROPPED = "broken: the handler does not answer"
 CALLS_BACK = "broken: page_response calls back into the framework, which holds its locks"
 TWICE_ANSWERED = "broken for forms that do not look whether a group is pending: its owner answers it twice"
@@ -1182,3 +1184,140 @@ def _(s: Scenario) -> None:
     dev = s.device(queue, handler="sva", pasid=1)
     s.task("irq").report(dev, grpid=1, pasid=1)
     s.task("driver").flush(dev).remove(queue, dev)
+
+
+@_entry(
+    "discard-no-queue",
+    "the partial requests of a queue that never was are dropped",
+    "the driver's probe failed before it had a queue, and its overflow path drops what is stored: -EINVAL",
+    "another queue, with a partial request stored, is not touched: its group has two pages",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="sva", pasid=1)
+    s.setup.report_partial(dev, grpid=1, pasid=1)
+    s.task("probe").discard_partial(None)
+    s.task("irq").report(dev, grpid=1, pasid=1, addr=0x2000)
+
+
+# --- one request, and whose it is ---
+
+
+@_entry(
+    "no-pasid",
+    "a request without a PASID, where only a PASID is attached",
+    "a request without a PASID comes: nobody resolves it, and it is answered INVALID",
+    "one of the PASID that is attached has a handler",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="sva", pasid=1)
+    s.task("irq").report(dev, grpid=1).report(dev, grpid=2, pasid=1)
+
+
+@_entry(
+    "guest-fault",
+    "a fault of the guest's table, and nothing changes meanwhile",
+    "the guest owns the PASID table: a nested domain is attached without a PASID",
+    "a fault of a PASID that the host does not know is its, and so is one without a PASID",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="inline", nested=True, user_pasid_table=True)
+    s.task("irq").report(dev, grpid=1, pasid=7).report(dev, grpid=2)
+
+
+@_entry(
+    "nested-host-table",
+    "a nested domain, and the host owns the PASID table",
+    "a nested domain is attached without a PASID",
+    "a fault of a PASID that nobody attached is not its: answered INVALID",
+    "one without a PASID is",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="inline", nested=True)
+    s.task("irq").report(dev, grpid=1, pasid=7).report(dev, grpid=2)
+
+
+@_entry(
+    "other-fault-unhandled",
+    "a fault that is no page request, where nobody resolves any",
+    "the device has no handler, and the driver reports a fault of another type: an error, and nobody answers",
+    "a page request of the same index comes: answered INVALID",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler=None)
+    s.task("irq").report(dev, grpid=1, pasid=1, type="other").report(dev, grpid=1, pasid=1, addr=0x2000)
+
+
+@_entry(
+    "remove-forgotten-groups",
+    "removal meets groups that nobody will answer",
+    "the handler keeps two groups, and the file that they are kept in is never read",
+    "the driver flushes and removes: the device gets its answers, INVALID",
+    "the file is closed: it frees its groups, unless removal has done that",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="held", pasid=1)
+    s.setup.report(dev, grpid=1, pasid=1).report(dev, grpid=2, pasid=1)
+    s.task("driver").flush(dev).remove(queue, dev)
+
+
+@_entry(
+    "flush-unqueued",
+    "a device that is on no queue is flushed",
+    "the driver flushes the device before it was added: a WARN and -ENODEV, and nothing is waited for",
+    "it is added, reports, and is flushed again: the work is through",
+    contract=FLUSHED_UNQUEUED,
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(None, handler="sva", pasid=1)
+    s.task("driver").flush(dev, returns=-errno.ENODEV).add(queue, dev).report(dev, grpid=1, pasid=1).flush(dev)
+
+
+@_entry(
+    "remove-two-groups",
+    "removal meets two groups whose works are queued",
+    "report has queued the works of two groups of one device",
+    "the driver calls remove without a flush: both are answered INVALID, in any order",
+    "the works come too late, or one of them in time",
+    contract=NO_FLUSH,
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="sva", pasid=1)
+    s.setup.report(dev, grpid=1, pasid=1).report(dev, grpid=2, pasid=1)
+    s.task("driver").remove(queue, dev)
+
+
+@_entry(
+    "remove-group-late-report",
+    "removal takes what is pending, and a late report adds to it",
+    "a group is pending, and nobody will answer it",
+    "report has taken its reference; remove answers what is pending, and takes it off the list",
+    "report links its group into the same list: nothing of the first one is touched any more",
+    contract=RECEPTION,
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="held", pasid=1)
+    s.setup.report(dev, grpid=1, pasid=1)
+    s.task("irq").report(dev, grpid=2, pasid=1)
+    s.task("driver").remove(queue, dev)
+
+
+@_entry(
+    "remove-from-other",
+    "an idle device is removed from a queue that it is not on",
+    "the driver removes the device from a queue that it is not on: a WARN, and nothing is touched",
+    "the device reports: it is on its own queue, and has its handler",
+    contract=WRONG_QUEUE,
+)
+def _(s: Scenario) -> None:
+    queue, other = s.queue(), s.queue()
+    dev = s.device(queue, handler="sva", pasid=1)
+    s.task("driver").remove(other, dev).report(dev, grpid=1, pasid=1).flush(dev)

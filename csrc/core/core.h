@@ -69,6 +69,7 @@ struct iopf_core_facts {
 	bool free_answers;		/* free_group answers a group that is still pending */
 	bool has_dequeue;
 	bool counts_handles;		/* a group pins its attach handle and domain; elsewhere detach frees the handle */
+	bool counts_faults;		/* a group says how many requests it has: owners go by that */
 	bool finds_nested;		/* the fault of a PASID that nobody attached is the nested domain's, where there is one */
 	bool flush_holds_device_lock;
 	bool group_handlers;		/* false: domains have none, and the table makes a group of each last fault for them */

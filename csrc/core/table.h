@@ -291,6 +291,7 @@ CORE_EXPORT const struct iopf_core CORE_SYMBOL(iopf_core_, CORE_ID) = {
 		.free_answers = FACET_IS_OURS,
 		.has_dequeue = FACET_HAS_DEQUEUE,
 		.counts_handles = FACET_IS_OURS,
+		.counts_faults = FACET_LOOKUP != FACET_BY_DOMAIN,
 		.finds_nested = FACET_LOOKUP != FACET_BY_DOMAIN,
 		.flush_holds_device_lock = FACET_FLUSH_HOLDS_LOCK,
 		.group_handlers = !FACET_REGISTERED_HANDLER,

@@ -568,6 +568,12 @@ int driver_respond(const struct record *r, bool gives_up)
 	return 0;
 }
 
+/* Where removal frees what it answers, an owner that has not come yet never does: there is nothing left of its group. */
+static bool is_freed_by_removal(const struct held *h)
+{
+	return core->facts.removal == IOPF_REMOVAL_FREES && h->token && tokens[h->token - 1].by_removal;
+}
+
 void driver_answer_held(void)
 {
 	int i;
@@ -575,7 +581,7 @@ void driver_answer_held(void)
 	for (i = 0; i < nr_held; i++) {
 		struct iopf_group *group = held[i].group;
 
-		if (!group)
+		if (!group || is_freed_by_removal(&held[i]))
 			continue;
 		held[i].group = NULL;
 		if (!held[i].answered)

@@ -156,7 +156,7 @@ static const char *wrong_with_group(const struct token *last, u64 count)
 		why = wrong_with_member(&tokens[numbers[i] - 1], last);
 	for (i = 0; i < n; i++)
 		tokens[numbers[i] - 1].in_group = (u16)last->number;
-	if (by_key() && !why && count != (u64)n)
+	if (core->facts.counts_faults && !why && count != (u64)n)
 		why = "the group says that it has another number of requests than it has";
 	for (i = 0; i < nr_tokens && !why && core->facts.report_returns; i++)
 		if (is_missing(&tokens[i], last))

@@ -50,6 +50,8 @@ extern u16 monitor_nth_report[MAX_TASKS];
 /* Devices that share an iommu group share its attachments; the state is kept with the first of them. */
 struct attachment *attachment(int device, int pasid);
 int monitor_new_space(const struct attaching *a);
+/* Some domain refuses what it gets. */
+bool may_be_refused(void);
 /* Does the request need what is attached there: its PASID's, or that of the guest's table. */
 bool is_resolved_by(const struct token *t, const struct attachment *a);
 

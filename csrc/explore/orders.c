@@ -138,6 +138,7 @@ static struct about {
 static bool has_answers_astray;		/* given for another request than they went to */
 static bool has_other_changes;		/* than one removal */
 static bool has_flush;
+static bool has_refusals;		/* whose answer has to come before report returns */
 
 static u16 devices_of_group(int device)
 {
@@ -224,9 +225,9 @@ static bool requests_commute(const struct about *a, const struct about *b)
 		/* An unanswered index is used again. */
 		if (kinds & KIND(CALL_REPORT_BEGIN))
 			return !core->facts.response_matches_copies;
-		/* Only an answer that comes behind a removal asks whether its report has returned. */
+		/* Only an answer that comes behind a removal, or that is owed, asks whether its report has returned. */
 		if (kinds & KIND(CALL_REPORT_END))
-			return !a->may_follow && !b->may_follow;
+			return !has_refusals && !a->may_follow && !b->may_follow;
 	}
 	return true;
 }
@@ -312,6 +313,7 @@ static void find_abouts(void)
 	int removals = 0, others = 0, i, k;
 
 	has_answers_astray = has_flush = false;
+	has_refusals = may_be_refused();
 	for (i = first; i < behind; i++) {
 		abouts[i] = about(&moments[i]);
 		removals += abouts[i].removes && abouts[i].kinds & KIND(CALL_CHANGE_BEGIN);

@@ -66,6 +66,16 @@ int monitor_new_space(const struct attaching *a)
 	return space;
 }
 
+bool may_be_refused(void)
+{
+	int i;
+
+	for (i = 0; i < nr_spaces && i < MAX_SPACES - MAX_PROCESSES; i++)
+		if (handler_of[i] == XP_H_REFUSE)
+			return true;
+	return false;
+}
+
 /* Which domain stands for the PASIDs of the guest's table. Whose space that is, nobody asks. */
 static void see_nested(struct sight *sight)
 {

@@ -55,7 +55,28 @@ BUGS = (
     )), {"nested-table", "table-not-nested"}),
     (mutants.mutant("every-fault-is-a-request", mutants.FAULT, None, "wrong-response", (
         "	if (evt->fault.type != IOMMU_FAULT_PAGE_REQ)\n		return -EOPNOTSUPP;\n", "",
-    )), {"no-page-request"}),
+    )), {"no-page-request", "other-fault-unhandled"}),
+    (mutants.mutant("no-pasid-is-one", mutants.ATTACH, None, {"wrong-code", "wrong-response", "unexpected-return"}, (
+        "has_pasid ? prm->pasid : IOMMU_NO_PASID);", "has_pasid ? prm->pasid : 1);",
+    )), {"no-pasid"}),
+    (mutants.mutant("nested-domain-of-the-host", mutants.ATTACH, None, "unexpected-return", (
+        " && dev->iommu && dev_iommu_ops(dev)->user_pasid_table)", ")",
+    )), {"nested-host-table"}),
+    (mutants.mutant("guest-table-not-looked-at", mutants.ATTACH, None, "unexpected-return", (
+        "dev_iommu_ops(dev)->user_pasid_table)", "!dev_iommu_ops(dev)->user_pasid_table)",
+    )), {"guest-fault"}),
+    (mutants.mutant("discards-of-no-queue", mutants.FAULT, None, "bad-access", (
+        "	if (!queue)\n		return -EINVAL;\n\n	mutex_lock", "	mutex_lock",
+    )), {"discard-no-queue"}),
+    (mutants.mutant("lock-never-initialised", mutants.FAULT, None, "warn", (
+        "	mutex_init(&param->lock);\n", "",
+    )), {"partial"}),
+    (mutants.mutant("given-up-for-nothing", mutants.FAULT, None, "wrong-code", (
+        "	if (handle->domain->iopf_handler(group))\n		iopf_abort_group(group);", "	iopf_abort_group(group);",
+    )), {"partial"}),
+    (mutants.mutant("refused-and-kept", mutants.FAULT, None, "lost-response", (
+        "	if (handle->domain->iopf_handler(group))\n		iopf_abort_group(group);", "	handle->domain->iopf_handler(group);",
+    )), {"refusal"}),
     (mutants.mutant("unlocked-to-answer", mutants.FAULT, None, "double-response", (
         mutants.ANSWER, "	mutex_unlock(&param->lock);\n	iopf_respond(param->dev, &group->last_fault, code);\n"
                         "	mutex_lock(&param->lock);\n	list_del_init(&group->pending_node);\n",

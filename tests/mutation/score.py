@@ -5,8 +5,9 @@
     python tests/mutation/score.py [--suite] [--file NAME] [--operator NAME] [--every N] [--jobs N] [--record FILE]
     python tests/mutation/score.py --survivors          only those that lived when the record was made
 
-A mutant is killed by the library when some scenario that the unchanged file passes fails: what ``iopf check`` says. It
-is killed by the suite when, besides, a scenario of tests/explore/core_scenarios.py fails. Mutants that do not compile
+A mutant is killed by the library when some scenario fails otherwise than it does on the unchanged file: by what ``iopf
+check`` finds (README.md says what counts). It is killed by the suite when, besides, one of tests/explore/core_scenarios.py
+does. Mutants that do not compile
 do not count. One whose object is that of the unchanged file, or of another mutant, byte for byte, is the same code.
 What lives is looked at again: is the -O2 object without the explorer's hooks the same; does any scenario come by the
 place (a crash is put there); if one does, it is not judged, or equivalent by an argument in reasons.py.
@@ -245,8 +246,9 @@ def report(rows, command):
         f" mutant, {c['distinct']} are left. \"library\" is what `iopf check` finds; the last two columns are without what is"
         " equivalent. SURVIVORS.md lists what lives.", "",
         table(rows, "file"), "", table(rows, "operator"), "",
-        f"Found only with the driver's contract broken, where the unchanged file has no failure:"
-        f" {sum(row['outcome'] == 'driver' for row in rows)}. The tests of the run side were run on"
+        f"Found only with the driver's contract broken: {sum(row['outcome'] == 'driver' for row in rows)}. Found only by a"
+        " failure's signature, where the unchanged file fails by the same kind:"
+        f" {sum(row['outcome'] in ('killed', 'driver') and row['how'].endswith('signature') for row in rows)}. The tests of the run side were run on"
         f" {sum('run side' in row for row in rows)} that lived, and found"
         f" {sum(row.get('run side', 'passes') != 'passes' for row in rows)} of them.", ""])
 

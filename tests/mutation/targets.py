@@ -163,21 +163,27 @@ def suite_scenarios():
             if callable(make) and not name.startswith(("_", "three_")) and getattr(make, "__module__", "") == "core_scenarios"}
 
 
-def look(make, core, thorough):
-    """What one search says: (verdict, kinds with the contract kept, kinds with it broken)."""
+def look(make, core, thorough, everything=False):
+    """What one search says: verdict, whether it came to its end, and [kind, contract, signature] of each failure.
+
+    Thorough, it is the search of a cell of ``iopf check``, and what that lists with ``--json``; else the same strategy
+    without the estimate. ``everything``: also the driver's failures that lie behind other failures, which a cell leaves out.
+    """
     from iopf.explore import explore
 
     quick = {} if thorough else {"strategy": "dpor", "estimate": False}
     result = explore(make(), core=core, budget=BUDGET, shrink=False, **quick)
-    failures = result.failures
-    if failures and all(failure.contract == "broken" for failure in failures):
+    failures, exhausted = result.failures, result.exhausted
+    if failures and (everything or all(failure.contract == "broken" for failure in failures)):
         # As iopf check does: the driver's failures hide nothing of the core's.
-        failures += explore(make(), core=core, budget=BUDGET, shrink=False, all_failures=True, **quick).failures
-    kept = sorted({failure.kind for failure in failures if failure.contract == "kept"})
-    return result.verdict, kept, sorted({failure.kind for failure in failures} - set(kept))
+        more = explore(make(), core=core, budget=BUDGET, shrink=False, all_failures=True, **quick)
+        failures += tuple(failure for failure in more.failures if everything or failure.contract == "kept")
+        exhausted = more.exhausted
+    found = {(failure.kind, failure.contract, failure.signature) for failure in failures}
+    return result.verdict, exhausted, sorted(found)
 
 
-def in_a_process(work):
+def in_a_process(work, cpu=CPU):
     """The lines that work(write) writes, as Python values, and whether the process came back."""
     reading, writing = os.pipe()
     pid = os.fork()
@@ -185,7 +191,7 @@ def in_a_process(work):
         try:
             os.close(reading)
             signal.signal(signal.SIGINT, signal.SIG_DFL)
-            resource.setrlimit(resource.RLIMIT_CPU, (CPU, CPU + 5))
+            resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 5))
             resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             null = os.open(os.devnull, os.O_WRONLY)
@@ -213,48 +219,99 @@ def in_a_process(work):
     return [json.loads(line) for line in text.decode().splitlines()], os.WIFEXITED(status)
 
 
+def kinds(found, contract):
+    """The kinds of failures with the contract kept, or broken; one that is in both is of the kept."""
+    kept = {kind for kind, whose, _ in found if whose == "kept"}
+    return kept if contract == "kept" else {kind for kind, _, _ in found} - kept
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a cell of a mutant has that the unchanged file's cell has not. ``what``: "killed", "driver" or None."""
+
+    what: str | None
+    kinds: tuple = ()
+    #: nothing but the signature is new: the cell has the kind already
+    hidden: bool = False
+
+
+def new_in(found, was, signatures):
+    """What is new in a cell, against that of the unchanged file: ``was``, as look() gives it.
+
+    With ``signatures``, another failure of a kind that the cell has already is new, too, where the unchanged file's
+    search came to its end: it differs by its signature, in which there is no place.
+    """
+    _, was_whole, was_found = was
+    kept, broken = kinds(found, "kept"), kinds(found, "broken")
+    if kept - kinds(was_found, "kept"):
+        return Seen("killed", tuple(sorted(kept)))
+    if broken and not was_found:
+        return Seen("driver", tuple(sorted(broken)))
+    if signatures and was_whole and was_found:
+        known = {signature for _, _, signature in was_found}
+        new = [(kind, contract) for kind, contract, signature in found if signature not in known]
+        for contract, what in ("kept", "killed"), ("broken", "driver"):
+            of_it = {kind for kind, whose in new if whose == contract}
+            if of_it:
+                return Seen(what, tuple(sorted(of_it)), not of_it - {kind for kind, _, _ in was_found})
+    return Seen(None)
+
+
 def judge(library, scenarios, base, thorough=False, stop=True):
     """What the scenarios say about a compiled mutant, against what they say about the unchanged file.
 
-    Gives ("killed", scenario, kinds), ("driver", scenario, kinds): only with the driver's contract broken where the
-    unchanged file has no such failure; or ("lives", None, verdicts that are not "pass").
+    Gives ("killed", scenario, kinds), ("driver", scenario, kinds): only with the driver's contract broken; or ("lives",
+    None, verdicts that are not "pass"). Signatures are looked at when it is thorough; what is new by its signature
+    alone, in a cell that has the kind already, is told by "signature" among the kinds.
     """
+    def compared(name, found):
+        return new_in(found, base.get(name, ["pass", True, []]), thorough)
+
     def work(write):
         core = load(library)
         for name, make in scenarios.items():
             write(["begin", name])
-            verdict, kept, broken = look(make, core, thorough)
-            write(["cell", name, verdict, kept, broken])
-            if stop and kept and set(kept) - set(base.get(name, ["", []])[1]):
+            verdict, _, found = look(make, core, thorough)
+            write(["cell", name, verdict, found])
+            seen = compared(name, found)
+            if stop and seen.what == "killed" and not seen.hidden:
                 return
 
     lines, back = in_a_process(work)
-    drivers, less = None, []
+    found_by, less = {}, []
     for line in lines:
         if line[0] != "cell":
             continue
-        _, name, verdict, kept, broken = line
-        was = base.get(name, ["pass", [], []])
-        if set(kept) - set(was[1]):
-            return "killed", name, kept
-        if broken and not was[1] and not was[2] and drivers is None:
-            drivers = "driver", name, broken
-        if verdict != was[0] and verdict not in ("pass", "fail"):
+        _, name, verdict, found = line
+        seen = compared(name, found)
+        if seen.what == "killed" and not seen.hidden:
+            return "killed", name, list(seen.kinds)
+        if seen.what is not None:
+            found_by.setdefault((seen.hidden, seen.what), (name, [*seen.kinds, *["signature"] * seen.hidden]))
+        if verdict != base.get(name, ["pass"])[0] and verdict not in ("pass", "fail"):
             less.append(f"{name}: {verdict}")
+    # What the table of iopf check shows comes before what its JSON alone does.
+    weaker = next(((what, *found_by[hidden, what]) for hidden in (False, True) for what in ("killed", "driver")
+                   if (hidden, what) in found_by), None)
     if lines and lines[-1][0] == "error" and not lines[-1][1].startswith("MemoryError"):
-        return drivers or ("lives", None, [*less, lines[-1][1]])  # whatever that was, it is no verdict
+        return weaker or ("lives", None, [*less, lines[-1][1]])  # whatever that was, it is no verdict
     if not back or lines and lines[-1][0] == "error":
         last = next((line[1] for line in reversed(lines) if line[0] == "begin"), None)
         return "killed", last, [HUNG]
-    return drivers or ("lives", None, less)
+    return weaker or ("lives", None, less)
 
 
 def base_of(library, scenarios):
-    """What the scenarios say about the unchanged file: verdict and kinds by scenario."""
+    """What the scenarios say about the unchanged file, by scenario: as look() gives it, all failures that there are.
+
+    Both searches of a mutant are done on it, so that nothing which only one of them finds is taken for new.
+    """
     def work(write):
         core = load(library)
         for name, make in scenarios.items():
-            write([name, *look(make, core, False)])
+            _, _, quick = look(make, core, False, everything=True)
+            verdict, whole, found = look(make, core, True, everything=True)
+            write([name, verdict, whole, sorted({*map(tuple, quick), *map(tuple, found)})])
 
     lines, back = in_a_process(work)
     if not back or len(lines) != len(scenarios):

@@ -37,6 +37,9 @@ KNOWN = {
     "attach.c:iommu_attach_handle_get_for_fault/delete/3": ("killed", None),
     "iommu-sva.c:iommu_sva_handle_iopf/drop/1": ("killed", "leak"),
     "form-g.c:iopf_free_group/drop/2": ("killed", "leak"),
+    "form-h.c:iopf_group_alloc/delete/13": ("killed", "wrong-group"),
+    "form-h.c:iommu_report_device_fault/unasked/7": ("killed", "wrong-code"),
+    "form-h.c:iommu_report_device_fault/unasked/9": ("killed", "lost-response"),
 }
 
 
@@ -79,6 +82,39 @@ print(targets.judge(built.library, scenarios, {{}})[0])
 """)
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True)
     assert (["lives", "lives", "killed"], "") == (done.stdout.split(), done.stderr)
+
+
+def failure(kind, contract, what):
+    """As look() lists one."""
+    return [kind, contract, f"{kind} of {what}; contract {contract}"]
+
+
+UAF = failure("use-after-free", "broken", "group.work")
+OTHER = failure("use-after-free", "broken", "group.pending_node")
+LATE = failure("late-response", "broken", "an answer")
+
+
+@pytest.mark.parametrize(("was", "found", "signatures", "what"), [
+    ([], [UAF], False, ("driver", False)),
+    ([UAF], [UAF], True, (None, False)),
+    ([UAF], [OTHER], False, (None, False)),
+    ([UAF], [UAF, OTHER], True, ("driver", True)),
+    ([UAF], [UAF, LATE], True, ("driver", False)),
+    ([UAF], [failure("use-after-free", "kept", "group.work")], False, ("killed", False)),
+    ([failure("use-after-free", "kept", "group.work")], [failure("use-after-free", "kept", "group.pending_node")], True,
+     ("killed", True)),
+    ([failure("use-after-free", "kept", "group.work")], [OTHER], True, ("driver", True)),
+    ([UAF, OTHER], [OTHER], True, (None, False)),
+])
+def test_what_is_new_in_a_cell(was, found, signatures, what):
+    """Another kind, or a failure that the unchanged file has not: by its signature, and never one that is gone."""
+    seen = targets.new_in(found, ["fail" if was else "pass", True, was], signatures)
+    assert what == (seen.what, seen.hidden)
+
+
+def test_a_search_without_an_end_compares_no_signatures():
+    """What the unchanged file has behind the end of its search, nobody knows."""
+    assert targets.new_in([UAF, OTHER], ["fail", False, [UAF]], True).what is None
 
 
 def test_equal_code_is_told_by_its_object(tmp_path):
