@@ -281,15 +281,10 @@ u64 monitor_request(const void *pc)
 	return 0;
 }
 
-/* A work resolves a fault of its group against an address space. */
-void monitor_resolve(int space, int code, const void *pc)
+static void tell_resolved(u64 number, int space, int code, const void *pc)
 {
-	u64 number = monitor_request(pc);
 	struct call *c;
 
-	doing[engine.current->id].resolved++;
-	if (!number || number > (u64)nr_tokens)
-		return;
 	if (!core->facts.group_handlers)
 		driver_look_at(container_of((struct work_struct *)engine.current->work, struct iopf_group, work), pc);
 	c = call(CALL_RESOLVE);
@@ -300,6 +295,25 @@ void monitor_resolve(int space, int code, const void *pc)
 	c->code = (u32)(code < 0 ? 0 : code);
 	c->pc = placed(pc);
 	tell(c);
+}
+
+static int resolved_in[MAX_TASKS];	/* the space that each task's last fault was resolved against */
+
+/* A work resolves a fault of its group against an address space. */
+void monitor_resolve(int space, int code, const void *pc)
+{
+	u64 number = monitor_request(pc);
+
+	doing[engine.current->id].resolved++;
+	resolved_in[engine.current->id] = space;
+	if (number && number <= (u64)nr_tokens)
+		tell_resolved(number, space, code, pc);
+}
+
+/* That fault comes to nothing after all. */
+void monitor_not_resolved(const void *pc)
+{
+	tell_resolved(monitor_request(pc), resolved_in[engine.current->id], IOMMU_PAGE_RESP_INVALID, pc);
 }
 
 /* pc: where the core calls the driver. */
@@ -323,6 +337,9 @@ void monitor_response(int device, u64 number, u64 magic, const struct iommu_page
 	c->warned = has_warned();
 	c->given = doing[engine.current->id].code;
 	c->resolved = doing[engine.current->id].resolved;
+	/* A task may run one work after the other by hand. */
+	if (c->by == BY_WORK)
+		doing[engine.current->id].resolved = 0;
 	c->report = doing[engine.current->id].report;
 	c->pc = placed(pc);
 	if (engine.logging && c->known)

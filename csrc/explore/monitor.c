@@ -112,8 +112,14 @@ static void judge_space(const struct token *t, const void *pc)
 			      "the request is resolved against an address space that came to its PASID later", 0);
 }
 
+/* Somebody refused the group, or may have, or there was no memory for it, or removal may have come between. */
+static bool may_be_given_up(const struct sight *seen)
+{
+	return scenario.may_fail || (seen->handlers & (1 | 2u << XP_H_REFUSE)) || (seen->queues & 1) || !core->facts.group_handlers;
+}
+
 /* INVALID says that nobody resolves such requests, FAILURE that the group was given up. */
-static void judge_code_of_report(const struct token *t)
+static void judge_code_of_report(const struct token *t, const struct sight *seen)
 {
 	bool bad_setup;
 
@@ -130,6 +136,8 @@ static void judge_code_of_report(const struct token *t)
 	if (t->report_code >= 0 && t->report_code != (bad_setup ? IOMMU_PAGE_RESP_INVALID : IOMMU_PAGE_RESP_FAILURE))
 		monitor_wrong(XP_K_WRONG_CODE, t->answer_pc, bad_setup ? "report answered bad setup with another code than INVALID" :
 			      "report gave a group up with another code than FAILURE", t->number);
+	else if (t->report_code == IOMMU_PAGE_RESP_FAILURE && !may_be_given_up(seen))
+		monitor_wrong(XP_K_WRONG_CODE, t->answer_pc, "report gave a group up that nobody refused", t->number);
 }
 
 static bool judge_report_end(const struct call *c)
@@ -144,7 +152,7 @@ static bool judge_report_end(const struct call *c)
 	device_states[t->device].reports--;
 	t->space = (s16)seen->space;
 	judge_space(t, t->resolved_at);
-	judge_code_of_report(t);
+	judge_code_of_report(t, seen);
 	judge_membership(t);
 	judge_warn(c, t->result == -EINVAL && seen->queues == 1 && !(seen->handlers & 1), seen->queues & 1);
 	t->queued = t->members && !t->result && seen->handlers == 2u << XP_H_SVA && !(seen->queues & 1) &&
@@ -168,6 +176,7 @@ static bool judge_resolve(const struct call *c)
 	if (c->known && (t->fault_in == NOT_TRIED || c->code != IOMMU_PAGE_RESP_SUCCESS))
 		t->fault_in = (s8)c->code;
 	t->tried += c->known;
+	t->unsure |= !c->known && c->result >= MAX_SPACES - MAX_PROCESSES;
 	judge_space(t, c->pc);
 	return true;
 }
@@ -203,7 +212,7 @@ static const char *wrong_with_code(const struct token *t, const struct call *c)
 		if (c->code == IOMMU_PAGE_RESP_SUCCESS && c->resolved < (t->members ? t->members : 1))
 			return "a work answered SUCCESS, and not all faults of its group were resolved";
 		/* A space of the scenario's says for itself what is right. */
-		if (c->code == IOMMU_PAGE_RESP_INVALID && t->fault_in == NOT_TRIED && t->members && c->resolved >= t->members)
+		if (c->code == IOMMU_PAGE_RESP_INVALID && t->fault_in == NOT_TRIED && !t->unsure && t->members && c->resolved >= t->members)
 			return "a work answered INVALID, and all faults of its group were resolved";
 		return NULL;
 	case BY_FREE:
@@ -249,10 +258,11 @@ static const char *wrong_with(const struct token *t, const struct call *c, int *
 	*kind = XP_K_WRONG_CODE;
 	if (given && c->result && c->code == IOMMU_PAGE_RESP_SUCCESS && t->resolved < 0)
 		return "a work answers SUCCESS, and has looked into no address space";
-	if (given && t->fault_in == IOMMU_PAGE_RESP_SUCCESS && t->members && t->tried < t->members &&
+	if (given && t->fault_in == IOMMU_PAGE_RESP_SUCCESS && !t->unsure && t->members && t->tried < t->members &&
 	    core->facts.group_handlers)
 		return "a page of the group was not looked for in its address space";
-	if (given && t->fault_in != NOT_TRIED && (u32)t->fault_in != c->code)
+	if (given && t->fault_in != NOT_TRIED && !(t->unsure && t->fault_in == IOMMU_PAGE_RESP_SUCCESS) &&
+	    (u32)t->fault_in != c->code)
 		return "the answer is not what the address space says of the group's pages";
 	return wrong_with_code(t, c);
 }
@@ -328,7 +338,8 @@ void monitor_end(void)
 	int i;
 
 	for (i = 0; i < nr_tokens; i++)
-		if (tokens[i].last && !tokens[i].answers && !(scenario.dropped[tokens[i].record])) {
+		if (tokens[i].last && !tokens[i].answers && !(scenario.dropped[tokens[i].record]) &&
+		    !driver_is_mute(tokens[i].device)) {
 			struct finding *f = finding_add(XP_K_LOST_RESPONSE, 0, NULL, "a last request was never answered");
 
 			f->detail = (u64)i + 1;

@@ -97,6 +97,10 @@ static void run(const struct record *r)
 		monitor_result(r, result);
 		return;
 	case XP_DISCARD:
+		if (r->a < 0) {
+			monitor_result(r, core->discard_partial(NULL));
+			return;
+		}
 		monitor_call_begin(r->a);
 		result = core->discard_partial(queues[r->a]);
 		monitor_call_end(r->a, result);
@@ -110,6 +114,9 @@ static void run(const struct record *r)
 		monitor_change_begin(r->op, -1, r->a);
 		core->queue_free(queues[r->a]);
 		monitor_change_end(r->op, -1, r->a, 0);
+		return;
+	case XP_TRY_QUEUE:
+		monitor_result(r, driver_try_queue());
 		return;
 	case XP_EXIT:
 		driver_exit(r->a);

@@ -309,13 +309,22 @@ class Task(Section):
         """Waits for the works that were queued for the device's queue."""
         return self._add("flush", device=self._device(dev), returns=_returns(returns))
 
-    def discard_partial(self, queue: Queue, *, returns: int | None = None) -> Task:
-        """Drops the partial requests that the queue's devices have stored."""
-        return self._add("discard_partial", queue=self._queue(queue), returns=_returns(returns))
+    def discard_partial(self, queue: Queue | None, *, returns: int | None = None) -> Task:
+        """Drops the partial requests that the queue's devices have stored. None, no queue, is refused: -EINVAL."""
+        return self._add(
+            "discard_partial", queue=None if queue is None else self._queue(queue), returns=_returns(returns)
+        )
 
     def free_queue(self, queue: Queue | None) -> Task:
         """Frees the queue, and removes the devices on it. None: what a driver does that never got a queue."""
         return self._add("free_queue", queue=None if queue is None else self._queue(queue))
+
+    def try_queue(self, *, returns: int | None = None) -> Task:
+        """Allocates a queue that nobody uses, and frees it again: what a probe does that fails later.
+
+        -ENOMEM: an allocation was to fail, and there is no queue.
+        """
+        return self._add("try_queue", returns=_returns(returns))
 
     def close(self, dev: Device) -> Task:
         """Drops the scenario's reference to the device."""
@@ -624,7 +633,7 @@ class Scenario(BaseScenario[Task]):
     def device(
         self, queue: Queue | None, *, handler: str | None = "sva", pasid: int | None = None,
         response_lock: str | None = None, user_pasid_table: bool = False, group: Device | None = None,
-        space: Space | None = None, nested: bool = False,
+        space: Space | None = None, nested: bool = False, no_response: bool = False, no_iommu: bool = False,
     ) -> Device:
         """A device, on the queue (None: on none) and with the handler attached (None: with none) when the tasks start.
 
@@ -638,6 +647,9 @@ class Scenario(BaseScenario[Task]):
         :param nested: the domain is nested: where the guest owns the PASID table, it is also for PASIDs that nobody
             attached
         :param group: a device whose iommu group, and with it attachments, it shares
+        :param no_response: its driver has no ``page_response``: no queue takes it, and nobody can answer its requests
+        :param no_iommu: there is no IOMMU before it (``dev->iommu`` is NULL), so neither is possible here. Our core
+            promises what happens then; forms of the kernel take for granted that a device has one
         """
         if queue is not None and (not isinstance(queue, Queue) or queue._scenario is not self):
             raise TypeError(f"queue is what queue() of this scenario returned, or None, not {queue!r}")
@@ -648,6 +660,9 @@ class Scenario(BaseScenario[Task]):
         _check_domain(handler, pasid, space, nested)
         if nested and handler is None:
             raise ValueError("nested is said of a domain: say its handler")
+        if (no_response or no_iommu) and (queue is not None or user_pasid_table):
+            raise ValueError("no queue takes a device without page_response or IOMMU, nor does it have a guest's PASID table:"
+                             " say queue None")
         self._devices.append({
             "queue": None if queue is None else queue.index,
             "handler": None if handler is None else one_of("handler", handler, HANDLERS),
@@ -657,6 +672,8 @@ class Scenario(BaseScenario[Task]):
             "group": None if group is None else group.index,
             "space": None if space is None else space.index,
             "nested": bool(nested),
+            "no_response": bool(no_response),
+            "no_iommu": bool(no_iommu),
         })
         index = len(self._devices) - 1
         return Device(self, index, f"dev{index}")
@@ -684,6 +701,8 @@ class Scenario(BaseScenario[Task]):
             what += [f"pasid {device['pasid']}"] if device["pasid"] is not None else []
             what += [f"response lock {device['response_lock']}"] if device["response_lock"] else []
             what += ["the guest owns the PASID table"] if device["user_pasid_table"] else []
+            what += ["without page_response"] if device["no_response"] else []
+            what += ["without an IOMMU"] if device["no_iommu"] else []
             what += [f"in the iommu group of dev{device['group']}"] if device["group"] is not None else []
             lines.append((f"dev{index}", ", ".join(what)))
         return lines
@@ -723,7 +742,7 @@ class Scenario(BaseScenario[Task]):
             if key in values:
                 index = integer(key, values.pop(key), 0, count - 1)
                 arguments.append(kind(self, index, f"{key[:3] if key == 'device' else key}{index}"))
-        if op == "free_queue" and not arguments:
+        if op in ("free_queue", "discard_partial") and not arguments:
             arguments.append(None)
         if "space" in values:
             index = integer("space", values.pop("space"), 0, self._spaces - 1)

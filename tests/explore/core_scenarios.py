@@ -239,6 +239,27 @@ def two_adds_beside_a_removal():
     return s
 
 
+def without_an_iommu():
+    """No IOMMU stands before the device: no queue takes it, nobody answers it, and who removes or flushes it is told."""
+    s = Scenario("a device without an IOMMU")
+    queue = s.queue()
+    dev = s.device(None, handler="inline", pasid=1, no_iommu=True)
+    irq = s.task("irq").add(queue, dev, returns=-errno.ENODEV).report_partial(dev, grpid=1, pasid=1, returns=-errno.EINVAL)
+    irq.report(dev, grpid=1, pasid=1, returns=-errno.EINVAL).report(dev, grpid=1, pasid=2, returns=-errno.EINVAL)
+    irq.remove(queue, dev).flush(dev, returns=-errno.ENODEV)
+    return s
+
+
+def without_a_response():
+    """The driver has no page_response: no queue takes the device, and nobody answers what it reports all the same."""
+    s = Scenario("a driver without page_response")
+    queue = s.queue()
+    dev = s.device(None, handler="inline", pasid=1, no_response=True)
+    irq = s.task("irq").add(queue, dev, returns=-errno.ENODEV).report_partial(dev, grpid=1, pasid=1, returns=-errno.EINVAL)
+    irq.report(dev, grpid=1, pasid=1, returns=-errno.EINVAL).report(dev, grpid=1, pasid=2, returns=-errno.EINVAL)
+    return s
+
+
 def attach_beside_detach():
     """What the report in the end finds attached depends on which of the two came last."""
     s, queue, dev = _device("attach beside detach, then a report")
