@@ -1165,12 +1165,14 @@ def _(s: Scenario) -> None:
     "the guest owns the PASID table",
     "a nested domain is attached without a PASID, for all that are in the guest's table",
     "a fault of a PASID that the host does not know is its",
+    "a PASID that the host attached has a handler of its own",
     "the domain is replaced while the report runs",
     contract=NOT_DRAINED,
 )
 def _(s: Scenario) -> None:
     queue = s.queue()
     dev = s.device(queue, handler="sva", nested=True, user_pasid_table=True)
+    s.setup.attach(dev, handler="inline", pasid=3).report(dev, grpid=1, pasid=3)
     s.task("irq").report(dev, grpid=1, pasid=7)
     s.task("vfio").replace(dev, handler="inline", nested=True)
 
@@ -1181,11 +1183,15 @@ def _(s: Scenario) -> None:
     "what is attached without a PASID is for requests without one",
     "a fault of a PASID that nobody attached is answered INVALID",
     "one without a PASID has a handler",
+    "so is it where nothing is attached, or where the host owns the table and the domain is nested",
 )
 def _(s: Scenario) -> None:
     queue = s.queue()
     dev = s.device(queue, handler="inline", user_pasid_table=True)
-    s.task("irq").report(dev, grpid=1, pasid=7).report(dev, grpid=2)
+    bare = s.device(queue, handler=None, user_pasid_table=True)
+    host = s.device(queue, handler="inline", nested=True)
+    irq = s.task("irq").report(dev, grpid=1, pasid=7).report(dev, grpid=2)
+    irq.report(bare, grpid=1, pasid=7).report(host, grpid=1, pasid=7).report(host, grpid=2)
 
 
 @_entry(

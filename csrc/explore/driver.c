@@ -441,11 +441,11 @@ void driver_look_at(struct iopf_group *group, const void *pc)
 }
 
 /* A handler gets a group, and looks at all of it. */
-static void handed(struct iopf_group *group, const void *pc)
+static void handed(struct iopf_group *group, int handler, const void *pc)
 {
 	u64 token = driver_token_of(group, pc);
 
-	monitor_handler(token);
+	monitor_handler(token, handler);
 	driver_look_at(group, pc);
 	monitor_group(token, group->fault_count, pc);
 }
@@ -466,7 +466,7 @@ static void free_group(struct iopf_group *group, u64 token)
 
 static int handle_sva(struct iopf_group *group)
 {
-	handed(group, caller_pc());
+	handed(group, XP_H_SVA, caller_pc());
 	monitor_work_of((u64)&group->work, driver_token_of(group, caller_pc()));
 	return core->sva_handler(group);
 }
@@ -475,7 +475,7 @@ static int handle_inline(struct iopf_group *group)
 {
 	u64 token;
 
-	handed(group, caller_pc());
+	handed(group, XP_H_INLINE, caller_pc());
 	token = driver_token_of(group, caller_pc());
 	answer(group, token, IOMMU_PAGE_RESP_SUCCESS);
 	free_group(group, token);
@@ -484,7 +484,7 @@ static int handle_inline(struct iopf_group *group)
 
 static int handle_refuse(struct iopf_group *group)
 {
-	handed(group, caller_pc());
+	handed(group, XP_H_REFUSE, caller_pc());
 	return -EINVAL;
 }
 
@@ -494,7 +494,7 @@ static int handle_held(struct iopf_group *group)
 	u64 token = driver_token_of(group, caller_pc());
 	struct held *h;
 
-	handed(group, caller_pc());
+	handed(group, XP_H_HELD, caller_pc());
 	shadow_access((u64)prm, sizeof(*prm), PLAIN_READ, caller_pc());
 	core->dequeue_group(group);
 	if (nr_held == MAX_HELD_GROUPS)
@@ -514,7 +514,7 @@ static int handle_held(struct iopf_group *group)
 
 static int handle_drop(struct iopf_group *group)
 {
-	handed(group, caller_pc());
+	handed(group, XP_H_DROP, caller_pc());
 	monitor_drop();
 	group_is_of(group, driver_token_of(group, caller_pc()));
 	free_group(group, driver_token_of(group, caller_pc()));

@@ -161,7 +161,7 @@ void monitor_report_end(int token, int result)
 	tell(c);
 }
 
-void monitor_handler(u64 token)
+void monitor_handler(u64 token, int handler)
 {
 	struct call *c;
 
@@ -171,6 +171,7 @@ void monitor_handler(u64 token)
 	c = call(CALL_HANDLER);
 	c->device = tokens[token - 1].device;
 	c->number = token;
+	c->op = (s16)handler;
 	tell(c);
 }
 

@@ -82,7 +82,7 @@ static bool judge_report_begin(const struct call *c)
 		.number = c->number, .task = (s16)task, .nth = (s16)monitor_nth_report[task]++, .device = c->device,
 		.last = request_is_last(r), .other = r->e & XP_R_OTHER, .grpid = (u32)r->b, .pasid = c->pasid, .code = -1,
 		.report_code = -1, .record = monitor_now->record, .fault_in = NOT_TRIED, .begun = ++monitor_date, .space = -1,
-		.resolved = -1, .removals = (s16)s->removals, .launched = 0x7fff,
+		.resolved = -1, .handled = -1, .removals = (s16)s->removals, .launched = 0x7fff,
 		.perhaps_removals = (s16)s->perhaps_removals, .readded = s->adding,
 		.queues = (u16)seen->queues,
 		.has_work = request_is_last(r) && seen->handlers == 2u << XP_H_SVA,
@@ -154,6 +154,8 @@ static bool judge_report_end(const struct call *c)
 	judge_space(t, t->resolved_at);
 	judge_code_of_report(t, seen);
 	judge_membership(t);
+	if (t->handled >= 0 && !(seen->handlers & 2u << t->handled))
+		monitor_wrong(XP_K_WRONG_GROUP, NULL, "a request comes to a handler that its PASID has not", t->number);
 	judge_warn(c, t->result == -EINVAL && seen->queues == 1 && !(seen->handlers & 1), seen->queues & 1);
 	t->queued = t->members && !t->result && seen->handlers == 2u << XP_H_SVA && !(seen->queues & 1) &&
 		    !(seen->queues & (seen->queues - 1)) && seen->queues == t->queues;
@@ -162,6 +164,7 @@ static bool judge_report_end(const struct call *c)
 
 static bool judge_handler(const struct call *c)
 {
+	tokens[c->number - 1].handled = (s8)c->op;
 	tokens[c->number - 1].launched = (s16)device_states[c->device].removals;
 	groups_handler();
 	return true;

@@ -146,6 +146,7 @@ struct token {
 	s16 answers;
 	s8 code;		/* of the first answer, -1: none */
 	s8 fault_in;		/* what the address space says of its group's pages so far, NOT_TRIED: nothing */
+	s8 handled;		/* by which kind of handler, -1: none */
 	bool unsure;		/* of a page of its group nobody knows what the space says */
 	s16 tried;		/* pages of its group that were looked for in a space of the scenario's */
 	bool other;		/* no page request: nobody answers it */
@@ -194,7 +195,7 @@ void monitor_answering(u64 token, enum iommu_page_response_code code);
 void monitor_freeing(u64 token);
 void monitor_answered(void);
 void monitor_work_of(u64 work, u64 token);
-void monitor_handler(u64 token);
+void monitor_handler(u64 token, int handler);
 /* The owner of a held group answers it: the call begins, and ends. */
 void monitor_owner_begin(int held);
 void monitor_owner_end(int held);

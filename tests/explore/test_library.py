@@ -53,6 +53,12 @@ BUGS = (
     (mutants.mutant("nested-domain-not-asked-for", mutants.ATTACH, None, "unexpected-return", (
         "domain->type != IOMMU_DOMAIN_NESTED)", "domain->type == IOMMU_DOMAIN_NESTED)",
     )), {"nested-table", "table-not-nested"}),
+    (mutants.mutant("guest-has-every-pasid", mutants.ATTACH, None, "wrong-group", (
+        "	if (!handle && has_pasid", "	if (has_pasid",
+    )), {"nested-table"}),
+    (mutants.mutant("host-owns-no-table", mutants.ATTACH, None, "unexpected-return", (
+        " && dev_iommu_ops(dev)->user_pasid_table)", ")",
+    )), {"table-not-nested"}),
     (mutants.mutant("every-fault-is-a-request", mutants.FAULT, None, "wrong-response", (
         "	if (evt->fault.type != IOMMU_FAULT_PAGE_REQ)\n		return -EOPNOTSUPP;\n", "",
     )), {"no-page-request"}),
@@ -79,6 +85,7 @@ BUGS = (
     )), {"permissions"}),
     (mutants.mutant("other-page-faulted-in", MM, None, "warn", ("handle_mm_fault(vma, prm->addr,", "handle_mm_fault(vma, 0,")),
      {"permissions"}),
+    (mutants.mutant("left-to-the-fault", MM, None, "warn", ("		wanted |= VM_WRITE;\n", "		;\n")), {"permissions"}),
     (mutants.mutant("fault-in-not-looked-at", MM, None, "wrong-code", (" & VM_FAULT_ERROR)", " & 0)")), {"oom-fault"}),
     (mutants.mutant("half-a-queue-stays", mutants.FAULT, None, "leak", (
         "	if (!queue->wq) {\n		kfree(queue);\n", "	if (!queue->wq) {\n",

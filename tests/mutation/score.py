@@ -168,8 +168,8 @@ def run(mutants, jobs=1, suite=False, progress=None, took=None, run_side=0, ask_
                     took(rows[-1])
             by_id = {mutant.id: mutant for mutant in mutants}
             if run_side:
-                _run_side([row for row in rows if row["outcome"] == "lives" and not row["file"].startswith("form-")], by_id,
-                          run_side, Path(home), took)
+                lives = [row for row in rows if row["outcome"] == "lives" and row["id"] not in REASONS]
+                _run_side([row for row in lives if not row["file"].startswith("form-")], by_id, run_side, Path(home), took)
             # Why does it live? That needs two more cores for each.
             lived = [row for row in rows if row["outcome"] == "lives"] if ask_why else []
             for row, why in zip(lived, pool.imap(_why, [by_id[row["id"]] for row in lived])):

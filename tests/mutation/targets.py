@@ -243,6 +243,8 @@ def judge(library, scenarios, base, thorough=False, stop=True):
             drivers = "driver", name, broken
         if verdict != was[0] and verdict not in ("pass", "fail"):
             less.append(f"{name}: {verdict}")
+    if lines and lines[-1][0] == "error" and lines[-1][1].startswith("MissingExtension"):
+        raise RuntimeError(f"built anew while mutants were judged: {lines[-1][1]}")
     if lines and lines[-1][0] == "error" and not lines[-1][1].startswith("MemoryError"):
         return drivers or ("lives", None, [*less, lines[-1][1]])  # whatever that was, it is no verdict
     if not back or lines and lines[-1][0] == "error":

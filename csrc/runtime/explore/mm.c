@@ -178,8 +178,11 @@ vm_fault_t handle_mm_fault(struct vm_area_struct *vma, unsigned long addr, unsig
 		wanted |= VM_WRITE;
 	if (flags & FAULT_FLAG_INSTRUCTION)
 		wanted |= VM_EXEC;
-	if (wanted & ~vma->vm_flags)
+	/* The kernel's looks at protection keys, and leaves what the area allows to its callers. */
+	if (wanted & ~vma->vm_flags) {
+		finding_add(XP_K_WARN, (u64)vma, pc, "a page is faulted in for an access that its area does not allow");
 		return VM_FAULT_SIGSEGV;
+	}
 	failed = is_object && lookups[id].no_memory;
 	if (mm_faults)
 		mm_faults(addr, flags, failed, pc);
