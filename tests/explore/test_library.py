@@ -62,6 +62,10 @@ BUGS = (
     (mutants.mutant("every-fault-is-a-request", mutants.FAULT, None, "wrong-response", (
         "	if (evt->fault.type != IOMMU_FAULT_PAGE_REQ)\n		return -EOPNOTSUPP;\n", "",
     )), {"no-page-request"}),
+    (mutants.mutant("no-memory-drops-nothing", mutants.FAULT, None, "wrong-response", (
+        "	iopf_take_partials(param, &evt->fault.prm, &dropped);\n	iopf_respond(dev, evt, IOMMU_PAGE_RESP_FAILURE);",
+        "	iopf_respond(dev, evt, IOMMU_PAGE_RESP_FAILURE);",
+    )), {"discard-completed"}),
     (mutants.mutant("loser-keeps-its-index", mutants.FAULT, None, "leak", (
         "	mutex_unlock(&param->lock);\n	kfree(buckets);\n", "	mutex_unlock(&param->lock);\n",
     )), {"nine-keys-two-reporters"}),

@@ -32,6 +32,11 @@ _HELD = ("equivalent: assertion", "every caller holds the lock, and nothing here
 _READ_ONCE = ("equivalent: dependency", "READ_ONCE, and what is read through the pointer follows by its address")
 _NULL = ("equivalent: dependency", "NULL is published: nothing is read through it")
 _BITS = ("equivalent: same", "each condition sets a bit of its own; in which order makes no difference")
+_OWN_LIST = ("equivalent: unseen", "what was dropped is on a list of this call's own, and no part of the param")
+_UNASKED_NODE = ("equivalent: speed", "the node is freed or linked anew, and nobody looks whether it is empty")
+_TAKEN = ("equivalent: idempotent", "the second call, in the same section of F.lock, finds nothing of that key any more")
+_ANSWERED = (
+    "equivalent: unseen", "both in one section of F.lock; page_response must not call back, and does not see the list")
 _NEW = ("equivalent: unseen", "the object is not published yet, and neither looks at what the other writes")
 
 REASONS: dict[str, tuple[str, str]] = {
@@ -126,6 +131,49 @@ REASONS: dict[str, tuple[str, str]] = {
         "equivalent: unseen", "the queue's list is Q.lock's, which is held throughout; F.lock is no part of it"),
     "io-pgfault.c:iopf_queue_remove_device/order/2": (
         "equivalent: lock", "D.fault_param is written under D.lock, which is held"),
+    "io-pgfault.c:iopf_key/unasked/1": _HASH,
+    "io-pgfault.c:iopf_key/constant/3": _HASH,
+    "io-pgfault.c:iopf_find_partial/swap/1": _HELD,
+    "io-pgfault.c:iopf_take_partials/list/1": _UNASKED_NODE,
+    "io-pgfault.c:iopf_take_all_partials/double/1": _TAKEN,
+    "io-pgfault.c:iopf_answer_pending/swap/2": _ANSWERED,
+    "io-pgfault.c:iopf_free_group/cross/2": _INDEPENDENT,
+    "io-pgfault.c:iopf_free_group/move/1": _INDEPENDENT,
+    "io-pgfault.c:iopf_free_group/constant/2": _NO_PARTIALS,
+    "io-pgfault.c:iopf_bad_setup/cross/4": _OWN_LIST,
+    "io-pgfault.c:iopf_report_no_memory/cross/6": _OWN_LIST,
+    "io-pgfault.c:iopf_report_no_memory/cross/3": _FLOCK,
+    "io-pgfault.c:iopf_report_partial/delete/16": _SLOW_TABLE,
+    "io-pgfault.c:iopf_report_partial/delete/18": _SLOW_TABLE,
+    "io-pgfault.c:iopf_report_partial/swap/9": _SLOW_TABLE,
+    "io-pgfault.c:iopf_report_partial/swap/4": _NEW,
+    "io-pgfault.c:iopf_report_partial/cross/1": _NEW,
+    "io-pgfault.c:iopf_report_partial/swap/8": _FLOCK,
+    "io-pgfault.c:iopf_report_last/swap/3": _NEW,
+    "io-pgfault.c:iopf_report_last/swap/6": _NEW,
+    "io-pgfault.c:iopf_report_last/swap/9": _FLOCK,
+    "io-pgfault.c:iopf_report_last/swap/10": _FLOCK,
+    "io-pgfault.c:iopf_queue_flush_dev/order/4": _READ_ONCE,
+    "io-pgfault.c:iopf_queue_add_device/cross/4": _NEW,
+    "io-pgfault.c:iopf_queue_add_device/swap/4": _NEW,
+    "io-pgfault.c:iopf_queue_add_device/swap/5": _NEW,
+    "io-pgfault.c:iopf_queue_add_device/swap/8": _NEW,
+    "io-pgfault.c:iopf_bad_setup/unasked/3": (
+        "equivalent: unspecified", "behind removal nothing is stored, and whether INVALID is sent with the lock held or without makes no"
+        " difference"),
+    "io-pgfault.c:iopf_report_partial/swap/5": (
+        "equivalent: same", "a lookup changes nothing, and what it finds is not used where the param is disassociated"),
+    "io-pgfault.c:iopf_report_partial/list/3": ("equivalent: unspecified", "in which order everything that is stored is dropped is free"),
+    "io-pgfault.c:iopf_report_last/delete/8": (
+        "equivalent: dead", "the node is the owner's, who links it or leaves it; the core does not look at it"),
+    "io-pgfault.c:iopf_report_last/swap/7": ("equivalent: empty", "where the param is disassociated nothing is stored"),
+    "io-pgfault.c:iopf_report_last/unasked/5": ("equivalent: speed", "with nothing stored the lookup finds nothing"),
+    "io-pgfault.c:iopf_queue_discard_partial/cross/4": ("equivalent: unspecified", "nothing is freed under F.lock; under Q.lock it may be"),
+    "io-pgfault.c:iopf_queue_add_device/cross/6": ("equivalent: unspecified", "in which order two locks are dropped is free"),
+    "io-pgfault.c:iopf_queue_add_device/double/3": ("equivalent: idempotent", "the param is not published yet"),
+    "io-pgfault.c:iopf_queue_add_device/move/5": (
+        "equivalent: unspecified", "until its count is set nobody gets a reference, and the device is on no queue for a report that runs"
+        " beside add; who adds or removes needs the locks that are held"),
     "attach.c:iommu_attach_handle_release/cross/1": (
         "equivalent: unseen", "the domain is in a variable, and whoever frees a handle frees its memory alone"),
     "attach.c:attach_handle_find/swap/1": _HELD,

@@ -61,10 +61,8 @@ def _explore(job):
     if outcome[0] == "lives":
         outcome = targets.judge(built.library, State.library, base, thorough=True)
     by = "library"
-    if suite and outcome[0] != "killed":
-        again = targets.judge(built.library, State.suite, base)
-        if again[0] != "lives" and outcome[0] == "lives" or again[0] == "killed":
-            outcome, by = again, "suite"
+    if suite and outcome[0] == "lives":
+        outcome, by = targets.judge(built.library, State.suite, base), "suite"
     if outcome[0] == "lives":
         return "lives", by, "", "; ".join(outcome[2])
     return outcome[0], by, outcome[1], ", ".join(outcome[2])
