@@ -871,10 +871,9 @@ def _(s: Scenario) -> None:
 
 @_entry(
     "discard-completed",
-    "an overflow drops what is stored, or a last request that finds no memory does",
+    "an overflow drops what is stored, and the last request comes after it",
     "a partial request is stored, and dropped by the overflow path",
     "the last one comes: its group has one page; the index is used again for a group of two",
-    "the last one of a group finds no memory: FAILURE, and its pages go; the next group of that index has one page",
 )
 def _(s: Scenario) -> None:
     queue = s.queue()
@@ -882,8 +881,6 @@ def _(s: Scenario) -> None:
     irq = s.task("irq")
     irq.report_partial(dev, grpid=1, pasid=1).discard_partial(queue).report(dev, grpid=1, pasid=1, addr=0x2000)
     irq.report_partial(dev, grpid=1, pasid=1, addr=0x3000).report(dev, grpid=1, pasid=1, addr=0x4000)
-    irq.report_partial(dev, grpid=1, pasid=1, addr=0x5000).fail_next_alloc().report(dev, grpid=1, pasid=1, addr=0x6000)
-    irq.report(dev, grpid=1, pasid=1, addr=0x7000)
 
 
 # --- out of memory, at each allocation ---

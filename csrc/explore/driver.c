@@ -117,6 +117,7 @@ static void faulted_in(unsigned long addr, unsigned int flags, bool failed, cons
 
 	if (!number || number > (u64)nr_tokens)
 		return;
+	monitor_faulted();
 	if (failed)
 		monitor_not_resolved(pc);
 	wanted = wanted_of(addr, number);

@@ -30,7 +30,7 @@ static struct doing {
 	bool frees, removes;
 	u8 code;		/* that it gives */
 	u64 report;
-	u16 resolved;		/* faults, by the work that the task is */
+	u16 resolved, faulted;	/* faults, by the work that the task is */
 	unsigned int warns;	/* that had blamed a caller when its call began */
 } doing[MAX_TASKS];
 static struct { u64 work, token; } works[MAX_TOKENS];
@@ -311,6 +311,12 @@ void monitor_resolve(int space, int code, const void *pc)
 		tell_resolved(number, space, code, pc);
 }
 
+/* Its page is faulted in. */
+void monitor_faulted(void)
+{
+	doing[engine.current->id].faulted++;
+}
+
 /* That fault comes to nothing after all. */
 void monitor_not_resolved(const void *pc)
 {
@@ -338,9 +344,10 @@ void monitor_response(int device, u64 number, u64 magic, const struct iommu_page
 	c->warned = has_warned();
 	c->given = doing[engine.current->id].code;
 	c->resolved = doing[engine.current->id].resolved;
+	c->faulted = doing[engine.current->id].faulted;
 	/* A task may run one work after the other by hand. */
 	if (c->by == BY_WORK)
-		doing[engine.current->id].resolved = 0;
+		doing[engine.current->id].resolved = doing[engine.current->id].faulted = 0;
 	c->report = doing[engine.current->id].report;
 	c->pc = placed(pc);
 	if (engine.logging && c->known)

@@ -214,6 +214,11 @@ static const char *wrong_with_code(const struct token *t, const struct call *c)
 			return "a work that resolves faults answered FAILURE";
 		if (c->code == IOMMU_PAGE_RESP_SUCCESS && c->resolved < (t->members ? t->members : 1))
 			return "a work answered SUCCESS, and not all faults of its group were resolved";
+		if (c->code == IOMMU_PAGE_RESP_SUCCESS && c->faulted < (t->members ? t->members : 1))
+			return "a work answered SUCCESS, and not all pages of its group were faulted in";
+		/* Where a group is of one key, all of it has a PASID or nothing has. */
+		if (c->code == IOMMU_PAGE_RESP_INVALID && !c->resolved && t->pasid && t->members && core->facts.counts_handles)
+			return "a work answered INVALID, and has looked into no address space";
 		/* A space of the scenario's says for itself what is right. */
 		if (c->code == IOMMU_PAGE_RESP_INVALID && t->fault_in == NOT_TRIED && !t->unsure && t->members && c->resolved >= t->members)
 			return "a work answered INVALID, and all faults of its group were resolved";

@@ -202,6 +202,7 @@ void monitor_owner_end(int held);
 void monitor_drop(void);
 /* Of a fault against it, the address space says code; -1: anything resolves there. */
 void monitor_resolve(int space, int code, const void *pc);
+void monitor_faulted(void);
 void monitor_not_resolved(const void *pc);
 /* Which request the current task is answering; 0: nobody said. */
 u64 monitor_request(const void *pc);

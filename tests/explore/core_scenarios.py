@@ -173,6 +173,14 @@ def partial_without_memory():
     return s
 
 
+def index_used_again_without_memory():
+    """A group finds no memory, and its partials go with it: the next one of the index has one page."""
+    s, queue, dev = _device("an index that is used again after there was no memory", handler="inline")
+    irq = s.task("irq").report_partial(dev, grpid=1, pasid=1).fail_next_alloc().report(dev, grpid=1, pasid=1)
+    irq.report(dev, grpid=1, pasid=1, addr=0x2000)
+    return s
+
+
 def refusal_alone():
     """The handler refuses, nobody else is there."""
     s, queue, dev = _device("handler refusal", handler="refuse")

@@ -62,10 +62,6 @@ BUGS = (
     (mutants.mutant("every-fault-is-a-request", mutants.FAULT, None, "wrong-response", (
         "	if (evt->fault.type != IOMMU_FAULT_PAGE_REQ)\n		return -EOPNOTSUPP;\n", "",
     )), {"no-page-request"}),
-    (mutants.mutant("no-memory-drops-nothing", mutants.FAULT, None, "wrong-response", (
-        "	iopf_take_partials(param, &evt->fault.prm, &dropped);\n	iopf_respond(dev, evt, IOMMU_PAGE_RESP_FAILURE);",
-        "	iopf_respond(dev, evt, IOMMU_PAGE_RESP_FAILURE);",
-    )), {"discard-completed"}),
     (mutants.mutant("loser-keeps-its-index", mutants.FAULT, None, "leak", (
         "	mutex_unlock(&param->lock);\n	kfree(buckets);\n", "	mutex_unlock(&param->lock);\n",
     )), {"nine-keys-two-reporters"}),
@@ -89,6 +85,15 @@ BUGS = (
     )), {"permissions"}),
     (mutants.mutant("other-page-faulted-in", MM, None, "warn", ("handle_mm_fault(vma, prm->addr,", "handle_mm_fault(vma, 0,")),
      {"permissions"}),
+    (mutants.mutant("not-faulted-in", MM, None, "wrong-code", (
+        " &&\n	    !(handle_mm_fault(vma, prm->addr, iommu_sva_fault_flags(prm->perm), NULL) & VM_FAULT_ERROR))", ")",
+    )), {"permissions"}),
+    (mutants.mutant("looks-nowhere", MM, None, "wrong-code", (
+        "	if (!(prm->flags & IOMMU_FAULT_PAGE_REQUEST_PASID_VALID))\n", "	if (prm)\n",
+    )), {"permissions"}),
+    (mutants.mutant("put-under-the-mmap-lock", MM, None, "warn", (
+        "	mmap_read_unlock(mm);\n	mmput(mm);\n", "	mmput(mm);\n	mmap_read_unlock(mm);\n",
+    )), {"permissions"}),
     (mutants.mutant("left-to-the-fault", MM, None, "warn", ("		wanted |= VM_WRITE;\n", "		;\n")), {"permissions"}),
     (mutants.mutant("fault-in-not-looked-at", MM, None, "wrong-code", (" & VM_FAULT_ERROR)", " & 0)")), {"oom-fault"}),
     (mutants.mutant("half-a-queue-stays", mutants.FAULT, None, "leak", (

@@ -174,6 +174,24 @@ REASONS: dict[str, tuple[str, str]] = {
     "io-pgfault.c:iopf_queue_add_device/move/5": (
         "equivalent: unspecified", "until its count is set nobody gets a reference, and the device is on no queue for a report that runs"
         " beside add; who adds or removes needs the locks that are held"),
+    "io-pgfault.c:iopf_queue_add_device/order/1": (
+        "equivalent: lock", "D.fault_param is written under D.lock, which is held"),
+    "io-pgfault.c:iopf_queue_add_device/order/3": ("equivalent: unseen", "the param is not published yet"),
+    "io-pgfault.c:iopf_queue_remove_device/cross/6": _FLOCK,
+    "io-pgfault.c:iopf_queue_remove_device/swap/2": (
+        "equivalent: unspecified", "who looks at F.queue without F.lock queues its work, or does not, in either order: the group is"
+        " answered here, and what its owner says does nothing"),
+    "io-pgfault.c:iopf_queue_remove_device/swap/3": (
+        "equivalent: unseen", "who looks for the param by its device does not look at the queue's list, which is Q.lock's, and"
+        " that is held"),
+    "io-pgfault.c:iopf_queue_remove_device/cross/10": (
+        "equivalent: unspecified", "in which order two locks are dropped is free"),
+    "io-pgfault.c:iopf_queue_remove_device/cross/11": (
+        "equivalent: unspecified", "nothing is freed under F.lock; under Q.lock it may be"),
+    "io-pgfault.c:iopf_queue_remove_device/cross/13": (
+        "equivalent: unspecified", "in which order two locks are dropped is free"),
+    "io-pgfault.c:iopf_queue_remove_device/double/6": (
+        "equivalent: idempotent", "in the same section of F.lock the second call finds nothing stored"),
     "attach.c:iommu_attach_handle_release/cross/1": (
         "equivalent: unseen", "the domain is in a variable, and whoever frees a handle frees its memory alone"),
     "attach.c:attach_handle_find/swap/1": _HELD,

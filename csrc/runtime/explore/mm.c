@@ -42,6 +42,15 @@ static u64 readers_of(const struct mm_struct *mm)
 	return (u64)&mm->nr_areas;
 }
 
+static int held_at(const struct task *t, const struct mm_struct *mm)
+{
+	int i;
+
+	for (i = t->nr_held - 1; i >= 0 && t->held[i].addr != (u64)mm; i--)
+		;
+	return i;
+}
+
 /* --- counts --- */
 
 void mmgrab(struct mm_struct *mm)
@@ -75,6 +84,8 @@ void mmput(struct mm_struct *mm)
 {
 	const void *pc = caller_pc();
 
+	if (mm_is_object(mm) && held_at(engine.current, mm) >= 0)
+		finding_add(XP_K_WARN, (u64)mm, pc, "mmput with the mmap lock held, which the last one takes for writing");
 	if (!mm_is_object(mm) || !refcount_dec_and_test_from(&mm->users, pc))
 		return;
 	shadow_access((u64)&mm->areas, sizeof(mm->areas), MARKED_WRITE, pc);
@@ -100,15 +111,6 @@ void mmap_read_lock(struct mm_struct *mm)
 		t->held[t->nr_held].class = &mmap_class;
 		t->held[t->nr_held++].pc = pc;
 	}
-}
-
-static int held_at(const struct task *t, const struct mm_struct *mm)
-{
-	int i;
-
-	for (i = t->nr_held - 1; i >= 0 && t->held[i].addr != (u64)mm; i--)
-		;
-	return i;
 }
 
 void mmap_read_unlock(struct mm_struct *mm)
