@@ -15,6 +15,7 @@ By id, as score.py prints it. Kinds of proof:
 ``dead``        a value that nobody reads
 ``empty``       it takes what is there, and there nothing is
 ``assertion``   where an assertion stands that holds wherever the function is called
+``pinned``      a reference beside another one that is held for as long
 ``alone``       a lock where the contract lets nobody else be
 ``unspecified`` both are allowed: the specification leaves it free
 """
@@ -192,6 +193,14 @@ REASONS: dict[str, tuple[str, str]] = {
         "equivalent: unspecified", "in which order two locks are dropped is free"),
     "io-pgfault.c:iopf_queue_remove_device/double/6": (
         "equivalent: idempotent", "in the same section of F.lock the second call finds nothing stored"),
+    "io-pgfault.c:iopf_queue_remove_device/order/3": (
+        "equivalent: lock", "a param that is published has its queue until removal, which holds D.lock, clears it"),
+    "io-pgfault.c:iopf_queue_remove_device/order/5": _NULL,
+    "io-pgfault.c:iopf_queue_alloc/swap/4": _NEW,
+    "io-pgfault.c:iopf_queue_get_device/cross/2": (
+        "equivalent: alone", "while a queue is freed nobody else may call it: the list changes by this task's own removals"),
+    "io-pgfault.c:iopf_queue_free/cross/4": (
+        "equivalent: pinned", "the fault param has a reference to the device, and removal puts the param last"),
     "attach.c:iommu_attach_handle_release/cross/1": (
         "equivalent: unseen", "the domain is in a variable, and whoever frees a handle frees its memory alone"),
     "attach.c:attach_handle_find/swap/1": _HELD,
