@@ -34,6 +34,7 @@ DEVICE_GONE = "broken for the kernel's forms: the device goes while its works ru
 TWICE_REMOVED = "broken: the device is removed by two at once"
 WRONG_QUEUE = "broken: the device is removed from a queue that it is not on"
 FLUSHED_UNQUEUED = "broken: a device is flushed that is on no queue"
+NOTHING_LEFT = "broken: the device is flushed and detached when there is nothing left of it"
 DROPPED = "broken: the handler does not answer"
 CALLS_BACK = "broken: page_response calls back into the framework, which holds its locks"
 TWICE_ANSWERED = "broken for forms that do not look whether a group is pending: its owner answers it twice"
@@ -632,6 +633,26 @@ def _(s: Scenario) -> None:
 
 
 @_entry(
+    "nine-keys-two-reporters",
+    "two reporters find the index of partial requests full",
+    "eight groups have begun, and the index of what is stored is full",
+    "two more begin at the same time: each allocates a larger index, outside of the lock",
+    "one of them comes too late with its own, and frees it; what was stored is found by its last requests",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="inline", pasid=1)
+    for grpid in range(8):
+        s.setup.report_partial(dev, grpid=grpid, pasid=1)
+    s.task("irq 1").report_partial(dev, grpid=8, pasid=1)
+    s.task("irq 2").report_partial(dev, grpid=9, pasid=1)
+    for grpid in range(10, 18):
+        s.teardown.report_partial(dev, grpid=grpid, pasid=1)
+    for grpid in (3, 9, 17):
+        s.teardown.report(dev, grpid=grpid, pasid=1, addr=0x2000)
+
+
+@_entry(
     "nine-keys-oom",
     "the index of partial requests finds no memory to grow",
     "eight groups have begun, and the index of what is stored is full",
@@ -718,6 +739,59 @@ def _(s: Scenario) -> None:
     dev = s.device(queue, handler="sva", pasid=1)
     s.task("irq").report(dev, grpid=1, pasid=1)
     s.task("vfio").replace(dev, handler="inline", pasid=1)
+
+
+@_entry(
+    "detach-partial",
+    "a handler is detached while a partial request asks for it",
+    "report looks whether somebody would resolve the request",
+    "the PASID is detached, and nobody else has what it was attached to",
+    "the request is stored, or refused",
+    contract=NOT_DRAINED,
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="sva", pasid=1)
+    s.task("irq").report_partial(dev, grpid=1, pasid=1)
+    s.task("vfio").detach(dev, pasid=1)
+
+
+@_entry(
+    "nine-pasids",
+    "nine PASIDs of one device",
+    "eight PASIDs are attached, and the table of attachments is full",
+    "there is no memory for a larger one: the ninth is attached all the same; with the tenth the table grows",
+    "a PASID that is taken is refused, one is replaced, and each is found by a request",
+    "all are detached, the table goes, and one is attached again",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="inline", pasid=1)
+    driver = s.task("driver")
+    for pasid in range(2, 11):
+        driver = driver.fail_next_alloc() if pasid == 9 else driver
+        driver.attach(dev, handler="inline", pasid=pasid)
+    driver.attach(dev, handler="refuse", pasid=4).replace(dev, handler="inline", pasid=7)
+    for pasid in range(1, 11):
+        driver.report(dev, grpid=1, pasid=pasid)
+    for pasid in range(1, 11):
+        driver.detach(dev, pasid=pasid)
+    driver.attach(dev, handler="inline", pasid=1).report(dev, grpid=1, pasid=1)
+
+
+@_entry(
+    "nothing-left",
+    "a device is flushed and detached when there is nothing left of it",
+    "the driver removes the device, and detaches its PASID",
+    "its error path does it all once more: flush finds no queue, detach nothing attached",
+    "a WARN each, and nothing is touched",
+    contract=NOTHING_LEFT,
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="sva", pasid=1)
+    s.setup.report(dev, grpid=1, pasid=1)
+    s.task("driver").flush(dev).remove(queue, dev).detach(dev, pasid=1).flush(dev).detach(dev, pasid=1)
 
 
 @_entry(
@@ -1066,6 +1140,41 @@ def _(s: Scenario) -> None:
     s.task("process").exit(space)
 
 
+@_entry(
+    "permissions",
+    "what a page allows, and what is wanted of it",
+    "pages may be read, written, executed, or all of it, and the device wants one of them, or two",
+    "what the page does not allow is INVALID, and so is a group of two pages with one of them such a page",
+    "what is faulted in is faulted in for the access that was wanted",
+    "a request without a PASID is of no process: INVALID",
+)
+def _(s: Scenario) -> None:
+    queue, space = s.queue(workers=0), s.space()
+    for number, perm in enumerate(("r", "w", "x", "rwx"), 1):
+        s.setup.map(space, number << 12, 0x1000, perm)
+    dev = s.device(queue, handler="sva", pasid=1, space=space)
+    irq = s.task("irq").attach(dev, handler="sva", space=space)
+    for number, perms in enumerate((("r", "w", "x"), ("r", "w", "x", "rw"), ("r", "w", "x", "rx", "wx"), ("rwp", "xp", "rwx", "p", "")), 1):
+        for perm in perms:
+            irq.report(dev, grpid=1, pasid=1, addr=number << 12, perm=perm)
+    irq.report_partial(dev, grpid=1, pasid=1, addr=0x2000).report(dev, grpid=1, pasid=1)
+    irq.report(dev, grpid=1)
+
+
+@_entry(
+    "oom-fault",
+    "there is no memory for a page that a work faults in",
+    "report has queued the work of a group of two pages",
+    "the first page can be had, or there is no memory for it; so with the second",
+    "the process exits meanwhile; INVALID unless both could be had, and one answer",
+)
+def _(s: Scenario) -> None:
+    _, dev, space = _bound(s)
+    s.alloc_may_fail()
+    s.setup.report_partial(dev, grpid=1, pasid=1).report(dev, grpid=1, pasid=1, addr=0x1800)
+    s.task("process").exit(space)
+
+
 # --- what reaches report that it must not hand over ---
 
 
@@ -1089,12 +1198,14 @@ def _(s: Scenario) -> None:
     "the guest owns the PASID table",
     "a nested domain is attached without a PASID, for all that are in the guest's table",
     "a fault of a PASID that the host does not know is its",
+    "a PASID that the host attached has a handler of its own",
     "the domain is replaced while the report runs",
     contract=NOT_DRAINED,
 )
 def _(s: Scenario) -> None:
     queue = s.queue()
     dev = s.device(queue, handler="sva", nested=True, user_pasid_table=True)
+    s.setup.attach(dev, handler="inline", pasid=3).report(dev, grpid=1, pasid=3)
     s.task("irq").report(dev, grpid=1, pasid=7)
     s.task("vfio").replace(dev, handler="inline", nested=True)
 
@@ -1105,11 +1216,15 @@ def _(s: Scenario) -> None:
     "what is attached without a PASID is for requests without one",
     "a fault of a PASID that nobody attached is answered INVALID",
     "one without a PASID has a handler",
+    "so is it where nothing is attached, or where the host owns the table and the domain is nested",
 )
 def _(s: Scenario) -> None:
     queue = s.queue()
     dev = s.device(queue, handler="inline", user_pasid_table=True)
-    s.task("irq").report(dev, grpid=1, pasid=7).report(dev, grpid=2)
+    bare = s.device(queue, handler=None, user_pasid_table=True)
+    host = s.device(queue, handler="inline", nested=True)
+    irq = s.task("irq").report(dev, grpid=1, pasid=7).report(dev, grpid=2)
+    irq.report(bare, grpid=1, pasid=7).report(host, grpid=1, pasid=7).report(host, grpid=2)
 
 
 @_entry(
@@ -1161,15 +1276,32 @@ def _(s: Scenario) -> None:
 
 @_entry(
     "no-queue",
-    "a queue that never was is freed",
-    "the driver's probe failed before it had a queue: it frees NULL",
-    "another queue, with a work pending, is not touched",
+    "a queue that never was",
+    "a probe finds no memory for a queue: there is none, and its error path discards and frees NULL",
+    "another probe has a queue, and frees it when it fails later",
+    "a third queue, with a work pending, is not touched",
 )
 def _(s: Scenario) -> None:
     queue = s.queue()
     dev = s.device(queue, handler="sva", pasid=1)
     s.setup.report(dev, grpid=1, pasid=1)
-    s.task("probe").free_queue(None)
+    probe = s.task("probe").discard_partial(None).free_queue(None)
+    probe.fail_next_alloc().try_queue(returns=-errno.ENOMEM).fail_next_alloc(2).try_queue(returns=-errno.ENOMEM)
+    probe.try_queue()
+
+
+@_entry(
+    "no-response",
+    "a driver that cannot answer",
+    "a device whose driver has no page_response is to come onto a queue: -ENODEV",
+    "another device, whose driver has, comes onto it, and reports",
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    mute = s.device(None, handler="inline", pasid=1, no_response=True)
+    dev = s.device(None, handler="inline", pasid=1)
+    s.task("probe").add(queue, mute)
+    s.task("other probe").add(queue, dev).report(dev, grpid=1, pasid=1)
 
 
 @_entry(

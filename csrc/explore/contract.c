@@ -112,12 +112,16 @@ void judge_warn(const struct call *c, bool must, bool may)
 		monitor_wrong(XP_K_WARN, c->pc, "a WARN blames a caller that did nothing wrong", 0);
 }
 
-static bool add_end(struct device_state *s, int change, int result)
+static bool add_end(int device, int change, int result)
 {
+	struct device_state *s = &device_states[device];
 	struct effect effect = variable_end(&s->queue, change, !result ? HAD_EFFECT :
 					    result == -EBUSY ? HAD_NONE : WAS_REFUSED);
 
 	s->adding--;
+	/* Early forms do not look whether somebody could answer. */
+	if (driver_is_mute(device) && (result || core->facts.counts_handles))
+		return result == -ENODEV;
 	return effect.explained && (!result || result == -EBUSY || (result == -ENOMEM && scenario.may_fail));
 }
 
@@ -188,7 +192,7 @@ bool judge_change_end(const struct call *c)
 		queue_states[queue].calls--;
 	switch (op) {
 	case XP_ADD:
-		return add_end(s, number[device], result);
+		return add_end(device, number[device], result);
 	case XP_REMOVE:
 		/* Early forms of the kernel refuse while requests are out. */
 		effect = variable_end(&s->queue, number[device], result ? WAS_REFUSED : HAD_EITHER);

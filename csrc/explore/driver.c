@@ -61,28 +61,39 @@ static u64 process_addr(int process)
 }
 
 /*
- * What the space says of the page, by the request that it is of: more may be wanted than what the area allows. Where two of
- * the group are of the same page and want different things, nobody knows which one it is.
+ * What is wanted of a page, by the request of the group that it is of. Where two of the group are of the same page and want
+ * different things, nobody knows which one it is: -1. Forms whose groups the table makes: of any group of that key.
  */
-static int code_of(const struct vm_area_struct *vma, u64 addr, u64 number)
+static int wanted_of(u64 addr, u64 number)
 {
 	const struct token *last = &tokens[number - 1];
 	int wanted = -1, i;
 
-	if (!vma)
-		return IOMMU_PAGE_RESP_INVALID;
 	for (i = 0; i < nr_tokens; i++) {
 		const struct record *r = &scenario.records[tokens[i].record];
 
-		if (tokens[i].device != last->device || tokens[i].grpid != last->grpid || tokens[i].pasid != last->pasid ||
-		    record_u64(r->f, r->h) != addr)
+		if (core->facts.group_handlers ? tokens[i].in_group != last->in_group :
+		    tokens[i].device != last->device || tokens[i].grpid != last->grpid || tokens[i].pasid != last->pasid)
 			continue;
-		if (wanted >= 0 && wanted != (r->d & (XP_PERM_READ | XP_PERM_WRITE | XP_PERM_EXEC)))
+		if (record_u64(r->f, r->h) != addr)
+			continue;
+		if (wanted >= 0 && wanted != r->d)
 			return -1;
-		wanted = r->d & (XP_PERM_READ | XP_PERM_WRITE | XP_PERM_EXEC);
+		wanted = r->d;
 	}
+	return wanted;
+}
+
+/* What the space says of the page: more may be wanted than what the area allows. */
+static int code_of(const struct vm_area_struct *vma, u64 addr, u64 number)
+{
+	int wanted = wanted_of(addr, number);
+
+	if (!vma)
+		return IOMMU_PAGE_RESP_INVALID;
 	if (wanted < 0)
 		return -1;
+	wanted &= XP_PERM_READ | XP_PERM_WRITE | XP_PERM_EXEC;
 	return (unsigned long)wanted & ~vma->vm_flags ? IOMMU_PAGE_RESP_INVALID : IOMMU_PAGE_RESP_SUCCESS;
 }
 
@@ -92,10 +103,35 @@ static void resolve(struct mm_struct *mm, const struct vm_area_struct *vma, u64 
 
 	if (!number || number > (u64)nr_tokens)
 		return;
+	/* A request without a PASID is of no process, whatever it asks for. */
+	if (!tokens[number - 1].pasid)
+		vma = NULL;
 	if (mm_is_object(mm))
 		monitor_resolve((int)mm->number, code_of(vma, addr, number), pc);
 	else
-		monitor_resolve((int)((char *)mm - address_spaces), -1, pc);
+		monitor_resolve((int)((char *)mm - address_spaces), vma ? -1 : IOMMU_PAGE_RESP_INVALID, pc);
+}
+
+/* The access that the request asks for, by the process whose the page is: so it is said. */
+static void faulted_in(unsigned long addr, unsigned int flags, bool failed, const void *pc)
+{
+	u64 number = monitor_request(pc);
+	unsigned int right = FAULT_FLAG_REMOTE;
+	int wanted;
+
+	if (!number || number > (u64)nr_tokens)
+		return;
+	monitor_faulted();
+	if (failed)
+		monitor_not_resolved(pc);
+	wanted = wanted_of(addr, number);
+	if (wanted < 0)
+		return;
+	right |= wanted & IOMMU_FAULT_PERM_WRITE ? FAULT_FLAG_WRITE : 0;
+	right |= wanted & IOMMU_FAULT_PERM_EXEC ? FAULT_FLAG_INSTRUCTION : 0;
+	right |= wanted & IOMMU_FAULT_PERM_PRIV ? 0 : FAULT_FLAG_USER;
+	if (flags != right)
+		finding_add(XP_K_WARN, 0, pc, "a page is faulted in with other flags than its request asks for");
 }
 
 static void *driver_alloc(struct slab_site *site, size_t size)
@@ -173,6 +209,7 @@ void driver_reset(void)
 	under_lock = is_under_lock;
 	memset(counted, 0, sizeof(counted));
 	mm_resolves = resolve;
+	mm_faults = faulted_in;
 	for (i = 0; i < scenario.nr_locks; i++) {
 		snprintf(lock_names[i], sizeof(lock_names[i]), "lock %d", i);
 		lock_classes[i] = (struct lock_class){ lock_names[i], "driver", i };
@@ -246,6 +283,23 @@ void driver_free_locks(void)
 		kfree(locks[i]);
 }
 
+/* It cannot be on a queue: nobody could tell it an answer. */
+bool driver_is_mute(int index)
+{
+	return scenario.records[scenario.devices[index]].e & (XP_D_NO_IOMMU | XP_D_NO_RESPONSE);
+}
+
+/* What a driver's probe does that fails later. */
+int driver_try_queue(void)
+{
+	struct iopf_queue *queue = core->queue_alloc("tried");
+
+	if (!queue)
+		return -ENOMEM;
+	core->queue_free(queue);
+	return 0;
+}
+
 struct mutex *driver_lock(int index)
 {
 	return locks[index];
@@ -314,8 +368,10 @@ static int page_response(struct device *dev, struct iopf_fault *evt, struct iomm
 
 static const struct iommu_ops ops = { .page_response = page_response };
 static const struct iommu_ops ops_user_table = { .page_response = page_response, .user_pasid_table = 1 };
+static const struct iommu_ops ops_without = { .page_response = NULL };
 static struct iommu_device iommu_device = { .ops = &ops };
 static struct iommu_device iommu_device_user_table = { .ops = &ops_user_table };
+static struct iommu_device iommu_device_without = { .ops = &ops_without };
 
 static void group_put(struct iommu_group *group)
 {
@@ -355,11 +411,12 @@ struct device *driver_device_new(int index, const struct record *r)
 	d->inside = r->e / XP_D_INSIDE - 1;
 	d->inside_pasid = (u32)r->c;
 	d->dev.init_name = device_names[index];
-	d->dev.iommu = &d->iommu;
+	d->dev.iommu = r->e & XP_D_NO_IOMMU ? NULL : &d->iommu;
 	d->dev.release = device_release;
 	refcount_set(&d->dev.users, 1);
 	mutex_init(&d->iommu.lock);
-	d->iommu.iommu_dev = r->e & 1 ? &iommu_device_user_table : &iommu_device;
+	d->iommu.iommu_dev = r->e & XP_D_USER_TABLE ? &iommu_device_user_table :
+			     r->e & XP_D_NO_RESPONSE ? &iommu_device_without : &iommu_device;
 	d->iommu.max_pasids = PASID_LIMIT;
 
 	if (r->f >= 0) {
@@ -421,11 +478,11 @@ void driver_look_at(struct iopf_group *group, const void *pc)
 }
 
 /* A handler gets a group, and looks at all of it. */
-static void handed(struct iopf_group *group, const void *pc)
+static void handed(struct iopf_group *group, int handler, const void *pc)
 {
 	u64 token = driver_token_of(group, pc);
 
-	monitor_handler(token);
+	monitor_handler(token, handler);
 	driver_look_at(group, pc);
 	monitor_group(token, group->fault_count, pc);
 }
@@ -454,7 +511,7 @@ static void free_group(struct iopf_group *group, u64 token)
 
 static int handle_sva(struct iopf_group *group)
 {
-	handed(group, caller_pc());
+	handed(group, XP_H_SVA, caller_pc());
 	monitor_work_of((u64)&group->work, driver_token_of(group, caller_pc()));
 	return core->sva_handler(group);
 }
@@ -463,7 +520,7 @@ static int handle_inline(struct iopf_group *group)
 {
 	u64 token;
 
-	handed(group, caller_pc());
+	handed(group, XP_H_INLINE, caller_pc());
 	token = driver_token_of(group, caller_pc());
 	answer(group, token, IOMMU_PAGE_RESP_SUCCESS);
 	free_group(group, token);
@@ -472,7 +529,7 @@ static int handle_inline(struct iopf_group *group)
 
 static int handle_refuse(struct iopf_group *group)
 {
-	handed(group, caller_pc());
+	handed(group, XP_H_REFUSE, caller_pc());
 	return -EINVAL;
 }
 
@@ -482,7 +539,7 @@ static int handle_held(struct iopf_group *group)
 	u64 token = driver_token_of(group, caller_pc());
 	struct held *h;
 
-	handed(group, caller_pc());
+	handed(group, XP_H_HELD, caller_pc());
 	shadow_access((u64)prm, sizeof(*prm), PLAIN_READ, caller_pc());
 	core->dequeue_group(group);
 	if (nr_held == MAX_HELD_GROUPS)
@@ -502,7 +559,7 @@ static int handle_held(struct iopf_group *group)
 
 static int handle_drop(struct iopf_group *group)
 {
-	handed(group, caller_pc());
+	handed(group, XP_H_DROP, caller_pc());
 	monitor_drop();
 	group_is_of(group, driver_token_of(group, caller_pc()));
 	free_group(group, driver_token_of(group, caller_pc()));

@@ -36,11 +36,13 @@
 #define XP_DEF_QUEUE 1		/* a: workers, 0: as many as there are items, -1: none: a work runs in the task that reports,
 				   behind its report, or in one that flushes or frees the queue */
 #define XP_DEF_DEVICE 2		/* a: queue or -1; b: handler XP_H_*, -1: not attached; c: pasid, below 2^20;
-				   d: lock taken inside page_response, or -1; e: 1 the guest owns the PASID table,
-				   | XP_D_INSIDE * (1 + the index of the group that page_response answers from inside);
+				   d: lock taken inside page_response, or -1; e: XP_D_*, as bits;
 				   f: device whose iommu group it shares, or -1; g: address space of XP_H_SVA + 1, or 0;
 				   h: 1 its domain is nested */
-#define XP_D_INSIDE 2
+#define XP_D_USER_TABLE 1	/* the guest owns the PASID table */
+#define XP_D_NO_RESPONSE 2	/* its driver has no page_response */
+#define XP_D_NO_IOMMU 4		/* no IOMMU stands before it: it has no struct dev_iommu */
+#define XP_D_INSIDE 8		/* times 1 + the index of the group that page_response answers from inside */
 #define XP_DEF_LOCK 3		/* a driver's mutex */
 #define XP_DEF_EXPECT 4		/* a: XP_K_*: the scenario expects a failure of this kind; it is no failure then */
 #define XP_DEF_ALLOC_MAY_FAIL 5	/* every allocation of the tasks is a choice */
@@ -59,6 +61,7 @@
  * g of those marked (r): XP_ANY: the result has to be 0 or an error that the core's contract allows there; else it has
  * to be exactly g.
  */
+#define XP_TRY_QUEUE 19		/* (r) allocates a queue, and frees it again */
 #define XP_REPORT 20		/* (r) a: device, b: grpid, c: pasid, d: IOMMU_FAULT_PERM_* bits, e: XP_R_*,
 				   f, h: lower and upper half of the address */
 #define XP_RESPOND 21		/* answers a held group, waits for it: a: device, b: grpid, c: pasid, d: code 0

@@ -30,7 +30,7 @@ static struct doing {
 	bool frees, removes;
 	u8 code;		/* that it gives */
 	u64 report;
-	u16 resolved;		/* faults, by the work that the task is */
+	u16 resolved, faulted;	/* faults, by the work that the task is */
 	unsigned int warns;	/* that had blamed a caller when its call began */
 } doing[MAX_TASKS];
 static struct { u64 work, token; } works[MAX_TOKENS];
@@ -161,7 +161,7 @@ void monitor_report_end(int token, int result)
 	tell(c);
 }
 
-void monitor_handler(u64 token)
+void monitor_handler(u64 token, int handler)
 {
 	struct call *c;
 
@@ -171,6 +171,7 @@ void monitor_handler(u64 token)
 	c = call(CALL_HANDLER);
 	c->device = tokens[token - 1].device;
 	c->number = token;
+	c->op = (s16)handler;
 	tell(c);
 }
 
@@ -281,15 +282,10 @@ u64 monitor_request(const void *pc)
 	return 0;
 }
 
-/* A work resolves a fault of its group against an address space. */
-void monitor_resolve(int space, int code, const void *pc)
+static void tell_resolved(u64 number, int space, int code, const void *pc)
 {
-	u64 number = monitor_request(pc);
 	struct call *c;
 
-	doing[engine.current->id].resolved++;
-	if (!number || number > (u64)nr_tokens)
-		return;
 	if (!core->facts.group_handlers)
 		driver_look_at(container_of((struct work_struct *)engine.current->work, struct iopf_group, work), pc);
 	c = call(CALL_RESOLVE);
@@ -300,6 +296,31 @@ void monitor_resolve(int space, int code, const void *pc)
 	c->code = (u32)(code < 0 ? 0 : code);
 	c->pc = placed(pc);
 	tell(c);
+}
+
+static int resolved_in[MAX_TASKS];	/* the space that each task's last fault was resolved against */
+
+/* A work resolves a fault of its group against an address space. */
+void monitor_resolve(int space, int code, const void *pc)
+{
+	u64 number = monitor_request(pc);
+
+	doing[engine.current->id].resolved++;
+	resolved_in[engine.current->id] = space;
+	if (number && number <= (u64)nr_tokens)
+		tell_resolved(number, space, code, pc);
+}
+
+/* Its page is faulted in. */
+void monitor_faulted(void)
+{
+	doing[engine.current->id].faulted++;
+}
+
+/* That fault comes to nothing after all. */
+void monitor_not_resolved(const void *pc)
+{
+	tell_resolved(monitor_request(pc), resolved_in[engine.current->id], IOMMU_PAGE_RESP_INVALID, pc);
 }
 
 /* pc: where the core calls the driver. */
@@ -323,6 +344,10 @@ void monitor_response(int device, u64 number, u64 magic, const struct iommu_page
 	c->warned = has_warned();
 	c->given = doing[engine.current->id].code;
 	c->resolved = doing[engine.current->id].resolved;
+	c->faulted = doing[engine.current->id].faulted;
+	/* A task may run one work after the other by hand. */
+	if (c->by == BY_WORK)
+		doing[engine.current->id].resolved = doing[engine.current->id].faulted = 0;
 	c->report = doing[engine.current->id].report;
 	c->pc = placed(pc);
 	if (engine.logging && c->known)

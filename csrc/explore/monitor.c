@@ -83,7 +83,7 @@ static bool judge_report_begin(const struct call *c)
 		.number = c->number, .task = (s16)task, .nth = (s16)monitor_nth_report[task]++, .device = c->device,
 		.last = request_is_last(r), .other = r->e & XP_R_OTHER, .grpid = (u32)r->b, .pasid = c->pasid, .code = -1,
 		.report_code = -1, .record = monitor_now->record, .fault_in = NOT_TRIED, .begun = ++monitor_date, .space = -1,
-		.resolved = -1, .removals = (s16)s->removals, .launched = NOT_LAUNCHED,
+		.resolved = -1, .handled = -1, .removals = (s16)s->removals, .launched = NOT_LAUNCHED,
 		.perhaps_removals = (s16)s->perhaps_removals, .readded = s->adding,
 		.queues = (u16)seen->queues,
 		.has_work = request_is_last(r) && seen->handlers == 2u << XP_H_SVA,
@@ -113,10 +113,15 @@ static void judge_space(const struct token *t, const void *pc)
 			      "the request is resolved against an address space that came to its PASID later", 0);
 }
 
-/* INVALID says that nobody resolves such requests, FAILURE that the group was given up: there was no memory, or no taker. */
+/* Somebody refused the group, or may have, or there was no memory for it, or removal may have come between. */
+static bool may_be_given_up(const struct sight *seen)
+{
+	return scenario.may_fail || (seen->handlers & (1 | 2u << XP_H_REFUSE)) || (seen->queues & 1) || !core->facts.group_handlers;
+}
+
+/* INVALID says that nobody resolves such requests, FAILURE that the group was given up. */
 static void judge_code_of_report(const struct token *t, const struct sight *seen)
 {
-	bool may_give_up = scenario.may_fail || seen->queues & 1 || seen->handlers & (1 | 2u << XP_H_REFUSE);
 	bool bad_setup;
 
 	switch (core->facts.answers) {
@@ -132,8 +137,8 @@ static void judge_code_of_report(const struct token *t, const struct sight *seen
 	if (t->report_code >= 0 && t->report_code != (bad_setup ? IOMMU_PAGE_RESP_INVALID : IOMMU_PAGE_RESP_FAILURE))
 		monitor_wrong(XP_K_WRONG_CODE, t->answer_pc, bad_setup ? "report answered bad setup with another code than INVALID" :
 			      "report gave a group up with another code than FAILURE", t->number);
-	else if (t->report_code == IOMMU_PAGE_RESP_FAILURE && !may_give_up)
-		monitor_wrong(XP_K_WRONG_CODE, t->answer_pc, "report gave a group up that its handler would have taken", t->number);
+	else if (t->report_code == IOMMU_PAGE_RESP_FAILURE && !may_be_given_up(seen))
+		monitor_wrong(XP_K_WRONG_CODE, t->answer_pc, "report gave a group up that nobody refused", t->number);
 }
 
 /* Whoever answers what a handler refused, report, removal or the driver that is told, has done it when report returns. */
@@ -159,6 +164,8 @@ static bool judge_report_end(const struct call *c)
 	judge_code_of_report(t, seen);
 	judge_refusal(t, seen);
 	judge_membership(t);
+	if (t->handled >= 0 && !(seen->handlers & 2u << t->handled))
+		monitor_wrong(XP_K_WRONG_GROUP, NULL, "a request comes to a handler that its PASID has not", t->number);
 	judge_warn(c, t->result == -EINVAL && seen->queues == 1 && !(seen->handlers & 1), seen->queues & 1);
 	t->queued = t->members && !t->result && seen->handlers == 2u << XP_H_SVA && !(seen->queues & 1) &&
 		    !(seen->queues & (seen->queues - 1)) && seen->queues == t->queues;
@@ -167,6 +174,7 @@ static bool judge_report_end(const struct call *c)
 
 static bool judge_handler(const struct call *c)
 {
+	tokens[c->number - 1].handled = (s8)c->op;
 	tokens[c->number - 1].launched = (s16)device_states[c->device].removals;
 	groups_handler();
 	return true;
@@ -181,6 +189,7 @@ static bool judge_resolve(const struct call *c)
 	if (c->known && (t->fault_in == NOT_TRIED || c->code != IOMMU_PAGE_RESP_SUCCESS))
 		t->fault_in = (s8)c->code;
 	t->tried += c->known;
+	t->unsure |= !c->known && c->result >= MAX_SPACES - MAX_PROCESSES;
 	judge_space(t, c->pc);
 	return true;
 }
@@ -215,8 +224,13 @@ static const char *wrong_with_code(const struct token *t, const struct call *c)
 			return "a work that resolves faults answered FAILURE";
 		if (c->code == IOMMU_PAGE_RESP_SUCCESS && c->resolved < (t->members ? t->members : 1))
 			return "a work answered SUCCESS, and not all faults of its group were resolved";
+		if (c->code == IOMMU_PAGE_RESP_SUCCESS && c->faulted < (t->members ? t->members : 1))
+			return "a work answered SUCCESS, and not all pages of its group were faulted in";
+		/* Where a group is of one key, all of it has a PASID or nothing has. */
+		if (c->code == IOMMU_PAGE_RESP_INVALID && !c->resolved && t->pasid && t->members && core->facts.counts_handles)
+			return "a work answered INVALID, and has looked into no address space";
 		/* A space of the scenario's says for itself what is right. */
-		if (c->code == IOMMU_PAGE_RESP_INVALID && t->fault_in == NOT_TRIED && t->members && c->resolved >= t->members)
+		if (c->code == IOMMU_PAGE_RESP_INVALID && t->fault_in == NOT_TRIED && !t->unsure && t->members && c->resolved >= t->members)
 			return "a work answered INVALID, and all faults of its group were resolved";
 		return NULL;
 	case BY_FREE:
@@ -262,10 +276,11 @@ static const char *wrong_with(const struct token *t, const struct call *c, int *
 	*kind = XP_K_WRONG_CODE;
 	if (given && c->result && c->code == IOMMU_PAGE_RESP_SUCCESS && t->resolved < 0)
 		return "a work answers SUCCESS, and has looked into no address space";
-	if (given && t->fault_in == IOMMU_PAGE_RESP_SUCCESS && t->members && t->tried < t->members &&
+	if (given && t->fault_in == IOMMU_PAGE_RESP_SUCCESS && !t->unsure && t->members && t->tried < t->members &&
 	    core->facts.group_handlers)
 		return "a page of the group was not looked for in its address space";
-	if (given && t->fault_in != NOT_TRIED && (u32)t->fault_in != c->code)
+	if (given && t->fault_in != NOT_TRIED && !(t->unsure && t->fault_in == IOMMU_PAGE_RESP_SUCCESS) &&
+	    (u32)t->fault_in != c->code)
 		return "the answer is not what the address space says of the group's pages";
 	return wrong_with_code(t, c);
 }
@@ -342,7 +357,8 @@ void monitor_end(void)
 	int i;
 
 	for (i = 0; i < nr_tokens; i++)
-		if (tokens[i].last && !tokens[i].answers && !(scenario.dropped[tokens[i].record])) {
+		if (tokens[i].last && !tokens[i].answers && !(scenario.dropped[tokens[i].record]) &&
+		    !driver_is_mute(tokens[i].device)) {
 			struct finding *f = finding_add(XP_K_LOST_RESPONSE, 0, NULL, "a last request was never answered");
 
 			f->detail = (u64)i + 1;

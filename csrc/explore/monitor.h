@@ -101,7 +101,7 @@ struct call {
 	bool warned;		/* a WARN blamed the caller of what ends; RESPONSE: since the call began */
 	u8 by;			/* RESPONSE: enum answerer */
 	u8 given;		/* by an owner: the code that it gave */
-	u16 resolved;		/* by a work: faults that it has resolved */
+	u16 resolved, faulted;	/* by a work: faults that it has looked up, and faulted in */
 	u64 report;		/* by a report: the number of its own request */
 	s16 op, device, queue;
 	int held;

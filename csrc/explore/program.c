@@ -115,6 +115,9 @@ static void run(const struct record *r)
 		core->queue_free(queues[r->a]);
 		monitor_change_end(r->op, -1, r->a, 0);
 		return;
+	case XP_TRY_QUEUE:
+		monitor_result(r, driver_try_queue());
+		return;
 	case XP_EXIT:
 		driver_exit(r->a);
 		return;

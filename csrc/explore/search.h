@@ -118,6 +118,8 @@ u64 driver_held_addr(int device, u32 grpid, u32 pasid);
 struct mutex *driver_lock(int index);
 void driver_free_locks(void);
 void driver_check_counts(void);
+bool driver_is_mute(int index);
+int driver_try_queue(void);
 void driver_name_lock(const struct lock_class *class, char *text, size_t room);
 
 /* --- monitor.c: responses, returns, the driver's contract --- */
@@ -145,6 +147,8 @@ struct token {
 	s16 answers;
 	s8 code;		/* of the first answer, -1: none */
 	s8 fault_in;		/* what the address space says of its group's pages so far, NOT_TRIED: nothing */
+	s8 handled;		/* by which kind of handler, -1: none */
+	bool unsure;		/* of a page of its group nobody knows what the space says */
 	s16 tried;		/* pages of its group that were looked for in a space of the scenario's */
 	bool other;		/* no page request: nobody answers it */
 	s8 report_code;		/* of the answer that its report gave, -1: none */
@@ -192,7 +196,7 @@ void monitor_answering(u64 token, enum iommu_page_response_code code);
 void monitor_freeing(u64 token);
 void monitor_answered(void);
 void monitor_work_of(u64 work, u64 token);
-void monitor_handler(u64 token);
+void monitor_handler(u64 token, int handler);
 /* The owner of a held group answers it: the call begins, and ends. */
 void monitor_owner_begin(int held);
 void monitor_owner_end(int held);
@@ -200,6 +204,8 @@ void monitor_drop(void);
 void monitor_inside(void);	/* page_response calls back */
 /* Of a fault against it, the address space says code; -1: anything resolves there. */
 void monitor_resolve(int space, int code, const void *pc);
+void monitor_faulted(void);
+void monitor_not_resolved(const void *pc);
 /* Which request the current task is answering; 0: nobody said. */
 u64 monitor_request(const void *pc);
 void monitor_member(u64 last, u64 number, bool as_reported, const void *pc);

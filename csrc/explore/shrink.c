@@ -133,7 +133,7 @@ static bool droppable(int record)
 {
 	int op = scenario.records[record].op;
 
-	return op >= XP_REPORT && op < XP_REPEAT && !scenario.dropped[record];
+	return op >= XP_TRY_QUEUE && op < XP_REPEAT && !scenario.dropped[record];
 }
 
 /* With some records left out: does it still show within the preemptions it has? */

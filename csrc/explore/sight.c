@@ -20,7 +20,7 @@ void sight_reset(void)
 /* A PASID that nobody attached is the nested domain's, where the guest owns the table. */
 static bool guest_owns_table(int device)
 {
-	return scenario.records[scenario.devices[device]].e & 1 && core->facts.finds_nested;
+	return scenario.records[scenario.devices[device]].e & XP_D_USER_TABLE && core->facts.finds_nested;
 }
 
 struct attachment *attachment(int device, int pasid)

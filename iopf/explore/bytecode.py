@@ -75,6 +75,7 @@ FRAMEWORK: dict[str, tuple[str, tuple[tuple[str, str, Callable[[Any], int]], ...
     "flush": ("XP_FLUSH", (("a", "device", int), ("g", "returns", _none))),
     "discard_partial": ("XP_DISCARD", (("a", "queue", _none), ("g", "returns", _none))),
     "free_queue": ("XP_FREE_QUEUE", (("a", "queue", _none),)),
+    "try_queue": ("XP_TRY_QUEUE", (("g", "returns", _none),)),
     "close": ("XP_CLOSE", (("a", "device", int),)),
     "attach": ("XP_ATTACH", (("a", "device", int), ("b", "handler", _none), ("c", "pasid", _u32),
                              ("d", "space", _number), ("e", "nested", int), ("g", "returns", _none))),
@@ -135,6 +136,8 @@ NAMED = {
     (None, "handler"): "XP_H_", (None, "order"): "XP_", ("rmw", "how"): "XP_RMW_", ("ref", "how"): "XP_REF_",
     ("mutex", "how"): "XP_MUTEX_", ("rcu", "how"): "XP_RCU_", ("list", "how"): "XP_LIST_", ("wq", "how"): "XP_WQ_",
 }
+#: What a device may be besides, and the bit of it.
+DEVICE = {"user_pasid_table": "XP_D_USER_TABLE", "no_response": "XP_D_NO_RESPONSE", "no_iommu": "XP_D_NO_IOMMU"}
 SECTIONS = ("XP_SETUP", "XP_TASK", "XP_WORK", "XP_TEARDOWN")
 DEFINITIONS = (
     "XP_DEF_QUEUE", "XP_DEF_DEVICE", "XP_DEF_LOCK", "XP_DEF_EXPECT", "XP_DEF_ALLOC_MAY_FAIL", "XP_DEF_MEMORY",
@@ -215,7 +218,8 @@ def compile_scenario(scenario: BaseScenario, lib: Any) -> Compiled:
             b=getattr(lib, f"XP_H_{handler.upper()}") if handler else lib.XP_H_NONE if device.get("pasid") else -1,
             c=device.get("pasid") or 0,
             d=-1 if lock is None else compiler.locks.index(lock),
-            e=int(device.get("user_pasid_table", False)) + lib.XP_D_INSIDE * (device.get("answers_inside", -1) + 1),
+            e=sum(getattr(lib, constant) for name, constant in DEVICE.items() if device.get(name))
+            + lib.XP_D_INSIDE * (device.get("answers_inside", -1) + 1),
             f=device.get("group", -1),
             g=_number(device.get("space")),
             h=int(device.get("nested", False)),

@@ -310,7 +310,7 @@ class Task(Section):
         return self._add("flush", device=self._device(dev), returns=_returns(returns))
 
     def discard_partial(self, queue: Queue | None, *, returns: int | None = None) -> Task:
-        """Drops the partial requests that the queue's devices have stored. None: of no queue, which gives -EINVAL."""
+        """Drops the partial requests that the queue's devices have stored. None, no queue, is refused: -EINVAL."""
         return self._add(
             "discard_partial", queue=None if queue is None else self._queue(queue), returns=_returns(returns)
         )
@@ -318,6 +318,13 @@ class Task(Section):
     def free_queue(self, queue: Queue | None) -> Task:
         """Frees the queue, and removes the devices on it. None: what a driver does that never got a queue."""
         return self._add("free_queue", queue=None if queue is None else self._queue(queue))
+
+    def try_queue(self, *, returns: int | None = None) -> Task:
+        """Allocates a queue that nobody uses, and frees it again: what a probe does that fails later.
+
+        -ENOMEM: an allocation was to fail, and there is no queue.
+        """
+        return self._add("try_queue", returns=_returns(returns))
 
     def close(self, dev: Device) -> Task:
         """Drops the scenario's reference to the device."""
@@ -626,7 +633,8 @@ class Scenario(BaseScenario[Task]):
     def device(
         self, queue: Queue | None, *, handler: str | None = "sva", pasid: int | None = None,
         response_lock: str | None = None, user_pasid_table: bool = False, group: Device | None = None,
-        space: Space | None = None, nested: bool = False, answers_inside: int | None = None,
+        space: Space | None = None, nested: bool = False, answers_inside: int | None = None, no_response: bool = False,
+        no_iommu: bool = False,
     ) -> Device:
         """A device, on the queue (None: on none) and with the handler attached (None: with none) when the tasks start.
 
@@ -642,6 +650,9 @@ class Scenario(BaseScenario[Task]):
         :param group: a device whose iommu group, and with it attachments, it shares
         :param answers_inside: the driver's page_response answers, from inside, the group of that index and of ``pasid``
             that a ``"held"`` handler keeps, or once more the one that it is called for: what no driver may do
+        :param no_response: its driver has no ``page_response``: no queue takes it, and nobody can answer its requests
+        :param no_iommu: there is no IOMMU before it (``dev->iommu`` is NULL), so neither is possible here. Our core
+            promises what happens then; forms of the kernel take for granted that a device has one
         """
         if queue is not None and (not isinstance(queue, Queue) or queue._scenario is not self):
             raise TypeError(f"queue is what queue() of this scenario returned, or None, not {queue!r}")
@@ -652,6 +663,9 @@ class Scenario(BaseScenario[Task]):
         _check_domain(handler, pasid, space, nested)
         if nested and handler is None:
             raise ValueError("nested is said of a domain: say its handler")
+        if (no_response or no_iommu) and (queue is not None or user_pasid_table):
+            raise ValueError("no queue takes a device without page_response or IOMMU, nor does it have a guest's PASID table:"
+                             " say queue None")
         self._devices.append({
             "queue": None if queue is None else queue.index,
             "handler": None if handler is None else one_of("handler", handler, HANDLERS),
@@ -662,6 +676,8 @@ class Scenario(BaseScenario[Task]):
             "space": None if space is None else space.index,
             "nested": bool(nested),
             "answers_inside": None if answers_inside is None else integer("answers_inside", answers_inside, 0, MAX_FLAGS),
+            "no_response": bool(no_response),
+            "no_iommu": bool(no_iommu),
         })
         index = len(self._devices) - 1
         return Device(self, index, f"dev{index}")
@@ -691,6 +707,8 @@ class Scenario(BaseScenario[Task]):
             what += ["the guest owns the PASID table"] if device["user_pasid_table"] else []
             inside = device["answers_inside"]
             what += [f"page_response answers group {inside}"] if inside is not None else []
+            what += ["without page_response"] if device["no_response"] else []
+            what += ["without an IOMMU"] if device["no_iommu"] else []
             what += [f"in the iommu group of dev{device['group']}"] if device["group"] is not None else []
             lines.append((f"dev{index}", ", ".join(what)))
         return lines

@@ -173,6 +173,14 @@ def partial_without_memory():
     return s
 
 
+def index_used_again_without_memory():
+    """A group finds no memory, and its partials go with it: the next one of the index has one page."""
+    s, queue, dev = _device("an index that is used again after there was no memory", handler="inline")
+    irq = s.task("irq").report_partial(dev, grpid=1, pasid=1).fail_next_alloc().report(dev, grpid=1, pasid=1)
+    irq.report(dev, grpid=1, pasid=1, addr=0x2000)
+    return s
+
+
 def refusal_alone():
     """The handler refuses, nobody else is there."""
     s, queue, dev = _device("handler refusal", handler="refuse")
@@ -236,6 +244,27 @@ def two_adds_beside_a_removal():
     s.task("probe 2").add(queue, dev)
     s.task("driver").remove(queue, dev)
     s.teardown.report(dev, grpid=1, pasid=1)
+    return s
+
+
+def without_an_iommu():
+    """No IOMMU stands before the device: no queue takes it, nobody answers it, and who removes or flushes it is told."""
+    s = Scenario("a device without an IOMMU")
+    queue = s.queue()
+    dev = s.device(None, handler="inline", pasid=1, no_iommu=True)
+    irq = s.task("irq").add(queue, dev, returns=-errno.ENODEV).report_partial(dev, grpid=1, pasid=1, returns=-errno.EINVAL)
+    irq.report(dev, grpid=1, pasid=1, returns=-errno.EINVAL).report(dev, grpid=1, pasid=2, returns=-errno.EINVAL)
+    irq.remove(queue, dev).flush(dev, returns=-errno.ENODEV)
+    return s
+
+
+def without_a_response():
+    """The driver has no page_response: no queue takes the device, and nobody answers what it reports all the same."""
+    s = Scenario("a driver without page_response")
+    queue = s.queue()
+    dev = s.device(None, handler="inline", pasid=1, no_response=True)
+    irq = s.task("irq").add(queue, dev, returns=-errno.ENODEV).report_partial(dev, grpid=1, pasid=1, returns=-errno.EINVAL)
+    irq.report(dev, grpid=1, pasid=1, returns=-errno.EINVAL).report(dev, grpid=1, pasid=2, returns=-errno.EINVAL)
     return s
 
 

@@ -53,6 +53,12 @@ BUGS = (
     (mutants.mutant("nested-domain-not-asked-for", mutants.ATTACH, None, "unexpected-return", (
         "domain->type != IOMMU_DOMAIN_NESTED)", "domain->type == IOMMU_DOMAIN_NESTED)",
     )), {"nested-table", "table-not-nested"}),
+    (mutants.mutant("guest-has-every-pasid", mutants.ATTACH, None, "wrong-group", (
+        "	if (!handle && has_pasid", "	if (has_pasid",
+    )), {"nested-table"}),
+    (mutants.mutant("host-owns-no-table", mutants.ATTACH, None, "unexpected-return", (
+        " && dev_iommu_ops(dev)->user_pasid_table)", ")",
+    )), {"table-not-nested"}),
     (mutants.mutant("every-fault-is-a-request", mutants.FAULT, None, "wrong-response", (
         "	if (evt->fault.type != IOMMU_FAULT_PAGE_REQ)\n		return -EOPNOTSUPP;\n", "",
     )), {"no-page-request", "other-fault-unhandled"}),
@@ -89,6 +95,56 @@ BUGS = (
         "	if (a->grpid != b->grpid || pasid_valid != !!(b->flags & IOMMU_FAULT_PAGE_REQUEST_PASID_VALID))\n",
         "	if (a->grpid != b->grpid)\n",
     )), {"pasid-not-valid"}),
+    (mutants.mutant("loser-keeps-its-index", mutants.FAULT, None, "leak", (
+        "	mutex_unlock(&param->lock);\n	kfree(buckets);\n", "	mutex_unlock(&param->lock);\n",
+    )), {"nine-keys-two-reporters"}),
+    (mutants.mutant("asked-behind-the-lock", mutants.ATTACH, None, "use-after-free", (
+        "	resolves = handle && handle->domain->iopf_handler;\n	mutex_unlock(&group->lock);\n",
+        "	mutex_unlock(&group->lock);\n	resolves = handle && handle->domain->iopf_handler;\n",
+    )), {"detach-partial"}),
+    (mutants.mutant("freed-table-stays", mutants.ATTACH, None, mutants.MEMORY, ("		keyed_init(table);\n", "")), {"nine-pasids"}),
+    (mutants.mutant("first-of-its-chain", mutants.ATTACH, None, {"unexpected-return", "wrong-response"}, (
+        "		if (likely(handle->pasid == pasid))\n", "		if (likely(handle))\n",
+    )), {"nine-pasids"}),
+    (mutants.mutant("group-given-up", mutants.SVA, None, "wrong-code", ("	if (!queue) {\n", "	if (queue) {\n")), {"permissions"}),
+    (mutants.mutant("faulted-in-as-the-kernel", MM, None, "warn", (
+        "	if (!(perm & IOMMU_FAULT_PERM_PRIV))\n		flags |= FAULT_FLAG_USER;\n", "",
+    )), {"permissions"}),
+    (mutants.mutant("pasid-not-asked-for", MM, None, "wrong-code", (
+        "	if (!(prm->flags & IOMMU_FAULT_PAGE_REQUEST_PASID_VALID))\n		return code;\n", "",
+    )), {"permissions"}),
+    (mutants.mutant("faulted-in-behind-the-lock", MM, None, "warn", (
+        "	vma = vma_lookup(mm, prm->addr);\n", "	vma = vma_lookup(mm, prm->addr);\n	mmap_read_unlock(mm);\n",
+    )), {"permissions"}),
+    (mutants.mutant("other-page-faulted-in", MM, None, "warn", ("handle_mm_fault(vma, prm->addr,", "handle_mm_fault(vma, 0,")),
+     {"permissions"}),
+    (mutants.mutant("not-faulted-in", MM, None, "wrong-code", (
+        " &&\n	    !(handle_mm_fault(vma, prm->addr, iommu_sva_fault_flags(prm->perm), NULL) & VM_FAULT_ERROR))", ")",
+    )), {"permissions"}),
+    (mutants.mutant("looks-nowhere", MM, None, "wrong-code", (
+        "	if (!(prm->flags & IOMMU_FAULT_PAGE_REQUEST_PASID_VALID))\n", "	if (prm)\n",
+    )), {"permissions"}),
+    (mutants.mutant("put-under-the-mmap-lock", MM, None, "warn", (
+        "	mmap_read_unlock(mm);\n	mmput(mm);\n", "	mmput(mm);\n	mmap_read_unlock(mm);\n",
+    )), {"permissions"}),
+    (mutants.mutant("left-to-the-fault", MM, None, "warn", ("		wanted |= VM_WRITE;\n", "		;\n")), {"permissions"}),
+    (mutants.mutant("fault-in-not-looked-at", MM, None, "wrong-code", (" & VM_FAULT_ERROR)", " & 0)")), {"oom-fault"}),
+    (mutants.mutant("half-a-queue-stays", mutants.FAULT, None, "leak", (
+        "	if (!queue->wq) {\n		kfree(queue);\n", "	if (!queue->wq) {\n",
+    )), {"no-queue"}),
+    (mutants.mutant("null-queue-discarded", mutants.FAULT, None, "bad-access", (
+        "	if (!queue)\n		return -EINVAL;\n", "",
+    )), {"no-queue"}),
+    (mutants.mutant("mute-driver-added", mutants.FAULT, None, "unexpected-return", (
+        " || !dev_iommu_ops(dev)->page_response)", ")",
+    )), {"no-response"}),
+    (mutants.mutant("lock-never-initialised", mutants.FAULT, None, "warn", ("	mutex_init(&queue->lock);\n", "")), {"no-queue"}),
+)
+#: And those that take a driver that broke its contract.
+TOLD = (
+    mutants.mutant("flushes-no-queue", mutants.FAULT, None, "bad-access", ("	if (WARN_ON(!queue))\n		return -ENODEV;\n", "")),
+    mutants.mutant("flush-tells-nobody", mutants.FAULT, None, "missing-warn", ("	if (WARN_ON(!queue))\n", "	if (!queue)\n")),
+    mutants.mutant("puts-no-handle", mutants.ATTACH, None, "bad-access", ("	if (WARN_ON(!handle))\n		return;\n", "")),
 )
 #: In these the driver does what it must not do, on every core.
 BROKEN = {"answer-inside-response", "answer-inside-itself"}
@@ -102,7 +158,8 @@ def buggy(tmp_path_factory):
         pytest.skip("needs gcc")
     extension = importlib.util.find_spec("iopf._explore").origin
     folder = tmp_path_factory.mktemp("buggy")
-    return {bug.id: load(mutants.compile_mutant(bug, folder, extension), "iopf_core_iopf") for bug, _ in BUGS}
+    bugs = [*(bug for bug, _ in BUGS), *TOLD]
+    return {bug.id: load(mutants.compile_mutant(bug, folder, extension), "iopf_core_iopf") for bug in bugs}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -140,6 +197,13 @@ def test_an_answer_inside_page_response_is_refused_and_told(name, core):
     assert ("in mutex_lock, waits for owner", "owner") == (site.what, site.task) and site.place is not None
     del data["devices"][0]["answers_inside"]
     assert "pass" == explore(Scenario.from_dict(data)).verdict
+
+
+@pytest.mark.parametrize("bug", TOLD, ids=[bug.id for bug in TOLD])
+def test_a_driver_that_calls_when_nothing_is_left_is_told(bug, buggy):
+    """It broke its contract, and our core promises what happens then: a WARN, and nothing is touched."""
+    result = explore(scenarios.build("nothing-left"), core=buggy[bug.id], all_failures=True)
+    assert bug.kinds & {one.kind for one in result.failures}, result
 
 
 def test_every_scenario_can_fail():

@@ -197,3 +197,54 @@ def test_freeing_no_queue_is_nothing():
     s.task("driver").free_queue(None).report(dev, grpid=1, pasid=1)
     assert {"s"} == answers(s)
     assert s == Scenario.from_json(s.to_json()) and "free_queue(None)" in str(s)
+
+
+def test_works_that_one_task_runs_by_hand_are_judged_one_by_one():
+    """What a work has resolved is nothing that the next one of its task has: INVALID after SUCCESS, and after INVALID."""
+    s = Scenario("by hand")
+    space = s.space()
+    dev = s.device(s.queue(workers=0), handler="sva", pasid=1, space=space)
+    s.setup.map(space, PAGE, PAGE, "r")
+    irq = s.task("irq").report(dev, grpid=1, pasid=1).report(dev, grpid=1, pasid=1, addr=2 * PAGE)
+    irq.attach(dev, handler="sva", space=space).report(dev, grpid=1).report(dev, grpid=1, pasid=1)
+    assert {"siis"} == answers(s)
+
+
+def test_a_page_that_a_group_wants_twice_for_different_things_is_judged_where_it_is_known():
+    """The space is asked for a page, and not for a request: which of two, nobody knows. Other groups of the key are no doubt."""
+    s, _, dev, space = bound()
+    s.setup.map(space, PAGE, PAGE, "r")
+    irq = s.task("irq").report_partial(dev, grpid=1, pasid=1).report(dev, grpid=1, pasid=1, perm="w").flush(dev)
+    irq.report(dev, grpid=1, pasid=1, perm="w").flush(dev).report(dev, grpid=1, pasid=1)
+    assert {"iis"} == answers(s)
+
+
+def test_a_page_for_which_there_is_no_memory_is_invalid():
+    """Where allocations may fail, so may a page of a space that the scenario made."""
+    s, _, dev, space = bound()
+    s.setup.map(space, PAGE, PAGE, "r").report(dev, grpid=1, pasid=1)
+    s.task("driver").flush(dev)
+    assert {"s"} == answers(s)
+    assert {"s", "i"} == answers(s.alloc_may_fail())
+
+
+def test_a_device_that_nobody_can_answer_comes_onto_no_queue():
+    """Without page_response, or without an IOMMU: -ENODEV, and its requests are nobody's."""
+    for what in ("no_response", "no_iommu"):
+        s = Scenario(what)
+        queue = s.queue()
+        dev = s.device(None, handler="inline", pasid=1, **{what: True})
+        s.task("probe").add(queue, dev, returns=-errno.ENODEV).report(dev, grpid=1, pasid=1, returns=-errno.EINVAL)
+        assert set() - {""} == answers(s) - {""}
+        with pytest.raises(ValueError, match="say queue None"):
+            s.device(queue, **{what: True})
+
+
+def test_a_queue_is_tried_and_its_allocations_may_fail():
+    """0 and -ENOMEM where any may fail; a number that is demanded is demanded."""
+    s = Scenario("tried")
+    s.task("probe").try_queue(returns=0).fail_next_alloc().try_queue(returns=-errno.ENOMEM).try_queue()
+    assert "pass" == explore(s).verdict
+    s = Scenario("tried, and refused")
+    s.task("probe").try_queue(returns=-errno.ENOMEM).discard_partial(None, returns=0)
+    assert {"unexpected-return"} == {failure.kind for failure in explore(s).failures}

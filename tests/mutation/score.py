@@ -62,10 +62,8 @@ def _explore(job):
     if outcome[0] == "lives":
         outcome = targets.judge(built.library, State.library, base, thorough=True)
     by = "library"
-    if suite and outcome[0] != "killed":
-        again = targets.judge(built.library, State.suite, base)
-        if again[0] != "lives" and outcome[0] == "lives" or again[0] == "killed":
-            outcome, by = again, "suite"
+    if suite and outcome[0] == "lives":
+        outcome, by = targets.judge(built.library, State.suite, base), "suite"
     if outcome[0] == "lives":
         return "lives", by, "", "; ".join(outcome[2])
     return outcome[0], by, outcome[1], ", ".join(outcome[2])
@@ -169,8 +167,8 @@ def run(mutants, jobs=1, suite=False, progress=None, took=None, run_side=0, ask_
                     took(rows[-1])
             by_id = {mutant.id: mutant for mutant in mutants}
             if run_side:
-                _run_side([row for row in rows if row["outcome"] == "lives" and not row["file"].startswith("form-")], by_id,
-                          run_side, Path(home), took)
+                lives = [row for row in rows if row["outcome"] == "lives" and row["id"] not in REASONS]
+                _run_side([row for row in lives if not row["file"].startswith("form-")], by_id, run_side, Path(home), took)
             # Why does it live? That needs two more cores for each.
             lived = [row for row in rows if row["outcome"] == "lives"] if ask_why else []
             for row, why in zip(lived, pool.imap(_why, [by_id[row["id"]] for row in lived])):

@@ -2,7 +2,9 @@
 """What is mutated, how a mutant becomes a core of the explorer, and what a search says about it.
 
 Mutants are compiled as a user's core is: csrc/core/unit.c for the explorer's runtime, linked against the extension. Two
-things differ, so that equal code gives equal objects: no debug information, and the same number for every line.
+things differ, so that equal code gives equal objects: no debug information, and the same number for every line. And a
+function that ends without its result does not compile, as in the kernel's own build: what such a one returns is nobody's
+code.
 
 Each is explored in a process of its own. A mutant that loops without touching memory, or that eats memory, is ended by
 limits on CPU time and address space, never by the clock, and counts as one that never came back.
@@ -113,7 +115,7 @@ def compile_text(file, text, home, runtime="explore", link=True):
     (core / "unit.c").write_text((CORE / "unit.c").read_text().replace("../history/", f"{ROOT / 'csrc' / 'history'}/"))
     flags, include = _unit(runtime)
     compiling = [
-        "gcc", *flags, "-w", "-g0", "-Wno-builtin-macro-redefined", "-D__LINE__=1", "-fPIC", "-DRUNTIME_IS_ELSEWHERE", *macros,
+        "gcc", *flags, "-Werror=return-type", "-g0", "-Wno-builtin-macro-redefined", "-D__LINE__=1", "-fPIC", "-DRUNTIME_IS_ELSEWHERE", *macros,
         *(f"-I{core if part == 'core' else build.CSRC / part}" for part in include), f"-ffile-prefix-map={home}/=",
         "-c", str(core / "unit.c"), "-o", str(home / "core.o"),
     ]
@@ -290,6 +292,8 @@ def judge(library, scenarios, base, thorough=False, stop=True):
             found_by.setdefault((seen.hidden, seen.what), (name, [*seen.kinds, *["signature"] * seen.hidden]))
         if verdict != base.get(name, ["pass"])[0] and verdict not in ("pass", "fail"):
             less.append(f"{name}: {verdict}")
+    if lines and lines[-1][0] == "error" and lines[-1][1].startswith("MissingExtension"):
+        raise RuntimeError(f"built anew while mutants were judged: {lines[-1][1]}")
     # What the table of iopf check shows comes before what its JSON alone does.
     weaker = next(((what, *found_by[hidden, what]) for hidden in (False, True) for what in ("killed", "driver")
                    if (hidden, what) in found_by), None)

@@ -24,6 +24,7 @@ struct vm_area_struct {
 typedef unsigned int vm_fault_t;
 
 #define VM_FAULT_ERROR 0x0873u	/* OOM, SIGBUS, HWPOISON (both), SIGSEGV, FALLBACK */
+#define VM_FAULT_OOM 0x0001u
 #define VM_FAULT_SIGSEGV 0x0040u
 
 #define FAULT_FLAG_WRITE 0x01u

@@ -18,6 +18,7 @@
 #include "refcount.h"
 
 void (*mm_resolves)(struct mm_struct *mm, const struct vm_area_struct *vma, u64 addr, const void *pc);
+void (*mm_faults)(unsigned long addr, unsigned int flags, bool failed, const void *pc);
 
 static struct vm_area_struct everywhere = {
 	.vm_start = 0, .vm_end = ~0ul, .vm_flags = VM_READ | VM_WRITE | VM_EXEC,
@@ -25,6 +26,8 @@ static struct vm_area_struct everywhere = {
 
 /* What each task looked up: an area may be gone as soon as the lock is dropped. */
 static struct vm_area_struct found[MAX_TASKS];
+/* Whose it is, and whether there is no memory for a page of it: chosen before the lookup, nothing comes between the two. */
+static struct { const struct mm_struct *mm; bool no_memory; } lookups[MAX_TASKS];
 
 static const struct lock_class mmap_class = { "mmap_lock", __FILE__, __LINE__ };
 
@@ -37,6 +40,15 @@ bool mm_is_object(const struct mm_struct *mm)
 static u64 readers_of(const struct mm_struct *mm)
 {
 	return (u64)&mm->nr_areas;
+}
+
+static int held_at(const struct task *t, const struct mm_struct *mm)
+{
+	int i;
+
+	for (i = t->nr_held - 1; i >= 0 && t->held[i].addr != (u64)mm; i--)
+		;
+	return i;
 }
 
 /* --- counts --- */
@@ -72,6 +84,8 @@ void mmput(struct mm_struct *mm)
 {
 	const void *pc = caller_pc();
 
+	if (mm_is_object(mm) && held_at(engine.current, mm) >= 0)
+		finding_add(XP_K_WARN, (u64)mm, pc, "mmput with the mmap lock held, which the last one takes for writing");
 	if (!mm_is_object(mm) || !refcount_dec_and_test_from(&mm->users, pc))
 		return;
 	shadow_access((u64)&mm->areas, sizeof(mm->areas), MARKED_WRITE, pc);
@@ -97,15 +111,6 @@ void mmap_read_lock(struct mm_struct *mm)
 		t->held[t->nr_held].class = &mmap_class;
 		t->held[t->nr_held++].pc = pc;
 	}
-}
-
-static int held_at(const struct task *t, const struct mm_struct *mm)
-{
-	int i;
-
-	for (i = t->nr_held - 1; i >= 0 && t->held[i].addr != (u64)mm; i--)
-		;
-	return i;
 }
 
 void mmap_read_unlock(struct mm_struct *mm)
@@ -139,6 +144,8 @@ struct vm_area_struct *vma_lookup(struct mm_struct *mm, unsigned long addr)
 		return &everywhere;
 	}
 	shadow_check((u64)mm, sizeof(*mm), false, pc);
+	lookups[engine.current->id].mm = mm;
+	lookups[engine.current->id].no_memory = engine.alloc_may_fail && wait_choice(2, 0, pc);
 	wait_op(OP_MM_LOOKUP, (u64)&mm->areas, pc);
 	shadow_access((u64)&mm->areas, sizeof(mm->areas), MARKED_READ, pc);
 	commit(OP_MM_LOOKUP, MODE_READ, (u64)&mm->areas, pc);
@@ -157,15 +164,31 @@ struct vm_area_struct *vma_lookup(struct mm_struct *mm, unsigned long addr)
 
 vm_fault_t handle_mm_fault(struct vm_area_struct *vma, unsigned long addr, unsigned int flags, struct pt_regs *regs)
 {
+	bool failed = false, is_object = vma != &everywhere;
+	const void *pc = caller_pc();
 	unsigned long wanted = 0;
+	int id = engine.current->id;
 
-	(void)addr;
 	(void)regs;
+	if (is_object && (vma != &found[id] || held_at(engine.current, lookups[id].mm) < 0)) {
+		finding_add(XP_K_WARN, (u64)vma, pc, "a page is faulted in without the mmap lock under which its area was found");
+		return VM_FAULT_SIGSEGV;
+	}
+	if (addr < vma->vm_start || addr >= vma->vm_end)
+		finding_add(XP_K_WARN, (u64)vma, pc, "a page is faulted in that is not of its area");
 	if (flags & FAULT_FLAG_WRITE)
 		wanted |= VM_WRITE;
 	if (flags & FAULT_FLAG_INSTRUCTION)
 		wanted |= VM_EXEC;
-	return wanted & ~vma->vm_flags ? VM_FAULT_SIGSEGV : 0;
+	/* The kernel's looks at protection keys, and leaves what the area allows to its callers. */
+	if (wanted & ~vma->vm_flags) {
+		finding_add(XP_K_WARN, (u64)vma, pc, "a page is faulted in for an access that its area does not allow");
+		return VM_FAULT_SIGSEGV;
+	}
+	failed = is_object && lookups[id].no_memory;
+	if (mm_faults)
+		mm_faults(addr, flags, failed, pc);
+	return failed ? VM_FAULT_OOM : 0;
 }
 
 /* --- the process' side --- */

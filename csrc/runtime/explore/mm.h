@@ -33,6 +33,11 @@ bool mm_unmap_within(struct mm_struct *mm, u64 start, u64 end);
  * is unknown: 0). Of a space that is no mm_struct, any address is mapped.
  */
 extern void (*mm_resolves)(struct mm_struct *mm, const struct vm_area_struct *vma, u64 addr, const void *pc);
+/*
+ * Told that a page of an area is faulted in, with these flags; failed: there is no memory for it, which was so before the
+ * lookup. Of a space that is no mm_struct, every page can be had.
+ */
+extern void (*mm_faults)(unsigned long addr, unsigned int flags, bool failed, const void *pc);
 /* Is it one, or a mere name for a space in which everything is mapped. */
 bool mm_is_object(const struct mm_struct *mm);
 

@@ -60,6 +60,8 @@ void mutex_lock(struct mutex *lock)
 	shadow_check((u64)lock, sizeof(*lock), true, pc);
 	if (t->rcu_nesting)
 		might_sleep(pc, "mutex_lock inside an RCU reader");
+	if (unlikely(!lock->class) && t->depth && heap_has((u64)lock))
+		finding_add(XP_K_WARN, (u64)lock, pc, "mutex_lock of a mutex that was never initialised");
 	if (mutex_owner(lock) == t->id) {
 		struct finding *f = finding_add(XP_K_DEADLOCK, (u64)lock, pc, "the task already holds the lock");
 
