@@ -279,7 +279,7 @@ static const char *check_devices(void)
 		const struct record *r = &scenario.records[scenario.devices[i]];
 
 		if (!in(r->a, -1, scenario.nr_queues) || !in(r->b, -1, XP_H_NONE + 1) || !is_attachable(r->c) ||
-		    !in(r->d, -1, scenario.nr_locks) || !in(r->e, 0, 8) || !in(r->f, -1, i) || !is_space_of(r->b, r->g) || !in(r->h, 0, 2))
+		    !in(r->d, -1, scenario.nr_locks) || r->e < 0 || !in(r->f, -1, i) || !is_space_of(r->b, r->g) || !in(r->h, 0, 2))
 			return wrong("record %d: an operand of device %d names nothing", scenario.devices[i], i);
 	}
 	return NULL;

@@ -34,7 +34,7 @@ _NO_PARTIALS = (
     " nothing else is freed")
 _HELD = ("equivalent: assertion", "every caller holds the lock, and nothing here drops it")
 _READ_ONCE = ("equivalent: model", "rcu_dereference() is READ_ONCE(), and what comes behind is ordered by its address")
-_NULL = ("equivalent: dependency", "NULL is published: nothing is read through it")
+_NULL = ("equivalent: model", "NULL is published: nothing is read through it")
 _BITS = ("equivalent: same", "each condition sets a bit of its own; in which order makes no difference")
 _OWN_LIST = ("equivalent: unseen", "what was dropped is on a list of this call's own, and no part of the param")
 _UNASKED_NODE = ("equivalent: speed", "the node is freed or linked anew, and nobody looks whether it is empty")
