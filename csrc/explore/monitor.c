@@ -82,7 +82,7 @@ static bool judge_report_begin(const struct call *c)
 		.number = c->number, .task = (s16)task, .nth = (s16)monitor_nth_report[task]++, .device = c->device,
 		.last = request_is_last(r), .other = r->e & XP_R_OTHER, .grpid = (u32)r->b, .pasid = c->pasid, .code = -1,
 		.report_code = -1, .record = monitor_now->record, .fault_in = NOT_TRIED, .begun = ++monitor_date, .space = -1,
-		.resolved = -1, .removals = (s16)s->removals, .launched = NOT_LAUNCHED,
+		.resolved = -1, .removals = (s16)s->removals, .launched = 0x7fff,
 		.perhaps_removals = (s16)s->perhaps_removals, .readded = s->adding,
 		.queues = (u16)seen->queues,
 		.has_work = request_is_last(r) && seen->handlers == 2u << XP_H_SVA,
@@ -112,10 +112,15 @@ static void judge_space(const struct token *t, const void *pc)
 			      "the request is resolved against an address space that came to its PASID later", 0);
 }
 
-/* INVALID says that nobody resolves such requests, FAILURE that the group was given up: there was no memory, or no taker. */
+/* Somebody refused the group, or may have, or there was no memory for it, or removal may have come between. */
+static bool may_be_given_up(const struct sight *seen)
+{
+	return scenario.may_fail || (seen->handlers & (1 | 2u << XP_H_REFUSE)) || (seen->queues & 1) || !core->facts.group_handlers;
+}
+
+/* INVALID says that nobody resolves such requests, FAILURE that the group was given up. */
 static void judge_code_of_report(const struct token *t, const struct sight *seen)
 {
-	bool may_give_up = scenario.may_fail || seen->queues & 1 || seen->handlers & (1 | 2u << XP_H_REFUSE);
 	bool bad_setup;
 
 	switch (core->facts.answers) {
@@ -131,14 +136,14 @@ static void judge_code_of_report(const struct token *t, const struct sight *seen
 	if (t->report_code >= 0 && t->report_code != (bad_setup ? IOMMU_PAGE_RESP_INVALID : IOMMU_PAGE_RESP_FAILURE))
 		monitor_wrong(XP_K_WRONG_CODE, t->answer_pc, bad_setup ? "report answered bad setup with another code than INVALID" :
 			      "report gave a group up with another code than FAILURE", t->number);
-	else if (t->report_code == IOMMU_PAGE_RESP_FAILURE && !may_give_up)
-		monitor_wrong(XP_K_WRONG_CODE, t->answer_pc, "report gave a group up that its handler would have taken", t->number);
+	else if (t->report_code == IOMMU_PAGE_RESP_FAILURE && !may_be_given_up(seen))
+		monitor_wrong(XP_K_WRONG_CODE, t->answer_pc, "report gave a group up that nobody refused", t->number);
 }
 
 /* Whoever answers what a handler refused, report, removal or the driver that is told, has done it when report returns. */
 static void judge_refusal(const struct token *t, const struct sight *seen)
 {
-	if (t->last && t->launched != NOT_LAUNCHED && !t->answers && seen->handlers == 2u << XP_H_REFUSE)
+	if (t->last && t->members && !t->answers && seen->handlers == 2u << XP_H_REFUSE)
 		monitor_wrong(XP_K_LOST_RESPONSE, (const void *)(u64)(t->record + 1),
 			      "report returned, and nobody has answered what the handler refused", t->number);
 }

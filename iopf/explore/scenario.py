@@ -309,11 +309,9 @@ class Task(Section):
         """Waits for the works that were queued for the device's queue."""
         return self._add("flush", device=self._device(dev), returns=_returns(returns))
 
-    def discard_partial(self, queue: Queue | None, *, returns: int | None = None) -> Task:
-        """Drops the partial requests that the queue's devices have stored. None: of no queue, which gives -EINVAL."""
-        return self._add(
-            "discard_partial", queue=None if queue is None else self._queue(queue), returns=_returns(returns)
-        )
+    def discard_partial(self, queue: Queue, *, returns: int | None = None) -> Task:
+        """Drops the partial requests that the queue's devices have stored."""
+        return self._add("discard_partial", queue=self._queue(queue), returns=_returns(returns))
 
     def free_queue(self, queue: Queue | None) -> Task:
         """Frees the queue, and removes the devices on it. None: what a driver does that never got a queue."""
@@ -725,7 +723,7 @@ class Scenario(BaseScenario[Task]):
             if key in values:
                 index = integer(key, values.pop(key), 0, count - 1)
                 arguments.append(kind(self, index, f"{key[:3] if key == 'device' else key}{index}"))
-        if op in ("free_queue", "discard_partial") and not arguments:
+        if op == "free_queue" and not arguments:
             arguments.append(None)
         if "space" in values:
             index = integer("space", values.pop("space"), 0, self._spaces - 1)
