@@ -147,6 +147,9 @@ void lock_order_taken(struct task *t, const struct lock_class *class, u64 addr, 
 	bool added = false;
 	int b, i, k;
 
+	/* Zeroed memory is a lock by chance. Only what is allocated: static ones are initialised by their definition. */
+	if (!class && scenario.nr_devices && heap_find(addr) >= 0)
+		finding_add(XP_K_WARN, addr, place_of(t, pc), "a mutex is locked that was never initialised");
 	if (!engine.parallel || !t->nr_held || !class)
 		return;
 	b = index_of(class);

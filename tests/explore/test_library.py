@@ -65,6 +65,9 @@ BUGS = (
     (mutants.mutant("guest-table-not-looked-at", mutants.ATTACH, None, "unexpected-return", (
         "dev_iommu_ops(dev)->user_pasid_table)", "!dev_iommu_ops(dev)->user_pasid_table)",
     )), {"guest-fault"}),
+    (mutants.mutant("lock-never-initialised", mutants.FAULT, None, "warn", (
+        "	mutex_init(&param->lock);\n", "",
+    )), {"partial"}),
     (mutants.mutant("given-up-for-nothing", mutants.FAULT, None, "wrong-code", (
         "	if (handle->domain->iopf_handler(group))\n		iopf_abort_group(group);", "	iopf_abort_group(group);",
     )), {"partial"}),
