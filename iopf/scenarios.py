@@ -1318,20 +1318,6 @@ def _(s: Scenario) -> None:
     s.task("driver").flush(dev).remove(queue, dev)
 
 
-@_entry(
-    "discard-no-queue",
-    "the partial requests of a queue that never was are dropped",
-    "the driver's probe failed before it had a queue, and its overflow path drops what is stored: -EINVAL",
-    "another queue, with a partial request stored, is not touched: its group has two pages",
-)
-def _(s: Scenario) -> None:
-    queue = s.queue()
-    dev = s.device(queue, handler="sva", pasid=1)
-    s.setup.report_partial(dev, grpid=1, pasid=1)
-    s.task("probe").discard_partial(None)
-    s.task("irq").report(dev, grpid=1, pasid=1, addr=0x2000)
-
-
 # --- one request, and whose it is ---
 
 

@@ -144,7 +144,7 @@ static void judge_code_of_report(const struct token *t, const struct sight *seen
 /* Whoever answers what a handler refused, report, removal or the driver that is told, has done it when report returns. */
 static void judge_refusal(const struct token *t, const struct sight *seen)
 {
-	if (t->last && t->launched != NOT_LAUNCHED && !t->answers && seen->handlers == 2u << XP_H_REFUSE)
+	if (t->last && t->members && !t->answers && seen->handlers == 2u << XP_H_REFUSE)
 		monitor_wrong(XP_K_LOST_RESPONSE, (const void *)(u64)(t->record + 1),
 			      "report returned, and nobody has answered what the handler refused", t->number);
 }

@@ -126,7 +126,6 @@ void driver_name_lock(const struct lock_class *class, char *text, size_t room);
 
 #define MAX_TOKENS 512
 #define NOT_TRIED (-1)
-#define NOT_LAUNCHED 0x7fff
 #define MAX_HELD_GROUPS 256
 #define MAX_SPACES 4096		/* of domains: those of the scenario's own address spaces are the last ones */
 struct token {

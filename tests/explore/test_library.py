@@ -71,9 +71,6 @@ BUGS = (
     (mutants.mutant("guest-table-not-looked-at", mutants.ATTACH, None, "unexpected-return", (
         "dev_iommu_ops(dev)->user_pasid_table)", "!dev_iommu_ops(dev)->user_pasid_table)",
     )), {"guest-fault"}),
-    (mutants.mutant("discards-of-no-queue", mutants.FAULT, None, "bad-access", (
-        "	if (!queue)\n		return -EINVAL;\n\n	mutex_lock", "	mutex_lock",
-    )), {"discard-no-queue"}),
     (mutants.mutant("lock-never-initialised", mutants.FAULT, None, "warn", (
         "	mutex_init(&param->lock);\n", "",
     )), {"partial"}),

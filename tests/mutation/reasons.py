@@ -269,15 +269,10 @@ _EVERY_FORM = {
         "equivalent: unseen", "in one section of F.lock; removal, which alone could see the group, does not look at its count"),
     "iopf_group_alloc/cross/1": (
         "equivalent: extent", "F.lock is held, besides, while the group's own list is written, which nobody else knows yet"),
-    "iopf_group_alloc/move/1": (
-        "equivalent: extent", "F.lock is held, besides, while memory is allocated. It is a mutex, under which allocating may sleep;"
-        " no reclaim takes it. That it is not done is a promise of our core, and of no other"),
     "iopf_group_alloc/list/7": (
         "equivalent: unspecified", "in which order removal answers what is pending is free"),
     "iommu_report_device_fault/swap/7": (
         "equivalent: unseen", "nobody looks at the handle of an abort group: neither response nor free does, nor removal"),
-    "iommu_report_device_fault/swap/9": (
-        "equivalent: unspecified", "whether the message or the answer comes first; both read the caller's own event"),
     "iopf_group_response/swap/1": _ANSWER,
     "iopf_queue_flush_dev/double/1": (
         "equivalent: unspecified", "flush waits for what was queued before the call; for what comes meanwhile it may wait, too"),
@@ -286,9 +281,6 @@ _EVERY_FORM = {
     "iopf_queue_add_device/cross/4": _NEW,
     "iopf_queue_add_device/cross/6": _NO_ORDER,
     "iopf_queue_add_device/double/3": ("equivalent: idempotent", "nobody knows the param yet"),
-    "iopf_queue_add_device/move/5": (
-        "equivalent: unspecified", "until it is set, inc_not_zero gives no reference: the device is as if not added yet, which it may"
-        " be while the call runs. What a reader finds behind it was published with the pointer"),
     "iopf_queue_add_device/swap/4": _NEW,
     "iopf_queue_add_device/swap/5": _NEW,
     "iopf_queue_add_device/swap/6": _NEW,
@@ -323,8 +315,5 @@ FORMS = ("form-g.c", "form-h.c", "form-j.c")
 REASONS |= {f"{file}:{name}": why for file in FORMS for name, why in _EVERY_FORM.items()}
 #: Where removal frees what it has taken off the list.
 REASONS |= {f"{file}:iopf_queue_remove_device/list/3": _FREED_NEXT for file in ("form-h.c", "form-j.c")}
-#: Where it does not: nobody but removal can see the group, which looks at neither.
-REASONS["form-g.c:iopf_group_alloc/cross/3"] = (
-    "equivalent: unseen", "removal alone could see the group, and looks neither at its requests nor at their count")
 REASONS["form-g.c:iopf_queue_add_device/list/1"] = (
     "equivalent: unspecified", "in which order the end of a queue removes its devices is free")
