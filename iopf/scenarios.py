@@ -1154,7 +1154,8 @@ def _(s: Scenario) -> None:
         s.setup.map(space, number << 12, 0x1000, perm)
     dev = s.device(queue, handler="sva", pasid=1, space=space)
     irq = s.task("irq").attach(dev, handler="sva", space=space)
-    for number, perms in enumerate((("r", "w", "x"), ("r", "w", "x", "rw"), ("r", "w", "x", "rx", "wx"), ("rwp", "xp", "rwx", "p", "")), 1):
+    wanted = (("r", "w", "x"), ("r", "w", "x", "rw"), ("r", "w", "x", "rx", "wx"), ("rwp", "xp", "rwx", "p", ""))
+    for number, perms in enumerate(wanted, 1):
         for perm in perms:
             irq.report(dev, grpid=1, pasid=1, addr=number << 12, perm=perm)
     irq.report_partial(dev, grpid=1, pasid=1, addr=0x2000).report(dev, grpid=1, pasid=1)
