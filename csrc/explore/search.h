@@ -118,6 +118,7 @@ u64 driver_held_addr(int device, u32 grpid, u32 pasid);
 struct mutex *driver_lock(int index);
 void driver_free_locks(void);
 void driver_check_counts(void);
+extern bool driver_asks_under_lock;	/* also where the core does not promise it */
 void driver_name_lock(const struct lock_class *class, char *text, size_t room);
 
 /* --- monitor.c: responses, returns, the driver's contract --- */
@@ -317,6 +318,8 @@ void failures_reset(void);
 /* Notes what the execution that just ended showed. True: something that was not known. */
 bool failures_collect(u64 execution);
 void failures_merge_predictions(void);
+/* What the execution that just ended shows of that kind is noted, and is no failure. */
+void failures_note(int kind);
 bool failures_know(u64 signature);
 /* In the execution that just ran. */
 bool failure_shows(const struct found *f);
