@@ -315,7 +315,7 @@ def _results(pairs: set[tuple[str, str]], executor: Executor | None) -> dict[tup
 
 def _explore(pair: tuple[str, str]) -> Result:
     scenario, core = pair
-    return explore(build(scenario), core=core)
+    return explore(build(scenario), core=core, notes=False)
 
 
 def generate(executor: Executor | None = None) -> str:

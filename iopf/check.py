@@ -226,12 +226,12 @@ class _Job:
 def _cell(job: _Job) -> Cell:
     from .explore import explore
 
-    result = explore(job.what, core=job.core, budget=job.budget)
+    result = explore(job.what, core=job.core, budget=job.budget, notes=False)
     failures = result.failures
     exhausted = result.exhausted
     if job.claims and failures and all(failure.contract == "broken" for failure in failures):
         # The driver's failures hide nothing of the core's: an execution ends where it fails, so search on behind them.
-        more = explore(job.what, core=job.core, budget=job.budget, all_failures=True)
+        more = explore(job.what, core=job.core, budget=job.budget, all_failures=True, notes=False)
         exhausted = more.exhausted
         failures += tuple(failure for failure in more.failures if failure.contract == "kept")
     findings = tuple(

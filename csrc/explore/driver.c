@@ -153,9 +153,12 @@ static void *driver_alloc(struct slab_site *site, size_t size)
 	static struct slab_site __site = { .file = "driver", .function = what };	\
 	(type *)driver_alloc(&__site, sizeof(type)); })
 
+bool driver_asks_under_lock;
+
 /*
  * A last put may free the lock that is held, and what waits for memory under the param's lock makes everybody wait: on
- * the forms that promise it, nothing is put under a lock of the framework, and nothing allocated or freed under that one.
+ * the form that promises it, nothing is put under a lock of the framework, and nothing allocated or freed under that one.
+ * Elsewhere it is worth a note, and no failure.
  */
 static void is_under_lock(enum under_lock what, const void *pc)
 {
@@ -167,13 +170,14 @@ static void is_under_lock(enum under_lock what, const void *pc)
 	const struct task *t = engine.current;
 	int i;
 
-	if (!t->depth || !core->facts.counts_handles)
+	if (!t->depth || !(core->facts.counts_handles || driver_asks_under_lock))
 		return;
 	for (i = 0; i < t->nr_held; i++) {
-		const char *name = t->held[i].class ? t->held[i].class->name : "";
+		int object = heap_find(t->held[i].addr);
+		const char *type = object >= 0 ? record_type(object) : "";
 
-		if (!strcmp(name, "&param->lock") ||
-		    (what == UNDER_LOCK_PUT && (!strcmp(name, "&queue->lock") || !strcmp(name, "&d->iommu.lock")))) {
+		if (!strcmp(type, "param") ||
+		    (what == UNDER_LOCK_PUT && (!strcmp(type, "queue") || !strcmp(type, "device")))) {
 			finding_add(XP_K_UNDER_LOCK, 0, pc, texts[what]);
 			return;
 		}

@@ -278,6 +278,8 @@ const char *xp_verdict_name(int verdict);
 #define XP_O_NO_SELF_CHECK 128
 #define XP_O_NO_ESTIMATE 256
 #define XP_O_ALL_ORDERS 1024	/* judge every order of calls and answers, also where no monitor compares them */
+#define XP_O_NO_UNDER_LOCK 4096	/* nor is it noted where it is none */
+#define XP_O_UNDER_LOCK 2048	/* what is put, allocated or freed under a lock is a failure on every core */
 #define XP_O_COMMUTE 512	/* increments of a count commute, and decrements that do not end it */
 
 struct xp_progress {
@@ -351,7 +353,7 @@ struct xp_result {
 	double mass;
 	int deepest;			/* points of the longest execution */
 	int nr_failures;
-	int nr_notes;			/* lock-order cycles beside a deadlock of their locks */
+	int nr_notes;			/* lock-order cycles beside a deadlock of their locks; under-lock where it is not promised */
 	int nr_outcomes;
 	int nr_hot;
 	int nr_tasks;			/* with works and callbacks; the explorer's own sequential parts are task 0 */

@@ -210,6 +210,22 @@ bool failures_collect(u64 execution)
 	return news;
 }
 
+void failures_note(int kind)
+{
+	int i;
+
+	for (i = 0; i < engine.nr_findings && !(scenario.expected >> kind & 1); i++) {
+		const struct finding *f = &engine.findings[i];
+		u64 signature = f->kind == kind ? finding_signature(f) : 0;
+		struct found *note = signature && !known(signature) ? add(signature, kind, 0) : NULL;
+
+		if (note) {
+			note->finding = *f;
+			note->is_note = true;
+		}
+	}
+}
+
 static bool same_type(const struct found *a, const struct found *b)
 {
 	return a->type == b->type || (a->type && b->type && !strcmp(a->type, b->type));

@@ -83,7 +83,7 @@ static bool judge_report_begin(const struct call *c)
 		.number = c->number, .task = (s16)task, .nth = (s16)monitor_nth_report[task]++, .device = c->device,
 		.last = request_is_last(r), .other = r->e & XP_R_OTHER, .grpid = (u32)r->b, .pasid = c->pasid, .code = -1,
 		.report_code = -1, .record = monitor_now->record, .fault_in = NOT_TRIED, .begun = ++monitor_date, .space = -1,
-		.resolved = -1, .handled = -1, .removals = (s16)s->removals, .launched = NOT_LAUNCHED,
+		.resolved = -1, .handled = -1, .removals = (s16)s->removals, .launched = 0x7fff,
 		.perhaps_removals = (s16)s->perhaps_removals, .readded = s->adding,
 		.queues = (u16)seen->queues,
 		.has_work = request_is_last(r) && seen->handlers == 2u << XP_H_SVA,

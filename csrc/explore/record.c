@@ -264,7 +264,9 @@ void record_failure(struct found *f)
 	strategy_schedule.begin();
 	engine.logging = engine.hashing = true;
 	watchdog_repeats = true;
+	driver_asks_under_lock |= f->is_note;
 	engine_run();
+	driver_asks_under_lock = options.flags & XP_O_UNDER_LOCK;
 	watchdog_repeats = false;
 	engine.logging = engine.hashing = false;
 	memcpy(scenario.dropped, dropped, sizeof(dropped));

@@ -331,6 +331,27 @@ static void settle_predictions(void)
 			found[i].is_note = lock_order_came_true(&lock_cycles[found[i].finding.detail]);
 }
 
+/* Where the core does not promise to put, allocate and free outside of locks: what an execution shows of that. */
+static void note_under_lock(void)
+{
+	int i;
+
+	if (core->facts.counts_handles || driver_asks_under_lock || interrupted || options.flags & XP_O_NO_UNDER_LOCK)
+		return;
+	for (i = 0; i < nr_found; i++)
+		if (found[i].finding.kind == XP_K_LIVELOCK)
+			return;
+	engine.strategy = &strategy_schedule;
+	schedule_length = 0;
+	schedule_free_after = true;
+	schedule_lenient = false;
+	strategy_schedule.begin();
+	driver_asks_under_lock = true;
+	engine_run();
+	driver_asks_under_lock = false;
+	failures_note(XP_K_UNDER_LOCK);
+}
+
 /* --- strategies --- */
 
 static int nr_probes;
@@ -556,6 +577,7 @@ static int enter(const s32 *code, size_t nr_words, const struct xp_options *want
 	engine.max_steps = options.max_steps > 0 && options.max_steps < 30000 ? options.max_steps : 4000;
 	engine.logging = engine.hashing = false;
 	schedule_free_after = schedule_lenient = false;
+	driver_asks_under_lock = options.flags & XP_O_UNDER_LOCK;
 
 	memset(&result, 0, sizeof(result));
 	result.bound = -1;
@@ -610,6 +632,8 @@ int xp_explore(const int32_t *code, size_t nr_words, const struct xp_options *wa
 	failures_finish();
 	searching = false;
 	deadline = now_seconds() + (interrupted ? 0.05 : 5);
+	told_by = now_seconds() + 0.1;
+	note_under_lock();
 	for (i = 0; i < nr_found; i++) {
 		if (!(options.flags & XP_O_NO_SHRINK) && !found[i].is_note && i < 8 && found[i].finding.kind != XP_K_EXPLORER)
 			shrink(&found[i], told_by = deadline);

@@ -120,6 +120,7 @@ void driver_free_locks(void);
 void driver_check_counts(void);
 bool driver_is_mute(int index);
 int driver_try_queue(void);
+extern bool driver_asks_under_lock;	/* also where the core does not promise it */
 void driver_name_lock(const struct lock_class *class, char *text, size_t room);
 
 /* --- monitor.c: responses, returns, the driver's contract --- */
@@ -325,6 +326,8 @@ void failures_reset(void);
 /* Notes what the execution that just ended showed. True: something that was not known. */
 bool failures_collect(u64 execution);
 void failures_merge_predictions(void);
+/* What the execution that just ended shows of that kind is noted, and is no failure. */
+void failures_note(int kind);
 bool failures_know(u64 signature);
 /* In the execution that just ran. */
 bool failure_shows(const struct found *f);

@@ -152,7 +152,8 @@ def _print_result(result: Result, every_event: bool, all_failures: bool) -> None
     if others and not all_failures:
         print("  also found: " + ", ".join(f"{failure.kind} ({failure.count}x)" for failure in others))
     for note in result.notes:
-        print(f"  note: {note.kind}: {note.message}")
+        where = f" in {note.place.function}" if note.place is not None and note.place.function else ""
+        print(f"  note: {note.kind}{where}: {note.message}")
     if result.strategy == "estimate" and result.estimate:
         print(f"  about {result.estimate:.2g} classes, likely within a factor of 2")
     if result.executions:

@@ -263,7 +263,8 @@ class Result:
     failure: Failure | None
     #: one for each signature, the gravest first
     failures: tuple[Failure, ...]
-    #: what is no failure: lock orders whose deadlock is among the failures
+    #: what is no failure: lock orders whose deadlock is among the failures; and, of a core that does not promise otherwise,
+    #: what one execution puts, allocates or frees under a lock of the framework (kind "under-lock")
     notes: tuple[Failure, ...]
     outcomes: tuple[Outcome, ...]
     #: classes as estimated before the search, or None

@@ -123,6 +123,7 @@ def explore(
     after_failure: int = AFTER_FAILURE,
     max_steps: int | None = None,
     progress_interval: float = PROGRESS_SECONDS,
+    notes: bool = True,
 ) -> Result:
     """Executes the interleavings of a scenario on a core and checks every one.
 
@@ -138,6 +139,8 @@ def explore(
     :param max_executions: None: no limit
     :param seed: of what is random: equal seeds give equal searches
     :param all_failures: search on after the first failure and keep one of each signature
+    :param notes: with a core that does not promise otherwise, say in ``notes`` what it does under its locks (not where
+        ``shrink`` is False)
     :param progress: called about every ``progress_interval`` seconds with a :class:`Progress`, and once more when the
         search came to its end; stops the search by returning False. What it raises stops the search and is raised here
     :param bound: of strategy "bound": the last number of preemptions, None: until nothing is left
@@ -181,7 +184,7 @@ def explore(
     for wanted, flag in (
         (all_failures, lib.XP_O_ALL_FAILURES), (classes, lib.XP_O_CLASSES), (not symmetry, lib.XP_O_NO_SYMMETRY),
         (not shrink, lib.XP_O_NO_SHRINK), (not self_check, lib.XP_O_NO_SELF_CHECK), (commute, lib.XP_O_COMMUTE),
-        (not estimate, lib.XP_O_NO_ESTIMATE),
+        (not estimate, lib.XP_O_NO_ESTIMATE), (not notes or not shrink, lib.XP_O_NO_UNDER_LOCK),
     ):
         flags |= flag if wanted else 0
 
@@ -330,7 +333,7 @@ class Copier:
     def result(self, raw: Any, seed: int) -> Result:
         """A struct xp_result with all that belongs to it."""
         failures = self.failures(self.lib.xp_failure, raw.nr_failures)
-        notes = self.failures(self.lib.xp_note, raw.nr_notes)
+        notes = self.failures(self.lib.xp_note, raw.nr_notes, is_note=True)
         strategy = self.text(self.lib.xp_strategy_name(raw.strategy)) or "?"
         own = [failure for failure in failures if failure.kind == "explorer"]
         failures = tuple(failure for failure in failures if failure.kind != "explorer")
@@ -419,11 +422,11 @@ class Copier:
 
         return _RETURN.sub(call, self.named(raw))
 
-    def failures(self, function: Any, count: int) -> tuple[Failure, ...]:
+    def failures(self, function: Any, count: int, is_note: bool = False) -> tuple[Failure, ...]:
         """``count`` failures, or notes."""
-        return tuple(self.failure(function(index)) for index in range(count))
+        return tuple(self.failure(function(index), is_note) for index in range(count))
 
-    def failure(self, raw: Any) -> Failure:
+    def failure(self, raw: Any, is_note: bool = False) -> Failure:
         """One struct xp_failure."""
         self.tasks = self.tasks_of(raw)
         steps = tuple(self.step(raw.steps[index]) for index in range(raw.nr_steps))
@@ -439,7 +442,9 @@ class Copier:
         told = tuple(self.sites(sites))
         token = encode(
             scenario=self.scenario, core=self.core, file=self.file, runs=runs, tasks=tasks, dropped=dropped, kind=kind,
-            signature=signature, hash=raw.hash, flags=self.flags, max_steps=self.max_steps,
+            signature=signature, hash=raw.hash, max_steps=self.max_steps,
+            # Replayed, what is no failure of this core is one.
+            flags=self.flags | (self.lib.XP_O_UNDER_LOCK if is_note and kind == "under-lock" else 0),
         )
         return Failure(
             kind=kind,

@@ -16,7 +16,7 @@ from mutants import FAULT, SVA, mutant
 from test_random_scenarios import random_scenario
 
 from iopf import scenarios
-from iopf.explore import Scenario, explore, library, search
+from iopf.explore import Scenario, explore, library, replay, search
 from iopf.explore.loader import load
 
 
@@ -333,6 +333,35 @@ def test_a_lock_order_is_a_failure_though_nothing_deadlocks_and_none_inside_one_
     }
     harmless = explore(answered_behind_removal(), core=cores[HARMLESS.id])
     assert ("pass", ()) == (harmless.verdict, harmless.notes)
+
+
+UNDER_LOCK = (
+    ("v5.14", "remove-twice", set()),
+    ("locking", "partial", {("iopf_store_partial", "allocated with the fault param's lock held")}),
+    ("v7.2", "remove-late-partials", {("iopf_free_group_faults", "freed with the fault param's lock held")}),
+    ("v6.12", "remove-late-partials",
+     {("iopf_put_dev_fault_param", "a reference is put with a lock of the framework held")}),
+)
+
+
+@pytest.mark.parametrize(("core", "name", "expected"), UNDER_LOCK, ids=[f"{core} {name}" for core, name, _ in UNDER_LOCK])
+def test_what_other_cores_do_under_a_lock_is_a_note_and_no_failure(core, name, expected):
+    """They promise nothing there. The note has a trace, and its token shows it, as the failure that it is with us."""
+    result = explore(library.find_scenario(name), core=core)
+    assert "under-lock" not in {failure.kind for failure in result.failures}
+    notes = [note for note in result.notes if note.kind == "under-lock"]
+    told = {(note.place.function, note.message) for note in notes}
+    assert expected <= told and bool(expected) == bool(told)
+    for note in notes:
+        again = replay(note.token)
+        assert note.signature == again.failure.signature
+        assert note.sites and note.sites[0].step is not None
+
+
+def test_our_core_has_no_note_of_what_it_does_under_a_lock():
+    """There it is a failure."""
+    for name in ("remove-late-partials", "partial", "refusal"):
+        assert () == explore(library.find_scenario(name)).notes
 
 
 def test_a_core_whose_every_code_is_success_fails_wherever_another_one_is_due(cores):
