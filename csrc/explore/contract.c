@@ -120,7 +120,7 @@ static bool add_end(int device, int change, int result)
 
 	s->adding--;
 	/* Early forms do not look whether somebody could answer. */
-	if (driver_is_mute(device) && (result || core->facts.counts_handles))
+	if (driver_is_mute(device) && (result || core->facts.counts_faults))
 		return result == -ENODEV;
 	return effect.explained && (!result || result == -EBUSY || (result == -ENOMEM && scenario.may_fail));
 }

@@ -70,7 +70,7 @@
 #define XP_REMOVE 22		/* a: queue, b: device */
 #define XP_ADD 23		/* (r) a: queue, b: device */
 #define XP_FLUSH 24		/* (r) a: device */
-#define XP_DISCARD 25		/* (r) a: queue */
+#define XP_DISCARD 25		/* (r) a: queue, -1: NULL */
 #define XP_FREE_QUEUE 26	/* a: queue, -1: NULL */
 #define XP_CLOSE 27		/* a: device: drops the scenario's reference to it */
 #define XP_ATTACH 28		/* (r) a: device, b: handler, c: pasid, below 2^20; d: address space of XP_H_SVA + 1, or 0;

@@ -97,6 +97,10 @@ static void run(const struct record *r)
 		monitor_result(r, result);
 		return;
 	case XP_DISCARD:
+		if (r->a < 0) {
+			monitor_result(r, core->discard_partial(NULL));
+			return;
+		}
 		monitor_call_begin(r->a);
 		result = core->discard_partial(queues[r->a]);
 		monitor_call_end(r->a, result);

@@ -90,7 +90,7 @@ static const char *check(const struct record *r, int i, int first, int behind)
 		return NULL;
 	case XP_DISCARD:
 	case XP_FREE_QUEUE:
-		if (!in(r->a, r->op == XP_FREE_QUEUE ? -1 : 0, s->nr_queues))
+		if (!in(r->a, -1, s->nr_queues))
 			break;
 		return NULL;
 	case XP_ATTACH:

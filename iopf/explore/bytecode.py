@@ -73,7 +73,7 @@ FRAMEWORK: dict[str, tuple[str, tuple[tuple[str, str, Callable[[Any], int]], ...
     "remove": ("XP_REMOVE", (("a", "queue", int), ("b", "device", int))),
     "add": ("XP_ADD", (("a", "queue", int), ("b", "device", int), ("g", "returns", _none))),
     "flush": ("XP_FLUSH", (("a", "device", int), ("g", "returns", _none))),
-    "discard_partial": ("XP_DISCARD", (("a", "queue", int), ("g", "returns", _none))),
+    "discard_partial": ("XP_DISCARD", (("a", "queue", _none), ("g", "returns", _none))),
     "free_queue": ("XP_FREE_QUEUE", (("a", "queue", _none),)),
     "try_queue": ("XP_TRY_QUEUE", (("g", "returns", _none),)),
     "close": ("XP_CLOSE", (("a", "device", int),)),

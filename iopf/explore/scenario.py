@@ -748,7 +748,7 @@ class Scenario(BaseScenario[Task]):
             if key in values:
                 index = integer(key, values.pop(key), 0, count - 1)
                 arguments.append(kind(self, index, f"{key[:3] if key == 'device' else key}{index}"))
-        if op == "free_queue" and not arguments:
+        if op in ("free_queue", "discard_partial") and not arguments:
             arguments.append(None)
         if "space" in values:
             index = integer("space", values.pop("space"), 0, self._spaces - 1)

@@ -135,7 +135,7 @@ BUGS = (
     (mutants.mutant("mute-driver-added", mutants.FAULT, None, "unexpected-return", (
         " || !dev_iommu_ops(dev)->page_response)", ")",
     )), {"no-response"}),
-    (mutants.mutant("lock-never-initialised", mutants.FAULT, None, "warn", ("	mutex_init(&queue->lock);\n", "")), {"no-queue"}),
+    (mutants.mutant("queue-lock-never-initialised", mutants.FAULT, None, "warn", ("	mutex_init(&queue->lock);\n", "")), {"no-queue"}),
 )
 #: And those that take a driver that broke its contract.
 TOLD = (
