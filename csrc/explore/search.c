@@ -21,7 +21,7 @@
 #define LOOK_EVERY 32		/* executions between two looks at the clock */
 #define AFTER_FAILURE 1000
 #define FIRST_LOOK 2000		/* executions that take less than finding out how many there are */
-#define BEHIND_RACES 600	/* random executions */
+#define BEHIND_RACES 350	/* random executions */
 #define WEIGHT_OF_CUT 50	/* executions that one counts for whose loop had to be waited for */
 
 struct xp_options options;

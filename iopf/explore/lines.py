@@ -55,6 +55,7 @@ class LineMap:
         self._names: list[str] = []
         self._lines: list[str] = []
         self._functions: list[tuple[int, int, str]] = []
+        self._found: dict[int, Place | None] = {}
         for row in rows[1:]:
             kind, _, rest = row.partition(" ")
             if kind == "F":
@@ -71,6 +72,11 @@ class LineMap:
 
     def find(self, offset: int) -> Place | None:
         """The place of an address in the object, or None."""
+        if offset not in self._found:  # traces name few places, and often
+            self._found[offset] = self._find(offset)
+        return self._found[offset]
+
+    def _find(self, offset: int) -> Place | None:
         index = bisect.bisect_right(self._starts, offset) - 1
         if index < 0 or self._lines[index].startswith("0 "):
             return None
@@ -98,9 +104,13 @@ class LineMap:
         return name.partition(".")[0] if offset < start + size else None
 
 
+def _map_name(so_path: str | os.PathLike[str]) -> str:
+    return f"{os.fspath(so_path)}.lines"
+
+
 def map_path(so_path: str | os.PathLike[str]) -> Path:
     """Where the line map of a shared object is."""
-    return Path(f"{os.fspath(so_path)}.lines")
+    return Path(_map_name(so_path))
 
 
 @functools.lru_cache(maxsize=64)
@@ -125,6 +135,6 @@ def _stamp(path: str | os.PathLike[str]) -> int:
 
 def find(so_path: str, offset: int) -> Place:
     """The place of an address in a shared object; its name and the offset when there is no map."""
-    lines = _load(so_path, (_stamp(so_path), _stamp(map_path(so_path))))
+    lines = _load(so_path, (_stamp(so_path), _stamp(_map_name(so_path))))
     place = lines.find(offset) if lines is not None else None
     return place or Place(f"{os.path.basename(so_path)}+{offset:#x}", 0, lines.function(offset) if lines else None)
