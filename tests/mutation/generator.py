@@ -47,6 +47,8 @@ class Edit:
     what: str
     #: where the statement begins in which it is
     at: int
+    #: counted, so that the numbers of others stay, and not made: the same program by the rule of its operator
+    needless: bool = False
 
     def apply(self, text):
         """The mutated text."""
@@ -113,8 +115,47 @@ def deletions(source, function):
         yield Edit(operator, (_gone(source, statement),), f"without: {_short(text)}", statement.begin)
 
 
+_ALLOCATES = re.compile(r"\b(\w+)\s*=\s*k[mzc]alloc\w*\s*\(")
+_WRITES = re.compile(r"(?:INIT_LIST_HEAD|mutex_init|refcount_set)\s*\(\s*&(?P<of>(?P<a>\w+)->[\w.>-]+)|"
+                     r"(?:RCU_INIT_POINTER\s*\(\s*)?(?P<to>(?P<b>\w+)->[\w.>-]+)\s*(?:=(?!=)|,)")
+
+
+def _write_to_new(source, function, statement):
+    """The member that a statement writes of an object that its function has allocated, and that nobody else has yet."""
+    text = source.text[statement.begin:statement.end]
+    write = _WRITES.match(text) if statement.kind == "expression" else None
+    if write is None:
+        return None
+    name, member = write["a"] or write["b"], write["of"] or write["to"]
+    before = source.text[function.body.begin:statement.begin]
+    made = [one for one in _ALLOCATES.finditer(before) if one[1] == name]
+    since = (before[made[-1].end():].partition(";")[2] if made else "") + text[write.end():]
+    # Whoever names it without a member, or takes a member's address, may hand it on; not so a question whether there was
+    # memory, who frees it, and who initialises the member.
+    harmless = rf"!\s*{name}\b|\bkfree\s*\(\s*{name}\s*\)|\b(?:INIT_LIST_HEAD|mutex_init|refcount_set)\s*\(\s*&{name}->"
+    handed_on = re.search(rf"\b{name}\b(?!\s*->)|&\s*{name}\b", re.sub(harmless, "", since))
+    return member if made and not handed_on else None
+
+
+_SETS_A_BIT = re.compile(r"if\s*\((?P<asked>[^;]*)\)\s*(?P<of>\w+)\s*\|=\s*[A-Z_]+;")
+
+
+def _bits(texts):
+    """Two questions, each of which sets a bit of one variable, and does not ask for it: in either order the same bits."""
+    found = [_SETS_A_BIT.fullmatch(" ".join(text.split())) for text in texts]
+    return None not in found and found[0]["of"] == found[1]["of"] and not any(
+        re.search(rf"\b{one['of']}\b", one["asked"]) for one in found)
+
+
+def _nobody_sees(source, function, one, other):
+    """Two writes to members of an object that is the function's own: in which order they come, there is nobody to see."""
+    writes = [_write_to_new(source, function, each) for each in (one, other)]
+    texts = [source.text[each.begin:each.end] for each in (one, other)]
+    return None not in writes and writes[0] not in texts[1] and writes[1] not in texts[0]
+
+
 def swaps(source, function):
-    """Two neighbours change places."""
+    """Two neighbours change places, but for two writes to what nobody else has yet, and two bits of one variable."""
     for block in _blocks(function):
         for one, other in itertools.pairwise(block.inside):
             if {one.kind, other.kind} & {"declaration", "label", "goto", "break", "continue", "return"}:
@@ -122,7 +163,8 @@ def swaps(source, function):
             texts = [source.text[each.begin:each.end] for each in (one, other)]
             operator = "cross" if _paired(source, one) or _paired(source, other) else "swap"
             yield Edit(operator, ((one.begin, one.end, texts[1]), (other.begin, other.end, texts[0])),
-                       f"{_short(texts[1])} before {_short(texts[0])}", one.begin)
+                       f"{_short(texts[1])} before {_short(texts[0])}", one.begin,
+                       needless=_nobody_sees(source, function, one, other) or _bits(texts))
 
 
 def doubles(source, function):
@@ -316,7 +358,7 @@ def mutants(file, text):
             for edit in make(source, function):
                 counts[edit.operator] += 1
                 mutated = edit.apply(text)
-                if mutated not in seen:
+                if mutated not in seen and not edit.needless:
                     seen.add(mutated)
                     yield Mutant(file, function.name, counts[edit.operator], edit)
 

@@ -35,7 +35,6 @@ _NO_PARTIALS = (
 _HELD = ("equivalent: assertion", "every caller holds the lock, and nothing here drops it")
 _READ_ONCE = ("equivalent: model", "rcu_dereference() is READ_ONCE(), and what comes behind is ordered by its address")
 _NULL = ("equivalent: model", "NULL is published: nothing is read through it")
-_BITS = ("equivalent: same", "each condition sets a bit of its own; in which order makes no difference")
 _OWN_LIST = ("equivalent: unseen", "what was dropped is on a list of this call's own, and no part of the param")
 _UNASKED_NODE = ("equivalent: speed", "the node is freed or linked anew, and nobody looks whether it is empty")
 _TAKEN = ("equivalent: idempotent", "the second call, in the same section of F.lock, finds nothing of that key any more")
@@ -80,12 +79,10 @@ REASONS: dict[str, tuple[str, str]] = {
     "io-pgfault.c:iopf_grow_partial_index/delete/1": _SLOW_TABLE,
     "io-pgfault.c:iopf_report_partial/delete/17": _SLOW_TABLE,
     "io-pgfault.c:iopf_report_partial/unasked/7": _SLOW_TABLE,
-    "io-pgfault.c:iopf_report_partial/swap/3": _NEW,
     "io-pgfault.c:iopf_report_partial/swap/7": _FLOCK,
     "io-pgfault.c:iopf_report_no_memory/cross/2": (
         "equivalent: empty", "removal took all that was stored in the section in which it cleared F.queue, and nothing is stored"
         " after that: where the param is disassociated, nothing is taken"),
-    "io-pgfault.c:iopf_report_last/swap/4": _NEW,
     "io-pgfault.c:iopf_report_last/cross/1": _NEW,
     "io-pgfault.c:iopf_report_last/cross/6": _INDEPENDENT,
     "io-pgfault.c:iopf_report_last/list/3": (
@@ -95,7 +92,6 @@ REASONS: dict[str, tuple[str, str]] = {
     "io-pgfault.c:iopf_queue_flush_dev/order/2": _READ_ONCE,
     "io-pgfault.c:iopf_queue_discard_partial/double/3": (
         "equivalent: idempotent", "in the same section of F.lock the second call finds nothing stored"),
-    "io-pgfault.c:iopf_queue_add_device/cross/5": _NEW,
     "io-pgfault.c:iopf_queue_add_device/swap/6": _NEW,
     "io-pgfault.c:iopf_queue_add_device/swap/9": (
         "equivalent: unseen", "who finds the param by its device does not look at the queue's list, which is Q.lock's, and that"
@@ -111,7 +107,6 @@ REASONS: dict[str, tuple[str, str]] = {
     "io-pgfault.c:iopf_queue_remove_device/order/1": (
         "equivalent: lock", "D.fault_param is written under D.lock, which is held"),
     "io-pgfault.c:iopf_queue_remove_device/order/7": _NULL,
-    "io-pgfault.c:iopf_queue_alloc/swap/5": _NEW,
     "io-pgfault.c:iopf_queue_get_device/cross/1": (
         "equivalent: alone", "while a queue is freed nobody else may call it: the list changes by this task's own removals"),
     "io-pgfault.c:iopf_queue_free/double/2": (
@@ -130,7 +125,6 @@ REASONS: dict[str, tuple[str, str]] = {
     "io-pgfault.c:iopf_report_no_memory/double/3": (
         "equivalent: idempotent", "in the same section of F.lock the second call finds no partial of the key"),
     "io-pgfault.c:iopf_report_last/swap/8": _NEW,
-    "io-pgfault.c:iopf_queue_add_device/swap/7": _NEW,
     "io-pgfault.c:iopf_queue_remove_device/cross/8": (
         "equivalent: unseen", "the queue's list is Q.lock's, which is held throughout; F.lock is no part of it"),
     "io-pgfault.c:iopf_queue_remove_device/order/2": (
@@ -150,16 +144,12 @@ REASONS: dict[str, tuple[str, str]] = {
     "io-pgfault.c:iopf_report_partial/delete/16": _SLOW_TABLE,
     "io-pgfault.c:iopf_report_partial/delete/18": _SLOW_TABLE,
     "io-pgfault.c:iopf_report_partial/swap/9": _SLOW_TABLE,
-    "io-pgfault.c:iopf_report_partial/swap/4": _NEW,
     "io-pgfault.c:iopf_report_partial/cross/1": _NEW,
     "io-pgfault.c:iopf_report_partial/swap/8": _FLOCK,
-    "io-pgfault.c:iopf_report_last/swap/3": _NEW,
     "io-pgfault.c:iopf_report_last/swap/6": _NEW,
     "io-pgfault.c:iopf_report_last/swap/9": _FLOCK,
     "io-pgfault.c:iopf_report_last/swap/10": _FLOCK,
     "io-pgfault.c:iopf_queue_flush_dev/order/4": _READ_ONCE,
-    "io-pgfault.c:iopf_queue_add_device/cross/4": _NEW,
-    "io-pgfault.c:iopf_queue_add_device/swap/4": _NEW,
     "io-pgfault.c:iopf_queue_add_device/swap/5": _NEW,
     "io-pgfault.c:iopf_queue_add_device/swap/8": _NEW,
     "io-pgfault.c:iopf_bad_setup/unasked/3": (
@@ -238,10 +228,6 @@ REASONS: dict[str, tuple[str, str]] = {
     "iommu-sva.c:iopf_queue_group_work/code/1": (
         "equivalent: unspecified", "report asks a handler whether it returns 0: which error, nobody learns"),
     "iommu-sva.c:iopf_queue_group_work/order/2": _READ_ONCE,
-    "iommu-sva-mm.c:iommu_sva_wanted/swap/1": _BITS,
-    "iommu-sva-mm.c:iommu_sva_wanted/swap/2": _BITS,
-    "iommu-sva-mm.c:iommu_sva_fault_flags/swap/1": _BITS,
-    "iommu-sva-mm.c:iommu_sva_fault_flags/swap/2": _BITS,
 }
 
 # The kernel-style files have most of their functions in common: what holds of one holds of each.
@@ -278,12 +264,8 @@ _EVERY_FORM = {
         "equivalent: unspecified", "flush waits for what was queued before the call; for what comes meanwhile it may wait, too"),
     "iopf_queue_flush_dev/order/2": _READ_ONCE,
     "iopf_queue_discard_partial/list/2": _FREED_NEXT,
-    "iopf_queue_add_device/cross/4": _NEW,
     "iopf_queue_add_device/cross/6": _NO_ORDER,
     "iopf_queue_add_device/double/3": ("equivalent: idempotent", "nobody knows the param yet"),
-    "iopf_queue_add_device/swap/4": _NEW,
-    "iopf_queue_add_device/swap/5": _NEW,
-    "iopf_queue_add_device/swap/6": _NEW,
     "iopf_queue_add_device/swap/7": _NEW,
     "iopf_queue_add_device/swap/8": (
         "equivalent: unseen", "the queue's list is Q.lock's, which is held; who finds the param by its pointer does not look at it"),
@@ -302,9 +284,7 @@ _EVERY_FORM = {
     "iopf_queue_remove_device/swap/3": (
         "equivalent: unseen", "the queue's list is Q.lock's, which is held; who finds the param by its pointer does not look at it"),
     "iopf_queue_add_device/order/1": _DLOCK,
-    "iopf_queue_add_device/cross/5": _NEW,
     "iopf_queue_alloc/swap/4": _NEW,
-    "iopf_queue_alloc/swap/5": _NEW,
     "iopf_group_alloc/swap/5": _NEW,
     "report_partial_fault/cross/1": (
         "equivalent: extent", "F.lock is held, besides, while the request is copied, which nobody else knows yet"),
