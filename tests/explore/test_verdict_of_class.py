@@ -137,6 +137,45 @@ def compare(core, scenarios, executions):
     return compared
 
 
+def agreeing(core, scenarios, most):
+    """How many scenarios sleep sets, and how many every interleaving of every point, searched to the end within so many
+    executions: with the verdict, and the signatures and contracts of all failures, that the search by classes has."""
+    def look(subject, **options):
+        result = explore(subject, core=core, estimate=False, shrink=False, notes=False, all_failures=True, budget=300, **options)
+        return result, (result.verdict, {(failure.signature, failure.contract) for failure in result.failures})
+
+    sleep = naive = 0
+    for subject in scenarios:
+        result, classes = look(subject, strategy="dpor", max_executions=20_000)
+        if not result.exhausted or "data-race" in {failure.kind for failure in result.failures}:
+            continue
+        result, by_sleep = look(subject, strategy="sleep", max_executions=20_000)
+        assert not result.exhausted or classes == by_sleep, (subject, classes, by_sleep)
+        sleep += result.exhausted
+        result, by_all = look(subject, strategy="naive", points=EVERY_POINT, max_executions=most)
+        assert not result.exhausted or classes == by_all, (subject, classes, by_all)
+        naive += result.exhausted
+    return sleep, naive
+
+
+@pytest.mark.parametrize("core", ["iopf", "v6.14", "late"])
+def test_classes_sleep_sets_and_every_interleaving_say_the_same(late_cores, core):
+    """Of random scenarios: one verdict, one set of failures by signature, whatever was executed for it."""
+    scenarios = [random_scenario(n, changes_overlap=overlap) for n in range(12) for overlap in (False, True)]
+    sleep, naive = agreeing(late_cores["answer-behind-the-unlock"] if core == "late" else core, scenarios, 2_000)
+    assert sleep > 12 and naive > 1, (sleep, naive)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("core", ["iopf", "v6.14", "late"])
+def test_classes_sleep_sets_and_every_interleaving_say_the_same_of_thousands(late_cores, core, seed):
+    """By the seed of the run."""
+    scenarios = (random_scenario(n, changes_overlap=n % 2) for n in range(seed * 10_000, seed * 10_000 + 1000))
+    sleep, naive = agreeing(late_cores["answer-behind-the-unlock"] if core == "late" else core, scenarios, 30_000)
+    print(f"{core}: {sleep} by sleep sets, {naive} by every interleaving of every point")
+    assert sleep > 800 and naive > 50
+
+
 @pytest.mark.long
 def test_no_mutant_passes_by_classes_and_fails_with_every_point(tmp_path):
     """Every mutant on every library scenario, and the unchanged core on some thousand random ones."""
