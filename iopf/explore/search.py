@@ -95,6 +95,7 @@ class Options(TypedDict, total=False):
     classes: bool | None
     commute: bool
     shrink: bool
+    notes: bool
     self_check: bool
     estimate: bool
     after_failure: int
