@@ -572,7 +572,8 @@ class Device(Unique):
         """A group of the device was answered again. The core never hears of it: the first answer took the group."""
         helds = self._helds
         if helds:
-            helds[-1].runtime.lib.iopf_device_answered_again(helds[-1].pointer)
+            held = helds[-1]
+            held.runtime.lib.iopf_device_answered_again(held.pointer)
 
     def statistics(self) -> DeviceStatistics:
         """A snapshot of the device's counts. Also after close()."""

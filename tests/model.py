@@ -88,6 +88,8 @@ class Device:
     answers: list[tuple] = field(default_factory=list)
     reported: int = 0
     dropped: int = 0
+    #: second answers of owners
+    answered_again: int = 0
 
     def answer(self, grpid: int, pasid: int | None, code: int) -> None:
         self.answers.append((grpid, pasid, code))

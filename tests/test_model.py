@@ -109,6 +109,7 @@ class Pair:
             returns = group.respond(0), model.kept.pop(0).respond(0)
             with pytest.raises(iopf.AlreadyAnswered):
                 group.respond(1)
+            model.answered_again += 1
             return returns
         if what == "add":
             return self.errno(queue.add, real), model_queue.add(model)
@@ -150,7 +151,7 @@ class Pair:
             yield (
                 ([(r.grpid, r.pasid, r.code) for r in real.responses], real.queue is None, statistics),
                 (model.answers, param is None, iopf.DeviceStatistics(
-                    model.reported, codes[0], codes[1], codes[2], model.dropped, 0,
+                    model.reported, codes[0], codes[1], codes[2], model.dropped, model.answered_again,
                     sum(map(len, param.partials.values())) if param else 0, len(param.pending) if param else 0)),
             )
 
