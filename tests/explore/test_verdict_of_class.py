@@ -168,12 +168,12 @@ def test_classes_sleep_sets_and_every_interleaving_say_the_same(late_cores, core
 
 @pytest.mark.long
 @pytest.mark.parametrize("core", ["iopf", "v6.14", "late"])
-def test_classes_sleep_sets_and_every_interleaving_say_the_same_of_thousands(late_cores, core, seed):
+def test_classes_sleep_sets_and_every_interleaving_say_the_same_of_hundreds(late_cores, core, seed):
     """By the seed of the run."""
-    scenarios = (random_scenario(n, changes_overlap=n % 2) for n in range(seed * 10_000, seed * 10_000 + 1000))
+    scenarios = (random_scenario(n, changes_overlap=n % 2) for n in range(seed * 10_000, seed * 10_000 + 300))
     sleep, naive = agreeing(late_cores["answer-behind-the-unlock"] if core == "late" else core, scenarios, 30_000)
     print(f"{core}: {sleep} by sleep sets, {naive} by every interleaving of every point")
-    assert sleep > 800 and naive > 50
+    assert sleep > 240 and naive > 15
 
 
 @pytest.mark.long
