@@ -17,9 +17,10 @@ import os
 import signal
 import stat
 import subprocess
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing import resource_tracker
 from typing import Any
 
@@ -85,6 +86,15 @@ def _leave_the_terminal() -> None:
     os.close(nowhere)
 
 
+def _unheard(before: Callable[[Any], object]) -> Callable[[Any], object]:
+    """A hook for what cannot be raised, without the signal that came while it was being ignored: Python reports that one
+    as an error ("Signal 2 ignored due to race condition"), and being ignored is what was wanted."""
+    def hook(unraisable: Any) -> object:
+        error = unraisable.exc_value
+        return None if isinstance(error, OSError) and "ignored due to race condition" in str(error) else before(unraisable)
+    return hook
+
+
 @contextlib.contextmanager
 def command_line(*, whole_process: bool) -> Iterator[Ending]:
     """Around a command line: SIGTERM and SIGHUP raise Terminated, Ctrl-C raises KeyboardInterrupt, none of them many
@@ -104,6 +114,8 @@ def command_line(*, whole_process: bool) -> Iterator[Ending]:
         yield ending
     finally:
         over = whole_process and ending.over
+        if over:
+            sys.unraisablehook = _unheard(sys.unraisablehook)
         while before:
             number, handler = next(iter(before.items()))
             with contextlib.suppress(KeyboardInterrupt):  # one that came just now

@@ -102,6 +102,20 @@ def test_the_same_again_and_again_changes_nothing(number, stage, cache):
     assert [] == list(cache.glob(".compiling-*"))
 
 
+def test_a_signal_that_comes_while_it_is_being_ignored_is_told_to_nobody():
+    """Python makes an error of it, which nobody can raise; other errors go where they went."""
+    from types import SimpleNamespace
+
+    from iopf._processes import _unheard
+
+    told = []
+    hook = _unheard(told.append)
+    other = SimpleNamespace(exc_value=OSError("the disk is full"))
+    hook(SimpleNamespace(exc_value=OSError("Signal 2 ignored due to race condition")))
+    hook(other)
+    assert [other] == told
+
+
 @pytest.mark.parametrize("when", ["compiling", "exploring"])
 def test_a_terminal_that_is_lost_ends_a_check(when, stage, cache, session):
     """The signal of a terminal that goes is heard, though nothing can be written there any more."""
