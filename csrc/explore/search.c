@@ -21,7 +21,8 @@
 #define LOOK_EVERY 32		/* executions between two looks at the clock */
 #define AFTER_FAILURE 1000
 #define FIRST_LOOK 2000		/* executions that take less than finding out how many there are */
-#define BEHIND_RACES 350	/* random executions */
+#define BEHIND_RACES 2000	/* random executions */
+#define NOTHING_NEW 350		/* of these, in a row: it is unlikely that more show more */
 #define WEIGHT_OF_CUT 50	/* executions that one counts for whose loop had to be waited for */
 
 struct xp_options options;
@@ -381,14 +382,15 @@ static bool collect_probe(int probe)
 static void look_behind_races(void)
 {
 	u64 executions = result.executions, end = executions + BEHIND_RACES;
+	int quiet = 0;
 
 	random_forget();
 	engine.strategy = &strategy_random;
 	strategy_random.begin();
-	while (result.executions < end && !search_must_stop()) {
+	while (result.executions < end && quiet < NOTHING_NEW && !search_must_stop()) {
 		engine.strategy = &strategy_random;
 		engine_run();
-		account(true);
+		quiet = account(true) ? 0 : quiet + 1;
 		strategy_random.next();
 	}
 	result.executions = executions;
