@@ -135,6 +135,19 @@ bool failures_know(u64 signature)
 	return known(signature);
 }
 
+bool failures_tell_more(void)
+{
+	int i;
+
+	for (i = 0; i < engine.nr_findings; i++) {
+		const struct found *f = known(finding_signature(&engine.findings[i]));
+
+		if (!(scenario.expected >> engine.findings[i].kind & 1) && (!f || f->clauses))
+			return true;
+	}
+	return false;
+}
+
 static void collect_cycles(u64 execution)
 {
 	struct found *f;

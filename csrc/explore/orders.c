@@ -669,23 +669,6 @@ static void walk(int depth, u32 asleep)
 
 /* --- predictions --- */
 
-static struct node *kept;
-static int room;
-
-static bool keep_path(void)
-{
-	if (engine.depth + 1 > room) {
-		free(kept);
-		room = 2 * (engine.depth + 1);
-		kept = malloc((size_t)room * sizeof(*kept));
-		if (!kept)
-			room = 0;
-	}
-	if (kept)
-		memcpy(kept, engine.nodes, (size_t)(engine.depth + 1) * sizeof(*kept));
-	return kept;
-}
-
 static bool shows(const struct alarm *a)
 {
 	int i;
@@ -707,16 +690,14 @@ static bool has_data_race(void)
 	return false;
 }
 
-/* Executes what was predicted; what shows is collected. The path of the search is as it was. */
+/* Executes what was predicted; what shows is collected. */
 static const char *execute_alarms(u64 execution, bool *news)
 {
-	const struct strategy *strategy = engine.strategy;
-	int depth = engine.depth, fresh = engine.fresh_from, end = engine.end, preemptions = engine.preemptions, i;
-	u64 hash = engine.hash;
-	u32 top = hb_footprint_top;
+	struct aside aside;
 	const char *why = NULL;
+	int i;
 
-	if (!keep_path())
+	if (!aside_begin(&aside))
 		return "no memory";
 	for (i = 0; i < nr_alarms; i++) {
 		struct alarm *a = &alarms[i];
@@ -730,15 +711,7 @@ static const char *execute_alarms(u64 execution, bool *news)
 		else if (!has_data_race())
 			why = "steps that are taken for independent are not: an order of calls and answers could not be run";
 	}
-	memcpy(engine.nodes, kept, (size_t)(depth + 1) * sizeof(*kept));
-	engine.strategy = strategy;
-	engine.depth = depth;
-	engine.fresh_from = fresh;
-	engine.end = end;
-	engine.hash = hash;
-	engine.preemptions = preemptions;
-	engine.nr_findings = 0;
-	hb_footprint_top = top;
+	aside_end(&aside);
 	return why;
 }
 

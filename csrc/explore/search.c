@@ -141,6 +141,39 @@ static void self_check(const struct strategy *strategy)
 	engine.hashing = false;
 }
 
+/*
+ * An execution that was given up, since what follows has been seen: what its beginning showed is not looked for again
+ * where others repeat that. Whether the driver keeps its contract is not known before the end, so it is run to there.
+ */
+static bool collect_beginning(void)
+{
+	struct choice *choices;
+	struct aside aside;
+	const char *why;
+	bool news = false;
+	int length;
+
+	if (engine.end == END_STOPPED || monitor_clauses)
+		return engine.nr_findings && failures_collect(result.executions + 1);
+	if (!failures_tell_more())
+		return false;
+	choices = copy_schedule(&length);
+	if (choices && aside_begin(&aside)) {
+		schedule_lenient = false;
+		schedule_free_after = true;
+		failure_reproduces(choices, length, 0);
+		schedule_free_after = false;
+		news = failures_collect(result.executions + 1);
+		why = orders_judge(result.executions + 1, &news);
+		why_not = why_not ? why_not : why;
+		aside_end(&aside);
+	} else {
+		why_not = "no memory";
+	}
+	free(choices);
+	return news;
+}
+
 /* True: something failed. */
 static bool account(bool count)
 {
@@ -152,10 +185,7 @@ static bool account(bool count)
 		result.deepest = engine.depth;
 	if (engine.end == END_BLOCKED || engine.end == END_STOPPED) {
 		result.blocked += engine.end == END_BLOCKED;
-		/* What its beginning showed is not looked for again where others repeat it. */
-		if (!engine.nr_findings)
-			return false;
-		news = failures_collect(result.executions + 1);
+		news = collect_beginning();
 		if (news && !result.first_failure && nr_found)
 			result.first_failure = result.executions + 1;
 		return news;

@@ -292,6 +292,20 @@ extern const struct choice *schedule_choices;
 extern int schedule_length, schedule_diverged;
 extern bool schedule_free_after, schedule_lenient;	/* behind its end: lowest task first, without preemption */
 
+/* --- aside.c --- */
+
+struct aside {
+	const struct strategy *strategy;
+	struct node *nodes;
+	int depth, fresh, end, preemptions;
+	u64 hash;
+	u32 footprint;
+};
+
+/* Between the two any schedule may run. What the execution before it found is to be collected first. False: no memory. */
+bool aside_begin(struct aside *a);
+void aside_end(struct aside *a);
+
 /* --- signature.c: what makes two failures the same --- */
 
 void signatures_reset(void);
@@ -329,6 +343,8 @@ void failures_merge_predictions(void);
 /* What the execution that just ended shows of that kind is noted, and is no failure. */
 void failures_note(int kind);
 bool failures_know(u64 signature);
+/* Whether the execution that just ran shows what no other has shown with the contract kept. */
+bool failures_tell_more(void);
 /* In the execution that just ran. */
 bool failure_shows(const struct found *f);
 /* Runs a schedule; true when the same failure shows. */

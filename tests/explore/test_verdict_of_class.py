@@ -169,6 +169,16 @@ def test_classes_sleep_sets_and_every_interleaving_say_the_same(late_cores, core
     assert sleep > 12 and naive > 1, (sleep, naive)
 
 
+def test_a_beginning_that_is_given_up_has_the_contract_of_its_end():
+    """Step by step: an execution fails in a request that is refused, while the driver has kept its contract. It is given
+    up there, since what follows was seen in others. Of those, one detaches what is attached, which keeps the contract,
+    and one what is not. Sleep sets and classes give up different beginnings, and say the same of the failure.
+    """
+    subject = random_scenario(1331, changes_overlap=True)
+    assert agreeing("v6.14", [subject], 100) == (1, 0)
+    assert found("v6.14", subject, strategy="sleep")[1] == {("wrong-response", "kept")}
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("core", ["iopf", "v6.14", "late"])
 def test_classes_sleep_sets_and_every_interleaving_say_the_same_of_hundreds(late_cores, core, seed):
