@@ -174,10 +174,8 @@ static void is_under_lock(enum under_lock what, const void *pc)
 		return;
 	for (i = 0; i < t->nr_held; i++) {
 		int object = heap_find(t->held[i].addr);
-		const char *type = object >= 0 ? record_type(object) : "";
 
-		if (!strcmp(type, "param") ||
-		    (what == UNDER_LOCK_PUT && (!strcmp(type, "queue") || !strcmp(type, "device")))) {
+		if (object >= 0 && record_forbids(object, what)) {
 			finding_add(XP_K_UNDER_LOCK, 0, pc, texts[what]);
 			return;
 		}

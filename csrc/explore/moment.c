@@ -88,10 +88,7 @@ static struct call *call(enum call_kind kind)
 
 	if (nr_calls == MAX_CALLS)
 		finding_fatal(XP_K_EXPLORER, 0, NULL, "too many calls and answers in one execution");
-	memset(c, 0, sizeof(*c));
-	c->kind = (u8)kind;
-	c->device = c->queue = -1;
-	c->event = engine.nr_events;
+	*c = (struct call){ .kind = (u8)kind, .device = -1, .queue = -1, .event = engine.nr_events };
 	return c;
 }
 

@@ -121,8 +121,9 @@ static const struct type {
 	size_t size;
 	const char *function;	/* the site's, or NULL: any in a core */
 	const struct member *members;
+	u8 forbids;		/* under its lock, as bits of enum under_lock */
 } types[] = {
-	{ "device", 0, "device", device_members },
+	{ "device", 0, "device", device_members, 1 << UNDER_LOCK_PUT },
 	{ "domain", 0, "domain", domain_members },
 	{ "handle", 0, "handle", handle_members },
 	{ "iommu_group", 0, "iommu_group", iommu_group_members },
@@ -132,20 +133,43 @@ static const struct type {
 	{ "memory", 0, "shared memory", NULL },
 	{ "object", 0, "object", NULL },
 	{ "group", sizeof(struct iopf_group), NULL, group_members },
-	{ "param", sizeof(struct iommu_fault_param), NULL, param_members },
-	{ "queue", sizeof(struct iopf_queue), NULL, queue_members },
+	{ "param", sizeof(struct iommu_fault_param), NULL, param_members,
+	  1 << UNDER_LOCK_PUT | 1 << UNDER_LOCK_ALLOC | 1 << UNDER_LOCK_FREE },
+	{ "queue", sizeof(struct iopf_queue), NULL, queue_members, 1 << UNDER_LOCK_PUT },
 	{ "fault", sizeof(struct iopf_fault), NULL, fault_members },
 };
 
-static const struct type *type_of(const struct object *o)
+static const struct type *find_type(const struct slab_site *site, size_t size)
 {
 	size_t i;
 
 	for (i = 0; i < sizeof(types) / sizeof(*types); i++) {
-		if (types[i].function ? !strcmp(types[i].function, o->site->function) : types[i].size == o->size)
+		if (types[i].function ? !strcmp(types[i].function, site->function) : types[i].size == size)
 			return &types[i];
 	}
 	return NULL;
+}
+
+/* It is asked at each put and allocation under a lock: what a search has asked before is remembered. */
+#define REMEMBERED 64u
+static struct { const struct slab_site *site; size_t size; const struct type *type; } remembered[REMEMBERED];
+
+static const struct type *type_of(const struct object *o)
+{
+	unsigned int i = (unsigned int)((u64)o->site >> 4 ^ o->size) % REMEMBERED;
+
+	if (remembered[i].site != o->site || remembered[i].size != o->size) {
+		remembered[i].site = o->site;
+		remembered[i].size = o->size;
+		remembered[i].type = find_type(o->site, o->size);
+	}
+	return remembered[i].type;
+}
+
+/* Cores come and go, and another's sites may lie where one's were. */
+void names_reset(void)
+{
+	memset(remembered, 0, sizeof(remembered));
 }
 
 /* "iopf_report_partial" gives "partial", as its words go. */
@@ -224,6 +248,13 @@ const char *record_object(u64 addr)
 const char *record_type(int object)
 {
 	return name_of(&heap_objects[object]);
+}
+
+bool record_forbids(int object, enum under_lock what)
+{
+	const struct type *type = type_of(&heap_objects[object]);
+
+	return type && type->forbids >> what & 1;
 }
 
 /* ".users", without where in it; of what has no members by name "[8]", and of shared memory "[0]", as the caller has it. */

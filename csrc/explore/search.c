@@ -579,6 +579,7 @@ static int enter(const s32 *code, size_t nr_words, const struct xp_options *want
 	}
 	failures_reset();
 	record_reset();
+	names_reset();
 	signatures_reset();
 	outcomes_reset();
 	hot_reset();

@@ -357,6 +357,9 @@ const char *record_text(const char *format, ...) __printf(1, 2);
 const char *record_object(u64 addr);
 const char *record_whole(int object);	/* without a member */
 const char *record_type(int object);	/* without a number */
+/* Under the object's lock, where the form promises not to. */
+bool record_forbids(int object, enum under_lock what);
+void names_reset(void);
 const char *record_field(int object, u64 addr, char *text, size_t room);
 const char *record_task(int task);
 struct xp_place record_place(const void *pc);

@@ -64,9 +64,9 @@ static inline bool heap_has(u64 addr)
 
 struct cell {
 	u32 serial;
-	u8 mask;		/* bytes that it is about */
+	u8 mask;		/* bytes that it is about; none: it is split */
 	u8 unit;		/* 0: whole; 4, 1: split */
-	u8 owner;		/* the only task that touched it, or SEVERAL */
+	u8 owner;		/* the only task that touched it, or SHADOW_SEVERAL */
 	u32 date[SHADOW_CLASSES];	/* task << 16 | clock, 0: none */
 	u64 pc[SHADOW_CLASSES];
 	union {
@@ -76,6 +76,8 @@ struct cell {
 };
 
 extern struct cell *shadow_cells;
+
+#define SHADOW_SEVERAL 0xff
 
 #define SHADOW_MOST_FAST 4000000u	/* without a scheduling point: more take the long way */
 
@@ -95,26 +97,83 @@ static inline bool slot_has(const struct slot *slot, u64 offset, size_t size)
 	return offset - slot->base < slot->size && size <= slot->size - (offset - slot->base);
 }
 
+static inline u32 date_of(const struct task *t)
+{
+	return (u32)t->id << 16 | (u16)t->race.at[t->id];
+}
+
+/* No date, which is task 0's date 0, is before every clock, and so are the task's own. */
+static inline bool is_ordered(const struct clock *clock, u32 date)
+{
+	return (s16)(date & 0xffff) <= clock->at[date >> 16];
+}
+
+/* Whether any of the accesses that an access of this class races with is not before the clock; of no shared dates. */
+static inline bool races_unshared(const struct cell *c, enum access_class class, const struct clock *clock)
+{
+	switch (class) {
+	case PLAIN_READ:
+		return !is_ordered(clock, c->date[PLAIN_WRITE]) || !is_ordered(clock, c->date[MARKED_WRITE]);
+	case PLAIN_WRITE:
+		return !is_ordered(clock, c->date[PLAIN_READ]) || !is_ordered(clock, c->date[PLAIN_WRITE]) ||
+		       !is_ordered(clock, c->date[MARKED_READ]) || !is_ordered(clock, c->date[MARKED_WRITE]);
+	case MARKED_READ:
+		return !is_ordered(clock, c->date[PLAIN_WRITE]);
+	default:
+		return !is_ordered(clock, c->date[PLAIN_READ]) || !is_ordered(clock, c->date[PLAIN_WRITE]);
+	}
+}
+
+/* Of memory whose allocation nothing orders before the access. */
+static inline bool is_unpublished(const struct slot *o, const struct task *t)
+{
+	return o->task != t->id && o->clock > t->race.at[o->task];
+}
+
+/* What is less usual: any access of any memory; the first one of a cell; to other bytes than before; beside others. */
+void shadow_any(u64 addr, size_t size, enum access_class class, const void *pc);
+void shadow_begin(struct cell *c, u64 addr, size_t size, enum access_class class, const void *pc);
+void shadow_parts(struct cell *c, u64 addr, size_t size, enum access_class class, const void *pc);
+void shadow_contended(struct cell *c, u64 addr, enum access_class class, const void *pc);
+
 /*
- * The usual access, in line: to one's own stack, or to bytes that nobody else has touched. False: it is not one. A cell of
- * the object's life that has just these bytes says that an access to them was let through before.
+ * An access to at most eight bytes, in line up to where it is less usual. A cell of the object's life that has just these
+ * bytes says that an access to them was let through before. In the repeated part of the path races were looked for when it
+ * was new.
  */
-static inline bool shadow_fast(struct task *t, u64 addr, unsigned int size, enum access_class class, const void *pc)
+static __always_inline void shadow_small(struct task *t, u64 addr, size_t size, enum access_class class, const void *pc)
 {
 	u64 offset = addr - (u64)heap_base;
 	const struct slot *slot = &heap_slots[offset / SLOT_BYTES];
 	struct cell *c = &shadow_cells[offset / 8];
+	u32 date;
 
-	if (offset >= HEAP_BYTES)
-		return addr - (u64)t->fiber.stack < FIBER_STACK_BYTES;
-	if (!slot_is_live(slot) || c->serial != slot->serial || c->owner != t->id ||
-	    c->mask != (u8)(((1u << size) - 1) << (offset & 7)) || engine.logging)
-		return false;
-	if (unlikely(++t->accesses > SHADOW_MOST_FAST))
-		return false;
-	c->date[class] = (u32)t->id << 16 | (u16)t->race.at[t->id];
+	if (unlikely(offset >= HEAP_BYTES)) {
+		if (class > PLAIN_WRITE || addr - (u64)t->fiber.stack >= FIBER_STACK_BYTES)
+			shadow_any(addr, size, class, pc);
+		return;
+	}
+	if (unlikely(++t->accesses > SHADOW_MOST_FAST || !slot_is_live(slot) || (offset & 7) + size > 8))
+		return shadow_any(addr, size, class, pc);
+	if (c->serial != slot->serial)
+		return shadow_begin(c, addr, size, class, pc);
+	if (unlikely(c->mask != (u8)(((1u << size) - 1) << (offset & 7))))
+		return shadow_parts(c, addr, size, class, pc);
+	date = date_of(t);
+	if (c->owner != t->id) {
+		if (unlikely(is_unpublished(slot, t)))
+			return shadow_any(addr, size, class, pc);
+		c->owner = SHADOW_SEVERAL;
+		if (unlikely(c->any_shared))
+			return shadow_contended(c, addr, class, pc);
+		if (c->date[class] == date)
+			return;
+		if ((!engine.repeating && unlikely(races_unshared(c, class, &t->race))) ||
+		    (class != PLAIN_WRITE && unlikely(!is_ordered(&t->race, c->date[class]))))
+			return shadow_contended(c, addr, class, pc);
+	}
+	c->date[class] = date;
 	c->pc[class] = (u64)place_of(t, pc);
-	return true;
 }
 
 /* Only whether it may happen. */

@@ -78,13 +78,14 @@ static noinline void plain_slow(u64 addr, unsigned int size, bool write, const v
 	plain(addr, size, write, pc);
 }
 
-static inline void plain_small(u64 addr, unsigned int size, bool write, const void *pc)
+static __always_inline void plain_small(u64 addr, unsigned int size, bool write, const void *pc)
 {
 	struct task *t = engine.current;
 
-	if (likely(t && !engine.closely && shadow_fast(t, addr, size, write ? PLAIN_WRITE : PLAIN_READ, pc)))
-		return;
-	plain_slow(addr, size, write, pc);
+	if (unlikely(!t || engine.closely || engine.logging))
+		plain_slow(addr, size, write, pc);
+	else
+		shadow_small(t, addr, size, write ? PLAIN_WRITE : PLAIN_READ, pc);
 }
 
 #define PLAIN_HOOKS(n)									\

@@ -26,7 +26,6 @@
 #include "internal.h"
 
 #define CLASSES SHADOW_CLASSES
-#define SEVERAL 0xff
 #define MAX_SHARED 2048
 #define MAX_SPLITS 1024
 
@@ -90,16 +89,6 @@ void shadow_check_any(u64 addr, size_t size, bool write, const void *pc)
 		shadow_elsewhere(addr, size, write, pc);
 	else
 		slot_for(addr, offset, size, pc);
-}
-
-static inline u32 date_of(const struct task *t)
-{
-	return (u32)t->id << 16 | (u16)t->race.at[t->id];
-}
-
-static inline bool is_ordered(const struct clock *clock, u32 date)
-{
-	return (s16)(date & 0xffff) <= clock->at[date >> 16];
 }
 
 /* The access of a class that the clock does not cover, of the first task by who started whom: its task and place. */
@@ -175,22 +164,6 @@ static noinline void make_shared(struct cell *c, int class, struct task *t, cons
 	s->pc[t->id] = (u64)pc;
 }
 
-/* Whether any of the accesses that an access of this class races with is not behind the clock; of no shared dates. */
-static inline bool races_unshared(const struct cell *c, int class, const struct clock *clock)
-{
-	switch (class) {
-	case PLAIN_READ:
-		return !is_ordered(clock, c->date[PLAIN_WRITE]) || !is_ordered(clock, c->date[MARKED_WRITE]);
-	case PLAIN_WRITE:
-		return !is_ordered(clock, c->date[PLAIN_READ]) || !is_ordered(clock, c->date[PLAIN_WRITE]) ||
-		       !is_ordered(clock, c->date[MARKED_READ]) || !is_ordered(clock, c->date[MARKED_WRITE]);
-	case MARKED_READ:
-		return !is_ordered(clock, c->date[PLAIN_WRITE]);
-	default:
-		return !is_ordered(clock, c->date[PLAIN_READ]) || !is_ordered(clock, c->date[PLAIN_WRITE]);
-	}
-}
-
 static inline void find_races(const struct cell *c, u64 addr, int class, const struct task *t, const void *pc)
 {
 	struct clock joined;
@@ -225,10 +198,7 @@ static noinline void find_races_and_record(struct cell *c, u64 addr, int class, 
 	record(c, class, t, pc);
 }
 
-/*
- * No date, which is task 0's date 0, is behind every clock, and so are the task's own. In the repeated part of the path
- * races were looked for when it was new.
- */
+/* In the repeated part of the path races were looked for when it was new. */
 static inline void touch(struct cell *c, u64 addr, int class, struct task *t, const void *pc)
 {
 	if (c->date[class] == date_of(t) && !c->shared[class])
@@ -266,9 +236,10 @@ static noinline void split_cell(struct cell *c, u8 mask)
 			else
 				begin_cell(&parts[i], c->serial, 1);
 			parts[i].unit = 0;
-			parts[i].owner = SEVERAL;
+			parts[i].owner = SHADOW_SEVERAL;
 		}
-		c->owner = SEVERAL;
+		c->owner = SHADOW_SEVERAL;
+		c->mask = 0;
 		c->any_shared = 0;
 		c->shared[0] = (u16)split;
 	} else {
@@ -302,11 +273,11 @@ static inline void access_cell(struct cell *c, u32 serial, u8 mask, u64 addr, in
 	if (c->serial != serial) {
 		begin_cell(c, serial, mask);
 		c->owner = (u8)t->id;
-	} else if (unlikely(c->unit || c->mask != mask)) {
+	} else if (unlikely(c->mask != mask)) {
 		access_parts(c, mask, addr, class, t, pc);
 		return;
 	} else if (c->owner != t->id) {
-		c->owner = SEVERAL;
+		c->owner = SHADOW_SEVERAL;
 		touch(c, addr, class, t, pc);
 		return;
 	}
@@ -326,14 +297,8 @@ static noinline void access_range(u64 offset, size_t size, u32 serial, int class
 	}
 }
 
-/* Of memory whose allocation nothing orders before the access. */
-static inline bool is_unpublished(const struct slot *o, const struct task *t)
-{
-	return o->task != t->id && o->clock > t->race.at[o->task];
-}
-
 /* Whatever the access is of; the history gets it, too. */
-static noinline void access_any(u64 addr, size_t size, enum access_class class, const void *pc)
+noinline void shadow_any(u64 addr, size_t size, enum access_class class, const void *pc)
 {
 	struct task *t = engine.current;
 	u64 offset = addr - (u64)heap_base;
@@ -360,39 +325,48 @@ static noinline void access_any(u64 addr, size_t size, enum access_class class, 
 		note(class == PLAIN_READ ? OP_READ : class == PLAIN_WRITE ? OP_WRITE : OP_NOTE, addr, pc, NULL, size);
 }
 
-void shadow_access(u64 addr, size_t size, enum access_class class, const void *pc)
+/* The cell stands for another life of the memory, or for none. */
+noinline void shadow_begin(struct cell *c, u64 addr, size_t size, enum access_class class, const void *pc)
 {
 	struct task *t = engine.current;
 	u64 offset = addr - (u64)heap_base;
 	const struct slot *o = &heap_slots[offset / SLOT_BYTES];
-	struct cell *c = &shadow_cells[offset / 8];
-	u8 mask = (u8)(((1u << size) - 1) << (offset & 7));
 
-	if (unlikely(!t || ++t->accesses > MOST_ACCESSES || engine.logging || offset >= HEAP_BYTES ||
-		     (offset & 7) + size > 8 || !slot_is_live(o)))
-		goto unusual;
-	if (c->serial != o->serial) {
-		if (unlikely(!slot_has(o, offset, size) || is_unpublished(o, t)))
-			goto unusual;
-		begin_cell(c, o->serial, mask);
-		c->owner = (u8)t->id;
-	} else if (unlikely(c->mask != mask || c->unit)) {
-		if (unlikely(!slot_has(o, offset, size) || is_unpublished(o, t)))
-			goto unusual;
-		access_parts(c, mask, addr, class, t, place_of(t, pc));
-		return;
-	} else if (c->owner != t->id) {
-		if (unlikely(is_unpublished(o, t)))
-			goto unusual;
-		c->owner = SEVERAL;
-		touch(c, addr, class, t, place_of(t, pc));
+	if (unlikely(!slot_has(o, offset, size) || is_unpublished(o, t))) {
+		shadow_any(addr, size, class, pc);
 		return;
 	}
+	begin_cell(c, o->serial, (u8)(((1u << size) - 1) << (offset & 7)));
+	c->owner = (u8)t->id;
 	c->date[class] = date_of(t);
 	c->pc[class] = (u64)place_of(t, pc);
-	return;
-unusual:
-	access_any(addr, size, class, pc);
+}
+
+noinline void shadow_parts(struct cell *c, u64 addr, size_t size, enum access_class class, const void *pc)
+{
+	struct task *t = engine.current;
+	u64 offset = addr - (u64)heap_base;
+	const struct slot *o = &heap_slots[offset / SLOT_BYTES];
+
+	if (unlikely(!slot_has(o, offset, size) || is_unpublished(o, t)))
+		shadow_any(addr, size, class, pc);
+	else
+		access_parts(c, (u8)(((1u << size) - 1) << (offset & 7)), addr, class, t, place_of(t, pc));
+}
+
+noinline void shadow_contended(struct cell *c, u64 addr, enum access_class class, const void *pc)
+{
+	touch(c, addr, class, engine.current, place_of(engine.current, pc));
+}
+
+void shadow_access(u64 addr, size_t size, enum access_class class, const void *pc)
+{
+	struct task *t = engine.current;
+
+	if (likely(t && size <= 8 && !engine.logging))
+		shadow_small(t, addr, size, class, pc);
+	else
+		shadow_any(addr, size, class, pc);
 }
 
 static bool unordered_cell(const struct cell *c, const struct clock *clock, int *task, u64 *pc)
