@@ -98,7 +98,7 @@ def run_flavour(runtime: str) -> Flavour:
         *(core_unit(identifier, include) for identifier in CORES),
         Unit("api", _sources("api"), (*include, "core", "api")),
     ]
-    faces = ("api/run.h", *(face for face in ("api/primitives.h", "api/trace.h", "api/bench.h")
+    faces = ("api/run.h", *(face for face in ("api/trace.h", "api/bench.h")
                             if (CSRC / face).exists()))
     return Flavour(runtime, faces, tuple(units), RUN_CALLBACKS)
 

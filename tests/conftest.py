@@ -108,6 +108,12 @@ def kernel_trees(tmp_path_factory):
     return beside("kernel_files/trees").Trees(tmp_path_factory.mktemp("trees"))
 
 
+@pytest.fixture(scope="session")
+def semantics():
+    """The kernel primitives by themselves, for each runtime: see semantics.py."""
+    return beside("semantics")
+
+
 @pytest.fixture(params=_runtime.RUNTIMES)
 def runtime(request):
     """The name of a runtime that runs on threads; a test with this fixture runs on each."""

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -98,6 +99,21 @@ def test_so_it_is_in_the_thread_that_reports(raising, unraisable):
     queue.close()
 
 
+#: For a program: the kernel primitives that it calls by themselves.
+PRIMITIVES = f"""
+    import sys
+    sys.path.append({str(Path(__file__).parent)!r})
+    import semantics
+    ffi, lib = semantics.load("native")
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled(semantics):
+    """Once, for all programs."""
+    semantics.build("native")
+
+
 def run(*parts, **env):
     """A program of its own; what it printed."""
     done = subprocess.run(
@@ -108,9 +124,7 @@ def run(*parts, **env):
     return done.stdout
 
 
-MEMORY = """
-    import struct
-    lib = _runtime.get("native").lib
+MEMORY = PRIMITIVES + """
     first, queue = iopf.Queue("other"), iopf.Queue("q", workers=0)
     device, kept = iopf.Device("d", record=False), []
     queue.add(device)
@@ -149,8 +163,7 @@ class TestNativeGivesBack:
 
     def test_and_is_taken_again(self):
         """Round after round: no more than the first time, and all objects good."""
-        assert "20000 True\n" == run("""
-            lib = _runtime.get("native").lib
+        assert "20000 True\n" == run(PRIMITIVES, """
             most = []
             for _ in range(4):
                 queue, device, kept = iopf.Queue("q", workers=0), iopf.Device("d", record=False), []
@@ -170,8 +183,7 @@ class TestNativeGivesBack:
 
     def test_the_pages_are_gone_and_the_addresses_are_not(self):
         """Whoever frees something that went long ago is told that it is no object."""
-        assert "kfree of something that is not a live object\n" == run("""
-            lib = _runtime.get("native").lib
+        assert "kfree of something that is not a live object\n" == run(PRIMITIVES, """
             objects = [lib.iopf_prim_kmalloc(100, 1) for _ in range(5000)]
             for pointer in objects: lib.iopf_prim_kfree(pointer)
             iopf.Queue("q").close()
@@ -186,9 +198,7 @@ class TestPoison:
     """IOPF_POISON=1: native's freed objects are filled, kept for a while, and looked at."""
 
     def test_a_freed_object_is_full_of_it_and_not_used_again_at_once(self):
-        assert "True True\n" == run("""
-            runtime = _runtime.get("native")
-            lib, ffi = runtime.lib, runtime.ffi
+        assert "True True\n" == run(PRIMITIVES, """
             pointer = lib.iopf_prim_kmalloc(100, 1)
             lib.iopf_prim_kfree(pointer)
             again = [lib.iopf_prim_kmalloc(100, 1) for _ in range(100)]
@@ -199,9 +209,7 @@ class TestPoison:
     @pytest.mark.parametrize("poison, reasons", [("1", "an object was written to after kfree()\n"), ("", "\n")])
     def test_a_write_after_the_free_is_a_warning(self, poison, reasons):
         """When as many others were freed; and without the switch nothing is looked at."""
-        assert reasons == run("""
-            runtime = _runtime.get("native")
-            lib, ffi = runtime.lib, runtime.ffi
+        assert reasons == run(PRIMITIVES, """
             pointer = lib.iopf_prim_kmalloc(100, 1)
             lib.iopf_prim_kfree(pointer)
             ffi.buffer(pointer, 100)[90:91] = b"x"
@@ -211,11 +219,9 @@ class TestPoison:
 
     def test_a_request_that_is_to_fail_still_does(self):
         """It uses the same switch of the fast path."""
-        assert "True False True\n" == run("""
-            runtime = _runtime.get("native")
-            lib, ffi = runtime.lib, runtime.ffi
+        assert "True False True\n" == run(PRIMITIVES, """
             got = []
-            lib.iopf_fail_nth(2)
+            _runtime.get("native").lib.iopf_fail_nth(2)
             for _ in range(3): got.append(lib.iopf_prim_kmalloc(100, 1))
             print(*(pointer != ffi.NULL for pointer in got))
             for pointer in got: lib.iopf_prim_kfree(pointer)

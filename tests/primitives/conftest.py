@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The kernel primitives, in every runtime that runs on threads.
 
-Each test gets the face of one runtime (``csrc/api/primitives.h``, without its prefix) and leaves nothing behind: when
+Each test gets the face of one runtime (``tests/csrc/primitives.h``, without its prefix) and leaves nothing behind: when
 it is over there is a grace period, and then no object more than before and no warning that the test did not ask for.
 That makes every test that expects none a clean one for every guard it passes.
 """
 
 import importlib
 import queue
-import re
 import threading
 import time
 from concurrent.futures import Future, wait
 
 import pytest
+
 
 #: How long a test waits for what must happen, and for what must not, in seconds.
 PATIENCE = 60
@@ -59,11 +59,10 @@ class Thread:
 class Runtime:
     """The primitives of one runtime: every function and constant of the face, without ``iopf_prim_``."""
 
-    def __init__(self, name):
-        module = importlib.import_module(f"iopf._{name}")
+    def __init__(self, name, semantics):
         self.name = name
-        self.ffi = module.ffi
-        self.lib = module.lib
+        self.ffi, self.lib = semantics.load(name)
+        self._sanitizers = semantics.sanitizers(importlib.import_module(f"iopf._{name}"))
         self._threads = []
 
     def __getattr__(self, name):
@@ -72,8 +71,7 @@ class Runtime:
 
     def skip_under(self, sanitizer, reason):
         """Skips the test in a build with this sanitizer."""
-        flags = re.findall(r"-fsanitize=(\S+)", self.text(self.lib.iopf_build_flags))
-        if any(sanitizer in names.split(",") for names in flags):
+        if any(sanitizer in flag.partition("=")[2].split(",") for flag in self._sanitizers):
             pytest.skip(reason)
 
     def thread(self):
@@ -145,8 +143,8 @@ def _clean():
 
 
 @pytest.fixture(scope="module", params=["native", "plain"])
-def _runtime(request):
-    return Runtime(request.param)
+def _runtime(request, semantics):
+    return Runtime(request.param, semantics)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* What the programs with threads of their own share. */
-#ifndef IOPF_API_PRIMITIVE_THREADS_H
-#define IOPF_API_PRIMITIVE_THREADS_H
+#ifndef IOPF_TESTS_THREADS_H
+#define IOPF_TESTS_THREADS_H
 
 #include <linux/compiler.h>
 #include <pthread.h>

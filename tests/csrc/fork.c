@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "primitive_threads.h"
+#include "threads.h"
 #include "primitives.h"
 
 struct deferred {

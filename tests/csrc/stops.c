@@ -14,7 +14,7 @@
 #include <signal.h>
 #include <string.h>
 
-#include "primitive_threads.h"
+#include "threads.h"
 #include "primitives.h"
 
 #define NAPS 60		/* of 50 us: so long the one that is stopped waits for a newcomer that waits for it */

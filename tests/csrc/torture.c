@@ -9,7 +9,7 @@
 #include <sched.h>
 #include <string.h>
 
-#include "primitive_threads.h"
+#include "threads.h"
 #include "primitives.h"
 
 struct victim {

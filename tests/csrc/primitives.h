@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The face of the kernel primitives: what tests/primitives drives. One function for each primitive, on objects that
- * the caller holds by pointer, and a few programs that need threads of their own.
+ * the caller holds by pointer, and a few programs that need threads of their own. tests/semantics.py compiles it against
+ * the installed extension.
  */
-#ifndef IOPF_API_PRIMITIVES_H
-#define IOPF_API_PRIMITIVES_H
+#ifndef IOPF_TESTS_PRIMITIVES_H
+#define IOPF_TESTS_PRIMITIVES_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#pragma GCC visibility push(default)
 
 /* cdef-begin */
 #define IOPF_PRIM_TEXT 240
@@ -308,5 +311,7 @@ unsigned long iopf_prim_slab_race(unsigned int nr_threads, unsigned int rounds);
  */
 int iopf_prim_fork(void);
 /* cdef-end */
+
+#pragma GCC visibility pop
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The primitives one by one; the programs with threads of their own are in primitive_races.c. */
+/* The primitives one by one; the programs with threads of their own are in races.c. */
 #include <linux/iommu.h>
 #include <membarrier.h>
 #include <pthread.h>
