@@ -4,6 +4,7 @@
 import errno
 import inspect
 import json
+import os
 import subprocess
 import sys
 import warnings
@@ -155,7 +156,8 @@ def test_the_bench_takes_a_file_and_leaves_out_what_its_form_can_not_run():
     result = json.loads(done.stdout)
     assert {"form-e-lost-return.c"} == {row["core"] for row in result["rows"]}
     assert "B 8-page group, per fault: in this form a partial fault frees memory twice" in result["skipped"]
-    assert {"A", "C", "E", "F"} <= {row["item"] for row in result["rows"]}
+    parallel = {"C"} if len(os.sched_getaffinity(0)) > 1 else set()  # two threads on one CPU never meet
+    assert {"A", "E", "F", *parallel} <= {row["item"] for row in result["rows"]}
     assert "stock" in {row["baseline"] for row in result["rows"]}
 
 
