@@ -30,7 +30,7 @@ _SYMBOL = re.compile(r"^([0-9a-f]+) .{6}F \S+\s+([0-9a-f]+) +(?:\.hidden |\.prot
 
 
 #: What a core includes and calls as the kernel's: a place there says little without the line that calls it.
-_KERNEL_HEADER = re.compile(r"(^|/)(include/linux|runtime/[^/]+)/[^/]+\.h$")
+_KERNEL_HEADER = re.compile(r"(^|/)(include/linux|runtime/(native|plain|explore/primitives))/[^/]+\.h$")
 
 #: The explorer itself, whose functions are few in a trace.
 _EXPLORER = re.compile(r"(^|/)(explore/|runtime/|iopf\._\w+\.c$|python3)|^$")

@@ -6,19 +6,9 @@
 
 #include "api.h"
 
-#define CORE(id) extern const struct iopf_core iopf_core_##id;
-#include "cores.h"
-#undef CORE
-
-static const struct iopf_core *const cores[] = {
-#define CORE(id) &iopf_core_##id,
-#include "cores.h"
-#undef CORE
-};
-
 const iopf_core *iopf_core_at(int index)
 {
-	return index >= 0 && (size_t)index < sizeof(cores) / sizeof(*cores) ? cores[index] : NULL;
+	return iopf_core_of_build(index);
 }
 
 void iopf_core_describe(const iopf_core *core, struct iopf_core_info *info)

@@ -421,7 +421,7 @@ struct xp_failure {
 	int contract_kept;
 	unsigned int clauses;	/* XP_C_*: what was broken */
 	const char *message;
-	const char *signature;	/* in words: csrc/explore/signature.c */
+	const char *signature;	/* in words: csrc/explore/report/signature.c */
 	const char *object;	/* NULL: none */
 	uint64_t execution;	/* at which it was found first */
 	uint64_t count;		/* executions that showed it */

@@ -6,9 +6,9 @@
 #include <core.h>
 #include <linux/iommu.h>
 
-#include "../runtime/explore/engine.h"
-#include "../runtime/explore/heap.h"
-#include "../runtime/explore/internal.h"
+#include "machine/engine.h"
+#include "detect/heap.h"
+#include "primitives/internal.h"
 #include "explore.h"
 
 #pragma GCC visibility push(hidden)

@@ -300,7 +300,7 @@ def _let_signals_run() -> int:
 
 def _is_ours(place: Place | None) -> bool:
     """Where every core's functions are called from, the table and the explorer's driver: it says nothing about any."""
-    return place is not None and place.file.endswith(("core/table.h", "csrc/explore/driver.c"))
+    return place is not None and place.file.endswith(("csrc/forms/table.c", "csrc/history/registered-handler.c", "csrc/explore/program/driver.c"))
 
 
 class Copier:

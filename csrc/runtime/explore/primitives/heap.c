@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Allocation.
+ *
+ * Every task allocates upwards in a part of the heap of its own, so that an object has the same address in every
+ * execution in which its task did the same before: addresses can stand for objects across executions. Nothing is handed
+ * out twice within one execution, so whatever touches a freed object is caught, however late. Beginning anew sets the
+ * counters back.
+ *
+ * An object takes whole slots of 256 bytes with at least 16 unused ones behind it: one look at the slot's entry tells
+ * which object an address belongs to.
+ */
+#define _GNU_SOURCE
+#include <explore/explore.h>
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/slab.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "detect/heap.h"
+#include "internal.h"
+
+#define GAP 16u
+
+char *heap_base;
+struct slot *heap_slots;
+struct object heap_objects[MAX_OBJECTS];
+int heap_nr_objects, heap_live;
+
+static u32 serial;
+
+int heap_init(void)
+{
+	heap_base = mmap(NULL, HEAP_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	heap_slots = mmap(NULL, NR_SLOTS * sizeof(*heap_slots), PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	return heap_base == MAP_FAILED || heap_slots == MAP_FAILED ? -ENOMEM : 0;
+}
+
+void heap_reset(void)
+{
+	heap_nr_objects = 0;
+	heap_live = 0;
+}
+
+int heap_find(u64 addr)
+{
+	u64 offset = addr - (u64)heap_base;
+
+	if (offset >= HEAP_BYTES || heap_slots[offset / SLOT_BYTES].execution != engine.execution)
+		return -1;
+	return (int)heap_slots[offset / SLOT_BYTES].object;
+}
+
+u64 address_identity(u64 addr)
+{
+	u64 plain = addr & ~ADDR_LOCK_BIT, bit = addr & ADDR_LOCK_BIT;
+
+	if (heap_has(plain))
+		return (plain - (u64)heap_base + 0x1000) | bit;
+	return plain < 0x1000 ? addr : bit | 0x800;
+}
+
+bool is_address(u64 value)
+{
+	return heap_has(value) || engine_stack_owner(value) >= 0 || shadow_is_image(value);
+}
+
+void (*under_lock)(enum under_lock what, const void *pc);
+
+void *slab_alloc(struct slab_site *site, size_t size, gfp_t gfp)
+{
+	struct task *t = engine.current;
+	const void *pc = caller_pc();
+	u32 bytes, offset, slot;
+	struct object *o;
+
+	if ((gfp & GFP_KERNEL) && t->rcu_nesting)
+		might_sleep(pc, "allocating with GFP_KERNEL inside an RCU reader");
+	if (unlikely(t->nr_held) && under_lock)
+		under_lock(UNDER_LOCK_ALLOC, pc);
+	if (t->fail_nth && --t->fail_nth == 0) {
+		note(OP_ALLOC, 0, pc, "fails", size);
+		return NULL;
+	}
+	if (engine.alloc_may_fail && t->id && wait_choice(2, 0, pc)) {
+		note(OP_ALLOC, 0, pc, "fails", size);
+		return NULL;
+	}
+
+	if (size > TASK_HEAP_BYTES - SLOT_BYTES)
+		return NULL;
+	bytes = ((u32)size + GAP + SLOT_BYTES - 1) & ~(SLOT_BYTES - 1);
+	if (t->arena + bytes > TASK_HEAP_BYTES || heap_nr_objects == MAX_OBJECTS)
+		finding_fatal(XP_K_EXPLORER, 0, pc, "the task's part of the heap is used up");
+	/* The parts begin at different places of the cache, whose sets their distance would make the same. */
+	if (!t->arena)
+		t->arena = (u32)(t->id * 5 % 16) * SLOT_BYTES;
+	offset = (u32)t->id * TASK_HEAP_BYTES + t->arena;
+	t->arena += bytes;
+
+	o = &heap_objects[heap_nr_objects];
+	if (!++serial)
+		serial = 1, shadow_init();
+	*o = (struct object){
+		.base = offset, .size = (u32)size, .serial = serial, .state = OBJECT_LIVE,
+		.task = (u8)t->id, .clock = t->race.at[t->id], .site = site, .pc = place_of(t, pc), .event = engine.nr_events,
+	};
+	for (slot = offset / SLOT_BYTES; slot < (offset + bytes) / SLOT_BYTES; slot++)
+		heap_slots[slot] = (struct slot){
+			.execution = engine.execution, .object = (u32)heap_nr_objects, .serial = serial, .base = offset,
+			.size = (u32)size, .state = OBJECT_LIVE, .task = (u8)t->id, .clock = o->clock,
+		};
+	heap_nr_objects++;
+	heap_live++;
+
+	/* What kmalloc() leaves in memory is the same in every execution, and nothing useful. */
+	memset(heap_base + offset, gfp & __GFP_ZERO ? 0 : 0xa5, (size + 15) & ~(size_t)15);
+	if (unlikely(engine.logging)) {
+		int i;
+
+		o->number = 1;
+		for (i = 0; i < heap_nr_objects - 1; i++)
+			o->number += heap_objects[i].site == site;
+		note(OP_ALLOC, (u64)heap_base + offset, pc, NULL, size);
+	}
+	return heap_base + offset;
+}
+
+static struct object *to_free(u64 addr, const void *pc)
+{
+	int i = heap_find(addr);
+	struct object *o;
+
+	if (i < 0 || heap_objects[i].is_static)
+		finding_fatal(XP_K_INVALID_FREE, addr, pc, "freeing what is no heap object");
+	o = &heap_objects[i];
+	if (o->state != OBJECT_LIVE)
+		finding_fatal(XP_K_DOUBLE_FREE, addr, pc, o->state == OBJECT_FREED ?
+			      "freed a second time" : "freed although kfree_rcu will");
+	if ((u64)heap_base + o->base != addr)
+		finding_fatal(XP_K_INVALID_FREE, addr, pc, "freeing the middle of an object");
+	return o;
+}
+
+static void freed(struct object *o, const struct clock *clock, const void *pc, bool deferred)
+{
+	struct task *t = engine.current;
+	u32 slot;
+
+	shadow_freeing(o, clock, pc);
+	o->state = OBJECT_FREED;
+	for (slot = o->base / SLOT_BYTES; slot <= (o->base + o->size - 1) / SLOT_BYTES; slot++)
+		heap_slots[slot].state = OBJECT_FREED;
+	o->free_task = (u8)t->id;
+	o->free_clock = t->race.at[t->id];
+	if (!deferred)
+		o->free_pc = place_of(t, pc);
+	o->free_event = engine.nr_events;
+	heap_live--;
+}
+
+void heap_free(u64 addr, const struct clock *clock, const void *pc, bool deferred)
+{
+	int i = heap_find(addr);
+
+	freed(&heap_objects[i], clock, pc, deferred);
+	note(OP_FREE, addr, pc, deferred ? "by kfree_rcu, the grace period is over" : NULL, 0);
+}
+
+void heap_defer(u64 addr, const void *pc)
+{
+	struct object *o = to_free(addr, pc);
+
+	o->state = OBJECT_WAITING;
+	o->free_pc = place_of(engine.current, pc);
+}
+
+void kfree(const void *pointer)
+{
+	const void *pc = caller_pc();
+	u64 addr = (u64)pointer;
+	struct task *t = engine.current;
+	struct clock joined;
+	struct object *o;
+
+	if (!pointer)
+		return;
+	if (unlikely(engine.current->nr_held) && under_lock)
+		under_lock(UNDER_LOCK_FREE, pc);
+	if (unlikely(engine.points_free))
+		wait_op(OP_FREE, addr, pc);
+	o = to_free(addr, pc);
+	refcount_freeing(addr, o->size, pc);
+	freed(o, likely(!t->nr_depends) ? &t->race : depend_clock(t, addr, &joined), pc, false);
+	if (engine.points_free)
+		commit(OP_FREE, MODE_WRITE, addr, pc);
+	else
+		note(OP_FREE, addr, pc, NULL, 0);
+}

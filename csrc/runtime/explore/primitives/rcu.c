@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Read-copy-update.
+ *
+ * Beginning a reader reads the RCU domain, beginning a grace period writes it: whether a reader began before it is what
+ * a grace period depends on. When readers end is no choice of their own: a grace period that waits for some is enabled
+ * by the last one's end.
+ *
+ * kfree_rcu() adds no interleavings: the object is freed at the earliest moment the kernel may free it, which is the
+ * worst for whoever still uses it. The date of that free is what the caller had seen, and what the readers that began
+ * before had done: an access that this does not cover could have overlapped.
+ *
+ * rcu_barrier() is two steps as synchronize_rcu() is: it reads what has been deferred, which call_rcu() and kfree_rcu()
+ * write, and waits until all of that has run.
+ */
+#include <explore/explore.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+
+#include "detect/heap.h"
+#include "internal.h"
+
+#define MAX_DEFERRED 1024
+
+/* A grace period and what waits for it. */
+struct grace {
+	u64 readers;		/* that have to leave */
+	u64 ended;		/* tasks with a reader that began before it; those that left, by */
+	s16 end_node[MAX_TASKS];	/* the step in which they did */
+	struct clock clock;
+	struct rcu_head *head;	/* NULL: synchronize_rcu */
+	rcu_callback_t func;	/* NULL: kfree_rcu */
+	u64 object;
+	const void *pc;
+	int node;
+	int task;		/* that waits, or runs the callback */
+	bool done;
+};
+
+static struct grace graces[MAX_DEFERRED];
+static int nr_graces;
+
+static struct {
+	u64 left;			/* tasks that ended a reader */
+	s16 end_node[MAX_TASKS];
+	struct clock ended;		/* what all readers that ended had done */
+	struct clock begun;		/* what was before the grace periods that began */
+} domain;
+
+void rcu_reset(void)
+{
+	nr_graces = 0;
+	domain.left = 0;
+	clock_zero(&domain.ended);
+	clock_zero(&domain.begun);
+}
+
+void might_sleep(const void *pc, const char *text)
+{
+	finding_add(XP_K_RCU, ADDR_RCU, pc, text);
+}
+
+void rcu_read_lock(void)
+{
+	struct task *t = engine.current;
+
+	if (t->rcu_nesting) {
+		t->rcu_nesting++;
+		return;
+	}
+	wait_op(OP_RCU_LOCK, ADDR_RCU, caller_pc());
+	t->rcu_nesting = 1;
+	engine.rcu_readers |= 1ull << t->id;
+	clock_join(&t->race, &domain.begun);
+	commit(OP_RCU_LOCK, MODE_READ, ADDR_RCU, caller_pc());
+}
+
+static void grace_over(struct grace *g)
+{
+	if (!g->head)
+		return;
+	if (!g->func) {
+		g->done = true;
+		heap_free(g->object, &g->clock, g->pc, true);
+	}
+}
+
+void rcu_read_unlock(void)
+{
+	struct task *t = engine.current;
+	u64 bit = 1ull << t->id;
+	int i;
+
+	if (!t->rcu_nesting) {
+		finding_add(XP_K_RCU, ADDR_RCU, caller_pc(), "unbalanced rcu_read_unlock");
+		return;
+	}
+	if (--t->rcu_nesting)
+		return;
+	engine.rcu_readers &= ~bit;
+	domain.left |= bit;
+	domain.end_node[t->id] = (s16)(engine.parallel ? t->last_node : NO_NODE);
+	clock_join(&domain.ended, released());
+	note(OP_RCU_UNLOCK, ADDR_RCU, caller_pc(), NULL, 0);
+
+	for (i = 0; i < nr_graces; i++) {
+		struct grace *g = &graces[i];
+
+		if (!(g->readers & bit))
+			continue;
+		g->readers &= ~bit;
+		g->ended |= bit;
+		g->end_node[t->id] = domain.end_node[t->id];
+		clock_join(&g->clock, released());
+		if (!g->head)
+			engine.tasks[g->task].wait_mask &= ~bit;
+		if (!g->readers)
+			grace_over(g);
+	}
+	race_tick(t);
+}
+
+bool rcu_read_lock_held(void)
+{
+	return engine.current->rcu_nesting != 0;
+}
+
+static struct grace *grace_begin(struct rcu_head *head, rcu_callback_t func, u64 object, const void *pc)
+{
+	struct task *t = engine.current;
+	struct grace *g;
+	u64 left;
+
+	if (nr_graces == MAX_DEFERRED)
+		finding_fatal(XP_K_EXPLORER, 0, pc, "too many grace periods in one execution");
+	g = &graces[nr_graces++];
+	g->readers = engine.rcu_readers;
+	g->ended = domain.left;
+	for (left = domain.left; left; left &= left - 1) {
+		int i = __builtin_ctzll(left);
+
+		g->end_node[i] = domain.end_node[i];
+	}
+	g->head = head;
+	g->func = func;
+	g->object = object;
+	g->pc = pc;
+	g->node = engine.parallel ? t->last_node : NO_NODE;
+	g->task = t->id;
+	g->done = false;
+	clock_copy(&g->clock, released());
+	clock_join(&g->clock, &domain.ended);
+	clock_join(&domain.begun, released());
+	race_tick(t);
+	return g;
+}
+
+/* The current step comes after what its grace period waited for. */
+static void grace_join(const struct grace *g)
+{
+	u64 left;
+
+	for (left = g->ended; left; left &= left - 1) {
+		int node = g->end_node[__builtin_ctzll(left)];
+
+		if (node >= 0)
+			hb_after(node);
+	}
+	clock_join(&engine.current->race, &g->clock);
+}
+
+void __kfree_rcu(struct rcu_head *head, void *object)
+{
+	const void *pc = caller_pc();
+	struct grace *g;
+
+	shadow_access((u64)head, sizeof(*head), PLAIN_WRITE, pc);
+	heap_defer((u64)object, pc);
+	refcount_freeing((u64)object, heap_objects[heap_find((u64)object)].size, pc);
+	commit(OP_KFREE_RCU, MODE_WRITE, ADDR_RCU, pc);
+	g = grace_begin(head, NULL, (u64)object, pc);
+	if (!g->readers)
+		grace_over(g);
+}
+
+bool rcu_callback_ready(u16 index)
+{
+	return !graces[index].readers;
+}
+
+static void callback_main(void *arg)
+{
+	struct grace *g = arg;
+
+	note(OP_RCU_CALLBACK, (u64)g->head, NULL, NULL, 0);
+	if (g->node >= 0)
+		hb_after(g->node);
+	grace_join(g);
+	shadow_access((u64)g->head, sizeof(*g->head), PLAIN_READ, NULL);
+	g->func(g->head);
+	g->done = true;
+	task_finish();
+}
+
+void call_rcu(struct rcu_head *head, rcu_callback_t func)
+{
+	const void *pc = caller_pc();
+	struct grace *g;
+
+	shadow_access((u64)head, sizeof(*head), PLAIN_WRITE, pc);
+	/* A point: whether a barrier of others came before is a choice. */
+	wait_op(OP_CALL_RCU, ADDR_RCU, pc);
+	commit(OP_CALL_RCU, MODE_WRITE, ADDR_RCU, pc);
+	g = grace_begin(head, func, 0, pc);
+	g->task = task_create(callback_main, g, OP_RCU_CALLBACK, (u64)head, (u16)(g - graces))->id;
+}
+
+void synchronize_rcu(void)
+{
+	struct task *t = engine.current;
+	const void *pc = caller_pc();
+	struct grace *g;
+
+	if (t->rcu_nesting) {
+		might_sleep(pc, "synchronize_rcu inside an RCU reader");
+		return;		/* it would wait for itself */
+	}
+	wait_op(OP_RCU_SNAPSHOT, ADDR_RCU, pc);
+	commit(OP_RCU_SNAPSHOT, MODE_WRITE, ADDR_RCU, pc);
+	g = grace_begin(NULL, NULL, 0, pc);
+	t->wait_mask = g->readers;
+	wait_op_index(OP_RCU_WAIT, ADDR_RCU, (u16)(g - graces), pc);
+	note(OP_RCU_WAIT, ADDR_RCU, pc, NULL, 0);
+	grace_join(g);
+	g->done = true;
+}
+
+bool rcu_barrier_done(u16 index)
+{
+	int i;
+
+	for (i = 0; i < index; i++)
+		if (graces[i].head && !graces[i].done)
+			return false;
+	return true;
+}
+
+void rcu_barrier(void)
+{
+	struct task *t = engine.current;
+	const void *pc = caller_pc();
+	int i, n;
+
+	if (t->rcu_nesting) {
+		might_sleep(pc, "rcu_barrier inside an RCU reader");
+		return;
+	}
+	wait_op(OP_RCU_BARRIER, ADDR_RCU, pc);
+	commit(OP_RCU_BARRIER, MODE_READ, ADDR_RCU, pc);
+	n = nr_graces;
+	wait_op_index(OP_RCU_BARRIER_WAIT, ADDR_RCU, (u16)n, pc);
+	note(OP_RCU_BARRIER_WAIT, ADDR_RCU, pc, NULL, 0);
+	for (i = 0; i < n; i++) {
+		if (!graces[i].head)
+			continue;
+		grace_join(&graces[i]);
+		if (graces[i].func) {
+			const struct task *callback = &engine.tasks[graces[i].task];
+
+			clock_join(&t->race, &callback->race);
+			if (engine.parallel && callback->last_node >= 0)
+				hb_after(callback->last_node);
+		}
+	}
+}
+
+void rcu_describe_wait(const struct task *t, u64 *tasks)
+{
+	int i;
+
+	*tasks = 0;
+	switch (t->pending.kind) {
+	case OP_RCU_BARRIER_WAIT:
+		for (i = 0; i < t->pending.index; i++)
+			if (graces[i].head && !graces[i].done)
+				*tasks |= graces[i].readers | (graces[i].func ? 1ull << graces[i].task : 0);
+		return;
+	default:
+		*tasks = graces[t->pending.index].readers;
+		return;
+	}
+}

@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Workqueues: every item that is queued is a task of its own, which has seen what its queuer had seen.
+ *
+ * Without a limit on workers every item may run beside every other, as on an unbound queue; with one, items begin in
+ * the order in which they were queued, so many at a time. Without any, an item is no task: whoever flushes runs it.
+ *
+ * A flush is two steps: which items it covers, and waiting for them. It comes after exactly those items. (A clock that
+ * all finished items of a queue share would order it after others as well, and hide interleavings.)
+ */
+#include <explore/explore.h>
+#include <linux/bug.h>
+#include <linux/mutex.h>
+#include <linux/slab.h>
+#include <linux/workqueue.h>
+#include <runtime.h>
+
+#include "detect/heap.h"
+#include "internal.h"
+
+#define MAX_QUEUES 32
+#define MAX_ITEMS 256
+#define MAX_FLUSHES 256
+
+/* What cores hold. */
+struct workqueue_struct {
+	u64 index;
+};
+
+struct queue {
+	u64 addr;
+	unsigned int workers;	/* 0: no limit */
+	unsigned int running;
+	bool draining;
+	bool by_hand;		/* no workers: whoever needs the items to be done runs them */
+};
+
+enum item_state { ITEM_QUEUED, ITEM_RUNNING, ITEM_DONE };
+
+struct item {
+	u64 work;
+	int queue;
+	int task;		/* -1: none yet, by hand */
+	int state;
+	int begin_node, end_node;
+};
+
+struct flush {
+	u64 items[MAX_ITEMS / 64];
+	int queue;
+	bool drain;		/* all there will be */
+};
+
+static struct queue queues[MAX_QUEUES];
+static struct item items[MAX_ITEMS];
+static struct flush flushes[MAX_FLUSHES];
+static int nr_queues, nr_items, nr_flushes;
+static struct clock ends[MAX_ITEMS];	/* of an item that ran by hand: what its task had seen at its end */
+
+const struct lock_class workqueue_class = { "a work of the workqueue", __FILE__, __LINE__ };
+
+void workqueue_reset(void)
+{
+	nr_queues = nr_items = nr_flushes = 0;
+}
+
+static struct queue *queue_of(const struct workqueue_struct *wq)
+{
+	return &queues[wq->index];
+}
+
+struct workqueue_struct *alloc_workqueue(const char *format, unsigned int flags, int max_active, ...)
+{
+	static struct slab_site site = { .file = __FILE__, .function = "alloc_workqueue", .line = __LINE__ };
+	struct workqueue_struct *wq = slab_alloc(&site, sizeof(*wq), GFP_KERNEL);
+
+	(void)format;
+	(void)flags;
+	if (!wq)
+		return NULL;
+	if (nr_queues == MAX_QUEUES)
+		finding_fatal(XP_K_EXPLORER, 0, caller_pc(), "too many workqueues in one execution");
+	queues[nr_queues] = (struct queue){ .addr = (u64)wq, .workers = max_active > 0 ? (unsigned int)max_active : 0 };
+	wq->index = (u64)nr_queues++;
+	return wq;
+}
+
+void workqueue_set_workers(struct workqueue_struct *wq, unsigned int nr_workers)
+{
+	queue_of(wq)->workers = nr_workers;
+}
+
+void workqueue_by_hand(struct workqueue_struct *wq)
+{
+	queue_of(wq)->by_hand = true;
+}
+
+bool current_work_on(struct workqueue_struct *wq)
+{
+	return engine.current->work_queue == wq;
+}
+
+bool work_ready(u16 index)
+{
+	const struct item *item = &items[index];
+	const struct queue *q = &queues[item->queue];
+	int i;
+
+	for (i = 0; i < index; i++) {
+		const struct item *other = &items[i];
+
+		if (other->state == ITEM_RUNNING && other->work == item->work)
+			return false;
+		if (q->workers && other->queue == item->queue && other->state == ITEM_QUEUED)
+			return false;
+	}
+	return !q->workers || q->running < q->workers;
+}
+
+u64 work_waits_for(u16 index)
+{
+	const struct item *item = &items[index];
+	u64 tasks = 0;
+	int i;
+
+	for (i = 0; i < index; i++)
+		if (items[i].queue == item->queue && items[i].state != ITEM_DONE)
+			tasks |= 1ull << items[i].task;
+	return tasks;
+}
+
+static const struct clock *end_of(const struct item *item)
+{
+	return queues[item->queue].by_hand ? &ends[item - items] : &engine.tasks[item->task].race;
+}
+
+/* In the step that runs. */
+static void run_item(struct item *item)
+{
+	struct queue *q = &queues[item->queue];
+	struct work_struct *work = (struct work_struct *)item->work;
+	struct task *t = engine.current;
+	void *outer_queue = t->work_queue;
+	u64 outer_work = t->work;
+	int nr_held = t->nr_held, i;
+
+	t->work_queue = (void *)q->addr;
+	t->work = item->work;
+	shadow_access(item->work, sizeof(work->pending), MARKED_WRITE, NULL);
+	shadow_access((u64)&work->func, sizeof(work->func), PLAIN_READ, NULL);
+	if (!shadow_is_code((u64)work->func))
+		finding_fatal(XP_K_BAD_ACCESS, item->work, NULL, "the work has no function");
+	/* Before the function, which may queue the item again or free it. */
+	work->pending = 0;
+	item->state = ITEM_RUNNING;
+	item->begin_node = engine.parallel ? t->last_node : NO_NODE;
+	q->running++;
+	sync_acquire(item->work);
+	/* One byte on, as if called from there: places are looked up by return addresses. */
+	commit(OP_WORK, MODE_WRITE, item->work, (const char *)work->func + 1);
+	for (i = 0; i < (int)(item - items); i++) {
+		/* What had to end, or to begin, before this could begin. */
+		if (items[i].work == item->work && items[i].end_node >= 0)
+			hb_after(items[i].end_node);
+		if (q->workers && items[i].queue == item->queue) {
+			if (items[i].end_node >= 0)
+				hb_after(items[i].end_node);
+			else if (items[i].begin_node >= 0)
+				hb_after(items[i].begin_node);
+		}
+		if (items[i].work == item->work && items[i].state == ITEM_DONE)
+			clock_join(&t->race, end_of(&items[i]));
+	}
+	if (q->workers)
+		commit(OP_NOTE, MODE_WRITE, q->addr, NULL);
+	if (engine.lock_order && t->nr_held < MAX_HELD) {
+		t->held[t->nr_held].addr = q->addr;
+		t->held[t->nr_held].class = &workqueue_class;
+		t->held[t->nr_held++].pc = (const void *)work->func;
+	}
+
+	work->func(work);
+
+	if (q->workers)
+		commit(OP_NOTE, MODE_WRITE, q->addr, NULL);
+	q->running--;
+	item->state = ITEM_DONE;
+	item->end_node = engine.parallel ? t->last_node : NO_NODE;
+	note(OP_WORK_END, item->work, NULL, NULL, 0);
+	if (engine.lock_order && t->nr_held)
+		t->nr_held--;
+	if (t->nr_held > nr_held)
+		finding_add(XP_K_WARN, t->held[t->nr_held - 1].addr, NULL, "a work ended with a lock held");
+	t->work_queue = outer_queue;
+	t->work = outer_work;
+}
+
+static void work_main(void *arg)
+{
+	run_item(arg);
+	task_finish();
+}
+
+/* One by one, in the order in which they were queued. Who takes one, and who finds none, has looked at the queue. */
+static void run_all(struct queue *q, const void *pc)
+{
+	for (;;) {
+		struct item *item = items;
+
+		wait_op(OP_FLUSH, q->addr, pc);
+		commit(OP_FLUSH, MODE_WRITE, q->addr, pc);
+		while (item < items + nr_items && (item->queue != (int)(q - queues) || item->state != ITEM_QUEUED))
+			item++;
+		if (item == items + nr_items)
+			return;
+		item->task = engine.current->id;
+		sync_acquire(item->work);
+		run_item(item);
+		clock_copy(&ends[item - items], &engine.current->race);
+		race_tick(engine.current);
+	}
+}
+
+void workqueue_run_by_hand(void)
+{
+	int i;
+
+	for (i = 0; i < nr_queues; i++)
+		if (queues[i].by_hand && !queues[i].draining)
+			run_all(&queues[i], NULL);
+}
+
+bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
+{
+	const void *pc = caller_pc();
+	struct queue *q;
+	struct item *item;
+
+	shadow_check((u64)wq, sizeof(*wq), false, pc);
+	shadow_check((u64)work, sizeof(*work), true, pc);
+	wait_op(OP_QUEUE_WORK, (u64)work, pc);
+	shadow_access((u64)wq, sizeof(*wq), MARKED_READ, pc);
+	shadow_access((u64)work, sizeof(work->pending), MARKED_WRITE, pc);
+	q = queue_of(wq);
+	if (work->pending) {
+		commit_values(OP_QUEUE_WORK, MODE_READ, (u64)work, pc, 1, 1);
+		sync_release_join((u64)work);
+		return false;
+	}
+	if (WARN(q->draining && !current_work_on(wq), "queue_work on a workqueue that is being destroyed")) {
+		/* Dropped, because it came behind destroy_workqueue. */
+		commit_values(OP_QUEUE_WORK, MODE_READ, (u64)work, pc, 0, 0);
+		commit(OP_NOTE, MODE_READ, (u64)wq, pc);
+		return true;
+	}
+	if (nr_items == MAX_ITEMS)
+		finding_fatal(XP_K_EXPLORER, 0, pc, "too many works in one execution");
+	work->pending = 1;
+	commit_values(OP_QUEUE_WORK, MODE_WRITE, (u64)work, pc, 0, 1);
+	commit(OP_NOTE, q->workers || q->by_hand ? MODE_WRITE : MODE_ADD, (u64)wq, pc);
+	item = &items[nr_items];
+	*item = (struct item){
+		.work = (u64)work, .queue = (int)wq->index, .state = ITEM_QUEUED,
+		.begin_node = NO_NODE, .end_node = NO_NODE,
+	};
+	item->task = -1;
+	if (q->by_hand) {
+		nr_items++;
+		sync_release_join((u64)work);
+	} else {
+		item->task = task_create(work_main, item, OP_WORK, (u64)work, (u16)nr_items++)->id;
+	}
+	return true;
+}
+
+/* --- waiting --- */
+
+bool flush_done(u16 index)
+{
+	const struct flush *f = &flushes[index];
+	int i;
+
+	for (i = 0; i < nr_items; i++)
+		if (items[i].queue == f->queue && (f->drain || f->items[i / 64] >> (i % 64) & 1) &&
+		    items[i].state != ITEM_DONE)
+			return false;
+	return true;
+}
+
+u64 flush_waits_for(u16 index)
+{
+	const struct flush *f = &flushes[index];
+	u64 tasks = 0;
+	int i;
+
+	for (i = 0; i < nr_items; i++)
+		if (items[i].queue == f->queue && (f->drain || f->items[i / 64] >> (i % 64) & 1) &&
+		    items[i].state != ITEM_DONE && items[i].task >= 0)
+			tasks |= 1ull << items[i].task;
+	return tasks;
+}
+
+int workqueue_unfinished(const void *wq)
+{
+	int i, n = 0;
+
+	for (i = 0; i < nr_items; i++)
+		n += queues[items[i].queue].addr == (u64)wq && items[i].state != ITEM_DONE;
+	return n;
+}
+
+static u16 flush_begin(const struct workqueue_struct *wq, bool drain)
+{
+	struct flush *f;
+	int i;
+
+	if (nr_flushes == MAX_FLUSHES)
+		finding_fatal(XP_K_EXPLORER, 0, NULL, "too many flushes in one execution");
+	f = &flushes[nr_flushes];
+	*f = (struct flush){ .queue = (int)wq->index, .drain = drain };
+	for (i = 0; i < nr_items; i++)
+		if (items[i].queue == f->queue)
+			f->items[i / 64] |= 1ull << (i % 64);
+	return (u16)nr_flushes++;
+}
+
+static void flush_end(u16 index)
+{
+	const struct flush *f = &flushes[index];
+	int i;
+
+	for (i = 0; i < nr_items; i++) {
+		if (items[i].queue != f->queue || !(f->drain || f->items[i / 64] >> (i % 64) & 1))
+			continue;
+		if (items[i].end_node >= 0 && engine.parallel)
+			hb_after(items[i].end_node);
+		clock_join(&engine.current->race, end_of(&items[i]));
+	}
+}
+
+void flush_workqueue(struct workqueue_struct *wq)
+{
+	struct task *t = engine.current;
+	const void *pc = caller_pc();
+	u16 index;
+
+	if (t->rcu_nesting)
+		might_sleep(pc, "flush_workqueue inside an RCU reader");
+	shadow_check((u64)wq, sizeof(*wq), false, pc);
+	if (engine.lock_order)
+		engine.lock_order(t, &workqueue_class, (u64)wq, pc);
+	wait_op(OP_FLUSH, (u64)wq, pc);
+	shadow_access((u64)wq, sizeof(*wq), MARKED_READ, pc);
+	commit(OP_FLUSH, MODE_READ, (u64)wq, pc);
+	index = flush_begin(wq, false);
+	if (queue_of(wq)->by_hand)
+		run_all(queue_of(wq), pc);
+	wait_op_index(OP_FLUSH_WAIT, (u64)wq, index, pc);
+	shadow_access((u64)wq, sizeof(*wq), MARKED_READ, pc);
+	note(OP_FLUSH_WAIT, (u64)wq, pc, NULL, 0);
+	flush_end(index);
+}
+
+void destroy_workqueue(struct workqueue_struct *wq)
+{
+	struct task *t = engine.current;
+	const void *pc = caller_pc();
+	u16 index;
+
+	if (t->rcu_nesting)
+		might_sleep(pc, "destroy_workqueue inside an RCU reader");
+	shadow_check((u64)wq, sizeof(*wq), true, pc);
+	if (engine.lock_order)
+		engine.lock_order(t, &workqueue_class, (u64)wq, pc);
+	wait_op(OP_DRAIN, (u64)wq, pc);
+	shadow_access((u64)wq, sizeof(*wq), MARKED_WRITE, pc);
+	commit(OP_DRAIN, MODE_WRITE, (u64)wq, pc);
+	queue_of(wq)->draining = true;
+	index = flush_begin(wq, true);
+	if (queue_of(wq)->by_hand)
+		run_all(queue_of(wq), pc);
+	wait_op_index(OP_DRAIN_WAIT, (u64)wq, index, pc);
+	note(OP_DRAIN_WAIT, (u64)wq, pc, NULL, 0);
+	flush_end(index);
+	kfree(wq);
+}
