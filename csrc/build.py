@@ -135,7 +135,7 @@ EXPLORE_ROOMS = ("scenario", "names", "monitor", "program", "strategy", "report"
 def explore_flavour() -> Flavour:
     """The flavour that runs under the deterministic scheduler. Only its core units are instrumented."""
     include = ("runtime/explore/primitives", "include", "runtime")
-    runtime = (*include, "runtime/explore", ".")
+    runtime = (*include, "runtime/explore")
     units = [
         Unit("runtime", _sources(*(f"runtime/explore/{room}" for room in ("machine", "detect", "primitives"))), runtime),
         *(core_unit(identifier, include, EXPLORED_FLAGS) for identifier in CORES),

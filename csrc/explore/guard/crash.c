@@ -15,7 +15,9 @@
 #include <string.h>
 #include <ucontext.h>
 
-#include "search.h"
+#include "guard.h"
+#include "detect/detect.h"
+#include "explore.h"
 
 static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE };
 #define NR_SIGNALS (sizeof(signals) / sizeof(*signals))

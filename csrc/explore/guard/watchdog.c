@@ -27,7 +27,10 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#include "search.h"
+#include "detect/detect.h"
+#include "guard.h"
+#include "progress.h"
+#include "report/report.h"
 
 #ifndef sigev_notify_thread_id
 #define sigev_notify_thread_id _sigev_un._tid
@@ -49,8 +52,6 @@ static u32 turn;
 static int ticks;		/* since it changed */
 static sigset_t mask;		/* of what the signal met */
 static const void *met;
-
-bool watchdog_repeats;
 
 static bool place(const ucontext_t *context, u64 *pc, u64 *sp)
 {
@@ -98,11 +99,11 @@ static int decide(struct task *t)
 	struct finding f;
 
 	watch_met(t, met);
-	if (search_gives_up())
+	if (progress_gives_up())
 		return END_STOPPED;
 	f = watch_finding(t);
 	if (ticks < TICKS_TO_END &&
-	    (ticks < (watchdog_repeats ? TICKS_TO_REPEAT : TICKS_IF_KNOWN) || !failures_know(finding_signature(&f)))) {
+	    (ticks < (record_repeats ? TICKS_TO_REPEAT : TICKS_IF_KNOWN) || !failures_know(finding_signature(&f)))) {
 		watch_begin(t);
 		return 0;
 	}
@@ -164,7 +165,7 @@ void watchdog_begin(void)
 	searcher = pthread_self();
 	engine.look = look;
 	ticks = 0;
-	watchdog_repeats = false;
+	record_repeats = false;
 	/* What the processor itself says of an instruction cannot wait. */
 	sigfillset(&everything);
 	sigdelset(&everything, SIGSEGV);

@@ -18,7 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "search.h"
+#include "monitor.h"
 
 #define MAX_CLASSES 64
 #define MAX_WAYS 4

@@ -259,7 +259,7 @@ static u64 token_of_work(u64 work, const void *pc)
 
 	if (object < 0 || heap_objects[object].state == OBJECT_FREED)
 		return 0;
-	return driver_token_of(container_of((struct work_struct *)work, struct iopf_group, work), pc);
+	return token_of(container_of((struct work_struct *)work, struct iopf_group, work), pc);
 }
 
 u64 monitor_request(const void *pc)
@@ -284,7 +284,7 @@ static void tell_resolved(u64 number, int space, int code, const void *pc)
 	struct call *c;
 
 	if (!core->facts.group_handlers)
-		driver_look_at(container_of((struct work_struct *)engine.current->work, struct iopf_group, work), pc);
+		token_look_at(container_of((struct work_struct *)engine.current->work, struct iopf_group, work), pc);
 	c = call(CALL_RESOLVE);
 	c->device = tokens[number - 1].device;
 	c->number = number;

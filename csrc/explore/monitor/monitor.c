@@ -367,5 +367,4 @@ void monitor_end(void)
 		}
 	if (heap_live)
 		leak_find();
-	driver_check_counts();
 }

@@ -8,8 +8,8 @@
 #ifndef IOPF_EXPLORE_MONITOR_H
 #define IOPF_EXPLORE_MONITOR_H
 
-#include "search.h"
 #include "possible.h"
+#include "tell.h"
 
 #define MAX_PASIDS 16
 

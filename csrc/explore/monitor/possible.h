@@ -3,7 +3,7 @@
 #ifndef IOPF_EXPLORE_VARIABLE_H
 #define IOPF_EXPLORE_VARIABLE_H
 
-#include <linux/compiler.h>
+#include "machine/clock.h"
 
 #define NOTHING (-1)		/* a variable's value: empty */
 #define MAX_CHANGES 12		/* of one variable, at a time */

@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "primitives/mm.h"
-#include "search.h"
+#include "names.h"
 
 /* --- text that lives until the next search --- */
 
@@ -288,7 +288,7 @@ static int nth_work(const struct task *t)
 	int nth = 0, i;
 
 	for (i = 0; i <= t->nth; i++)
-		nth += program_task_index(&engine.tasks[engine.children[t->parent][i]]) < 0;
+		nth += engine.tasks[engine.children[t->parent][i]].section < 0;
 	return nth;
 }
 
@@ -298,8 +298,8 @@ const char *record_task(int task)
 
 	if (!task)
 		return "main";
-	if (program_task_index(t) >= 0)
-		return record_text("task %d", program_task_index(t));
+	if (t->section >= 0)
+		return record_text("task %d", t->section);
 	return record_text("work %d of %s", nth_work(t), record_task(t->parent));
 }
 
@@ -311,7 +311,7 @@ const char *xp_task_name(int task, int *section)
 		*section = -1;
 	if (task < 0 || task > engine.nr_ids)
 		return NULL;
-	index = program_task_index(&engine.tasks[task]);
+	index = engine.tasks[task].section;
 	if (section && index >= 0)
 		*section = scenario.tasks[index].begin - 1;
 	return record_task(task);

@@ -6,7 +6,7 @@
  * whoever drops the last reference to it: one that stays is a leak of whoever took the reference. An allocation of the
  * driver itself never fails.
  *
- * Every request carries a token in its private data, by which its answer is known again (monitor.c).
+ * Every request carries a token in its private data, by which its answer is known again (monitor/tokens.c).
  */
 #include <linux/mutex.h>
 #include <linux/sched/mm.h>
@@ -15,9 +15,7 @@
 #include <string.h>
 
 #include "primitives/mm.h"
-#include "monitor/monitor.h"
-
-#define TOKEN_MAGIC 0x70726771746f6b65ull
+#include "program.h"
 
 struct driver_device {
 	struct device dev;
@@ -285,12 +283,6 @@ void driver_free_locks(void)
 		kfree(locks[i]);
 }
 
-/* It cannot be on a queue: nobody could tell it an answer. */
-bool driver_is_mute(int index)
-{
-	return scenario.records[scenario.devices[index]].e & (XP_D_NO_IOMMU | XP_D_NO_RESPONSE);
-}
-
 /* What a driver's probe does that fails later. */
 int driver_try_queue(void)
 {
@@ -437,55 +429,13 @@ struct device *driver_device_new(int index, const struct record *r)
 
 /* --- handlers --- */
 
-u64 driver_token_of(const struct iopf_group *group, const void *pc)
-{
-	const u64 *private = group->last_fault.fault.prm.private_data;
-
-	shadow_access((u64)private, 2 * sizeof(*private), PLAIN_READ, pc);
-	return (private[1] ^ TOKEN_MAGIC) == 0 ? private[0] : 0;
-}
-
-static void group_is_of(const struct iopf_group *group, u64 token)
-{
-	if (token && token <= (u64)nr_tokens)
-		tokens[token - 1].group = (u64)group;
-}
-
-/* As the device had it: what was reported, by its token. */
-static struct iommu_fault reported[MAX_TOKENS];
-
-static bool is_as_reported(const struct iommu_fault *fault)
-{
-	const struct iommu_fault *r = &reported[fault->prm.private_data[0] - 1];
-
-	return fault->type == r->type && fault->prm.flags == r->prm.flags && fault->prm.pasid == r->prm.pasid &&
-	       fault->prm.grpid == r->prm.grpid && fault->prm.perm == r->prm.perm && fault->prm.addr == r->prm.addr;
-}
-
-void driver_look_at(struct iopf_group *group, const void *pc)
-{
-	u64 last = driver_token_of(group, pc);
-	struct iopf_fault *iopf;
-	struct list_head *node;
-	bool known;
-
-	shadow_access((u64)&group->faults, sizeof(group->faults), PLAIN_READ, pc);
-	group_is_of(group, last);
-	for (node = group->faults.next; node != &group->faults; node = node->next) {
-		iopf = list_entry(node, struct iopf_fault, list);
-		shadow_access((u64)iopf, sizeof(*iopf), PLAIN_READ, pc);
-		known = (iopf->fault.prm.private_data[1] ^ TOKEN_MAGIC) == 0 && iopf->fault.prm.private_data[0] - 1 < (u64)nr_tokens;
-		monitor_member(last, known ? iopf->fault.prm.private_data[0] : 0, known && is_as_reported(&iopf->fault), pc);
-	}
-}
-
 /* A handler gets a group, and looks at all of it. */
 static void handed(struct iopf_group *group, int handler, const void *pc)
 {
-	u64 token = driver_token_of(group, pc);
+	u64 token = token_of(group, pc);
 
 	monitor_handler(token, handler);
-	driver_look_at(group, pc);
+	token_look_at(group, pc);
 	monitor_group(token, group->fault_count, pc);
 }
 
@@ -514,7 +464,7 @@ static void free_group(struct iopf_group *group, u64 token)
 static int handle_sva(struct iopf_group *group)
 {
 	handed(group, XP_H_SVA, caller_pc());
-	monitor_work_of((u64)&group->work, driver_token_of(group, caller_pc()));
+	monitor_work_of((u64)&group->work, token_of(group, caller_pc()));
 	return core->sva_handler(group);
 }
 
@@ -523,7 +473,7 @@ static int handle_inline(struct iopf_group *group)
 	u64 token;
 
 	handed(group, XP_H_INLINE, caller_pc());
-	token = driver_token_of(group, caller_pc());
+	token = token_of(group, caller_pc());
 	answer(group, token, IOMMU_PAGE_RESP_SUCCESS);
 	free_group(group, token);
 	return 0;
@@ -538,7 +488,7 @@ static int handle_refuse(struct iopf_group *group)
 static int handle_held(struct iopf_group *group)
 {
 	const struct iommu_fault_page_request *prm = &group->last_fault.fault.prm;
-	u64 token = driver_token_of(group, caller_pc());
+	u64 token = token_of(group, caller_pc());
 	struct held *h;
 
 	handed(group, XP_H_HELD, caller_pc());
@@ -563,8 +513,8 @@ static int handle_drop(struct iopf_group *group)
 {
 	handed(group, XP_H_DROP, caller_pc());
 	monitor_drop();
-	group_is_of(group, driver_token_of(group, caller_pc()));
-	free_group(group, driver_token_of(group, caller_pc()));
+	token_has_group(token_of(group, caller_pc()), group);
+	free_group(group, token_of(group, caller_pc()));
 	return 0;
 }
 
@@ -718,9 +668,7 @@ int driver_report(const struct record *r)
 	evt.fault.prm.grpid = (u32)r->b;
 	evt.fault.prm.perm = (u32)r->d;
 	evt.fault.prm.addr = record_u64(r->f, r->h);
-	evt.fault.prm.private_data[0] = (u64)token + 1;
-	evt.fault.prm.private_data[1] = TOKEN_MAGIC;
-	reported[token] = evt.fault;
+	token_give(&evt.fault, token);
 	ret = core->report(driver_device(r->a), &evt);
 	monitor_report_end(token, ret);
 	monitor_result(r, ret);

@@ -11,7 +11,7 @@
 #include <linux/workqueue.h>
 #include <runtime.h>
 
-#include "search.h"
+#include "program.h"
 
 #define NR_WQ 8
 

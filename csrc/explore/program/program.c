@@ -10,9 +10,7 @@
 #include <linux/workqueue.h>
 #include <runtime.h>
 
-#include "search.h"
-
-const struct iopf_core *core;
+#include "program.h"
 
 static struct iopf_queue *queues[MAX_QUEUES];
 
@@ -200,12 +198,6 @@ static void task_main(void *arg)
 	task_finish();
 }
 
-/* Which task of the scenario this is; -1: a work, a callback, or the sequential part. */
-int program_task_index(const struct task *t)
-{
-	return t->id && t->main == task_main ? (int)(long)t->arg : -1;
-}
-
 /* --- before and after --- */
 
 static void set_up(void)
@@ -249,6 +241,7 @@ static void start_tasks(void)
 		struct task *t = task_create(task_main, (void *)(long)i, OP_NONE, 0, 0);
 
 		t->record = section->begin - 1;
+		t->section = i;
 		if (section->twins >= 0 && section->twins < MAX_SECTIONS) {
 			t->twin = last_of_class[section->twins];
 			last_of_class[section->twins] = t->id;
@@ -304,4 +297,5 @@ void program_main(void)
 	engine.alloc_may_fail = false;
 	tear_down();
 	monitor_end();
+	driver_check_counts();
 }

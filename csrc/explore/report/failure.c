@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "search.h"
+#include "report.h"
 
 struct found found[MAX_FOUND];
 int nr_found;
@@ -38,6 +38,21 @@ static const struct { const char *name; int rank; } kinds[XP_KINDS] = {
 	[XP_K_WARN] = { "warn", 1 },
 	[XP_K_EXPLORER] = { "explorer", 0 },
 };
+
+#define SAME(kind) _Static_assert((int)XP_K_##kind == (int)FINDING_##kind, "the face numbers kinds as the runtime does")
+
+SAME(USE_AFTER_FREE);
+SAME(DOUBLE_FREE);
+SAME(INVALID_FREE);
+SAME(BAD_ACCESS);
+SAME(DATA_RACE);
+SAME(REFCOUNT);
+SAME(RCU);
+SAME(DEADLOCK);
+SAME(LIVELOCK);
+SAME(STACK_OVERFLOW);
+SAME(WARN);
+SAME(EXPLORER);
 
 const char *xp_kind_name(int kind)
 {

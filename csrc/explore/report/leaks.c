@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What nobody freed, and where to look for who should have.
+ * Where to look for who should have freed what nobody freed (monitor/leak.c), in an execution with its history.
  *
  * An object leaks because of a line that is not there, so no line of the execution is the bug. What can be told are facts
  * that are next to it: which leaked object is the reason for others (nothing that leaked points to it), what happened to
@@ -8,59 +8,10 @@
  * called one: which of the increments has no decrement. References have no names; a decrement is taken for the one of the
  * newest increment of its own task, else of the task that its work is for, and so on up, else of anybody.
  */
-#include "search.h"
+#include "report.h"
 
 #define MAX_REFERENCES 128
 #define MOST_HOLDERS 4
-
-static bool points_to(const struct object *from, const struct object *to)
-{
-	const u64 *words = (const u64 *)(heap_base + from->base);
-	u32 i;
-
-	for (i = 0; i < from->size / sizeof(*words); i++)
-		if (words[i] - ((u64)heap_base + to->base) < to->size)
-			return true;
-	return false;
-}
-
-/* Another leaked object that points to it, or -1. */
-static int leaked_holder(int object)
-{
-	int i;
-
-	for (i = 0; i < heap_nr_objects; i++)
-		if (i != object && heap_objects[i].state != OBJECT_FREED && points_to(&heap_objects[i], &heap_objects[object]))
-			return i;
-	return -1;
-}
-
-static void add(int object, int holder)
-{
-	const struct object *o = &heap_objects[object];
-	struct finding *f = finding_add(XP_K_LEAK, (u64)heap_base + o->base, o->pc, "nobody freed it");
-
-	f->pc = o->pc;
-	f->detail = (u64)(holder + 1);
-}
-
-/* First those that leaked by themselves. */
-void leak_find(void)
-{
-	int i, holder, pass;
-
-	for (pass = 0; pass < 2; pass++) {
-		for (i = 0; i < heap_nr_objects; i++) {
-			if (heap_objects[i].state == OBJECT_FREED)
-				continue;
-			holder = leaked_holder(i);
-			if ((holder >= 0) == pass)
-				add(i, holder);
-		}
-	}
-}
-
-/* --- for the trace: in the execution that just ran, with its history --- */
 
 struct reference {
 	int event;
@@ -201,7 +152,7 @@ static void holders(struct xp_site *sites, int *n, int object, const int *index_
 	for (i = heap_nr_objects - 1; i >= 0 && *n < MAX_SITES; i--) {
 		const struct object *o = &heap_objects[i];
 
-		if (i == object || o->state != OBJECT_FREED || !points_to(o, &heap_objects[object]))
+		if (i == object || o->state != OBJECT_FREED || !leak_points_to(o, &heap_objects[object]))
 			continue;
 		if (++found > MOST_HOLDERS)
 			continue;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "search.h"
+#include "report.h"
 
 void record_site(struct xp_site *sites, int *n, int task, int step, const void *pc, const char *what,
 		     const char *object)

@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "search.h"
+#include "report.h"
+
+bool record_repeats;
 
 static struct finding *find(u64 signature)
 {
@@ -263,11 +265,11 @@ void record_failure(struct found *f)
 	engine.strategy = &strategy_schedule;
 	strategy_schedule.begin();
 	engine.logging = engine.hashing = true;
-	watchdog_repeats = true;
+	record_repeats = true;
 	driver_asks_under_lock |= f->is_note;
 	engine_run();
 	driver_asks_under_lock = options.flags & XP_O_UNDER_LOCK;
-	watchdog_repeats = false;
+	record_repeats = false;
 	engine.logging = engine.hashing = false;
 	memcpy(scenario.dropped, dropped, sizeof(dropped));
 

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "monitor/monitor.h"
+#include "report.h"
 
 /* What the execution that just ran is, as the failure's new schedule. */
 static void adopt(struct found *f)
@@ -104,7 +105,7 @@ static int try_bound(struct found *f, int bound, double deadline, u64 most)
 			adopt(f);
 			return 1;
 		}
-		if (engine.end == END_STOPPED || ++n == most || ((n % 64 == 0 || engine.depth > 100 || engine.cut) && (search_interrupted() || now_seconds() > deadline)))
+		if (engine.end == END_STOPPED || ++n == most || ((n % 64 == 0 || engine.depth > 100 || engine.cut) && (progress_interrupted() || now_seconds() > deadline)))
 			return -1;
 	} while (strategy_shortest.next());
 	return 0;

@@ -23,7 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "search.h"
+#include "report.h"
 
 #define MOST_TEXT 1024
 

@@ -4,9 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "search.h"
+#include "scenario.h"
 
 struct scenario scenario;
+const struct iopf_core *core;
 
 static char error[200];
 

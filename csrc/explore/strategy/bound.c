@@ -7,7 +7,7 @@
  * which a task sleeps may have been cut off by the bound. search.c raises path_bound; executions of an earlier bound are
  * run again and not counted again.
  */
-#include "search.h"
+#include "strategy.h"
 
 static void begin(void)
 {

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "search.h"
+#include "strategy.h"
 
 #define MOST 64
 #define SHOWN 8

@@ -13,7 +13,7 @@
  * are left out: executions that a sleep set ends are counted and shown, and on lock-centred code there are few. A step that
  * nobody enabled at the node could begin adds every enabled task.
  */
-#include "search.h"
+#include "strategy.h"
 
 static void begin(void)
 {

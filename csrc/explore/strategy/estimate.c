@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "search.h"
+#include "strategy.h"
 
 #define TABLE 65536u
 #define MOST_SETS 20000
@@ -132,7 +132,7 @@ double estimate_classes(double seconds, bool brief, bool (*collect)(int probe))
 
 	random_forget();
 	strategy_walk.begin();
-	while (now_seconds() < end && n + failed < 200000 && !search_interrupted()) {
+	while (now_seconds() < end && n + failed < 200000 && !progress_interrupted()) {
 		double ways;
 		int how;
 

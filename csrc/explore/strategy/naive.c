@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Every interleaving of the points, one after the other. What the others are measured against. */
-#include "search.h"
+#include "strategy.h"
 
 static void begin(void)
 {

@@ -23,7 +23,7 @@
  */
 #include <string.h>
 
-#include "search.h"
+#include "strategy.h"
 
 #define MAX_SLEEPERS (1u << 18)
 

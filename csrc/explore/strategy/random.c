@@ -7,7 +7,7 @@
  */
 #include <string.h>
 
-#include "search.h"
+#include "strategy.h"
 
 static u64 state = 1;
 static u16 steps[MAX_TASKS];	/* the longest a task had */

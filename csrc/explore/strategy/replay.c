@@ -2,7 +2,7 @@
 /* Schedules that are given: the one that just ran (to check or to tell it), and one that was written down. */
 #include <string.h>
 
-#include "search.h"
+#include "strategy.h"
 
 /* --- the last execution, again, as the nodes say: whoever is asked has come further than that --- */
 

@@ -4,7 +4,7 @@
  * that are enabled are tried, and what would repeat a class is cut short. It visits more beginnings than DPOR, but needs
  * no analysis of races: a failure that ends executions early hides nothing from it, so it lists all failures.
  */
-#include "search.h"
+#include "strategy.h"
 
 static void begin(void)
 {

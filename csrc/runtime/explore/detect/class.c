@@ -3,7 +3,7 @@
  * What makes two executions one class, in numbers: whether two steps that have not met conflict, by their footprints, and
  * a hash of an execution's steps with the clocks that order them. The hash of a path's repeated part is kept in its nodes.
  */
-#include "primitives/internal.h"
+#include "detect.h"
 
 /* --- conflicts of steps that have not met --- */
 

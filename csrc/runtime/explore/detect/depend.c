@@ -16,10 +16,8 @@
  *
  * All of it is looked at only where a race would be reported otherwise.
  */
-#include <explore/explore.h>
 
-#include "heap.h"
-#include "primitives/internal.h"
+#include "detect.h"
 
 #define MOST_HOPS 3
 #define MOST_VISITED 32

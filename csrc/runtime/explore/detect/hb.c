@@ -17,11 +17,9 @@
  *
  * A race is reported with the step complete, because its clock is final only then.
  */
-#include <explore/explore.h>
 #include <string.h>
 
-#include "machine/engine.h"
-#include "primitives/internal.h"
+#include "detect.h"
 
 #define BUCKETS 16384u
 #define FOOTPRINTS (1u << 20)
@@ -66,7 +64,7 @@ struct var *hb_find(u64 addr)
 		i = (i + 1) % BUCKETS;
 	}
 	if (nr_vars == MAX_VARS)
-		finding_fatal(XP_K_EXPLORER, 0, NULL, "more synchronisation objects than the explorer can follow");
+		finding_fatal(FINDING_EXPLORER, 0, NULL, "more synchronisation objects than the explorer can follow");
 	buckets[i].execution = engine.execution;
 	buckets[i].addr = addr;
 	buckets[i].var = nr_vars;
@@ -97,7 +95,7 @@ static void race_with(int node)
 	if (nr_races < MAX_RACES)
 		races[nr_races++] = (u16)node;
 	else
-		finding_fatal(XP_K_EXPLORER, 0, NULL, "a step conflicts with too many others");
+		finding_fatal(FINDING_EXPLORER, 0, NULL, "a step conflicts with too many others");
 }
 
 static void group_races(const struct group *g, const struct clock *clock, int task)
@@ -196,7 +194,7 @@ static void lock_join(const struct var *v, enum access_mode mode, struct clock *
 static void add_footprint(struct node *node, enum access_mode mode, u64 addr)
 {
 	if (hb_footprint_top == FOOTPRINTS)
-		finding_fatal(XP_K_EXPLORER, 0, NULL, "the footprints of one path do not fit");
+		finding_fatal(FINDING_EXPLORER, 0, NULL, "the footprints of one path do not fit");
 	footprints[hb_footprint_top++] = (struct footprint){ .addr = addr, .mode = mode == MODE_DEC_TO_1 ? MODE_WRITE : (u8)mode };
 	node->fp_len++;
 	node->bloom |= footprint_bit(addr);

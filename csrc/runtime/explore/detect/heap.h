@@ -26,7 +26,7 @@ struct object {
 	const struct slab_site *site;
 	const void *pc, *free_pc;
 	int event, free_event;	/* in the history */
-	int number;		/* the how-manieth of its site */
+	int number;		/* counted among those of its site, from 1 */
 };
 
 /* What an access has to know of its object, in one line of the cache. */
@@ -48,6 +48,11 @@ int heap_init(void);
 void heap_reset(void);
 /* The object that holds addr or ended last before it in its slot, or -1. */
 int heap_find(u64 addr);
+/* A new one of the current task. NULL: none is that large. */
+void *heap_new(const struct slab_site *site, size_t size, bool zero, const void *pc);
+/* The object at addr, which has to be one that may be freed; it is freed. */
+struct object *heap_to_free(u64 addr, const void *pc);
+void heap_freed(struct object *o, const struct clock *clock, const void *pc, bool deferred);
 /* Frees behind the clock of whoever may free: the current task, or a grace period. */
 void heap_free(u64 addr, const struct clock *clock, const void *pc, bool deferred);
 /* kfree_rcu was called: freeing it once more is wrong, using it is not yet. */

@@ -6,11 +6,9 @@
  * memory of the extension and of the core's own shared object may be read; cores have no variables in it.
  */
 #define _GNU_SOURCE
-#include <explore/explore.h>
 #include <link.h>
 
-#include "heap.h"
-#include "primitives/internal.h"
+#include "detect.h"
 
 #define MAX_SEGMENTS 64
 
@@ -93,13 +91,13 @@ void shadow_elsewhere(u64 addr, size_t size, bool write, const void *pc)
 		const struct task *owner = &engine.tasks[other];
 
 		if (!(engine.used >> other & 1) || owner->state != TASK_LIVE || engine_stack_is_dead(owner, addr))
-			finding_fatal(XP_K_USE_AFTER_FREE, addr, pc, "the stack frame is gone");
+			finding_fatal(FINDING_USE_AFTER_FREE, addr, pc, "the stack frame is gone");
 		return;
 	}
 	for (i = 0; i < nr_segments; i++)
 		if (addr >= segments[i].begin && addr + size <= segments[i].end && (!write || segments[i].writable))
 			return;
-	finding_fatal(XP_K_BAD_ACCESS, addr, pc, addr < 65536 ? "NULL pointer" :
+	finding_fatal(FINDING_BAD_ACCESS, addr, pc, addr < 65536 ? "NULL pointer" :
 		      addr >= 0xdead000000000000ull && addr < 0xdead000000001000ull ? "a deleted list node's pointer" :
 		      "no object is there");
 }

@@ -18,12 +18,10 @@
  * Memory that is not the heap's has no dates; image.c says which of it may be used.
  */
 #define _GNU_SOURCE
-#include <explore/explore.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#include "heap.h"
-#include "primitives/internal.h"
+#include "detect.h"
 
 #define CLASSES SHADOW_CLASSES
 #define MAX_SHARED 2048
@@ -64,10 +62,10 @@ void shadow_reset(void)
 static noinline void bad(const struct slot *slot, u64 addr, const void *pc)
 {
 	if (slot->execution != engine.execution)
-		finding_fatal(XP_K_BAD_ACCESS, addr, pc, "memory that was never allocated");
+		finding_fatal(FINDING_BAD_ACCESS, addr, pc, "memory that was never allocated");
 	if (slot->state == OBJECT_FREED)
-		finding_fatal(XP_K_USE_AFTER_FREE, addr, pc, "the object was freed");
-	finding_fatal(XP_K_BAD_ACCESS, addr, pc, "outside of the object");
+		finding_fatal(FINDING_USE_AFTER_FREE, addr, pc, "the object was freed");
+	finding_fatal(FINDING_BAD_ACCESS, addr, pc, "outside of the object");
 }
 
 static inline const struct slot *slot_for(u64 addr, u64 offset, size_t size, const void *pc)
@@ -139,7 +137,7 @@ const char *shadow_class_text(int class)
 
 static noinline void report_race(u64 addr, int class, int other_class, int other_task, u64 other_pc, const void *pc)
 {
-	struct finding *f = finding_add(XP_K_DATA_RACE, addr, pc, "nothing orders them");
+	struct finding *f = finding_add(FINDING_DATA_RACE, addr, pc, "nothing orders them");
 
 	if (f->other_pc)
 		return;
@@ -154,7 +152,7 @@ static noinline void make_shared(struct cell *c, int class, struct task *t, cons
 	int other = (int)(c->date[class] >> 16);
 
 	if (nr_shared == MAX_SHARED)
-		finding_fatal(XP_K_EXPLORER, 0, NULL, "too many places that many tasks read");
+		finding_fatal(FINDING_EXPLORER, 0, NULL, "too many places that many tasks read");
 	s = &shared[nr_shared];
 	c->shared[class] = (u16)nr_shared++;
 	s->tasks = 1ull << other | 1ull << t->id;
@@ -227,7 +225,7 @@ static noinline void split_cell(struct cell *c, u8 mask)
 
 	if (!c->unit) {
 		if (nr_splits == MAX_SPLITS)
-			finding_fatal(XP_K_EXPLORER, 0, NULL, "too many variables that share eight bytes");
+			finding_fatal(FINDING_EXPLORER, 0, NULL, "too many variables that share eight bytes");
 		split = nr_splits++;
 		parts = splits[split];
 		for (i = 0; i < 8; i++) {
@@ -403,7 +401,7 @@ void shadow_freeing(struct object *o, const struct clock *clock, const void *pc)
 		}
 		if (!found)
 			continue;
-		f = finding_add(XP_K_USE_AFTER_FREE, (u64)heap_base + granule * 8ull, pc,
+		f = finding_add(FINDING_USE_AFTER_FREE, (u64)heap_base + granule * 8ull, pc,
 				"nothing orders the access before the free");
 		f->other_pc = (const void *)other;
 		f->other_task = task;

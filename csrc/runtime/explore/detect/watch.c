@@ -10,12 +10,9 @@
  * say how deep in the core they are, and the loop is in the outermost function that still does something. There the lowest
  * address is taken. Only in a loop without calls and accesses it is where the task was met, the lowest again.
  */
-#include <explore/explore.h>
 #include <limits.h>
 
-#include "machine/engine.h"
-#include "heap.h"
-#include "primitives/internal.h"
+#include "detect.h"
 
 /* More accesses, of a task that is being watched: long enough to see the whole of a loop. */
 #define WATCHED_ACCESSES 200000u
@@ -88,7 +85,7 @@ static const void *place(const struct task *t)
 struct finding watch_finding(const struct task *t)
 {
 	return (struct finding){
-		.kind = XP_K_LIVELOCK, .task = t->id, .other_task = -1, .object = -1, .pc = place(t), .text = TEXT,
+		.kind = FINDING_LIVELOCK, .task = t->id, .other_task = -1, .object = -1, .pc = place(t), .text = TEXT,
 	};
 }
 
@@ -99,7 +96,7 @@ void watch_conclude(struct task *t)
 	/* The calls below the loop are not what it is about. */
 	if (is_watched() && watch.frame < t->depth)
 		t->depth = watch.frame;
-	finding_add(XP_K_LIVELOCK, 0, pc, TEXT)->pc = pc;
+	finding_add(FINDING_LIVELOCK, 0, pc, TEXT)->pc = pc;
 	engine.cut = true;
 	engine.hash = engine.turn_hash;
 }

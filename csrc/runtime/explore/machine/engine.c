@@ -15,7 +15,6 @@
  * tasks that holds the rest back.
  */
 #define _GNU_SOURCE
-#include <explore/explore.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
 #include <linux/workqueue.h>
@@ -23,9 +22,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "engine.h"
-#include "detect/heap.h"
-#include "primitives/internal.h"
+#include "detect/detect.h"
+#include "primitives/primitives.h"
 
 struct engine engine;
 unsigned int clock_lanes = 1;
@@ -65,6 +63,7 @@ static int number_task(int parent, int nth)
 	engine.children[parent][nth] = (u8)id;
 	engine.tasks[id].parent = parent;
 	engine.tasks[id].nth = nth;
+	engine.tasks[id].section = -1;
 	if ((unsigned int)id / LANE >= clock_lanes)
 		clock_lanes = (unsigned int)id / LANE + 1;
 	return id;
@@ -142,7 +141,7 @@ static void task_begin(struct task *t, void (*main)(void *arg), void *arg)
 	t->accesses = 0;
 	t->spin_count = 0;
 	t->wait_mask = 0;
-	t->user = NULL;
+	t->section = -1;
 	fiber_start(&t->fiber, fiber_stack(stacks, (unsigned int)t->id), main, arg);
 	engine.used |= 1ull << t->id;
 }
@@ -153,11 +152,11 @@ struct task *task_create(void (*main)(void *arg), void *arg, enum op_kind first,
 	u8 *id;
 
 	if (parent->nr_children >= MAX_CHILDREN)
-		finding_fatal(XP_K_EXPLORER, 0, NULL, "a task started more than 63 works and callbacks");
+		finding_fatal(FINDING_EXPLORER, 0, NULL, "a task started more than 63 works and callbacks");
 	id = &engine.children[parent->id][parent->nr_children];
 	if (!*id) {
 		if (engine.nr_ids + 1 >= MAX_TASKS)
-			finding_fatal(XP_K_EXPLORER, 0, NULL, "more than 63 tasks, works and callbacks");
+			finding_fatal(FINDING_EXPLORER, 0, NULL, "more than 63 tasks, works and callbacks");
 		number_task(parent->id, parent->nr_children);
 	}
 	t = &engine.tasks[*id];
@@ -167,7 +166,6 @@ struct task *task_create(void (*main)(void *arg), void *arg, enum op_kind first,
 	t->nth = parent->nr_children++;
 	announce(t, (struct op){ .kind = (u8)first, .addr = addr, .index = index });
 	t->record = parent->record;
-	t->user = parent->user;
 	t->last_node = engine.parallel ? parent->last_node : NO_NODE;
 	clock_copy(&t->race, released());
 	t->race.at[t->id] = (s16)(t->race.at[t->id] + 1);
@@ -212,7 +210,7 @@ void task_finish(void)
 	struct task *t = engine.current;
 
 	if (t->rcu_nesting) {
-		finding_add(XP_K_RCU, ADDR_RCU, NULL, "a task ended inside an RCU reader");
+		finding_add(FINDING_RCU, ADDR_RCU, NULL, "a task ended inside an RCU reader");
 		while (t->rcu_nesting)
 			rcu_read_unlock();
 	}
@@ -382,7 +380,7 @@ static struct task *pick_again(const struct node *node)
 
 	if (!(engine.live >> node->task & 1) || t->pending.kind != node->op || t->pending.addr != node->addr ||
 	    (engine.waiting >> t->id & 1 && !op_enabled(t) && !(enabled_or_end() >> t->id & 1)))
-		finding_fatal(XP_K_EXPLORER, 0, NULL, "an execution did not repeat itself");
+		finding_fatal(FINDING_EXPLORER, 0, NULL, "an execution did not repeat itself");
 	engine.alternative = node->alternative;
 	step_begin(t, node);
 	return t;
@@ -401,7 +399,7 @@ static struct task *pick(void)
 		return pick_again(node);
 	enabled = enabled_or_end();
 	if (engine.depth >= engine.max_steps)
-		finding_fatal(XP_K_LIVELOCK, 0, NULL, "the execution does not end");
+		finding_fatal(FINDING_LIVELOCK, 0, NULL, "the execution does not end");
 	previous = enabled >> t->id & 1 ? t->id : -1;
 	engine.alternative = 0;
 	picked = engine.strategy->pick(enabled, previous);
@@ -452,7 +450,7 @@ static void wait_turn(struct task *t)
 	if (!engine.parallel && (t->id == 0 || op_enabled(&engine.tasks[0]) == false) && op_enabled(t)) {
 		/* alone */
 		if (unlikely(++engine.alone > MOST_ALONE))
-			finding_fatal(XP_K_LIVELOCK, t->pending.addr, t->pending.pc, "the execution does not end");
+			finding_fatal(FINDING_LIVELOCK, t->pending.addr, t->pending.pc, "the execution does not end");
 		t->accesses = 0;
 		return;
 	}

@@ -117,7 +117,7 @@ struct task {
 	u64 spin_addr;		/* the last points were loads of this, */
 	s64 spin_value;		/* all of them found this, */
 	int spin_count;		/* so many times */
-	void *user;
+	int section;		/* of the scenario: which of its tasks this is; -1: a work, a callback, or task 0 */
 };
 
 /* --- the path: one node for each step --- */
@@ -155,8 +155,24 @@ struct node {
 
 /* --- what can be wrong --- */
 
+/* What is found here. Whoever stands above has kinds of its own, behind these or between them. */
+enum finding_kind {
+	FINDING_USE_AFTER_FREE = 1,
+	FINDING_DOUBLE_FREE = 2,
+	FINDING_INVALID_FREE = 3,
+	FINDING_BAD_ACCESS = 4,
+	FINDING_DATA_RACE = 6,
+	FINDING_REFCOUNT = 7,
+	FINDING_RCU = 8,
+	FINDING_DEADLOCK = 9,
+	FINDING_LIVELOCK = 10,
+	FINDING_STACK_OVERFLOW = 12,
+	FINDING_WARN = 18,
+	FINDING_EXPLORER = 19,	/* the explorer is at a limit of its own, or in the wrong */
+};
+
 struct finding {
-	int kind;		/* XP_K_* */
+	int kind;		/* enum finding_kind, or what stands above */
 	int task, other_task;
 	u64 addr;
 	int object;		/* index, -1 */
@@ -284,34 +300,22 @@ void task_run_up(struct task *t);
 void __attribute__((noreturn)) task_finish(void);
 /* Runs what was created, and comes back when all of it is over. */
 void engine_concurrent(void);
+bool await_done(const struct op *op);
+/* Task 0 waits for all others, without a choice. */
+void engine_join(void);
+extern bool (*engine_respond_ready)(struct task *t);
+/* Whose stack is that, or -1; is it below what that task uses now. */
+int engine_stack_owner(u64 addr);
+bool engine_stack_is_dead(const struct task *owner, u64 addr);
 
-/* --- findings (finding.c) --- */
+/* --- ending and putting aside --- */
 
-/* Reports; an execution in which going on would do harm ends here. */
-struct finding *finding_add(int kind, u64 addr, const void *pc, const char *text);
-void __attribute__((noreturn)) finding_fatal(int kind, u64 addr, const void *pc, const char *text);
 /* Of a handler of a signal that met a task: the host looks at it (engine.look), and perhaps does not come back. */
 void engine_pause(void);
 /* The execution is over, whatever the tasks are doing. */
 void __attribute__((noreturn)) engine_stop(int end);
 
-/* --- happens-before (hb.c; what is done at every operation is in hb.h) --- */
-
-void hb_reset(void);
-/* The current step comes after that one, and could not have come before it. */
-void hb_after(int node);
-/* It comes after all that the clock has seen. */
-void hb_after_all(const struct clock *clock);
-/* The step is complete: its races go to the strategy. */
-void hb_step_done(void);
-/* As if the pending operations of all tasks ran now: for an execution that ends with some. */
-void hb_pending_races(void);
-/* class.c */
-bool footprints_conflict(const struct footprint *a, unsigned int na, const struct footprint *b, unsigned int nb);
-struct footprint *hb_footprints(void);	/* the pool that nodes and sleepers index */
-extern u32 hb_footprint_top;
-/* The class of the execution that just ran: equal for executions that differ in the order of independent steps. */
-u64 hb_class(void);
+/* --- small things --- */
 
 static inline u64 footprint_bit(u64 addr)
 {
@@ -324,11 +328,6 @@ static inline void race_tick(struct task *t)
 	t->race.at[t->id]++;
 }
 
-/* --- names for addresses, the same in every run and every process (heap.c) --- */
-u64 address_identity(u64 addr);
-/* Is a value an address, of the heap, a stack, or a shared object: another number in every process. */
-bool is_address(u64 value);
-
 const char *op_name(enum op_kind kind);
 
 #define caller_pc() __builtin_return_address(0)
@@ -339,6 +338,15 @@ const char *op_name(enum op_kind kind);
 static inline const void *place_of(const struct task *t, const void *pc)
 {
 	return t->depth ? pc : (const void *)(u64)(t->record + 1);
+}
+
+static inline void watch_turn(void)
+{
+	engine.turns++;
+	if (unlikely(engine.hashing || engine.logging)) {
+		engine.turn_hash = engine.hash;
+		engine.turn_events = engine.nr_events;
+	}
 }
 
 #pragma GCC visibility pop

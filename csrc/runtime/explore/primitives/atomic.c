@@ -7,10 +7,8 @@
  * load takes what is there, a read-modify-write goes on with the release sequence, a relaxed store ends it. A fail of a
  * compare-and-exchange is a read.
  */
-#include <explore/explore.h>
 
-#include "detect/heap.h"
-#include "internal.h"
+#include "primitives.h"
 
 #define HOOK KERNEL_API __attribute__((used))
 
@@ -338,7 +336,7 @@ HOOK void __tsan_atomic_signal_fence(int order);
 void __tsan_atomic_thread_fence(int order)
 {
 	if (engine.current)
-		finding_fatal(XP_K_EXPLORER, 0, caller_pc(), "a stand-alone fence, which the explorer does not model");
+		finding_fatal(FINDING_EXPLORER, 0, caller_pc(), "a stand-alone fence, which the explorer does not model");
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	(void)order;
 }

@@ -7,11 +7,9 @@
  * Everything has protected visibility, like the kernel's API: a core that is compiled later links against the file that
  * this is in. Where libtsan is in the process its functions win, and the explorer refuses to work (xp_unusable()).
  */
-#include <explore/explore.h>
 #include <string.h>
 
-#include "detect/heap.h"
-#include "internal.h"
+#include "primitives.h"
 
 #define HOOK KERNEL_API __attribute__((used))
 
@@ -26,7 +24,7 @@ void __tsan_init(void)
 static noinline void overflow(struct task *t, const void *pc)
 {
 	t->depth = 0;
-	finding_fatal(XP_K_STACK_OVERFLOW, 0, pc, "the task's stack is used up");
+	finding_fatal(FINDING_STACK_OVERFLOW, 0, pc, "the task's stack is used up");
 }
 
 void __tsan_func_entry(void *pc)

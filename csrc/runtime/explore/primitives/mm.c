@@ -8,12 +8,10 @@
  * area is one step with what follows of it, since the mmap lock is held from the lookup to the fault: a step that reads
  * the areas, as map, unmap and the end of the last user are steps that write them.
  */
-#include <explore/explore.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
 
-#include "detect/heap.h"
-#include "internal.h"
+#include "primitives.h"
 #include "mm.h"
 #include "refcount.h"
 
@@ -85,7 +83,7 @@ void mmput(struct mm_struct *mm)
 	const void *pc = caller_pc();
 
 	if (mm_is_object(mm) && held_at(engine.current, mm) >= 0)
-		finding_add(XP_K_WARN, (u64)mm, pc, "mmput with the mmap lock held, which the last one takes for writing");
+		finding_add(FINDING_WARN, (u64)mm, pc, "mmput with the mmap lock held, which the last one takes for writing");
 	if (!mm_is_object(mm) || !refcount_dec_and_test_from(&mm->users, pc))
 		return;
 	shadow_access((u64)&mm->areas, sizeof(mm->areas), MARKED_WRITE, pc);
@@ -124,7 +122,7 @@ void mmap_read_unlock(struct mm_struct *mm)
 	shadow_check((u64)mm, sizeof(*mm), true, pc);
 	i = held_at(t, mm);
 	if (i < 0) {
-		finding_add(XP_K_WARN, (u64)mm, pc, "mmap_read_unlock by somebody who does not hold it");
+		finding_add(FINDING_WARN, (u64)mm, pc, "mmap_read_unlock by somebody who does not hold it");
 		return;
 	}
 	for (t->nr_held--; i < t->nr_held; i++)
@@ -151,7 +149,7 @@ struct vm_area_struct *vma_lookup(struct mm_struct *mm, unsigned long addr)
 	commit(OP_MM_LOOKUP, MODE_READ, (u64)&mm->areas, pc);
 	sync_acquire((u64)&mm->areas);
 	if (held_at(engine.current, mm) < 0)
-		finding_add(XP_K_WARN, (u64)mm, pc, "an area is looked up without the mmap lock");
+		finding_add(FINDING_WARN, (u64)mm, pc, "an area is looked up without the mmap lock");
 	for (i = 0; i < mm->nr_areas && !vma; i++)
 		if (addr >= mm->areas[i].vm_start && addr < mm->areas[i].vm_end) {
 			vma = &found[engine.current->id];
@@ -171,18 +169,18 @@ vm_fault_t handle_mm_fault(struct vm_area_struct *vma, unsigned long addr, unsig
 
 	(void)regs;
 	if (is_object && (vma != &found[id] || held_at(engine.current, lookups[id].mm) < 0)) {
-		finding_add(XP_K_WARN, (u64)vma, pc, "a page is faulted in without the mmap lock under which its area was found");
+		finding_add(FINDING_WARN, (u64)vma, pc, "a page is faulted in without the mmap lock under which its area was found");
 		return VM_FAULT_SIGSEGV;
 	}
 	if (addr < vma->vm_start || addr >= vma->vm_end)
-		finding_add(XP_K_WARN, (u64)vma, pc, "a page is faulted in that is not of its area");
+		finding_add(FINDING_WARN, (u64)vma, pc, "a page is faulted in that is not of its area");
 	if (flags & FAULT_FLAG_WRITE)
 		wanted |= VM_WRITE;
 	if (flags & FAULT_FLAG_INSTRUCTION)
 		wanted |= VM_EXEC;
 	/* The kernel's looks at protection keys, and leaves what the area allows to its callers. */
 	if (wanted & ~vma->vm_flags) {
-		finding_add(XP_K_WARN, (u64)vma, pc, "a page is faulted in for an access that its area does not allow");
+		finding_add(FINDING_WARN, (u64)vma, pc, "a page is faulted in for an access that its area does not allow");
 		return VM_FAULT_SIGSEGV;
 	}
 	failed = is_object && lookups[id].no_memory;

@@ -7,12 +7,10 @@
  * does with the lock when the next owner may have it already: an access with a date that nobody who takes the lock has
  * seen, so that freeing a lock in that window is found.
  */
-#include <explore/explore.h>
 #include <linux/bug.h>
 #include <linux/mutex.h>
 
-#include "detect/heap.h"
-#include "internal.h"
+#include "primitives.h"
 
 static u64 owner_word(const struct task *t)
 {
@@ -61,9 +59,9 @@ void mutex_lock(struct mutex *lock)
 	if (t->rcu_nesting)
 		might_sleep(pc, "mutex_lock inside an RCU reader");
 	if (unlikely(!lock->class) && t->depth && heap_has((u64)lock))
-		finding_add(XP_K_WARN, (u64)lock, pc, "mutex_lock of a mutex that was never initialised");
+		finding_add(FINDING_WARN, (u64)lock, pc, "mutex_lock of a mutex that was never initialised");
 	if (mutex_owner(lock) == t->id) {
-		struct finding *f = finding_add(XP_K_DEADLOCK, (u64)lock, pc, "the task already holds the lock");
+		struct finding *f = finding_add(FINDING_DEADLOCK, (u64)lock, pc, "the task already holds the lock");
 
 		/* What it waits for, for whoever looks at the tasks. */
 		t->pending.kind = OP_LOCK;

@@ -2,7 +2,7 @@
 /* Kernel messages are for people; a search has millions of executions. They go nowhere. */
 #include <linux/dev_printk.h>
 
-#include "internal.h"
+#include "primitives.h"
 
 const char runtime_name[] = "explore";
 

@@ -13,12 +13,10 @@
  * rcu_barrier() is two steps as synchronize_rcu() is: it reads what has been deferred, which call_rcu() and kfree_rcu()
  * write, and waits until all of that has run.
  */
-#include <explore/explore.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 
-#include "detect/heap.h"
-#include "internal.h"
+#include "primitives.h"
 
 #define MAX_DEFERRED 1024
 
@@ -57,7 +55,7 @@ void rcu_reset(void)
 
 void might_sleep(const void *pc, const char *text)
 {
-	finding_add(XP_K_RCU, ADDR_RCU, pc, text);
+	finding_add(FINDING_RCU, ADDR_RCU, pc, text);
 }
 
 void rcu_read_lock(void)
@@ -92,7 +90,7 @@ void rcu_read_unlock(void)
 	int i;
 
 	if (!t->rcu_nesting) {
-		finding_add(XP_K_RCU, ADDR_RCU, caller_pc(), "unbalanced rcu_read_unlock");
+		finding_add(FINDING_RCU, ADDR_RCU, caller_pc(), "unbalanced rcu_read_unlock");
 		return;
 	}
 	if (--t->rcu_nesting)
@@ -132,7 +130,7 @@ static struct grace *grace_begin(struct rcu_head *head, rcu_callback_t func, u64
 	u64 left;
 
 	if (nr_graces == MAX_DEFERRED)
-		finding_fatal(XP_K_EXPLORER, 0, pc, "too many grace periods in one execution");
+		finding_fatal(FINDING_EXPLORER, 0, pc, "too many grace periods in one execution");
 	g = &graces[nr_graces++];
 	g->readers = engine.rcu_readers;
 	g->ended = domain.left;

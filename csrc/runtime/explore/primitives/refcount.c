@@ -4,11 +4,9 @@
  * zero acquires. A count that is misused saturates as the kernel's does, and is reported: what follows from it (a leak,
  * a use after free) is reported, too, if it comes to that.
  */
-#include <explore/explore.h>
 #include <linux/refcount.h>
 
-#include "detect/heap.h"
-#include "internal.h"
+#include "primitives.h"
 
 #define MAX_COUNTS 1024
 
@@ -31,7 +29,7 @@ static const char *const reasons[] = {
 static void saturate(refcount_t *r, enum refcount_saturation_type why, const void *pc)
 {
 	r->refs = REFCOUNT_SATURATED;
-	finding_add(XP_K_REFCOUNT, (u64)r, pc, reasons[why]);
+	finding_add(FINDING_REFCOUNT, (u64)r, pc, reasons[why]);
 }
 
 void refcount_warn_saturate(refcount_t *r, enum refcount_saturation_type why)
@@ -51,7 +49,7 @@ void refcount_freeing(u64 addr, u32 size, const void *pc)
 		const refcount_t *r = (const refcount_t *)counts[i];
 
 		if (counts[i] - addr < size && r->refs > 1)
-			finding_add(XP_K_REFCOUNT, counts[i], pc, "freed while somebody holds a reference");
+			finding_add(FINDING_REFCOUNT, counts[i], pc, "freed while somebody holds a reference");
 	}
 }
 

@@ -3,12 +3,10 @@
  * WARN: counted by place for the length of an execution. The site's own counters are not used: they would carry what one
  * execution did into the next.
  */
-#include <explore/explore.h>
 #include <linux/bug.h>
 #include <string.h>
 
-#include "machine/engine.h"
-#include "internal.h"
+#include "primitives.h"
 
 struct warn_hit warn_hits[MAX_WARNS];
 int nr_warn_hits;
@@ -61,6 +59,6 @@ void warn_slowpath(struct warn_site *site)
 	note(OP_NOTE, 0, pc, "WARN", (u64)site);
 	if (warn_is_callers(site))
 		return;
-	f = finding_add(strstr(site->reason, "suspicious") ? XP_K_RCU : XP_K_WARN, 0, pc, site->reason);
+	f = finding_add(strstr(site->reason, "suspicious") ? FINDING_RCU : FINDING_WARN, 0, pc, site->reason);
 	f->detail = (u64)site;
 }

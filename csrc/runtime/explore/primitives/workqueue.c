@@ -8,15 +8,13 @@
  * A flush is two steps: which items it covers, and waiting for them. It comes after exactly those items. (A clock that
  * all finished items of a queue share would order it after others as well, and hide interleavings.)
  */
-#include <explore/explore.h>
 #include <linux/bug.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 #include <runtime.h>
 
-#include "detect/heap.h"
-#include "internal.h"
+#include "primitives.h"
 
 #define MAX_QUEUES 32
 #define MAX_ITEMS 256
@@ -79,7 +77,7 @@ struct workqueue_struct *alloc_workqueue(const char *format, unsigned int flags,
 	if (!wq)
 		return NULL;
 	if (nr_queues == MAX_QUEUES)
-		finding_fatal(XP_K_EXPLORER, 0, caller_pc(), "too many workqueues in one execution");
+		finding_fatal(FINDING_EXPLORER, 0, caller_pc(), "too many workqueues in one execution");
 	queues[nr_queues] = (struct queue){ .addr = (u64)wq, .workers = max_active > 0 ? (unsigned int)max_active : 0 };
 	wq->index = (u64)nr_queues++;
 	return wq;
@@ -149,7 +147,7 @@ static void run_item(struct item *item)
 	shadow_access(item->work, sizeof(work->pending), MARKED_WRITE, NULL);
 	shadow_access((u64)&work->func, sizeof(work->func), PLAIN_READ, NULL);
 	if (!shadow_is_code((u64)work->func))
-		finding_fatal(XP_K_BAD_ACCESS, item->work, NULL, "the work has no function");
+		finding_fatal(FINDING_BAD_ACCESS, item->work, NULL, "the work has no function");
 	/* Before the function, which may queue the item again or free it. */
 	work->pending = 0;
 	item->state = ITEM_RUNNING;
@@ -190,7 +188,7 @@ static void run_item(struct item *item)
 	if (engine.lock_order && t->nr_held)
 		t->nr_held--;
 	if (t->nr_held > nr_held)
-		finding_add(XP_K_WARN, t->held[t->nr_held - 1].addr, NULL, "a work ended with a lock held");
+		finding_add(FINDING_WARN, t->held[t->nr_held - 1].addr, NULL, "a work ended with a lock held");
 	t->work_queue = outer_queue;
 	t->work = outer_work;
 }
@@ -254,7 +252,7 @@ bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
 		return true;
 	}
 	if (nr_items == MAX_ITEMS)
-		finding_fatal(XP_K_EXPLORER, 0, pc, "too many works in one execution");
+		finding_fatal(FINDING_EXPLORER, 0, pc, "too many works in one execution");
 	work->pending = 1;
 	commit_values(OP_QUEUE_WORK, MODE_WRITE, (u64)work, pc, 0, 1);
 	commit(OP_NOTE, q->workers || q->by_hand ? MODE_WRITE : MODE_ADD, (u64)wq, pc);
@@ -315,7 +313,7 @@ static u16 flush_begin(const struct workqueue_struct *wq, bool drain)
 	int i;
 
 	if (nr_flushes == MAX_FLUSHES)
-		finding_fatal(XP_K_EXPLORER, 0, NULL, "too many flushes in one execution");
+		finding_fatal(FINDING_EXPLORER, 0, NULL, "too many flushes in one execution");
 	f = &flushes[nr_flushes];
 	*f = (struct flush){ .queue = (int)wq->index, .drain = drain };
 	for (i = 0; i < nr_items; i++)

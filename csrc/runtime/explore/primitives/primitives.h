@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the files of the explore runtime tell each other, beside the engine. */
-#ifndef IOPF_EXPLORE_INTERNAL_H
-#define IOPF_EXPLORE_INTERNAL_H
+/*
+ * primitives/: the kernel's primitives under the scheduler, one file for each, and the calls that the compiler puts into a
+ * core. Its headers without "internal" in them (mutex.h, rcu.h ...) are the runtime's part of the kernel API.
+ *
+ * The room may use detect/, machine/ and the kernel API. A primitive says what its operations are (struct op_class), and
+ * nothing below knows one by its name.
+ */
+#ifndef IOPF_EXPLORE_PRIMITIVES_H
+#define IOPF_EXPLORE_PRIMITIVES_H
 
 #include <linux/mutex.h>
 
-#include "machine/engine.h"
-#include "detect/hb.h"
-#include "detect/heap.h"
+#include "detect/detect.h"
 
 #pragma GCC visibility push(hidden)
 
@@ -16,20 +20,6 @@ static inline int mutex_owner(const struct mutex *lock)
 {
 	return lock->owner >> 32 == engine.execution ? (int)(u32)lock->owner - 1 : -1;
 }
-
-/* engine.c */
-bool await_done(const struct op *op);
-/* Task 0 waits for all others, without a choice. */
-void engine_join(void);
-extern bool (*engine_respond_ready)(struct task *t);
-/* Whose stack is that, or -1; is it below what that task uses now. */
-int engine_stack_owner(u64 addr);
-bool engine_stack_is_dead(const struct task *owner, u64 addr);
-
-/* finding.c */
-void __attribute__((noreturn)) finding_deadlock(void);
-u64 finding_waits_for(int task);
-extern bool event_point_next;	/* the next event of the history is a scheduling point */
 
 /* hooks.c: what an instrumented core would have done; order: __ATOMIC_*, -1: a plain access */
 void hook_plain(u64 addr, size_t size, bool write);
@@ -61,33 +51,6 @@ static inline s64 hook_load(u64 addr, int bytes, int order)
 	return hook_value(addr, bytes);
 }
 
-/* watch.c: a task that comes to no scheduling point */
-#define MOST_ACCESSES SHADOW_MOST_FAST
-void watch_reset(void);
-/* From now on what the task does is looked at. Once for each stretch without a point. */
-void watch_begin(const struct task *t);
-/* It is in that function of the core: the call that it makes, or the access, or where it was met. */
-void watch_call(const struct task *t, const void *pc);
-void watch_access(const struct task *t, const void *pc);
-void watch_met(const struct task *t, const void *pc);
-/* What it would be as a finding, and that it is one. The execution has to end then. */
-struct finding watch_finding(const struct task *t);
-void watch_conclude(struct task *t);
-/* So many accesses without a point. Comes back once: it is looked at a while longer. */
-void watch_accesses(struct task *t);
-
-static inline void watch_turn(void)
-{
-	engine.turns++;
-	if (unlikely(engine.hashing || engine.logging)) {
-		engine.turn_hash = engine.hash;
-		engine.turn_events = engine.nr_events;
-	}
-}
-
-/* shadow.c */
-const char *shadow_class_text(int class);
-
 /* refcount.c */
 void refcount_reset(void);
 /* As if called from there. */
@@ -97,12 +60,6 @@ bool refcount_inc_not_zero_from(struct refcount_struct *r, const void *pc);
 bool refcount_dec_and_test_from(struct refcount_struct *r, const void *pc);
 /* An object is freed: a count inside it that is not zero is reported. */
 void refcount_freeing(u64 addr, u32 size, const void *pc);
-
-/* hb.c */
-void hb_forget_all(void);
-
-/* class.c: nodes that are no repetition have another hash than they had */
-void class_reset(void);
 
 /* rcu.c */
 void rcu_reset(void);
@@ -124,13 +81,10 @@ bool flush_done(u16 index);
 /* The tasks that a wait of the workqueue is for. */
 u64 flush_waits_for(u16 index);
 u64 work_waits_for(u16 index);
-/* Unfinished items of the queue. */
-int workqueue_unfinished(const void *wq);
-
-/* heap.c, refcount.c: told of what is not to be done under every lock; may be NULL */
 /* Held by a work that runs, and taken by who waits for it. */
 extern const struct lock_class workqueue_class;
 
+/* slab.c, refcount.c: told of what is not to be done under every lock; may be NULL */
 enum under_lock { UNDER_LOCK_ALLOC, UNDER_LOCK_FREE, UNDER_LOCK_PUT };
 extern void (*under_lock)(enum under_lock what, const void *pc);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Allocation.
+ * Objects: the memory of the code under test.
  *
  * Every task allocates upwards in a part of the heap of its own, so that an object has the same address in every
  * execution in which its task did the same before: addresses can stand for objects across executions. Nothing is handed
@@ -11,15 +11,10 @@
  * which object an address belongs to.
  */
 #define _GNU_SOURCE
-#include <explore/explore.h>
-#include <linux/mutex.h>
-#include <linux/refcount.h>
-#include <linux/slab.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#include "detect/heap.h"
-#include "internal.h"
+#include "detect.h"
 
 #define GAP 16u
 
@@ -67,33 +62,17 @@ bool is_address(u64 value)
 	return heap_has(value) || engine_stack_owner(value) >= 0 || shadow_is_image(value);
 }
 
-void (*under_lock)(enum under_lock what, const void *pc);
-
-void *slab_alloc(struct slab_site *site, size_t size, gfp_t gfp)
+void *heap_new(const struct slab_site *site, size_t size, bool zero, const void *pc)
 {
 	struct task *t = engine.current;
-	const void *pc = caller_pc();
 	u32 bytes, offset, slot;
 	struct object *o;
-
-	if ((gfp & GFP_KERNEL) && t->rcu_nesting)
-		might_sleep(pc, "allocating with GFP_KERNEL inside an RCU reader");
-	if (unlikely(t->nr_held) && under_lock)
-		under_lock(UNDER_LOCK_ALLOC, pc);
-	if (t->fail_nth && --t->fail_nth == 0) {
-		note(OP_ALLOC, 0, pc, "fails", size);
-		return NULL;
-	}
-	if (engine.alloc_may_fail && t->id && wait_choice(2, 0, pc)) {
-		note(OP_ALLOC, 0, pc, "fails", size);
-		return NULL;
-	}
 
 	if (size > TASK_HEAP_BYTES - SLOT_BYTES)
 		return NULL;
 	bytes = ((u32)size + GAP + SLOT_BYTES - 1) & ~(SLOT_BYTES - 1);
 	if (t->arena + bytes > TASK_HEAP_BYTES || heap_nr_objects == MAX_OBJECTS)
-		finding_fatal(XP_K_EXPLORER, 0, pc, "the task's part of the heap is used up");
+		finding_fatal(FINDING_EXPLORER, 0, pc, "the task's part of the heap is used up");
 	/* The parts begin at different places of the cache, whose sets their distance would make the same. */
 	if (!t->arena)
 		t->arena = (u32)(t->id * 5 % 16) * SLOT_BYTES;
@@ -116,7 +95,7 @@ void *slab_alloc(struct slab_site *site, size_t size, gfp_t gfp)
 	heap_live++;
 
 	/* What kmalloc() leaves in memory is the same in every execution, and nothing useful. */
-	memset(heap_base + offset, gfp & __GFP_ZERO ? 0 : 0xa5, (size + 15) & ~(size_t)15);
+	memset(heap_base + offset, zero ? 0 : 0xa5, (size + 15) & ~(size_t)15);
 	if (unlikely(engine.logging)) {
 		int i;
 
@@ -128,23 +107,23 @@ void *slab_alloc(struct slab_site *site, size_t size, gfp_t gfp)
 	return heap_base + offset;
 }
 
-static struct object *to_free(u64 addr, const void *pc)
+struct object *heap_to_free(u64 addr, const void *pc)
 {
 	int i = heap_find(addr);
 	struct object *o;
 
 	if (i < 0 || heap_objects[i].is_static)
-		finding_fatal(XP_K_INVALID_FREE, addr, pc, "freeing what is no heap object");
+		finding_fatal(FINDING_INVALID_FREE, addr, pc, "freeing what is no heap object");
 	o = &heap_objects[i];
 	if (o->state != OBJECT_LIVE)
-		finding_fatal(XP_K_DOUBLE_FREE, addr, pc, o->state == OBJECT_FREED ?
+		finding_fatal(FINDING_DOUBLE_FREE, addr, pc, o->state == OBJECT_FREED ?
 			      "freed a second time" : "freed although kfree_rcu will");
 	if ((u64)heap_base + o->base != addr)
-		finding_fatal(XP_K_INVALID_FREE, addr, pc, "freeing the middle of an object");
+		finding_fatal(FINDING_INVALID_FREE, addr, pc, "freeing the middle of an object");
 	return o;
 }
 
-static void freed(struct object *o, const struct clock *clock, const void *pc, bool deferred)
+void heap_freed(struct object *o, const struct clock *clock, const void *pc, bool deferred)
 {
 	struct task *t = engine.current;
 	u32 slot;
@@ -165,37 +144,14 @@ void heap_free(u64 addr, const struct clock *clock, const void *pc, bool deferre
 {
 	int i = heap_find(addr);
 
-	freed(&heap_objects[i], clock, pc, deferred);
+	heap_freed(&heap_objects[i], clock, pc, deferred);
 	note(OP_FREE, addr, pc, deferred ? "by kfree_rcu, the grace period is over" : NULL, 0);
 }
 
 void heap_defer(u64 addr, const void *pc)
 {
-	struct object *o = to_free(addr, pc);
+	struct object *o = heap_to_free(addr, pc);
 
 	o->state = OBJECT_WAITING;
 	o->free_pc = place_of(engine.current, pc);
-}
-
-void kfree(const void *pointer)
-{
-	const void *pc = caller_pc();
-	u64 addr = (u64)pointer;
-	struct task *t = engine.current;
-	struct clock joined;
-	struct object *o;
-
-	if (!pointer)
-		return;
-	if (unlikely(engine.current->nr_held) && under_lock)
-		under_lock(UNDER_LOCK_FREE, pc);
-	if (unlikely(engine.points_free))
-		wait_op(OP_FREE, addr, pc);
-	o = to_free(addr, pc);
-	refcount_freeing(addr, o->size, pc);
-	freed(o, likely(!t->nr_depends) ? &t->race : depend_clock(t, addr, &joined), pc, false);
-	if (engine.points_free)
-		commit(OP_FREE, MODE_WRITE, addr, pc);
-	else
-		note(OP_FREE, addr, pc, NULL, 0);
 }

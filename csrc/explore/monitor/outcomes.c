@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "search.h"
+#include "monitor.h"
 
 #define MOST_OUTCOMES 4096
 
