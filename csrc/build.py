@@ -137,7 +137,7 @@ def explore_flavour() -> Flavour:
     include = ("runtime/explore/primitives", "include", "runtime")
     runtime = (*include, "runtime/explore")
     units = [
-        Unit("runtime", _sources(*(f"runtime/explore/{room}" for room in ("machine", "detect", "primitives"))), runtime),
+        Unit("runtime", _sources(*(f"runtime/explore/{room}" for room in ("machine", "detect", "schedule", "primitives"))), runtime),
         *(core_unit(identifier, include, EXPLORED_FLAGS) for identifier in CORES),
         _list_of_cores(include),
         Unit("explore", _sources("explore", *(f"explore/{room}" for room in EXPLORE_ROOMS)), (*runtime, "forms", "explore")),

@@ -537,7 +537,8 @@ static int enter(const s32 *code, size_t nr_words, const struct xp_options *want
 	engine_new_scenario();
 	engine.main = program_main;
 	engine.quiet = program_quiet;
-	engine_respond_ready = program_respond_ready;
+	engine.reset = primitives_reset;
+	engine.task_ends = primitives_task_ends;
 	engine.lock_order = lock_order_taken;
 	engine.points_unlock = options.flags & XP_O_POINTS_UNLOCK;
 	engine.points_free = options.flags & XP_O_POINTS_FREE;

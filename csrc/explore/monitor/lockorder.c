@@ -301,9 +301,9 @@ void lock_order_deadlock(u64 tasks, bool kept)
 
 		for (i = 0; i < t->nr_held; i++)
 			involved |= bit_of(class_held(t, i));
-		if (t->pending.kind == OP_LOCK)
+		if (t->pending.class == &op_lock)
 			involved |= bit_of(class_of(((const struct mutex *)t->pending.addr)->class, t->pending.addr));
-		if (t->pending.kind == OP_FLUSH_WAIT || t->pending.kind == OP_DRAIN_WAIT || t->pending.kind == OP_WORK)
+		if (t->pending.class == &op_flush_wait || t->pending.class == &op_drain_wait || t->pending.class == &op_work)
 			involved |= bit_of(&workqueue_class);
 	}
 	for (i = 0; i < nr_deadlocks; i++)

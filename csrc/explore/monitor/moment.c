@@ -15,6 +15,8 @@
 
 #include "monitor.h"
 
+static struct op_class op_moment = { .name = "call or answer", .touches_nothing = true };
+
 struct moment moments[MAX_MOMENTS];
 struct call calls[MAX_CALLS];
 int nr_moments, nr_calls;
@@ -67,7 +69,7 @@ static void open_moment(void)
 
 static void moment(void)
 {
-	wait_op(OP_MOMENT, 0, NULL);
+	wait_op(&op_moment, 0, NULL);
 	open_moment();
 	event_point_next = false;
 }
@@ -130,7 +132,7 @@ int monitor_report_begin(int device, const struct record *r)
 	moment();
 	if (nr_tokens == MAX_TOKENS)
 		finding_fatal(XP_K_EXPLORER, 0, NULL, "too many requests in one execution");
-	note(OP_NOTE, 0, NULL, "report begins", (u64)nr_tokens + 1);
+	note(&op_note, 0, NULL, "report begins", (u64)nr_tokens + 1);
 	c = call(CALL_REPORT_BEGIN);
 	c->device = (s16)device;
 	c->record = r;
@@ -154,7 +156,7 @@ void monitor_report_end(int token, int result)
 	c->number = (u64)token + 1;
 	c->result = result;
 	c->warned = has_warned();
-	note(OP_NOTE, 0, NULL, "report returns", (u64)(s64)result);
+	note(&op_note, 0, NULL, "report returns", (u64)(s64)result);
 	tell(c);
 }
 
@@ -348,7 +350,7 @@ void monitor_response(int device, u64 number, u64 magic, const struct iommu_page
 	c->report = doing[engine.current->id].report;
 	c->pc = placed(pc);
 	if (engine.logging && c->known)
-		note(OP_NOTE, 0, pc, "response", number | (u64)msg->code << 32);
+		note(&op_note, 0, pc, "response", number | (u64)msg->code << 32);
 	tell(c);
 }
 
@@ -391,7 +393,7 @@ void monitor_change_begin(int op, int device, int queue)
 	struct call *c;
 
 	moment();
-	note(OP_NOTE, 0, NULL, op == XP_REMOVE ? "remove begins" : op == XP_ADD ? "add begins" :
+	note(&op_note, 0, NULL, op == XP_REMOVE ? "remove begins" : op == XP_ADD ? "add begins" :
 	     op == XP_CLOSE ? "close" : "free begins", 0);
 	doing[engine.current->id].removes = op == XP_REMOVE || op == XP_FREE_QUEUE;
 	call_begins();
@@ -407,7 +409,7 @@ void monitor_change_end(int op, int device, int queue, int result)
 	struct call *c;
 
 	moment();
-	note(OP_NOTE, 0, NULL, op == XP_REMOVE ? "remove returns" : op == XP_ADD ? "add returns" :
+	note(&op_note, 0, NULL, op == XP_REMOVE ? "remove returns" : op == XP_ADD ? "add returns" :
 	     op == XP_CLOSE ? "closed" : "free returns", (u64)(s64)result);
 	doing[engine.current->id].removes = false;
 	c = call(CALL_CHANGE_END);
@@ -424,7 +426,7 @@ void monitor_flush_begin(int device)
 	struct call *c;
 
 	moment();
-	note(OP_NOTE, 0, NULL, "flush begins", 0);
+	note(&op_note, 0, NULL, "flush begins", 0);
 	call_begins();
 	c = call(CALL_FLUSH_BEGIN);
 	c->device = (s16)device;
@@ -436,7 +438,7 @@ void monitor_flush_end(int device, int result)
 	struct call *c;
 
 	moment();
-	note(OP_NOTE, 0, NULL, "flush returns", (u64)(s64)result);
+	note(&op_note, 0, NULL, "flush returns", (u64)(s64)result);
 	c = call(CALL_FLUSH_END);
 	c->warned = has_warned();
 	c->device = (s16)device;

@@ -17,6 +17,8 @@
 #include "primitives/mm.h"
 #include "program.h"
 
+static struct op_class op_hold = { .name = "handler keeps the group", .pending_mode = PENDING_WRITE };
+
 struct driver_device {
 	struct device dev;
 	struct dev_iommu iommu;
@@ -229,8 +231,8 @@ void driver_exit(int process)
 {
 	u64 addr = process_addr(process);
 
-	wait_op(OP_STORE, addr, NULL);
-	commit(OP_STORE, MODE_WRITE, addr, NULL);
+	wait_op(&op_store, addr, NULL);
+	commit(&op_store, MODE_WRITE, addr, NULL);
 	sync_acquire(addr);
 	if (processes[process].exited)
 		return;
@@ -251,8 +253,8 @@ static struct mm_struct *process_step(int process)
 {
 	u64 addr = process_addr(process);
 
-	wait_op(OP_LOAD, addr, NULL);
-	commit(OP_LOAD, MODE_READ, addr, NULL);
+	wait_op(&op_load, addr, NULL);
+	commit(&op_load, MODE_READ, addr, NULL);
 	return processes[process].exited ? NULL : processes[process].mm;
 }
 
@@ -326,8 +328,8 @@ static void answer_inside(const struct driver_device *d)
 
 	if (answering[task].inside)
 		return;
-	wait_op(OP_STORE, addr, NULL);
-	commit(OP_STORE, MODE_WRITE, addr, NULL);
+	wait_op(&op_store, addr, NULL);
+	commit(&op_store, MODE_WRITE, addr, NULL);
 	sync_acquire(addr);
 	h = find_held((int)d->index, (u32)d->inside, d->inside_pasid);
 	if (!h && (!token || tokens[token - 1].device != (int)d->index || tokens[token - 1].grpid != (u32)d->inside))
@@ -505,7 +507,7 @@ static int handle_held(struct iopf_group *group)
 		.token = token,
 	};
 	sync_release_join(driver_held_addr(h->device, h->grpid, h->pasid));
-	commit(OP_HOLD, MODE_WRITE, driver_held_addr(h->device, h->grpid, h->pasid), NULL);
+	commit(&op_hold, MODE_WRITE, driver_held_addr(h->device, h->grpid, h->pasid), NULL);
 	return 0;
 }
 
@@ -563,7 +565,7 @@ int driver_respond(const struct record *r, bool gives_up)
 	struct iopf_group *group;
 	struct held *h;
 
-	commit(OP_RESPOND, MODE_WRITE, addr, NULL);
+	commit(&op_respond, MODE_WRITE, addr, NULL);
 	if (gives_up)
 		return -ENOENT;
 	h = find_held(r->a, (u32)r->b, r->c);

@@ -375,9 +375,9 @@ static inline int run(const struct record *r, s64 *registers)
 	case XP_AWAIT: {
 		u64 addr = (u64)object_at(registers, r->b, r->c, (size_t)r->e);
 
-		wait_await(addr, r->e, r->f, NULL);
+		hook_await(addr, r->e, r->f, NULL);
 		shadow_access(addr, (size_t)r->e, MARKED_READ, NULL);
-		commit(OP_AWAIT, MODE_READ, addr, NULL);
+		commit(&op_await, MODE_READ, addr, NULL);
 		sync_acquire(addr);
 		value = hook_value(addr, r->e);
 		break;

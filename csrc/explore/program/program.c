@@ -14,12 +14,14 @@
 
 static struct iopf_queue *queues[MAX_QUEUES];
 
-bool program_respond_ready(struct task *t)
+static bool can_respond(const struct task *t)
 {
 	const struct record *r = &scenario.records[t->record];
 
-	return driver_is_held(r->a, (u32)r->b, (u32)r->c);
+	return t->gives_up || driver_is_held(r->a, (u32)r->b, (u32)r->c);
 }
+
+struct op_class op_respond = { .name = "take a held group", .ready = can_respond, .pending_mode = PENDING_WRITE };
 
 /* All that came before somebody gave up: that nobody could go on is why. */
 static struct clock quiet;
@@ -39,7 +41,7 @@ void program_quiet(void)
 	for (left = engine.live | 1; left; left &= left - 1) {
 		struct task *t = &engine.tasks[__builtin_ctzll(left)];
 
-		if (t->state == TASK_LIVE && t->pending.kind == OP_RESPOND)
+		if (t->state == TASK_LIVE && t->pending.class == &op_respond)
 			t->gives_up = true;
 	}
 }
@@ -51,7 +53,7 @@ static int respond(const struct record *r)
 	struct task *t = engine.current;
 
 	t->gives_up = false;
-	wait_op(OP_RESPOND, driver_held_addr(r->a, (u32)r->b, (u32)r->c), NULL);
+	wait_op(&op_respond, driver_held_addr(r->a, (u32)r->b, (u32)r->c), NULL);
 	if (t->gives_up)
 		hb_after_all(&quiet);
 	return driver_respond(r, t->gives_up && !driver_is_held(r->a, (u32)r->b, (u32)r->c));
@@ -238,7 +240,7 @@ static void start_tasks(void)
 		last_of_class[i] = -1;
 	for (i = 0; i < scenario.nr_tasks; i++) {
 		const struct section *section = &scenario.tasks[i];
-		struct task *t = task_create(task_main, (void *)(long)i, OP_NONE, 0, 0);
+		struct task *t = task_create(task_main, (void *)(long)i, &op_none, 0, 0);
 
 		t->record = section->begin - 1;
 		t->section = i;

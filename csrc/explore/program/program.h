@@ -14,7 +14,7 @@
 
 void program_main(void);	/* task 0 */
 void program_quiet(void);
-bool program_respond_ready(struct task *t);
+extern struct op_class op_respond;
 /* lowlevel.c */
 int lowlevel_run(int i, int end, s64 *registers);
 void lowlevel_begin(void);

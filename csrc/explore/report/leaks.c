@@ -20,7 +20,7 @@ struct reference {
 
 static bool is_count(const struct event *e)
 {
-	return e->kind >= OP_REF_SET && e->kind <= OP_REF_DAT && e->kind != OP_REF_READ && e->has_values;
+	return refcount_changes(e->op) && e->has_values;
 }
 
 static bool is_of(const struct event *e, const struct object *o)
@@ -69,9 +69,9 @@ static int collect(const struct object *o, struct reference *references, s64 *co
 		if (!is_count(e) || !is_of(e, o))
 			continue;
 		*count = e->after;
-		if (e->kind == OP_REF_SET)
+		if (e->op == &op_ref_set)
 			n = 0;
-		if (e->kind == OP_REF_SET || change > 0) {
+		if (e->op == &op_ref_set || change > 0) {
 			if (n < MAX_REFERENCES)
 				references[n++] = (struct reference){ .event = i };
 		} else if (change < 0) {
@@ -89,7 +89,7 @@ static int last_touch(const struct object *o, int task)
 	for (i = engine.nr_events - 1; i >= 0; i--) {
 		const struct event *e = &engine.events[i];
 
-		if (e->kind != OP_NOTE && (u64)e->pc >= PC_RECORDS && is_of(e, o) && is_for(e->task, task))
+		if (e->op != &op_note && (u64)e->pc >= PC_RECORDS && is_of(e, o) && is_for(e->task, task))
 			return i;
 	}
 	return -1;
@@ -105,9 +105,9 @@ static int end_of_call(int event)
 
 		if (e->task != task)
 			continue;
-		if (e->record != engine.events[event].record || e->kind == OP_WORK_END)
+		if (e->record != engine.events[event].record || e->op == &op_work_end)
 			break;
-		if (e->kind != OP_NOTE && (u64)e->pc >= PC_RECORDS)
+		if (e->op != &op_note && (u64)e->pc >= PC_RECORDS)
 			last = i;
 	}
 	return last;
@@ -138,7 +138,7 @@ static int touch_before_free(const struct object *o)
 	for (i = o->free_event - 1; i >= 0; i--) {
 		const struct event *e = &engine.events[i];
 
-		if (e->task == o->free_task && e->kind != OP_NOTE && (u64)e->pc >= PC_RECORDS && is_of(e, o))
+		if (e->task == o->free_task && e->op != &op_note && (u64)e->pc >= PC_RECORDS && is_of(e, o))
 			return i;
 	}
 	return -1;

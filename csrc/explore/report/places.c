@@ -43,9 +43,9 @@ static void cycle_sites(struct xp_site *sites, int *n, const struct finding *fin
 		int task = __builtin_ctzll(left);
 		const struct task *t = &engine.tasks[task];
 		u64 others = finding_waits_for(task);
-		const char *what = others ? record_text("in %s, waits for %s", op_name(t->pending.kind),
+		const char *what = others ? record_text("in %s, waits for %s", t->pending.class->name,
 							record_task(__builtin_ctzll(others))) :
-					    record_text("in %s", op_name(t->pending.kind));
+					    record_text("in %s", t->pending.class->name);
 
 		record_site(sites, n, task, step_at(index_of, t->pending.pc, task), place_of(t, t->pending.pc), what,
 			 record_object(t->pending.addr));
@@ -73,7 +73,7 @@ void record_callers(struct xp_site *sites, int *n, int event)
 	for (i = event - 1; i >= 0 && depth >= 2 && *n < MAX_SITES; i--) {
 		const struct event *e = &engine.events[i];
 
-		if (e->task != task || e->kind != OP_NOTE || e->text || e->addr || e->depth != depth)
+		if (e->task != task || e->op != &op_note || e->text || e->addr || e->depth != depth)
 			continue;
 		depth--;
 		record_site(sites, n, task, -1, e->pc, "called from", NULL);
@@ -88,9 +88,9 @@ static int last_in_core(int task, int event)
 	for (i = event < engine.nr_events ? event : engine.nr_events - 1; i >= 0; i--) {
 		const struct event *e = &engine.events[i];
 
-		if (e->task == task && e->kind == OP_NOTE && e->text && strstr(e->text, "begins"))
+		if (e->task == task && e->op == &op_note && e->text && strstr(e->text, "begins"))
 			return -1;
-		if (e->task == task && (e->kind != OP_NOTE || e->text) && (u64)e->pc >= PC_RECORDS)
+		if (e->task == task && (e->op != &op_note || e->text) && (u64)e->pc >= PC_RECORDS)
 			return i;
 	}
 	return -1;
@@ -111,7 +111,7 @@ static int end_of_report(u64 number)
 	for (i = 0; i < engine.nr_events; i++) {
 		const struct event *e = &engine.events[i];
 
-		if (e->kind != OP_NOTE || !e->text || e->task != tokens[number - 1].task)
+		if (e->op != &op_note || !e->text || e->task != tokens[number - 1].task)
 			continue;
 		if (!strcmp(e->text, "report begins") && e->detail == number)
 			begin = 1;
@@ -146,7 +146,7 @@ static void add_queued(struct xp_site *sites, int *n, const struct finding *find
 	for (i = engine.nr_events - 1; i >= 0; i--) {
 		const struct event *e = &engine.events[i];
 
-		if (e->kind != OP_QUEUE_WORK || heap_find(e->addr) != finding->object)
+		if (e->op != &op_queue_work || heap_find(e->addr) != finding->object)
 			continue;
 		record_site(sites, n, e->task, step_of(index_of, i), e->pc, "queued", record_object(e->addr));
 		return;

@@ -36,19 +36,9 @@ static bool is_about(const struct event *e, const struct finding *f)
 
 static bool is_kept(const struct event *e, const struct finding *f)
 {
-	switch (e->kind) {
-	case OP_READ:
-	case OP_WRITE:
+	if (e->op == &op_read || e->op == &op_write)
 		return e->point || is_about(e, f);
-	case OP_NOTE:
-		return e->text != NULL;
-	case OP_REF_SET:
-	case OP_ALLOC:
-	case OP_FREE:
-		return true;
-	default:
-		return true;
-	}
+	return e->op != &op_note || e->text;
 }
 
 static const char *token_text(u64 number)
@@ -111,7 +101,7 @@ static bool is_work_of_core(const struct event *e)
 static void write_step(struct xp_step *s, const struct event *e)
 {
 	*s = (struct xp_step){
-		.task = e->task, .record = e->record, .depth = e->depth, .op = op_name(e->kind), .has_values = e->has_values,
+		.task = e->task, .record = e->record, .depth = e->depth, .op = e->op->name, .has_values = e->has_values,
 		.before = e->before, .after = e->after, .point = e->point, .nr_held = e->nr_held,
 		.place = record_place(e->pc), .task_ordinal = e->node >= 0 ? engine.nodes[e->node].ordinal : 0,
 	};
@@ -122,13 +112,13 @@ static void write_step(struct xp_step *s, const struct event *e)
 	}
 	if (is_work_of_core(e))
 		s->record = -1;
-	if (e->kind == OP_NOTE)
+	if (e->op == &op_note)
 		write_note(s, e);
 	else
 		s->object = record_object(e->addr);
-	if (e->kind == OP_ALLOC || e->kind == OP_FREE)
+	if (e->op == &op_alloc || e->op == &op_free)
 		s->text = e->text;
-	if (e->kind == OP_READ || e->kind == OP_WRITE || e->kind == OP_ALLOC)
+	if (e->op == &op_read || e->op == &op_write || e->op == &op_alloc)
 		s->text = e->text ? e->text : record_text("%llu bytes", (unsigned long long)e->detail);
 }
 
@@ -184,7 +174,7 @@ static void write_runs(struct found *f)
 		}
 		runs[n++] = (struct xp_run){
 			.task = node->task, .steps = 1,
-			.op = node->alternative ? record_text("%s fails", op_name(node->op)) : op_name(node->op),
+			.op = node->alternative ? record_text("%s fails", node->op->name) : node->op->name,
 			.object = record_object(node->addr),
 		};
 	}
@@ -216,7 +206,7 @@ static int step_of_node(const int *index_of, int node)
 
 	for (i = 0; i < engine.nr_events; i++)
 		if (engine.events[i].node == node && index_of[i] >= 0 &&
-		    (engine.events[i].kind != OP_NOTE || engine.nodes[node].op == OP_MOMENT))
+		    (engine.events[i].op != &op_note || engine.nodes[node].op->touches_nothing))
 			return index_of[i];
 	return -1;
 }

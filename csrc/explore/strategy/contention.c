@@ -8,7 +8,8 @@
 #define MOST 64
 #define SHOWN 8
 
-static struct { u64 addr; u8 op, other_op; u64 races; } pairs[MOST];
+/* Of a pair without an order: op lies before other_op in memory. */
+static struct { u64 addr; const struct op_class *op, *other_op; u64 races; } pairs[MOST];
 static int nr_pairs;
 static struct xp_hot shown[SHOWN];
 static int nr_shown;
@@ -20,8 +21,8 @@ void hot_reset(void)
 
 void hot_race(const struct node *earlier, const struct node *later)
 {
-	u8 op = earlier->op < later->op ? earlier->op : later->op;
-	u8 other_op = earlier->op < later->op ? later->op : earlier->op;
+	const struct op_class *op = earlier->op < later->op ? earlier->op : later->op;
+	const struct op_class *other_op = earlier->op < later->op ? later->op : earlier->op;
 	int i;
 
 	for (i = 0; i < nr_pairs; i++)
@@ -49,11 +50,15 @@ void hot_finish(void)
 {
 	int i;
 
-	for (i = 0; i < nr_pairs && i < SHOWN; i++)
+	for (i = 0; i < nr_pairs && i < SHOWN; i++) {
+		const char *op = pairs[i].op->name, *other_op = pairs[i].other_op->name;
+		bool swap = strcmp(op, other_op) > 0;
+
 		shown[i] = (struct xp_hot){
 			.object = record_object(pairs[i].addr),
-			.op = op_name(pairs[i].op), .other_op = op_name(pairs[i].other_op), .races = pairs[i].races,
+			.op = swap ? other_op : op, .other_op = swap ? op : other_op, .races = pairs[i].races,
 		};
+	}
 	nr_shown = i;
 }
 

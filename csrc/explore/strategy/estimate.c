@@ -52,7 +52,7 @@ static double linear_extensions(void)
 			number[nr][0] = 0;
 			tasks[nr++] = task;
 		}
-		if (engine.nodes[i].op != OP_MOMENT) {
+		if (!engine.nodes[i].op->touches_nothing) {
 			steps[index_of[task]][length[index_of[task]]++] = (u16)i;
 			total++;
 		}

@@ -88,7 +88,7 @@ static unsigned int alternatives_of(int task)
 {
 	const struct op *op = &engine.tasks[task].pending;
 
-	return op->kind == OP_CHOICE ? op->alternatives : 1;
+	return op->class == &op_choice ? op->alternatives : 1;
 }
 
 static void find_asleep(struct node *node)
@@ -144,7 +144,7 @@ static int begin_child(struct node *node)
 
 static bool goes_on_without_asking(int previous)
 {
-	return rules.bounded && !rules.moments && previous >= 0 && engine.tasks[previous].pending.kind == OP_MOMENT;
+	return rules.bounded && !rules.moments && previous >= 0 && engine.tasks[previous].pending.class->touches_nothing;
 }
 
 int path_pick(u64 enabled, int previous)

@@ -89,7 +89,7 @@ static int walk(u64 enabled)
 	random_probability *= weight(task) / sum;
 
 	node->alternative = 0;
-	if (engine.tasks[task].pending.kind == OP_CHOICE) {
+	if (engine.tasks[task].pending.class == &op_choice) {
 		node->alternative = (u8)(random_next() % engine.tasks[task].pending.alternatives);
 		random_probability /= engine.tasks[task].pending.alternatives;
 	}
@@ -126,7 +126,7 @@ static int pick_for_classes(u64 enabled, int previous)
 	for (left = enabled; left; left &= left - 1) {
 		int task = __builtin_ctzll(left);
 
-		if (engine.tasks[task].pending.kind != OP_MOMENT)
+		if (!engine.tasks[task].pending.class->touches_nothing)
 			continue;
 		passed[task]++;
 		engine.nodes[engine.depth].alternative = 0;

@@ -85,7 +85,7 @@ static int diverge(const struct task *found)
 		report->expected_object = given[run_now].object;
 	}
 	if (found) {
-		report->found_op = record_text("%s", op_name(found->pending.kind));
+		report->found_op = record_text("%s", found->pending.class->name);
 		report->found_object = record_object(found->pending.addr);
 	}
 	return -2;
@@ -117,11 +117,11 @@ static int runs_pick(u64 enabled, int previous)
 	if (first) {
 		const char *op = given[run_now].op;
 		size_t length = op ? strlen(op) : 0;
-		bool fails = t->pending.kind == OP_CHOICE && length > 6 && !strcmp(op + length - 6, " fails");
+		bool fails = t->pending.class == &op_choice && length > 6 && !strcmp(op + length - 6, " fails");
 
 		if (fails)
 			node->alternative = 1;
-		else if (!same(op, op_name(t->pending.kind)))
+		else if (!same(op, t->pending.class->name))
 			return diverge(t);
 		if (!same(given[run_now].object, record_object(t->pending.addr)))
 			return diverge(t);

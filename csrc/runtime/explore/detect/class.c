@@ -40,7 +40,7 @@ static u64 node_hash(const struct node *node)
 	u64 h = 0x9e3779b97f4a7c15ull * (u64)(node->task + 1) + node->ordinal;
 	int t;
 
-	h = (h ^ node->op) * 0xbf58476d1ce4e5b9ull;
+	h = (h ^ op_id(node->op)) * 0xbf58476d1ce4e5b9ull;
 	h = (h ^ address_identity(node->addr) ^ (u64)node->alternative << 56) * 0x94d049bb133111ebull;
 	for (t = 0; t <= engine.nr_ids; t++) {
 		/* Tasks that this step has not seen do not count: there may be more of them in a later execution. */

@@ -3,34 +3,12 @@
  * Nobody can go on. The finding is of the first task in the cycle of those that wait for each other (of all that wait,
  * where there is no cycle: a group that nobody answers); the first by who started whom, since numbers are the search's.
  */
-#include <linux/mutex.h>
 
 #include "detect.h"
-#include "primitives/primitives.h"
 
 static u64 waits_for(const struct task *t)
 {
-	u64 tasks = 0;
-
-	switch (t->pending.kind) {
-	case OP_LOCK: {
-		int owner = mutex_owner((const struct mutex *)t->pending.addr);
-
-		return owner >= 0 ? 1ull << owner : 0;
-	}
-	case OP_RCU_WAIT:
-	case OP_RCU_BARRIER_WAIT:
-	case OP_RCU_CALLBACK:
-		rcu_describe_wait(t, &tasks);
-		return tasks;
-	case OP_WORK:
-		return work_waits_for(t->pending.index);
-	case OP_FLUSH_WAIT:
-	case OP_DRAIN_WAIT:
-		return flush_waits_for(t->pending.index);
-	default:
-		return 0;
-	}
+	return t->pending.class->waits_for ? t->pending.class->waits_for(t) : 0;
 }
 
 u64 finding_waits_for(int task)
@@ -71,7 +49,7 @@ static bool only_spinning(u64 tasks)
 	for (; tasks; tasks &= tasks - 1) {
 		const struct task *t = &engine.tasks[__builtin_ctzll(tasks)];
 
-		if (t->pending.kind != OP_AWAIT || t->spin_count <= 3)
+		if (!t->pending.class->spins || t->spin_count <= 3)
 			return false;
 	}
 	return true;

@@ -20,6 +20,8 @@
 struct finding *finding_add(int kind, u64 addr, const void *pc, const char *text);
 void __attribute__((noreturn)) finding_fatal(int kind, u64 addr, const void *pc, const char *text);
 
+/* Of the history alone: a remark, accesses. */
+extern struct op_class op_note, op_read, op_write;
 extern bool event_point_next;	/* the next event of the history is a scheduling point */
 
 /* --- deadlock.c --- */

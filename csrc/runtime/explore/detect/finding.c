@@ -12,61 +12,9 @@
 #include "detect.h"
 
 bool event_point_next;
-bool (*engine_respond_ready)(struct task *t);
-
-static const char *const names[NR_OPS] = {
-	[OP_NONE] = "nothing",
-	[OP_LOCK] = "mutex_lock",
-	[OP_TRYLOCK] = "mutex_trylock",
-	[OP_UNLOCK] = "mutex_unlock",
-	[OP_IS_LOCKED] = "mutex_is_locked",
-	[OP_LOAD] = "atomic load",
-	[OP_STORE] = "atomic store",
-	[OP_RMW] = "atomic read-modify-write",
-	[OP_CAS] = "compare-and-exchange",
-	[OP_REF_SET] = "refcount_set",
-	[OP_REF_READ] = "refcount_read",
-	[OP_REF_INC] = "refcount_inc",
-	[OP_REF_INZ] = "refcount_inc_not_zero",
-	[OP_REF_DEC] = "refcount_dec",
-	[OP_REF_DAT] = "refcount_dec_and_test",
-	[OP_RCU_LOCK] = "rcu_read_lock",
-	[OP_RCU_UNLOCK] = "rcu_read_unlock",
-	[OP_RCU_SNAPSHOT] = "grace period begins",
-	[OP_RCU_WAIT] = "grace period ends",
-	[OP_RCU_BARRIER] = "rcu_barrier",
-	[OP_RCU_BARRIER_WAIT] = "rcu_barrier ends",
-	[OP_KFREE_RCU] = "kfree_rcu",
-	[OP_CALL_RCU] = "call_rcu",
-	[OP_RCU_CALLBACK] = "RCU callback",
-	[OP_QUEUE_WORK] = "queue_work",
-	[OP_WORK] = "work begins",
-	[OP_WORK_END] = "work ends",
-	[OP_FLUSH] = "flush_workqueue",
-	[OP_FLUSH_WAIT] = "flush_workqueue ends",
-	[OP_DRAIN] = "destroy_workqueue",
-	[OP_DRAIN_WAIT] = "destroy_workqueue drained",
-	[OP_ALLOC] = "allocate",
-	[OP_FREE] = "kfree",
-	[OP_CHOICE] = "allocation may fail",
-	[OP_READ] = "read",
-	[OP_WRITE] = "write",
-	[OP_AWAIT] = "await",
-	[OP_HOLD] = "handler keeps the group",
-	[OP_RESPOND] = "take a held group",
-	[OP_JOIN] = "join",
-	[OP_MOMENT] = "call or answer",
-	[OP_NOTE] = "note",
-	[OP_MM_LOOKUP] = "vma_lookup",
-	[OP_MM_MAP] = "map",
-	[OP_MM_UNMAP] = "unmap",
-	[OP_MM_EXIT] = "exit_mmap",
-};
-
-const char *op_name(enum op_kind kind)
-{
-	return names[kind];
-}
+struct op_class op_note = { .name = "note" };
+struct op_class op_read = { .name = "read" };
+struct op_class op_write = { .name = "write" };
 
 /* --- findings --- */
 
@@ -96,7 +44,7 @@ struct finding *finding_add(int kind, u64 addr, const void *pc, const char *text
 		.node = engine.depth - 1,
 		.event = engine.nr_events,
 	};
-	note(OP_NOTE, addr, pc, "!", (u64)kind);
+	note(&op_note, addr, pc, "!", (u64)kind);
 	return f;
 }
 
@@ -111,7 +59,7 @@ void finding_fatal(int kind, u64 addr, const void *pc, const char *text)
 #define MOST_EVENTS (1 << 20)
 #define MOST_IN_A_STRETCH 20000		/* accesses and calls from one point to the next: a loop tells nothing new */
 
-static void event_add(enum op_kind kind, enum access_mode mode, u64 addr, const void *pc, struct event **out)
+static void event_add(struct op_class *op, enum access_mode mode, u64 addr, const void *pc, struct event **out)
 {
 	struct task *t = engine.current;
 	struct event *e;
@@ -135,7 +83,7 @@ static void event_add(enum op_kind kind, enum access_mode mode, u64 addr, const 
 	*e = (struct event){
 		.node = engine.parallel ? engine.depth - 1 : NO_NODE,
 		.task = (s16)t->id,
-		.kind = (u8)kind,
+		.op = op,
 		.mode = (u8)mode,
 		.point = event_point_next,
 		.nr_held = (u8)t->nr_held,
@@ -154,19 +102,19 @@ static inline void mix(u64 value)
 	engine.hash ^= engine.hash >> 29;
 }
 
-void commit_record(enum op_kind kind, enum access_mode mode, u64 addr, const void *pc, bool has, s64 before, s64 after)
+void commit_record(struct op_class *op, enum access_mode mode, u64 addr, const void *pc, bool has, s64 before, s64 after)
 {
 	struct event *e;
 
 	if (engine.hashing) {
-		mix((u64)engine.current->id << 16 | (u64)kind << 8 | (u64)mode);
+		mix((u64)engine.current->id << 16 | op_id(op) << 8 | (u64)mode);
 		mix(address_identity(addr));
 		if (has)
 			mix(is_address((u64)after) ? address_identity((u64)after) : (u64)after);
 	}
 	if (!engine.logging)
 		return;
-	event_add(kind, mode, addr, pc, &e);
+	event_add(op, mode, addr, pc, &e);
 	if (!e)
 		return;
 	e->has_values = has;
@@ -174,22 +122,22 @@ void commit_record(enum op_kind kind, enum access_mode mode, u64 addr, const voi
 	e->after = after;
 }
 
-void note_record(enum op_kind kind, u64 addr, const void *pc, const char *text, u64 detail)
+void note_record(struct op_class *op, u64 addr, const void *pc, const char *text, u64 detail)
 {
 	struct event *e;
 	bool point = event_point_next;
 
-	if (!text && (kind == OP_READ || kind == OP_WRITE || kind == OP_NOTE) &&
+	if (!text && (op == &op_read || op == &op_write || op == &op_note) &&
 	    engine.nr_events - engine.turn_events > MOST_IN_A_STRETCH)
 		return;
 	/* A remark takes no point away from what it is about. */
-	if (kind == OP_NOTE)
+	if (op == &op_note)
 		event_point_next = false;
-	event_add(kind, MODE_READ, addr, pc, &e);
+	event_add(op, MODE_READ, addr, pc, &e);
 	if (e) {
 		e->text = text;
 		e->detail = detail;
 	}
-	if (kind == OP_NOTE)
+	if (op == &op_note)
 		event_point_next = point;
 }

@@ -269,42 +269,19 @@ void hb_step_done(void)
 static bool pending_mode(const struct op *op, enum access_mode *mode, u64 *addr)
 {
 	*addr = op->addr;
-	switch (op->kind) {
-	case OP_LOCK:
-	case OP_TRYLOCK:
+	switch (op->class->pending_mode) {
+	case PENDING_LOCK:
 		*mode = MODE_LOCK;
 		*addr |= ADDR_LOCK_BIT;
 		return true;
-	case OP_IS_LOCKED:
+	case PENDING_LOOK:
 		*mode = MODE_READ;
 		*addr |= ADDR_LOCK_BIT;
 		return true;
-	case OP_LOAD:
-	case OP_REF_READ:
-	case OP_RCU_LOCK:
-	case OP_RCU_BARRIER:
-	case OP_AWAIT:
-	case OP_MM_LOOKUP:
+	case PENDING_READ:
 		*mode = MODE_READ;
 		return true;
-	case OP_STORE:
-	case OP_RMW:
-	case OP_CAS:
-	case OP_REF_SET:
-	case OP_REF_INC:
-	case OP_REF_INZ:
-	case OP_REF_DEC:
-	case OP_REF_DAT:
-	case OP_QUEUE_WORK:
-	case OP_WORK:
-	case OP_RCU_SNAPSHOT:
-	case OP_CALL_RCU:
-	case OP_RESPOND:
-	case OP_HOLD:
-		*mode = MODE_WRITE;
-		return true;
-	case OP_FLUSH:
-	case OP_DRAIN:
+	case PENDING_WRITE:
 		*mode = MODE_WRITE;
 		return true;
 	default:

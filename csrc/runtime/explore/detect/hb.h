@@ -97,31 +97,31 @@ void hb_commit(enum access_mode mode, u64 addr);
 /* --- for primitives --- */
 
 /* For the history, and for the hash of the events (finding.c). */
-void commit_record(enum op_kind kind, enum access_mode mode, u64 addr, const void *pc, bool has, s64 before, s64 after);
-void note_record(enum op_kind kind, u64 addr, const void *pc, const char *text, u64 detail);
+void commit_record(struct op_class *op, enum access_mode mode, u64 addr, const void *pc, bool has, s64 before, s64 after);
+void note_record(struct op_class *op, u64 addr, const void *pc, const char *text, u64 detail);
 
 /* Records what the current task did, with the object's value before and after; for the history. */
-static inline void commit_values(enum op_kind kind, enum access_mode mode, u64 addr, const void *pc, s64 before, s64 after)
+static inline void commit_values(struct op_class *op, enum access_mode mode, u64 addr, const void *pc, s64 before, s64 after)
 {
 	if (engine.parallel)
 		hb_commit(mode, addr);
 	if (unlikely(engine.logging || engine.hashing))
-		commit_record(kind, mode, addr, pc, true, before, after);
+		commit_record(op, mode, addr, pc, true, before, after);
 }
 
-static inline void commit(enum op_kind kind, enum access_mode mode, u64 addr, const void *pc)
+static inline void commit(struct op_class *op, enum access_mode mode, u64 addr, const void *pc)
 {
 	if (engine.parallel)
 		hb_commit(mode, addr);
 	if (unlikely(engine.logging || engine.hashing))
-		commit_record(kind, mode, addr, pc, false, 0, 0);
+		commit_record(op, mode, addr, pc, false, 0, 0);
 }
 
 /* An event without an effect on other tasks. */
-static inline void note(enum op_kind kind, u64 addr, const void *pc, const char *text, u64 detail)
+static inline void note(struct op_class *op, u64 addr, const void *pc, const char *text, u64 detail)
 {
 	if (unlikely(engine.logging))
-		note_record(kind, addr, pc, text, detail);
+		note_record(op, addr, pc, text, detail);
 }
 
 #pragma GCC visibility pop

@@ -44,6 +44,8 @@ extern struct object heap_objects[MAX_OBJECTS];
 extern int heap_nr_objects;
 extern int heap_live;		/* objects that were not freed */
 
+extern struct op_class op_alloc, op_free;
+
 int heap_init(void);
 void heap_reset(void);
 /* The object that holds addr or ended last before it in its slot, or -1. */

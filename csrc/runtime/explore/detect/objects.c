@@ -23,6 +23,9 @@ struct slot *heap_slots;
 struct object heap_objects[MAX_OBJECTS];
 int heap_nr_objects, heap_live;
 
+struct op_class op_alloc = { .name = "allocate" };
+struct op_class op_free = { .name = "kfree" };
+
 static u32 serial;
 
 int heap_init(void)
@@ -102,7 +105,7 @@ void *heap_new(const struct slab_site *site, size_t size, bool zero, const void 
 		o->number = 1;
 		for (i = 0; i < heap_nr_objects - 1; i++)
 			o->number += heap_objects[i].site == site;
-		note(OP_ALLOC, (u64)heap_base + offset, pc, NULL, size);
+		note(&op_alloc, (u64)heap_base + offset, pc, NULL, size);
 	}
 	return heap_base + offset;
 }
@@ -145,7 +148,7 @@ void heap_free(u64 addr, const struct clock *clock, const void *pc, bool deferre
 	int i = heap_find(addr);
 
 	heap_freed(&heap_objects[i], clock, pc, deferred);
-	note(OP_FREE, addr, pc, deferred ? "by kfree_rcu, the grace period is over" : NULL, 0);
+	note(&op_free, addr, pc, deferred ? "by kfree_rcu, the grace period is over" : NULL, 0);
 }
 
 void heap_defer(u64 addr, const void *pc)

@@ -320,7 +320,7 @@ noinline void shadow_any(u64 addr, size_t size, enum access_class class, const v
 	}
 	access_range(offset, size, o->serial, class, t, pc);
 	if (engine.logging)
-		note(class == PLAIN_READ ? OP_READ : class == PLAIN_WRITE ? OP_WRITE : OP_NOTE, addr, pc, NULL, size);
+		note(class == PLAIN_READ ? &op_read : class == PLAIN_WRITE ? &op_write : &op_note, addr, pc, NULL, size);
 }
 
 /* The cell stands for another life of the memory, or for none. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The deterministic scheduler: what the runtime's files and the search share.
+ * machine/: the state of the deterministic scheduler, which all rooms above share: tasks on fibers, their operations, clocks,
+ * and the path that was taken. The room may use the kernel API's types alone.
  *
  * An execution runs the tasks of a scenario on fibers, one at a time. A task runs until its next *visible operation*
  * (a lock, an atomic, a grace period, ...), announces it in wait_op(), the only function that switches, and does it when
@@ -31,24 +32,6 @@
 
 /* --- operations --- */
 
-enum op_kind {
-	OP_NONE,
-	OP_LOCK, OP_TRYLOCK, OP_UNLOCK, OP_IS_LOCKED,
-	OP_LOAD, OP_STORE, OP_RMW, OP_CAS,			/* atomics and volatiles */
-	OP_REF_SET, OP_REF_READ, OP_REF_INC, OP_REF_INZ, OP_REF_DEC, OP_REF_DAT,
-	OP_RCU_LOCK, OP_RCU_UNLOCK, OP_RCU_SNAPSHOT, OP_RCU_WAIT, OP_RCU_BARRIER, OP_RCU_BARRIER_WAIT,
-	OP_KFREE_RCU, OP_CALL_RCU, OP_RCU_CALLBACK,
-	OP_QUEUE_WORK, OP_WORK, OP_WORK_END, OP_FLUSH, OP_FLUSH_WAIT, OP_DRAIN, OP_DRAIN_WAIT,
-	OP_ALLOC, OP_FREE, OP_CHOICE,
-	OP_READ, OP_WRITE,					/* plain accesses */
-	OP_AWAIT, OP_HOLD, OP_RESPOND,				/* the scenario's own */
-	OP_JOIN,
-	OP_MOMENT,						/* the monitors are told something: touches nothing */
-	OP_NOTE,						/* a remark in the history */
-	OP_MM_LOOKUP, OP_MM_MAP, OP_MM_UNMAP, OP_MM_EXIT,	/* areas of an address space: looked at, changed, gone */
-	NR_OPS
-};
-
 /* How an operation touches its object: what decides whether two of them commute. */
 enum access_mode {
 	MODE_READ,
@@ -62,14 +45,53 @@ enum access_mode {
 	MODE_TRYLOCK,		/* a lock that could also have failed, before the last unlock */
 };
 
+/* What a pending operation would do to its object, if it ran now. */
+enum pending_mode {
+	PENDING_NOTHING,
+	PENDING_READ,
+	PENDING_WRITE,
+	PENDING_LOCK,		/* takes it */
+	PENDING_LOOK,		/* at whether it is free */
+};
+
+/* Operations that identical tasks do to the same things: the first of them is done in the order of the tasks. */
+enum gate { GATES_NEVER, GATES_ALWAYS, GATES_UNLESS_COMMUTING /* ordering what commutes saves nothing */ };
+
+struct task;
+
+/*
+ * What an operation is: whoever has one defines this, and the scheduler, happens-before, the search for deadlocks and the
+ * trace go by it. Names are of one operation each.
+ */
+struct op_class {
+	const char *name;
+	/* Can the task do what it has announced? NULL: always. */
+	bool (*ready)(const struct task *t);
+	/* The tasks that it waits for, as bits. NULL: nobody can say. */
+	u64 (*waits_for)(const struct task *t);
+	u8 pending_mode;
+	u8 gates;
+	bool spins;		/* a loop of these is one that waits */
+	bool touches_nothing;	/* a point where something is told: no order of it and another is looked at */
+	u64 id;			/* made of the name, by op_id() */
+};
+
 struct op {
-	u8 kind;
-	u8 alternatives;	/* of OP_CHOICE */
+	struct op_class *class;
+	u8 alternatives;	/* of a choice */
 	u16 index;		/* of what the wait is for, in a table of the primitive's file */
 	u64 addr;		/* identity of the object */
 	const void *pc;		/* in the core */
-	s64 expected;		/* OP_AWAIT: goes on when the value is another */
+	s64 expected;		/* of a wait for a value to be another */
 };
+
+u64 op_make_id(struct op_class *class);
+
+/* The same in every build. */
+static inline u64 op_id(struct op_class *class)
+{
+	return class->id ? class->id : op_make_id(class);
+}
 
 /* Objects that are no memory. */
 #define ADDR_RCU 0x10u
@@ -86,7 +108,7 @@ struct task {
 	struct fiber fiber;
 	struct op pending;
 	struct clock race;	/* what this task has seen, by memory order: for data races */
-	u64 wait_mask;		/* of OP_RCU_WAIT: readers that have to leave */
+	u64 wait_mask;		/* readers that have to leave, of a grace period that it waits for */
 	int id;
 	int state;
 	int last_node;		/* its last step, or the step that created it */
@@ -145,7 +167,7 @@ struct node {
 	u8 task, alternative, alternatives;
 	s8 previous;		/* task of the step before if it could have gone on, else -1 */
 	u16 preemptions;	/* on the way here, this step included */
-	u8 op;
+	struct op_class *op;
 	u64 addr;
 	u64 alternatives_done;	/* of the task that was chosen last */
 	u64 asleep;		/* tasks all of whose alternatives sleep here */
@@ -196,10 +218,11 @@ enum execution_end {
 struct event {
 	int node;		/* of the step, NO_NODE outside of the concurrent part */
 	s16 task;
-	u8 kind, mode;
+	u8 mode;
 	bool point, has_values;
 	u8 nr_held, depth;
 	int record;
+	struct op_class *op;
 	u64 addr;
 	s64 before, after;
 	const void *pc;
@@ -214,7 +237,7 @@ struct strategy {
 	bool wants_footprints;
 	/* A new search; seed where there is chance in it. */
 	void (*begin)(void);
-	/* Which of the enabled tasks goes on (with OP_CHOICE: engine.alternative, too); -1: nothing new here. */
+	/* Which of the enabled tasks goes on (with a choice: engine.alternative, too); -1: nothing new here. */
 	int (*pick)(u64 enabled, int previous);
 	/* The step of the newest node conflicts with that of an earlier one, and nothing orders them. May be NULL. */
 	void (*race)(int earlier);
@@ -228,6 +251,7 @@ struct engine {
 	bool parallel;		/* the concurrent part */
 	bool repeating;		/* the step is one of those before fresh_from */
 	bool running_up;	/* a task runs to its first point */
+	bool step_open;
 	bool logging, hashing, classes;
 	bool closely;		/* accesses and calls of the core take the long way, which looks at more (watch.c) */
 	bool points_unlock, points_free, points_plain, symmetry, commute, alloc_may_fail;
@@ -242,7 +266,7 @@ struct engine {
 	bool cut;		/* ended because a task came to no point */
 	u64 turn_hash;		/* hash, and length of the history, at the last point */
 	int turn_events;
-	int alternative;	/* of the last OP_CHOICE */
+	int alternative;	/* of the last choice */
 	int preemptions;
 	const struct strategy *strategy;
 	struct node *nodes;
@@ -259,6 +283,8 @@ struct engine {
 	/* What is to become of it, by the host: 0: it goes on, or how it ends. */
 	int (*look)(struct task *t);
 	void (*main)(void);	/* what task 0 runs */
+	void (*reset)(void);	/* the primitives forget the execution before */
+	void (*task_ends)(struct task *t);	/* and look at what one leaves */
 	void (*quiet)(void);	/* nothing is enabled: may make something so */
 	void (*lock_order)(struct task *t, const struct lock_class *class, u64 addr, const void *pc);
 	struct task tasks[MAX_TASKS];
@@ -269,41 +295,13 @@ struct engine {
 
 extern struct engine engine;
 
-/* Memory for everything, once. 0 or -ENOMEM. */
-int engine_init(void);
 /* Forgets the numbers of tasks: a new scenario. */
 void engine_new_scenario(void);
 /* The next number is that of the nth task that task number parent started, as in another search. False: it cannot be. */
 bool engine_number_task(int parent, int nth);
 /* Does one come before the other in the tree of who started whom, whatever their numbers are. */
 bool task_precedes(const struct task *a, const struct task *b);
-/* One execution. Returns engine.end. */
-int engine_run(void);
-/* What beginning anew costs, in ns. */
-double engine_measure_reset(void);
-
-/* --- for primitives --- */
-
-/* Announces an operation and returns when it is this task's turn to do it. */
-void wait_op(enum op_kind kind, u64 addr, const void *pc);
-void wait_op_index(enum op_kind kind, u64 addr, u16 index, const void *pc);
-/* One of n, the strategy says which. 0 outside of the concurrent part. */
-int wait_choice(int n, u64 addr, const void *pc);
-/* Waits for the value at addr to differ from expected. */
-void wait_await(u64 addr, int bytes, s64 expected, const void *pc);
-
-/* A task for what the current one started; runs nothing yet. */
-struct task *task_create(void (*main)(void *arg), void *arg, enum op_kind first, u64 addr, u16 index);
-/* Runs a new task up to its first operation. Only before the concurrent part. */
-void task_run_up(struct task *t);
-/* The current task is over. */
-void __attribute__((noreturn)) task_finish(void);
-/* Runs what was created, and comes back when all of it is over. */
-void engine_concurrent(void);
-bool await_done(const struct op *op);
-/* Task 0 waits for all others, without a choice. */
-void engine_join(void);
-extern bool (*engine_respond_ready)(struct task *t);
+extern char *engine_stacks;
 /* Whose stack is that, or -1; is it below what that task uses now. */
 int engine_stack_owner(u64 addr);
 bool engine_stack_is_dead(const struct task *owner, u64 addr);
@@ -327,8 +325,6 @@ static inline void race_tick(struct task *t)
 {
 	t->race.at[t->id]++;
 }
-
-const char *op_name(enum op_kind kind);
 
 #define caller_pc() __builtin_return_address(0)
 

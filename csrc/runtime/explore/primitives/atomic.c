@@ -10,6 +10,23 @@
 
 #include "primitives.h"
 
+struct op_class op_load = { .name = "atomic load", .pending_mode = PENDING_READ, .spins = true };
+struct op_class op_store = { .name = "atomic store", .pending_mode = PENDING_WRITE, .gates = GATES_ALWAYS };
+static struct op_class op_rmw = { .name = "atomic read-modify-write", .pending_mode = PENDING_WRITE, .gates = GATES_ALWAYS };
+static struct op_class op_cas = { .name = "compare-and-exchange", .pending_mode = PENDING_WRITE, .gates = GATES_ALWAYS };
+
+static bool has_changed(const struct task *t)
+{
+	return hook_value(t->pending.addr, t->pending.index) != t->pending.expected;
+}
+
+struct op_class op_await = { .name = "await", .ready = has_changed, .pending_mode = PENDING_READ, .spins = true };
+
+void hook_await(u64 addr, int bytes, s64 expected, const void *pc)
+{
+	wait_for((struct op){ .class = &op_await, .addr = addr, .index = (u16)bytes, .expected = expected, .pc = pc });
+}
+
 #define HOOK KERNEL_API __attribute__((used))
 
 /* --- marked accesses --- */
@@ -63,10 +80,10 @@ static void load_begin(u64 addr, size_t size, const void *pc)
 	if (spins(engine.current, addr, size)) {
 		int count = engine.current->spin_count;
 
-		wait_await(addr, (int)size, engine.current->spin_value, pc);
+		hook_await(addr, (int)size, engine.current->spin_value, pc);
 		engine.current->spin_count = count;
 	} else {
-		wait_op(OP_LOAD, addr, pc);
+		wait_op(&op_load, addr, pc);
 	}
 	shadow_access(addr, size, MARKED_READ, pc);
 }
@@ -80,7 +97,7 @@ static inline void depends(u64 addr, s64 value)
 
 static void load_end(u64 addr, int order, s64 value, const void *pc)
 {
-	commit_values(OP_LOAD, MODE_READ, addr, pc, value, value);
+	commit_values(&op_load, MODE_READ, addr, pc, value, value);
 	if (acquires(order))
 		sync_acquire(addr);
 	else
@@ -90,29 +107,29 @@ static void load_end(u64 addr, int order, s64 value, const void *pc)
 static void store_begin(u64 addr, size_t size, const void *pc)
 {
 	shadow_check(addr, size, true, pc);
-	wait_op(OP_STORE, addr, pc);
+	wait_op(&op_store, addr, pc);
 	shadow_access(addr, size, MARKED_WRITE, pc);
 }
 
 static void store_end(u64 addr, int order, s64 before, s64 after, const void *pc)
 {
-	commit_values(OP_STORE, MODE_WRITE, addr, pc, before, after);
+	commit_values(&op_store, MODE_WRITE, addr, pc, before, after);
 	if (releases(order))
 		sync_release(addr);
 	else
 		sync_forget(addr);
 }
 
-static void rmw_begin(enum op_kind kind, u64 addr, size_t size, const void *pc)
+static void rmw_begin(struct op_class *op, u64 addr, size_t size, const void *pc)
 {
 	shadow_check(addr, size, true, pc);
-	wait_op(kind, addr, pc);
+	wait_op(op, addr, pc);
 	shadow_access(addr, size, MARKED_WRITE, pc);
 }
 
-static void rmw_end(enum op_kind kind, u64 addr, int order, s64 before, s64 after, const void *pc)
+static void rmw_end(struct op_class *op, u64 addr, int order, s64 before, s64 after, const void *pc)
 {
-	commit_values(kind, MODE_WRITE, addr, pc, before, after);
+	commit_values(op, MODE_WRITE, addr, pc, before, after);
 	if (acquires(order))
 		sync_acquire(addr);
 	else
@@ -169,10 +186,10 @@ s64 hook_rmw(u64 addr, int bytes, int order, bool add, s64 value)
 {
 	s64 before;
 
-	rmw_begin(OP_RMW, addr, (size_t)bytes, NULL);
+	rmw_begin(&op_rmw, addr, (size_t)bytes, NULL);
 	before = hook_value(addr, bytes);
 	set_value(addr, bytes, add ? before + value : value);
-	rmw_end(OP_RMW, addr, order, before, hook_value(addr, bytes), NULL);
+	rmw_end(&op_rmw, addr, order, before, hook_value(addr, bytes), NULL);
 	return before;
 }
 
@@ -181,11 +198,11 @@ bool hook_cas(u64 addr, int bytes, int order, s64 expected, s64 value)
 	s64 before;
 
 	shadow_check(addr, (size_t)bytes, true, NULL);
-	wait_op(OP_CAS, addr, NULL);
+	wait_op(&op_cas, addr, NULL);
 	before = hook_value(addr, bytes);
 	shadow_access(addr, (size_t)bytes, before == expected ? MARKED_WRITE : MARKED_READ, NULL);
 	if (before != expected) {
-		commit_values(OP_CAS, MODE_READ, addr, NULL, before, before);
+		commit_values(&op_cas, MODE_READ, addr, NULL, before, before);
 		if (acquires(order))
 			sync_acquire(addr);
 		else
@@ -193,7 +210,7 @@ bool hook_cas(u64 addr, int bytes, int order, s64 expected, s64 value)
 		return false;
 	}
 	set_value(addr, bytes, value);
-	rmw_end(OP_CAS, addr, order, before, value, NULL);
+	rmw_end(&op_cas, addr, order, before, value, NULL);
 	return true;
 }
 
@@ -215,7 +232,7 @@ bool hook_cas(u64 addr, int bytes, int order, s64 expected, s64 value)
 			return;								\
 		store_begin((u64)p, n, caller_pc());					\
 		/* The value is not here yet. */					\
-		commit(OP_STORE, MODE_WRITE, (u64)p, caller_pc());			\
+		commit(&op_store, MODE_WRITE, (u64)p, caller_pc());			\
 		sync_forget((u64)p);							\
 	}
 
@@ -231,12 +248,12 @@ VOLATILE_HOOKS(8, s64)
 		type before, after;							\
 											\
 		if (in_concurrency((u64)p))						\
-			rmw_begin(OP_RMW, (u64)p, sizeof(type), caller_pc());		\
+			rmw_begin(&op_rmw, (u64)p, sizeof(type), caller_pc());		\
 		before = *p;								\
 		after = (type)(expression);						\
 		*p = after;								\
 		if (in_concurrency((u64)p))						\
-			rmw_end(OP_RMW, (u64)p, order, (s64)before, (s64)after, caller_pc());	\
+			rmw_end(&op_rmw, (u64)p, order, (s64)before, (s64)after, caller_pc());	\
 		return before;								\
 	}
 
@@ -279,7 +296,7 @@ VOLATILE_HOOKS(8, s64)
 											\
 		if (concurrent) {							\
 			shadow_check((u64)p, sizeof(type), true, pc);			\
-			wait_op(OP_CAS, (u64)p, pc);					\
+			wait_op(&op_cas, (u64)p, pc);					\
 		}									\
 		before = *p;								\
 		swapped = before == *expected;						\
@@ -290,9 +307,9 @@ VOLATILE_HOOKS(8, s64)
 		else									\
 			*expected = before;						\
 		if (concurrent && swapped)						\
-			rmw_end(OP_CAS, (u64)p, order, (s64)before, (s64)v, pc);	\
+			rmw_end(&op_cas, (u64)p, order, (s64)before, (s64)v, pc);	\
 		else if (concurrent) {							\
-			commit_values(OP_CAS, MODE_READ, (u64)p, pc, (s64)before, (s64)before);	\
+			commit_values(&op_cas, MODE_READ, (u64)p, pc, (s64)before, (s64)before);	\
 			if (acquires(fail))						\
 				sync_acquire((u64)p);					\
 			else								\

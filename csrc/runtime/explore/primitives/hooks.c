@@ -36,7 +36,7 @@ void __tsan_func_entry(void *pc)
 	t->depth++;
 	/* Who called: a remark without words, of nothing (csrc/explore/report/record.c). */
 	if (unlikely(engine.logging || engine.closely)) {
-		note(OP_NOTE, 0, pc, NULL, 0);
+		note(&op_note, 0, pc, NULL, 0);
 		watch_call(t, pc);
 	}
 	if (unlikely((u64)__builtin_frame_address(0) - (u64)t->fiber.stack < FIBER_RESERVE_BYTES))
@@ -51,12 +51,12 @@ void __tsan_func_exit(void)
 
 static noinline void plain_point(u64 addr, bool write, const void *pc)
 {
-	enum op_kind kind = write ? OP_WRITE : OP_READ;
+	struct op_class *op = write ? &op_write : &op_read;
 
 	if (!engine.parallel || !heap_has(addr))
 		return;
-	wait_op(kind, addr, pc);
-	commit(kind, write ? MODE_WRITE : MODE_READ, addr & ~7ull, pc);
+	wait_op(op, addr, pc);
+	commit(op, write ? MODE_WRITE : MODE_READ, addr & ~7ull, pc);
 }
 
 static inline void plain(u64 addr, size_t size, bool write, const void *pc)

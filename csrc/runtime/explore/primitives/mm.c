@@ -15,6 +15,11 @@
 #include "mm.h"
 #include "refcount.h"
 
+static struct op_class op_mm_lookup = { .name = "vma_lookup", .pending_mode = PENDING_READ };
+static struct op_class op_mm_map = { .name = "map" };
+static struct op_class op_mm_unmap = { .name = "unmap" };
+static struct op_class op_mm_exit = { .name = "exit_mmap" };
+
 void (*mm_resolves)(struct mm_struct *mm, const struct vm_area_struct *vma, u64 addr, const void *pc);
 void (*mm_faults)(unsigned long addr, unsigned int flags, bool failed, const void *pc);
 
@@ -87,7 +92,7 @@ void mmput(struct mm_struct *mm)
 	if (!mm_is_object(mm) || !refcount_dec_and_test_from(&mm->users, pc))
 		return;
 	shadow_access((u64)&mm->areas, sizeof(mm->areas), MARKED_WRITE, pc);
-	commit(OP_MM_EXIT, MODE_WRITE, (u64)&mm->areas, pc);
+	commit(&op_mm_exit, MODE_WRITE, (u64)&mm->areas, pc);
 	mm->nr_areas = 0;
 	drop(mm, pc);
 }
@@ -144,9 +149,9 @@ struct vm_area_struct *vma_lookup(struct mm_struct *mm, unsigned long addr)
 	shadow_check((u64)mm, sizeof(*mm), false, pc);
 	lookups[engine.current->id].mm = mm;
 	lookups[engine.current->id].no_memory = engine.alloc_may_fail && wait_choice(2, 0, pc);
-	wait_op(OP_MM_LOOKUP, (u64)&mm->areas, pc);
+	wait_op(&op_mm_lookup, (u64)&mm->areas, pc);
 	shadow_access((u64)&mm->areas, sizeof(mm->areas), MARKED_READ, pc);
-	commit(OP_MM_LOOKUP, MODE_READ, (u64)&mm->areas, pc);
+	commit(&op_mm_lookup, MODE_READ, (u64)&mm->areas, pc);
 	sync_acquire((u64)&mm->areas);
 	if (held_at(engine.current, mm) < 0)
 		finding_add(FINDING_WARN, (u64)mm, pc, "an area is looked up without the mmap lock");
@@ -204,13 +209,13 @@ void mm_grab_within(struct mm_struct *mm)
 
 	shadow_access((u64)&mm->count, sizeof(mm->count), MARKED_WRITE, NULL);
 	mm->count.refs = old + 1;
-	commit_values(OP_REF_INC, MODE_INC, (u64)&mm->count, NULL, old, old + 1);
+	commit_values(&op_ref_inc, MODE_INC, (u64)&mm->count, NULL, old, old + 1);
 }
 
-static void change_areas(struct mm_struct *mm, enum op_kind kind)
+static void change_areas(struct mm_struct *mm, struct op_class *op)
 {
 	shadow_access((u64)&mm->areas, sizeof(mm->areas), MARKED_WRITE, NULL);
-	commit(kind, MODE_WRITE, (u64)&mm->areas, NULL);
+	commit(op, MODE_WRITE, (u64)&mm->areas, NULL);
 	sync_acquire(readers_of(mm));
 	sync_acquire((u64)&mm->areas);
 	sync_release((u64)&mm->areas);
@@ -244,7 +249,7 @@ static bool cut(struct mm_struct *mm, u64 start, u64 end)
 
 bool mm_unmap_within(struct mm_struct *mm, u64 start, u64 end)
 {
-	change_areas(mm, OP_MM_UNMAP);
+	change_areas(mm, &op_mm_unmap);
 	return cut(mm, start, end);
 }
 
@@ -252,7 +257,7 @@ bool mm_map_within(struct mm_struct *mm, u64 start, u64 end, unsigned long flags
 {
 	u32 i;
 
-	change_areas(mm, OP_MM_MAP);
+	change_areas(mm, &op_mm_map);
 	if (!cut(mm, start, end))
 		return false;
 	for (i = 0; i < mm->nr_areas && mm->areas[i].vm_start != mm->areas[i].vm_end; i++)

@@ -12,6 +12,25 @@
 
 #include "primitives.h"
 
+static bool is_free(const struct task *t)
+{
+	return mutex_owner((const struct mutex *)t->pending.addr) < 0;
+}
+
+static u64 owner_of(const struct task *t)
+{
+	int owner = mutex_owner((const struct mutex *)t->pending.addr);
+
+	return owner >= 0 ? 1ull << owner : 0;
+}
+
+struct op_class op_lock = {
+	.name = "mutex_lock", .ready = is_free, .waits_for = owner_of, .pending_mode = PENDING_LOCK, .gates = GATES_ALWAYS,
+};
+static struct op_class op_trylock = { .name = "mutex_trylock", .pending_mode = PENDING_LOCK, .gates = GATES_ALWAYS };
+static struct op_class op_unlock = { .name = "mutex_unlock" };
+static struct op_class op_is_locked = { .name = "mutex_is_locked", .pending_mode = PENDING_LOOK };
+
 static u64 owner_word(const struct task *t)
 {
 	return (u64)engine.execution << 32 | (u64)(t->id + 1);
@@ -64,19 +83,19 @@ void mutex_lock(struct mutex *lock)
 		struct finding *f = finding_add(FINDING_DEADLOCK, (u64)lock, pc, "the task already holds the lock");
 
 		/* What it waits for, for whoever looks at the tasks. */
-		t->pending.kind = OP_LOCK;
+		t->pending.class = &op_lock;
 		t->pending.addr = (u64)lock;
 		t->pending.pc = pc;
 		f->detail = 1ull << t->id;
 		engine_stop(END_FAILED);
 	}
-	wait_op(OP_LOCK, (u64)lock, pc);
+	wait_op(&op_lock, (u64)lock, pc);
 	shadow_access((u64)lock, sizeof(lock->owner), MARKED_WRITE, pc);
 	/* Who only tries waits for nobody. */
 	if (engine.lock_order)
 		engine.lock_order(t, lock->class, (u64)lock, pc);
 	hold(t, lock, pc);
-	commit(OP_LOCK, MODE_LOCK, (u64)lock | ADDR_LOCK_BIT, pc);
+	commit(&op_lock, MODE_LOCK, (u64)lock | ADDR_LOCK_BIT, pc);
 }
 
 bool mutex_trylock(struct mutex *lock)
@@ -85,14 +104,14 @@ bool mutex_trylock(struct mutex *lock)
 	const void *pc = caller_pc();
 
 	shadow_check((u64)lock, sizeof(*lock), true, pc);
-	wait_op(OP_TRYLOCK, (u64)lock, pc);
+	wait_op(&op_trylock, (u64)lock, pc);
 	shadow_access((u64)lock, sizeof(lock->owner), MARKED_WRITE, pc);
 	if (mutex_owner(lock) >= 0) {
-		commit_values(OP_TRYLOCK, MODE_READ, (u64)lock | ADDR_LOCK_BIT, pc, 0, 0);
+		commit_values(&op_trylock, MODE_READ, (u64)lock | ADDR_LOCK_BIT, pc, 0, 0);
 		return false;
 	}
 	hold(t, lock, pc);
-	commit_values(OP_TRYLOCK, MODE_TRYLOCK, (u64)lock | ADDR_LOCK_BIT, pc, 0, 1);
+	commit_values(&op_trylock, MODE_TRYLOCK, (u64)lock | ADDR_LOCK_BIT, pc, 0, 1);
 	return true;
 }
 
@@ -103,12 +122,12 @@ void mutex_unlock(struct mutex *lock)
 
 	shadow_check((u64)lock, sizeof(*lock), true, pc);
 	if (engine.points_unlock)
-		wait_op(OP_UNLOCK, (u64)lock, pc);
+		wait_op(&op_unlock, (u64)lock, pc);
 	shadow_access((u64)lock, sizeof(lock->owner), MARKED_WRITE, pc);
 	if (WARN(mutex_owner(lock) != t->id, "mutex_unlock by somebody who does not own it"))
 		return;
 	let_go(t, lock);
-	commit(OP_UNLOCK, MODE_UNLOCK, (u64)lock | ADDR_LOCK_BIT, pc);
+	commit(&op_unlock, MODE_UNLOCK, (u64)lock | ADDR_LOCK_BIT, pc);
 	sync_release((u64)lock | ADDR_LOCK_BIT);
 	/* The tail. */
 	shadow_access((u64)lock, sizeof(lock->owner), MARKED_WRITE, pc);
@@ -120,10 +139,10 @@ bool mutex_is_locked(struct mutex *lock)
 	bool locked;
 
 	shadow_check((u64)lock, sizeof(*lock), false, pc);
-	wait_op(OP_IS_LOCKED, (u64)lock, pc);
+	wait_op(&op_is_locked, (u64)lock, pc);
 	shadow_access((u64)lock, sizeof(lock->owner), MARKED_READ, pc);
 	locked = mutex_owner(lock) >= 0;
-	commit_values(OP_IS_LOCKED, MODE_READ, (u64)lock | ADDR_LOCK_BIT, pc, locked, locked);
+	commit_values(&op_is_locked, MODE_READ, (u64)lock | ADDR_LOCK_BIT, pc, locked, locked);
 	return locked;
 }
 

@@ -3,7 +3,7 @@
  * primitives/: the kernel's primitives under the scheduler, one file for each, and the calls that the compiler puts into a
  * core. Its headers without "internal" in them (mutex.h, rcu.h ...) are the runtime's part of the kernel API.
  *
- * The room may use detect/, machine/ and the kernel API. A primitive says what its operations are (struct op_class), and
+ * The room may use schedule/, detect/, machine/ and the kernel API. A primitive says what its operations are (struct op_class), and
  * nothing below knows one by its name.
  */
 #ifndef IOPF_EXPLORE_PRIMITIVES_H
@@ -11,11 +11,17 @@
 
 #include <linux/mutex.h>
 
-#include "detect/detect.h"
+#include "schedule/schedule.h"
 
 #pragma GCC visibility push(hidden)
 
-/* mutex.c: the task that has it, or -1 */
+/* All of them begin anew; and one of the tasks is over. Each primitive is a line of primitives.c. */
+void primitives_reset(void);
+void primitives_task_ends(struct task *t);
+
+/* mutex.c */
+extern struct op_class op_lock;
+/* The task that has it, or -1. */
 static inline int mutex_owner(const struct mutex *lock)
 {
 	return lock->owner >> 32 == engine.execution ? (int)(u32)lock->owner - 1 : -1;
@@ -26,6 +32,9 @@ void hook_plain(u64 addr, size_t size, bool write);
 s64 hook_load_marked(u64 addr, int bytes, int order);
 void hook_store(u64 addr, int bytes, int order, s64 value);
 s64 hook_rmw(u64 addr, int bytes, int order, bool add, s64 value);
+/* Waits for the value at addr to differ from expected. */
+void hook_await(u64 addr, int bytes, s64 expected, const void *pc);
+extern struct op_class op_load, op_store, op_await;
 bool hook_cas(u64 addr, int bytes, int order, s64 expected, s64 value);
 
 /* As it is, no access. */
@@ -52,6 +61,9 @@ static inline s64 hook_load(u64 addr, int bytes, int order)
 }
 
 /* refcount.c */
+extern struct op_class op_ref_set, op_ref_inc;
+/* Is it an operation that may change a count? */
+bool refcount_changes(const struct op_class *op);
 void refcount_reset(void);
 /* As if called from there. */
 struct refcount_struct;
@@ -63,9 +75,7 @@ void refcount_freeing(u64 addr, u32 size, const void *pc);
 
 /* rcu.c */
 void rcu_reset(void);
-bool rcu_barrier_done(u16 index);
-bool rcu_callback_ready(u16 index);
-void rcu_describe_wait(const struct task *t, u64 *tasks);
+void rcu_task_ends(struct task *t);
 /* Sleeping here is wrong: reports it. */
 void might_sleep(const void *pc, const char *text);
 
@@ -76,11 +86,7 @@ struct workqueue_struct;
 void workqueue_by_hand(struct workqueue_struct *wq);
 /* Runs what is queued on such queues, in the current task. */
 void workqueue_run_by_hand(void);
-bool work_ready(u16 index);
-bool flush_done(u16 index);
-/* The tasks that a wait of the workqueue is for. */
-u64 flush_waits_for(u16 index);
-u64 work_waits_for(u16 index);
+extern struct op_class op_queue_work, op_work, op_work_end, op_flush_wait, op_drain_wait;
 /* Held by a work that runs, and taken by who waits for it. */
 extern const struct lock_class workqueue_class;
 

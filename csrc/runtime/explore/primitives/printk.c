@@ -9,12 +9,12 @@ const char runtime_name[] = "explore";
 void dev_warn(const struct device *dev, const char *format, ...)
 {
 	(void)dev;
-	note(OP_NOTE, 0, caller_pc(), "message", (u64)format);
+	note(&op_note, 0, caller_pc(), "message", (u64)format);
 }
 
 void __dev_warn_ratelimited(struct ratelimit_state *state, const struct device *dev, const char *format, ...)
 {
 	(void)state;
 	(void)dev;
-	note(OP_NOTE, 0, caller_pc(), "message", (u64)format);
+	note(&op_note, 0, caller_pc(), "message", (u64)format);
 }

@@ -45,6 +45,54 @@ static struct {
 	struct clock begun;		/* what was before the grace periods that began */
 } domain;
 
+static bool have_left(const struct task *t)
+{
+	return !t->wait_mask;
+}
+
+static bool is_over(const struct task *t)
+{
+	return !graces[t->pending.index].readers;
+}
+
+static bool all_have_run(const struct task *t)
+{
+	int i;
+
+	for (i = 0; i < t->pending.index; i++)
+		if (graces[i].head && !graces[i].done)
+			return false;
+	return true;
+}
+
+static u64 readers_of(const struct task *t)
+{
+	return graces[t->pending.index].readers;
+}
+
+static u64 barrier_waits_for(const struct task *t)
+{
+	u64 tasks = 0;
+	int i;
+
+	for (i = 0; i < t->pending.index; i++)
+		if (graces[i].head && !graces[i].done)
+			tasks |= graces[i].readers | (graces[i].func ? 1ull << graces[i].task : 0);
+	return tasks;
+}
+
+static struct op_class op_rcu_lock = { .name = "rcu_read_lock", .pending_mode = PENDING_READ };
+static struct op_class op_rcu_unlock = { .name = "rcu_read_unlock" };
+static struct op_class op_rcu_snapshot = { .name = "grace period begins", .pending_mode = PENDING_WRITE };
+static struct op_class op_rcu_wait = { .name = "grace period ends", .ready = have_left, .waits_for = readers_of };
+static struct op_class op_rcu_barrier = { .name = "rcu_barrier", .pending_mode = PENDING_READ };
+static struct op_class op_rcu_barrier_wait = {
+	.name = "rcu_barrier ends", .ready = all_have_run, .waits_for = barrier_waits_for,
+};
+static struct op_class op_kfree_rcu = { .name = "kfree_rcu" };
+static struct op_class op_call_rcu = { .name = "call_rcu", .pending_mode = PENDING_WRITE };
+static struct op_class op_rcu_callback = { .name = "RCU callback", .ready = is_over, .waits_for = readers_of };
+
 void rcu_reset(void)
 {
 	nr_graces = 0;
@@ -66,11 +114,11 @@ void rcu_read_lock(void)
 		t->rcu_nesting++;
 		return;
 	}
-	wait_op(OP_RCU_LOCK, ADDR_RCU, caller_pc());
+	wait_op(&op_rcu_lock, ADDR_RCU, caller_pc());
 	t->rcu_nesting = 1;
 	engine.rcu_readers |= 1ull << t->id;
 	clock_join(&t->race, &domain.begun);
-	commit(OP_RCU_LOCK, MODE_READ, ADDR_RCU, caller_pc());
+	commit(&op_rcu_lock, MODE_READ, ADDR_RCU, caller_pc());
 }
 
 static void grace_over(struct grace *g)
@@ -99,7 +147,7 @@ void rcu_read_unlock(void)
 	domain.left |= bit;
 	domain.end_node[t->id] = (s16)(engine.parallel ? t->last_node : NO_NODE);
 	clock_join(&domain.ended, released());
-	note(OP_RCU_UNLOCK, ADDR_RCU, caller_pc(), NULL, 0);
+	note(&op_rcu_unlock, ADDR_RCU, caller_pc(), NULL, 0);
 
 	for (i = 0; i < nr_graces; i++) {
 		struct grace *g = &graces[i];
@@ -175,22 +223,17 @@ void __kfree_rcu(struct rcu_head *head, void *object)
 	shadow_access((u64)head, sizeof(*head), PLAIN_WRITE, pc);
 	heap_defer((u64)object, pc);
 	refcount_freeing((u64)object, heap_objects[heap_find((u64)object)].size, pc);
-	commit(OP_KFREE_RCU, MODE_WRITE, ADDR_RCU, pc);
+	commit(&op_kfree_rcu, MODE_WRITE, ADDR_RCU, pc);
 	g = grace_begin(head, NULL, (u64)object, pc);
 	if (!g->readers)
 		grace_over(g);
-}
-
-bool rcu_callback_ready(u16 index)
-{
-	return !graces[index].readers;
 }
 
 static void callback_main(void *arg)
 {
 	struct grace *g = arg;
 
-	note(OP_RCU_CALLBACK, (u64)g->head, NULL, NULL, 0);
+	note(&op_rcu_callback, (u64)g->head, NULL, NULL, 0);
 	if (g->node >= 0)
 		hb_after(g->node);
 	grace_join(g);
@@ -207,10 +250,10 @@ void call_rcu(struct rcu_head *head, rcu_callback_t func)
 
 	shadow_access((u64)head, sizeof(*head), PLAIN_WRITE, pc);
 	/* A point: whether a barrier of others came before is a choice. */
-	wait_op(OP_CALL_RCU, ADDR_RCU, pc);
-	commit(OP_CALL_RCU, MODE_WRITE, ADDR_RCU, pc);
+	wait_op(&op_call_rcu, ADDR_RCU, pc);
+	commit(&op_call_rcu, MODE_WRITE, ADDR_RCU, pc);
 	g = grace_begin(head, func, 0, pc);
-	g->task = task_create(callback_main, g, OP_RCU_CALLBACK, (u64)head, (u16)(g - graces))->id;
+	g->task = task_create(callback_main, g, &op_rcu_callback, (u64)head, (u16)(g - graces))->id;
 }
 
 void synchronize_rcu(void)
@@ -223,24 +266,14 @@ void synchronize_rcu(void)
 		might_sleep(pc, "synchronize_rcu inside an RCU reader");
 		return;		/* it would wait for itself */
 	}
-	wait_op(OP_RCU_SNAPSHOT, ADDR_RCU, pc);
-	commit(OP_RCU_SNAPSHOT, MODE_WRITE, ADDR_RCU, pc);
+	wait_op(&op_rcu_snapshot, ADDR_RCU, pc);
+	commit(&op_rcu_snapshot, MODE_WRITE, ADDR_RCU, pc);
 	g = grace_begin(NULL, NULL, 0, pc);
 	t->wait_mask = g->readers;
-	wait_op_index(OP_RCU_WAIT, ADDR_RCU, (u16)(g - graces), pc);
-	note(OP_RCU_WAIT, ADDR_RCU, pc, NULL, 0);
+	wait_op_index(&op_rcu_wait, ADDR_RCU, (u16)(g - graces), pc);
+	note(&op_rcu_wait, ADDR_RCU, pc, NULL, 0);
 	grace_join(g);
 	g->done = true;
-}
-
-bool rcu_barrier_done(u16 index)
-{
-	int i;
-
-	for (i = 0; i < index; i++)
-		if (graces[i].head && !graces[i].done)
-			return false;
-	return true;
 }
 
 void rcu_barrier(void)
@@ -253,11 +286,11 @@ void rcu_barrier(void)
 		might_sleep(pc, "rcu_barrier inside an RCU reader");
 		return;
 	}
-	wait_op(OP_RCU_BARRIER, ADDR_RCU, pc);
-	commit(OP_RCU_BARRIER, MODE_READ, ADDR_RCU, pc);
+	wait_op(&op_rcu_barrier, ADDR_RCU, pc);
+	commit(&op_rcu_barrier, MODE_READ, ADDR_RCU, pc);
 	n = nr_graces;
-	wait_op_index(OP_RCU_BARRIER_WAIT, ADDR_RCU, (u16)n, pc);
-	note(OP_RCU_BARRIER_WAIT, ADDR_RCU, pc, NULL, 0);
+	wait_op_index(&op_rcu_barrier_wait, ADDR_RCU, (u16)n, pc);
+	note(&op_rcu_barrier_wait, ADDR_RCU, pc, NULL, 0);
 	for (i = 0; i < n; i++) {
 		if (!graces[i].head)
 			continue;
@@ -272,19 +305,11 @@ void rcu_barrier(void)
 	}
 }
 
-void rcu_describe_wait(const struct task *t, u64 *tasks)
+void rcu_task_ends(struct task *t)
 {
-	int i;
-
-	*tasks = 0;
-	switch (t->pending.kind) {
-	case OP_RCU_BARRIER_WAIT:
-		for (i = 0; i < t->pending.index; i++)
-			if (graces[i].head && !graces[i].done)
-				*tasks |= graces[i].readers | (graces[i].func ? 1ull << graces[i].task : 0);
+	if (!t->rcu_nesting)
 		return;
-	default:
-		*tasks = graces[t->pending.index].readers;
-		return;
-	}
+	finding_add(FINDING_RCU, ADDR_RCU, NULL, "a task ended inside an RCU reader");
+	while (t->rcu_nesting)
+		rcu_read_unlock();
 }

@@ -13,6 +13,20 @@
 static u64 counts[MAX_COUNTS];	/* set in this execution */
 static int nr_counts;
 
+struct op_class op_ref_set = { .name = "refcount_set", .pending_mode = PENDING_WRITE, .gates = GATES_ALWAYS };
+static struct op_class op_ref_read = { .name = "refcount_read", .pending_mode = PENDING_READ };
+struct op_class op_ref_inc = { .name = "refcount_inc", .pending_mode = PENDING_WRITE, .gates = GATES_UNLESS_COMMUTING };
+static struct op_class op_ref_inz = {
+	.name = "refcount_inc_not_zero", .pending_mode = PENDING_WRITE, .gates = GATES_UNLESS_COMMUTING,
+};
+static struct op_class op_ref_dec = { .name = "refcount_dec", .pending_mode = PENDING_WRITE, .gates = GATES_ALWAYS };
+static struct op_class op_ref_dat = { .name = "refcount_dec_and_test", .pending_mode = PENDING_WRITE, .gates = GATES_ALWAYS };
+
+bool refcount_changes(const struct op_class *op)
+{
+	return op == &op_ref_set || op == &op_ref_inc || op == &op_ref_inz || op == &op_ref_dec || op == &op_ref_dat;
+}
+
 void refcount_reset(void)
 {
 	nr_counts = 0;
@@ -64,7 +78,7 @@ void refcount_set(refcount_t *r, int n)
 	r->refs = n;
 	if (nr_counts < MAX_COUNTS)
 		counts[nr_counts++] = (u64)r;
-	commit_values(OP_REF_SET, MODE_WRITE, (u64)r, pc, before, n);
+	commit_values(&op_ref_set, MODE_WRITE, (u64)r, pc, before, n);
 	sync_forget((u64)r);
 }
 
@@ -73,16 +87,16 @@ int refcount_read(const refcount_t *r)
 	const void *pc = caller_pc();
 
 	shadow_check((u64)r, sizeof(*r), false, pc);
-	wait_op(OP_REF_READ, (u64)r, pc);
+	wait_op(&op_ref_read, (u64)r, pc);
 	shadow_access((u64)r, sizeof(*r), MARKED_READ, pc);
-	commit_values(OP_REF_READ, MODE_READ, (u64)r, pc, r->refs, r->refs);
+	commit_values(&op_ref_read, MODE_READ, (u64)r, pc, r->refs, r->refs);
 	return r->refs;
 }
 
-static inline void begin(enum op_kind kind, refcount_t *r, const void *pc)
+static inline void begin(struct op_class *op, refcount_t *r, const void *pc)
 {
 	shadow_check((u64)r, sizeof(*r), true, pc);
-	wait_op(kind, (u64)r, pc);
+	wait_op(op, (u64)r, pc);
 	shadow_access((u64)r, sizeof(*r), MARKED_WRITE, pc);
 }
 
@@ -90,14 +104,14 @@ static inline void add(int n, refcount_t *r, const void *pc)
 {
 	int old;
 
-	begin(OP_REF_INC, r, pc);
+	begin(&op_ref_inc, r, pc);
 	old = r->refs;
 	r->refs = (int)((unsigned int)old + (unsigned int)n);
 	if (!old)
 		saturate(r, REFCOUNT_ADD_UAF, pc);
 	else if (old < 0 || r->refs < 0)
 		saturate(r, REFCOUNT_ADD_OVF, pc);
-	commit_values(OP_REF_INC, MODE_INC, (u64)r, pc, old, r->refs);
+	commit_values(&op_ref_inc, MODE_INC, (u64)r, pc, old, r->refs);
 }
 
 void refcount_add(int n, refcount_t *r)
@@ -119,16 +133,16 @@ static inline bool inc_not_zero(refcount_t *r, const void *pc)
 {
 	int old;
 
-	begin(OP_REF_INZ, r, pc);
+	begin(&op_ref_inz, r, pc);
 	old = r->refs;
 	if (!old) {
-		commit_values(OP_REF_INZ, MODE_READ, (u64)r, pc, 0, 0);
+		commit_values(&op_ref_inz, MODE_READ, (u64)r, pc, 0, 0);
 		return false;
 	}
 	r->refs = (int)((unsigned int)old + 1u);
 	if (old < 0 || old == REFCOUNT_MAX)
 		saturate(r, REFCOUNT_ADD_NOT_ZERO_OVF, pc);
-	commit_values(OP_REF_INZ, MODE_INC, (u64)r, pc, old, r->refs);
+	commit_values(&op_ref_inz, MODE_INC, (u64)r, pc, old, r->refs);
 	return true;
 }
 
@@ -147,12 +161,12 @@ void refcount_dec(refcount_t *r)
 	const void *pc = caller_pc();
 	int old;
 
-	begin(OP_REF_DEC, r, pc);
+	begin(&op_ref_dec, r, pc);
 	old = r->refs;
 	r->refs = old - 1;
 	if (old <= 1)
 		saturate(r, REFCOUNT_DEC_LEAK, pc);
-	commit_values(OP_REF_DEC, old > 2 ? MODE_DEC : old > 1 ? MODE_DEC_TO_1 : MODE_WRITE, (u64)r, pc, old, r->refs);
+	commit_values(&op_ref_dec, old > 2 ? MODE_DEC : old > 1 ? MODE_DEC_TO_1 : MODE_WRITE, (u64)r, pc, old, r->refs);
 	sync_release_join((u64)r);
 }
 
@@ -166,12 +180,12 @@ static inline bool dec_and_test(refcount_t *r, const void *pc)
 
 	if (unlikely(engine.current->nr_held) && under_lock)
 		under_lock(UNDER_LOCK_PUT, pc);
-	begin(OP_REF_DAT, r, pc);
+	begin(&op_ref_dat, r, pc);
 	old = r->refs;
 	r->refs = (int)((unsigned int)old - 1u);
 	if (old <= 0)
 		saturate(r, REFCOUNT_SUB_UAF, pc);
-	commit_values(OP_REF_DAT, old > 2 ? MODE_DEC : old > 1 ? MODE_DEC_TO_1 : MODE_WRITE, (u64)r, pc, old, r->refs);
+	commit_values(&op_ref_dat, old > 2 ? MODE_DEC : old > 1 ? MODE_DEC_TO_1 : MODE_WRITE, (u64)r, pc, old, r->refs);
 	if (old == 1)
 		sync_acquire((u64)r);
 	sync_release_join((u64)r);

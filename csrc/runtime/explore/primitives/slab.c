@@ -21,11 +21,11 @@ void *slab_alloc(struct slab_site *site, size_t size, gfp_t gfp)
 	if (unlikely(t->nr_held) && under_lock)
 		under_lock(UNDER_LOCK_ALLOC, pc);
 	if (t->fail_nth && --t->fail_nth == 0) {
-		note(OP_ALLOC, 0, pc, "fails", size);
+		note(&op_alloc, 0, pc, "fails", size);
 		return NULL;
 	}
 	if (engine.alloc_may_fail && t->id && wait_choice(2, 0, pc)) {
-		note(OP_ALLOC, 0, pc, "fails", size);
+		note(&op_alloc, 0, pc, "fails", size);
 		return NULL;
 	}
 	return heap_new(site, size, gfp & __GFP_ZERO, pc);
@@ -44,12 +44,12 @@ void kfree(const void *pointer)
 	if (unlikely(engine.current->nr_held) && under_lock)
 		under_lock(UNDER_LOCK_FREE, pc);
 	if (unlikely(engine.points_free))
-		wait_op(OP_FREE, addr, pc);
+		wait_op(&op_free, addr, pc);
 	o = heap_to_free(addr, pc);
 	refcount_freeing(addr, o->size, pc);
 	heap_freed(o, likely(!t->nr_depends) ? &t->race : depend_clock(t, addr, &joined), pc, false);
 	if (engine.points_free)
-		commit(OP_FREE, MODE_WRITE, addr, pc);
+		commit(&op_free, MODE_WRITE, addr, pc);
 	else
-		note(OP_FREE, addr, pc, NULL, 0);
+		note(&op_free, addr, pc, NULL, 0);
 }

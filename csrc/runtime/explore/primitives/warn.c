@@ -56,7 +56,7 @@ void warn_slowpath(struct warn_site *site)
 	else if (site->once)
 		return;
 	warn_hits[i].hits++;
-	note(OP_NOTE, 0, pc, "WARN", (u64)site);
+	note(&op_note, 0, pc, "WARN", (u64)site);
 	if (warn_is_callers(site))
 		return;
 	f = finding_add(strstr(site->reason, "suspicious") ? FINDING_RCU : FINDING_WARN, 0, pc, site->reason);

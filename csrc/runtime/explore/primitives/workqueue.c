@@ -57,6 +57,70 @@ static struct clock ends[MAX_ITEMS];	/* of an item that ran by hand: what its ta
 
 const struct lock_class workqueue_class = { "a work of the workqueue", __FILE__, __LINE__ };
 
+/* --- operations --- */
+
+static bool can_begin(const struct task *t)
+{
+	int index = t->pending.index, i;
+	const struct item *item = &items[index];
+	const struct queue *q = &queues[item->queue];
+
+	for (i = 0; i < index; i++) {
+		const struct item *other = &items[i];
+
+		if (other->state == ITEM_RUNNING && other->work == item->work)
+			return false;
+		if (q->workers && other->queue == item->queue && other->state == ITEM_QUEUED)
+			return false;
+	}
+	return !q->workers || q->running < q->workers;
+}
+
+static u64 begins_after(const struct task *t)
+{
+	int index = t->pending.index, i;
+	const struct item *item = &items[index];
+	u64 tasks = 0;
+
+	for (i = 0; i < index; i++)
+		if (items[i].queue == item->queue && items[i].state != ITEM_DONE)
+			tasks |= 1ull << items[i].task;
+	return tasks;
+}
+
+static bool is_done(const struct task *t)
+{
+	const struct flush *f = &flushes[t->pending.index];
+	int i;
+
+	for (i = 0; i < nr_items; i++)
+		if (items[i].queue == f->queue && (f->drain || f->items[i / 64] >> (i % 64) & 1) &&
+		    items[i].state != ITEM_DONE)
+			return false;
+	return true;
+}
+
+static u64 items_of(const struct task *t)
+{
+	const struct flush *f = &flushes[t->pending.index];
+	u64 tasks = 0;
+	int i;
+
+	for (i = 0; i < nr_items; i++)
+		if (items[i].queue == f->queue && (f->drain || f->items[i / 64] >> (i % 64) & 1) &&
+		    items[i].state != ITEM_DONE && items[i].task >= 0)
+			tasks |= 1ull << items[i].task;
+	return tasks;
+}
+
+struct op_class op_queue_work = { .name = "queue_work", .pending_mode = PENDING_WRITE };
+struct op_class op_work = { .name = "work begins", .ready = can_begin, .waits_for = begins_after, .pending_mode = PENDING_WRITE };
+struct op_class op_work_end = { .name = "work ends" };
+static struct op_class op_flush = { .name = "flush_workqueue", .pending_mode = PENDING_WRITE };
+struct op_class op_flush_wait = { .name = "flush_workqueue ends", .ready = is_done, .waits_for = items_of };
+static struct op_class op_drain = { .name = "destroy_workqueue", .pending_mode = PENDING_WRITE };
+struct op_class op_drain_wait = { .name = "destroy_workqueue drained", .ready = is_done, .waits_for = items_of };
+
 void workqueue_reset(void)
 {
 	nr_queues = nr_items = nr_flushes = 0;
@@ -98,35 +162,6 @@ bool current_work_on(struct workqueue_struct *wq)
 	return engine.current->work_queue == wq;
 }
 
-bool work_ready(u16 index)
-{
-	const struct item *item = &items[index];
-	const struct queue *q = &queues[item->queue];
-	int i;
-
-	for (i = 0; i < index; i++) {
-		const struct item *other = &items[i];
-
-		if (other->state == ITEM_RUNNING && other->work == item->work)
-			return false;
-		if (q->workers && other->queue == item->queue && other->state == ITEM_QUEUED)
-			return false;
-	}
-	return !q->workers || q->running < q->workers;
-}
-
-u64 work_waits_for(u16 index)
-{
-	const struct item *item = &items[index];
-	u64 tasks = 0;
-	int i;
-
-	for (i = 0; i < index; i++)
-		if (items[i].queue == item->queue && items[i].state != ITEM_DONE)
-			tasks |= 1ull << items[i].task;
-	return tasks;
-}
-
 static const struct clock *end_of(const struct item *item)
 {
 	return queues[item->queue].by_hand ? &ends[item - items] : &engine.tasks[item->task].race;
@@ -155,7 +190,7 @@ static void run_item(struct item *item)
 	q->running++;
 	sync_acquire(item->work);
 	/* One byte on, as if called from there: places are looked up by return addresses. */
-	commit(OP_WORK, MODE_WRITE, item->work, (const char *)work->func + 1);
+	commit(&op_work, MODE_WRITE, item->work, (const char *)work->func + 1);
 	for (i = 0; i < (int)(item - items); i++) {
 		/* What had to end, or to begin, before this could begin. */
 		if (items[i].work == item->work && items[i].end_node >= 0)
@@ -170,7 +205,7 @@ static void run_item(struct item *item)
 			clock_join(&t->race, end_of(&items[i]));
 	}
 	if (q->workers)
-		commit(OP_NOTE, MODE_WRITE, q->addr, NULL);
+		commit(&op_note, MODE_WRITE, q->addr, NULL);
 	if (engine.lock_order && t->nr_held < MAX_HELD) {
 		t->held[t->nr_held].addr = q->addr;
 		t->held[t->nr_held].class = &workqueue_class;
@@ -180,11 +215,11 @@ static void run_item(struct item *item)
 	work->func(work);
 
 	if (q->workers)
-		commit(OP_NOTE, MODE_WRITE, q->addr, NULL);
+		commit(&op_note, MODE_WRITE, q->addr, NULL);
 	q->running--;
 	item->state = ITEM_DONE;
 	item->end_node = engine.parallel ? t->last_node : NO_NODE;
-	note(OP_WORK_END, item->work, NULL, NULL, 0);
+	note(&op_work_end, item->work, NULL, NULL, 0);
 	if (engine.lock_order && t->nr_held)
 		t->nr_held--;
 	if (t->nr_held > nr_held)
@@ -205,8 +240,8 @@ static void run_all(struct queue *q, const void *pc)
 	for (;;) {
 		struct item *item = items;
 
-		wait_op(OP_FLUSH, q->addr, pc);
-		commit(OP_FLUSH, MODE_WRITE, q->addr, pc);
+		wait_op(&op_flush, q->addr, pc);
+		commit(&op_flush, MODE_WRITE, q->addr, pc);
 		while (item < items + nr_items && (item->queue != (int)(q - queues) || item->state != ITEM_QUEUED))
 			item++;
 		if (item == items + nr_items)
@@ -236,26 +271,26 @@ bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
 
 	shadow_check((u64)wq, sizeof(*wq), false, pc);
 	shadow_check((u64)work, sizeof(*work), true, pc);
-	wait_op(OP_QUEUE_WORK, (u64)work, pc);
+	wait_op(&op_queue_work, (u64)work, pc);
 	shadow_access((u64)wq, sizeof(*wq), MARKED_READ, pc);
 	shadow_access((u64)work, sizeof(work->pending), MARKED_WRITE, pc);
 	q = queue_of(wq);
 	if (work->pending) {
-		commit_values(OP_QUEUE_WORK, MODE_READ, (u64)work, pc, 1, 1);
+		commit_values(&op_queue_work, MODE_READ, (u64)work, pc, 1, 1);
 		sync_release_join((u64)work);
 		return false;
 	}
 	if (WARN(q->draining && !current_work_on(wq), "queue_work on a workqueue that is being destroyed")) {
 		/* Dropped, because it came behind destroy_workqueue. */
-		commit_values(OP_QUEUE_WORK, MODE_READ, (u64)work, pc, 0, 0);
-		commit(OP_NOTE, MODE_READ, (u64)wq, pc);
+		commit_values(&op_queue_work, MODE_READ, (u64)work, pc, 0, 0);
+		commit(&op_note, MODE_READ, (u64)wq, pc);
 		return true;
 	}
 	if (nr_items == MAX_ITEMS)
 		finding_fatal(FINDING_EXPLORER, 0, pc, "too many works in one execution");
 	work->pending = 1;
-	commit_values(OP_QUEUE_WORK, MODE_WRITE, (u64)work, pc, 0, 1);
-	commit(OP_NOTE, q->workers || q->by_hand ? MODE_WRITE : MODE_ADD, (u64)wq, pc);
+	commit_values(&op_queue_work, MODE_WRITE, (u64)work, pc, 0, 1);
+	commit(&op_note, q->workers || q->by_hand ? MODE_WRITE : MODE_ADD, (u64)wq, pc);
 	item = &items[nr_items];
 	*item = (struct item){
 		.work = (u64)work, .queue = (int)wq->index, .state = ITEM_QUEUED,
@@ -266,46 +301,12 @@ bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
 		nr_items++;
 		sync_release_join((u64)work);
 	} else {
-		item->task = task_create(work_main, item, OP_WORK, (u64)work, (u16)nr_items++)->id;
+		item->task = task_create(work_main, item, &op_work, (u64)work, (u16)nr_items++)->id;
 	}
 	return true;
 }
 
 /* --- waiting --- */
-
-bool flush_done(u16 index)
-{
-	const struct flush *f = &flushes[index];
-	int i;
-
-	for (i = 0; i < nr_items; i++)
-		if (items[i].queue == f->queue && (f->drain || f->items[i / 64] >> (i % 64) & 1) &&
-		    items[i].state != ITEM_DONE)
-			return false;
-	return true;
-}
-
-u64 flush_waits_for(u16 index)
-{
-	const struct flush *f = &flushes[index];
-	u64 tasks = 0;
-	int i;
-
-	for (i = 0; i < nr_items; i++)
-		if (items[i].queue == f->queue && (f->drain || f->items[i / 64] >> (i % 64) & 1) &&
-		    items[i].state != ITEM_DONE && items[i].task >= 0)
-			tasks |= 1ull << items[i].task;
-	return tasks;
-}
-
-int workqueue_unfinished(const void *wq)
-{
-	int i, n = 0;
-
-	for (i = 0; i < nr_items; i++)
-		n += queues[items[i].queue].addr == (u64)wq && items[i].state != ITEM_DONE;
-	return n;
-}
 
 static u16 flush_begin(const struct workqueue_struct *wq, bool drain)
 {
@@ -347,15 +348,15 @@ void flush_workqueue(struct workqueue_struct *wq)
 	shadow_check((u64)wq, sizeof(*wq), false, pc);
 	if (engine.lock_order)
 		engine.lock_order(t, &workqueue_class, (u64)wq, pc);
-	wait_op(OP_FLUSH, (u64)wq, pc);
+	wait_op(&op_flush, (u64)wq, pc);
 	shadow_access((u64)wq, sizeof(*wq), MARKED_READ, pc);
-	commit(OP_FLUSH, MODE_READ, (u64)wq, pc);
+	commit(&op_flush, MODE_READ, (u64)wq, pc);
 	index = flush_begin(wq, false);
 	if (queue_of(wq)->by_hand)
 		run_all(queue_of(wq), pc);
-	wait_op_index(OP_FLUSH_WAIT, (u64)wq, index, pc);
+	wait_op_index(&op_flush_wait, (u64)wq, index, pc);
 	shadow_access((u64)wq, sizeof(*wq), MARKED_READ, pc);
-	note(OP_FLUSH_WAIT, (u64)wq, pc, NULL, 0);
+	note(&op_flush_wait, (u64)wq, pc, NULL, 0);
 	flush_end(index);
 }
 
@@ -370,15 +371,15 @@ void destroy_workqueue(struct workqueue_struct *wq)
 	shadow_check((u64)wq, sizeof(*wq), true, pc);
 	if (engine.lock_order)
 		engine.lock_order(t, &workqueue_class, (u64)wq, pc);
-	wait_op(OP_DRAIN, (u64)wq, pc);
+	wait_op(&op_drain, (u64)wq, pc);
 	shadow_access((u64)wq, sizeof(*wq), MARKED_WRITE, pc);
-	commit(OP_DRAIN, MODE_WRITE, (u64)wq, pc);
+	commit(&op_drain, MODE_WRITE, (u64)wq, pc);
 	queue_of(wq)->draining = true;
 	index = flush_begin(wq, true);
 	if (queue_of(wq)->by_hand)
 		run_all(queue_of(wq), pc);
-	wait_op_index(OP_DRAIN_WAIT, (u64)wq, index, pc);
-	note(OP_DRAIN_WAIT, (u64)wq, pc, NULL, 0);
+	wait_op_index(&op_drain_wait, (u64)wq, index, pc);
+	note(&op_drain_wait, (u64)wq, pc, NULL, 0);
 	flush_end(index);
 	kfree(wq);
 }

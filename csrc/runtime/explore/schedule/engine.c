@@ -15,20 +15,22 @@
  * tasks that holds the rest back.
  */
 #define _GNU_SOURCE
-#include <linux/mutex.h>
-#include <linux/rcupdate.h>
-#include <linux/workqueue.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "detect/detect.h"
-#include "primitives/primitives.h"
+#include "schedule.h"
 
-struct engine engine;
-unsigned int clock_lanes = 1;
+static bool all_are_over(const struct task *t)
+{
+	(void)t;
+	return !engine.live;
+}
 
-static char *stacks;
+struct op_class op_none = { .name = "nothing" };
+struct op_class op_choice = { .name = "allocation may fail" };
+struct op_class op_join = { .name = "join", .ready = all_are_over };
+
 static struct clock finished;	/* what the tasks that are over have seen */
 
 #define MOST_STEPS 30000	/* a date has 15 bits */
@@ -38,83 +40,22 @@ int engine_init(void)
 {
 	if (engine.nodes)
 		return 0;
-	stacks = fiber_map_stacks(MAX_TASKS);
+	engine_stacks = fiber_map_stacks(MAX_TASKS);
 	engine.nodes = calloc(MOST_STEPS + 2, sizeof(*engine.nodes));
-	if (!stacks || !engine.nodes || heap_init() || shadow_init())
+	if (!engine_stacks || !engine.nodes || heap_init() || shadow_init())
 		return -ENOMEM;
 	engine.max_steps = 4000;
 	return 0;
 }
 
-void engine_new_scenario(void)
-{
-	memset(engine.children, 0, sizeof(engine.children));
-	engine.nr_ids = 0;
-	/* Lanes only grow while memory is as it was handed out; all of it is zero beyond those in use. */
-}
-
 /* --- tasks --- */
-
-/* A task has its number for the length of a search, by who started it, as the how-manieth, in whatever execution. */
-static int number_task(int parent, int nth)
-{
-	int id = ++engine.nr_ids;
-
-	engine.children[parent][nth] = (u8)id;
-	engine.tasks[id].parent = parent;
-	engine.tasks[id].nth = nth;
-	engine.tasks[id].section = -1;
-	if ((unsigned int)id / LANE >= clock_lanes)
-		clock_lanes = (unsigned int)id / LANE + 1;
-	return id;
-}
-
-bool engine_number_task(int parent, int nth)
-{
-	if (engine.nr_ids + 1 >= MAX_TASKS || parent < 0 || parent > engine.nr_ids || nth < 0 || nth >= MAX_CHILDREN ||
-	    engine.children[parent][nth])
-		return false;
-	number_task(parent, nth);
-	return true;
-}
-
-static int generation(const struct task *t)
-{
-	int n = 0;
-
-	for (; t->id; t = &engine.tasks[t->parent])
-		n++;
-	return n;
-}
-
-bool task_precedes(const struct task *a, const struct task *b)
-{
-	int i, difference = generation(a) - generation(b);
-
-	/* Up to the same generation, then to the same parent. */
-	for (i = difference; i > 0; i--)
-		a = &engine.tasks[a->parent];
-	for (i = difference; i < 0; i++)
-		b = &engine.tasks[b->parent];
-	if (a == b)
-		return difference < 0;
-	while (a->parent != b->parent) {
-		a = &engine.tasks[a->parent];
-		b = &engine.tasks[b->parent];
-	}
-	return a->nth < b->nth;
-}
-
-#define KIND(kind) (1ull << (kind))
-#define WAITING_KINDS (KIND(OP_LOCK) | KIND(OP_RCU_WAIT) | KIND(OP_RCU_BARRIER_WAIT) | KIND(OP_RCU_CALLBACK) |		\
-		       KIND(OP_WORK) | KIND(OP_FLUSH_WAIT) | KIND(OP_DRAIN_WAIT) | KIND(OP_AWAIT) | KIND(OP_RESPOND) | KIND(OP_JOIN))
 
 static inline void announce(struct task *t, struct op op)
 {
 	u64 bit = 1ull << t->id;
 
 	t->pending = op;
-	engine.waiting = (engine.waiting & ~bit) | (WAITING_KINDS >> op.kind & 1 ? bit : 0);
+	engine.waiting = (engine.waiting & ~bit) | (op.class->ready ? bit : 0);
 }
 
 static void task_begin(struct task *t, void (*main)(void *arg), void *arg)
@@ -142,11 +83,11 @@ static void task_begin(struct task *t, void (*main)(void *arg), void *arg)
 	t->spin_count = 0;
 	t->wait_mask = 0;
 	t->section = -1;
-	fiber_start(&t->fiber, fiber_stack(stacks, (unsigned int)t->id), main, arg);
+	fiber_start(&t->fiber, fiber_stack(engine_stacks, (unsigned int)t->id), main, arg);
 	engine.used |= 1ull << t->id;
 }
 
-struct task *task_create(void (*main)(void *arg), void *arg, enum op_kind first, u64 addr, u16 index)
+struct task *task_create(void (*main)(void *arg), void *arg, struct op_class *first, u64 addr, u16 index)
 {
 	struct task *parent = engine.current, *t;
 	u8 *id;
@@ -157,14 +98,14 @@ struct task *task_create(void (*main)(void *arg), void *arg, enum op_kind first,
 	if (!*id) {
 		if (engine.nr_ids + 1 >= MAX_TASKS)
 			finding_fatal(FINDING_EXPLORER, 0, NULL, "more than 63 tasks, works and callbacks");
-		number_task(parent->id, parent->nr_children);
+		engine_number_task(parent->id, parent->nr_children);
 	}
 	t = &engine.tasks[*id];
 	t->id = *id;
 	task_begin(t, main, arg);
 	t->parent = parent->id;
 	t->nth = parent->nr_children++;
-	announce(t, (struct op){ .kind = (u8)first, .addr = addr, .index = index });
+	announce(t, (struct op){ .class = first, .addr = addr, .index = index });
 	t->record = parent->record;
 	t->last_node = engine.parallel ? parent->last_node : NO_NODE;
 	clock_copy(&t->race, released());
@@ -185,35 +126,13 @@ void task_run_up(struct task *t)
 	engine.current = self;
 }
 
-int engine_stack_owner(u64 addr)
-{
-	u64 offset = addr - (u64)stacks;
-
-	return offset < (u64)MAX_TASKS * FIBER_STRIDE ? (int)(offset / FIBER_STRIDE) : -1;
-}
-
-bool engine_stack_is_dead(const struct task *owner, u64 addr)
-{
-#if FIBER_IS_SETJMP
-	(void)owner;
-	(void)addr;
-	return false;		/* where its stack pointer stands is in an opaque buffer */
-#else
-	return addr < (u64)owner->fiber.sp;
-#endif
-}
-
 static void schedule(void);
 
 void task_finish(void)
 {
 	struct task *t = engine.current;
 
-	if (t->rcu_nesting) {
-		finding_add(FINDING_RCU, ADDR_RCU, NULL, "a task ended inside an RCU reader");
-		while (t->rcu_nesting)
-			rcu_read_unlock();
-	}
+	engine.task_ends(t);
 	watch_turn();
 	if (unlikely(t->nr_depends))
 		clock_join(&t->race, depend_release(t));
@@ -230,61 +149,21 @@ void task_finish(void)
 
 /* --- who can go on --- */
 
-static bool op_enabled(struct task *t)
+static inline bool op_enabled(const struct task *t)
 {
-	const struct op *op = &t->pending;
-
-	switch (op->kind) {
-	case OP_LOCK:
-		return mutex_owner((const struct mutex *)op->addr) < 0;
-	case OP_RCU_WAIT:
-		return !t->wait_mask;
-	case OP_RCU_BARRIER_WAIT:
-		return rcu_barrier_done(op->index);
-	case OP_RCU_CALLBACK:
-		return rcu_callback_ready(op->index);
-	case OP_WORK:
-		return work_ready(op->index);
-	case OP_FLUSH_WAIT:
-	case OP_DRAIN_WAIT:
-		return flush_done(op->index);
-	case OP_AWAIT:
-		return await_done(op);
-	case OP_RESPOND:
-		return t->gives_up || (engine_respond_ready && engine_respond_ready(t));
-	case OP_JOIN:
-		return !engine.live;
-	default:
-		return true;
-	}
+	return !t->pending.class->ready || t->pending.class->ready(t);
 }
 
-/* Operations that identical tasks do to the same things: the first of them is done in the order of the tasks. */
-static bool op_is_gate(enum op_kind kind)
+static inline bool op_is_gate(const struct op_class *class)
 {
-	switch (kind) {
-	case OP_LOCK:
-	case OP_TRYLOCK:
-	case OP_STORE:
-	case OP_RMW:
-	case OP_CAS:
-	case OP_REF_SET:
-	case OP_REF_DEC:
-	case OP_REF_DAT:
-		return true;
-	case OP_REF_INC:
-	case OP_REF_INZ:
-		return !engine.commute;		/* ordering what commutes saves nothing */
-	default:
-		return false;
-	}
+	return class->gates == GATES_ALWAYS || (class->gates == GATES_UNLESS_COMMUTING && !engine.commute);
 }
 
 static bool is_gated(const struct task *t)
 {
 	const struct task *twin;
 
-	if (t->gate_done || !op_is_gate(t->pending.kind))
+	if (t->gate_done || !op_is_gate(t->pending.class))
 		return false;
 	twin = &engine.tasks[t->twin];
 	return !twin->gate_done && twin->state != TASK_FINISHED;
@@ -325,13 +204,11 @@ static u64 enabled_or_end(void)
 
 /* --- steps --- */
 
-static bool step_open;
-
 static void step_end(void)
 {
-	if (!step_open)
+	if (!engine.step_open)
 		return;
-	step_open = false;
+	engine.step_open = false;
 	hb_step_done();
 }
 
@@ -347,7 +224,7 @@ static void node_begin(struct node *node, struct task *t, int previous)
 	node->task = (u8)t->id;
 	node->previous = (s8)previous;
 	node->preemptions = (u16)(engine.preemptions + (previous >= 0 && previous != t->id));
-	node->op = t->pending.kind;
+	node->op = t->pending.class;
 	node->addr = t->pending.addr;
 	node->fp_off = hb_footprint_top;
 	node->fp_len = 0;
@@ -361,10 +238,10 @@ static void step_begin(struct task *t, const struct node *node)
 	t->last_node = engine.depth++;
 	engine.repeating = engine.depth <= engine.fresh_from;
 	t->accesses = 0;
-	step_open = true;
+	engine.step_open = true;
 	event_point_next = true;
 
-	if (!t->gate_done && op_is_gate(t->pending.kind)) {
+	if (!t->gate_done && op_is_gate(t->pending.class)) {
 		t->gate_done = true;
 		engine.twins &= ~(1ull << t->id);
 		t->gate_node = t->last_node;
@@ -378,7 +255,7 @@ static struct task *pick_again(const struct node *node)
 {
 	struct task *t = &engine.tasks[node->task];
 
-	if (!(engine.live >> node->task & 1) || t->pending.kind != node->op || t->pending.addr != node->addr ||
+	if (!(engine.live >> node->task & 1) || t->pending.class != node->op || t->pending.addr != node->addr ||
 	    (engine.waiting >> t->id & 1 && !op_enabled(t) && !(enabled_or_end() >> t->id & 1)))
 		finding_fatal(FINDING_EXPLORER, 0, NULL, "an execution did not repeat itself");
 	engine.alternative = node->alternative;
@@ -457,19 +334,19 @@ static void wait_turn(struct task *t)
 	schedule();
 }
 
-void wait_op_index(enum op_kind kind, u64 addr, u16 index, const void *pc)
+void wait_op_index(struct op_class *class, u64 addr, u16 index, const void *pc)
 {
 	struct task *t = engine.current;
 
-	if (kind != OP_LOAD)
+	if (!class->spins)
 		t->spin_count = 0;
-	announce(t, (struct op){ .kind = (u8)kind, .addr = addr, .index = index, .pc = pc });
+	announce(t, (struct op){ .class = class, .addr = addr, .index = index, .pc = pc });
 	wait_turn(t);
 }
 
-void wait_op(enum op_kind kind, u64 addr, const void *pc)
+void wait_op(struct op_class *class, u64 addr, const void *pc)
 {
-	wait_op_index(kind, addr, 0, pc);
+	wait_op_index(class, addr, 0, pc);
 }
 
 int wait_choice(int n, u64 addr, const void *pc)
@@ -478,23 +355,16 @@ int wait_choice(int n, u64 addr, const void *pc)
 
 	if (!engine.parallel && !engine.running_up)
 		return 0;
-	announce(t, (struct op){ .kind = OP_CHOICE, .alternatives = (u8)n, .addr = addr, .pc = pc });
+	announce(t, (struct op){ .class = &op_choice, .alternatives = (u8)n, .addr = addr, .pc = pc });
 	wait_turn(t);
 	return engine.alternative;
 }
 
-bool await_done(const struct op *op)
-{
-	return hook_value(op->addr, op->index) != op->expected;
-}
-
-void wait_await(u64 addr, int bytes, s64 expected, const void *pc)
+void wait_for(struct op op)
 {
 	struct task *t = engine.current;
 
-	announce(t, (struct op){
-		.kind = OP_AWAIT, .addr = addr, .index = (u16)bytes, .expected = expected, .pc = pc,
-	});
+	announce(t, op);
 	wait_turn(t);
 }
 
@@ -504,7 +374,7 @@ void engine_concurrent(void)
 
 	watch_turn();
 	engine.parallel = true;
-	announce(t, (struct op){ .kind = OP_JOIN });
+	announce(t, (struct op){ .class = &op_join });
 	schedule();
 	step_end();
 	engine.parallel = engine.repeating = false;
@@ -515,30 +385,9 @@ void engine_join(void)
 {
 	struct task *t = engine.current;
 
-	announce(t, (struct op){ .kind = OP_JOIN });
+	announce(t, (struct op){ .class = &op_join });
 	wait_turn(t);
 	clock_join(&t->race, &finished);
-}
-
-void engine_pause(void)
-{
-	struct task *t = engine.current;
-
-	engine.paused = t;
-	engine.current = NULL;
-	fiber_switch(&engine.pause, &engine.host);
-	engine.current = t;
-}
-
-void engine_stop(int end)
-{
-	struct task *t = engine.current;
-
-	step_open = false;
-	engine.end = end;
-	engine.current = NULL;
-	fiber_switch(&t->fiber, &engine.host);
-	__builtin_unreachable();
 }
 
 static void main_task(void *unused)
@@ -575,16 +424,13 @@ static void begin_anew(void)
 	engine.rcu_readers = 0;
 	engine.hash = 0x6a09e667f3bcc908ull;
 	engine.end = END_COMPLETE;
-	step_open = false;
+	engine.step_open = false;
 	clock_zero(&finished);
 	heap_reset();
 	shadow_reset();
 	hb_reset();
 	class_reset();
-	rcu_reset();
-	workqueue_reset();
-	warn_reset();
-	refcount_reset();
+	engine.reset();
 
 	t->id = 0;
 	clock_zero(&t->race);
@@ -620,7 +466,7 @@ int engine_run(void)
 			continue;
 		}
 		engine.end = end;
-		step_open = false;
+		engine.step_open = false;
 	}
 
 	/* What did not come to run could have run before what did. */
