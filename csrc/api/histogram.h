@@ -39,7 +39,5 @@ static inline void histogram_add(struct histogram *histogram, uint64_t value)
 
 /* The value that so many of a million are not above; of a bucket, its highest. 0 when there are none. */
 uint64_t histogram_quantile(const struct histogram *histogram, uint64_t per_million);
-/* Adds everything of another one. */
-void histogram_merge(struct histogram *histogram, const struct histogram *other);
 
 #endif

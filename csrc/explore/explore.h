@@ -221,7 +221,6 @@
 #define XP_KINDS 25
 
 const char *xp_kind_name(int kind);	/* "use-after-free" ... */
-int xp_kind_rank(int kind);
 
 /* ---- what of a driver's contract an execution broke, as bits ---- */
 #define XP_C_RECEPTION 1	/* a report beside remove, or when the device was on no queue (the kernel's forms) */

@@ -78,6 +78,8 @@ static inline u64 bench_now(void)
 }
 
 struct bench_usage bench_usage(void);
+/* All of it that is quickly asked: not how long the thread waited. */
+void bench_usage_now(struct bench_usage *usage);
 /* What the calling thread used between two moments. */
 struct iopf_bench_thread bench_used(const struct bench_usage *began, const struct bench_usage *ended);
 

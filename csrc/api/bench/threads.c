@@ -1,76 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Experiments of several threads, and what they need to say whether the threads ran at the same time: on a machine that
- * does other things, too, they may take turns on one CPU, and then never meet at anything.
+ * Experiments of several threads. On a machine that does other things, too, they may take turns on one CPU, and then never
+ * meet at anything: usage.c says whether they did.
  */
 #define _GNU_SOURCE
-#include <fcntl.h>
 #include <linux/iommu.h>
 #include <pthread.h>
 #include <runtime.h>
 #include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include "rig.h"
-
-/*
- * How long the calling thread has waited for a CPU while it wanted one, by the kernel's own account: the second number
- * there. A thread that sleeps for a lock waits for nothing but the lock.
- */
-static u64 waited_for_cpu(void)
-{
-	int fd = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
-	unsigned long long ran, waited;
-	char text[80];
-	ssize_t n;
-
-	if (fd < 0)
-		return IOPF_BENCH_UNKNOWN;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n <= 0)
-		return IOPF_BENCH_UNKNOWN;
-	text[n] = 0;
-	return sscanf(text, "%llu %llu", &ran, &waited) == 2 ? waited : IOPF_BENCH_UNKNOWN;
-}
-
-/* All of it that is quickly asked. */
-static void usage_now(struct bench_usage *usage)
-{
-	struct timespec cpu;
-	struct rusage r;
-
-	getrusage(RUSAGE_THREAD, &r);
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
-	usage->cpu = (u64)cpu.tv_sec * 1000000000u + (u64)cpu.tv_nsec;
-	usage->slept = (u64)r.ru_nvcsw;
-	usage->preempted = (u64)r.ru_nivcsw;
-	usage->now = bench_now();
-}
-
-struct bench_usage bench_usage(void)
-{
-	struct bench_usage usage = { .waited = waited_for_cpu() };
-
-	usage_now(&usage);
-	return usage;
-}
-
-struct iopf_bench_thread bench_used(const struct bench_usage *began, const struct bench_usage *ended)
-{
-	bool known = began->waited != IOPF_BENCH_UNKNOWN && ended->waited != IOPF_BENCH_UNKNOWN;
-
-	return (struct iopf_bench_thread){
-		.wall_ns = ended->now - began->now,
-		.cpu_ns = ended->cpu - began->cpu,
-		.waited_ns = known ? ended->waited - began->waited : IOPF_BENCH_UNKNOWN,
-		.slept = ended->slept - began->slept,
-		.preempted = ended->preempted - began->preempted,
-	};
-}
 
 /* Of groups, between two looks at whether another thread is through. */
 #define BATCH 64
@@ -124,7 +64,7 @@ static void *reporter_main(void *arg)
 	meet(self->together, &self->together->nr_ready);
 	self->before = bench_usage();	/* takes its time, and not the same for all */
 	meet(self->together, &self->together->nr_set);
-	usage_now(&self->before);	/* its last look is at the clock */
+	bench_usage_now(&self->before);	/* its last look is at the clock */
 	report_together(self, evts);
 	self->ended = bench_now();
 	self->after = bench_usage();

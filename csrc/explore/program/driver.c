@@ -550,6 +550,15 @@ bool driver_is_held(int device, u32 grpid, u32 pasid)
 	return find_held(device, grpid, pasid);
 }
 
+static bool can_respond(const struct task *t)
+{
+	const struct record *r = &scenario.records[t->record];
+
+	return t->gives_up || driver_is_held(r->a, (u32)r->b, (u32)r->c);
+}
+
+struct op_class op_respond = { .name = "take a held group", .ready = can_respond, .pending_mode = PENDING_WRITE };
+
 static void answer_held(struct held *h, struct iopf_group *group, enum iommu_page_response_code code)
 {
 	monitor_owner_begin((int)(h - held));

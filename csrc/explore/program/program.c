@@ -14,15 +14,6 @@
 
 static struct iopf_queue *queues[MAX_QUEUES];
 
-static bool can_respond(const struct task *t)
-{
-	const struct record *r = &scenario.records[t->record];
-
-	return t->gives_up || driver_is_held(r->a, (u32)r->b, (u32)r->c);
-}
-
-struct op_class op_respond = { .name = "take a held group", .ready = can_respond, .pending_mode = PENDING_WRITE };
-
 /* All that came before somebody gave up: that nobody could go on is why. */
 static struct clock quiet;
 

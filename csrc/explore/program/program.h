@@ -14,7 +14,6 @@
 
 void program_main(void);	/* task 0 */
 void program_quiet(void);
-extern struct op_class op_respond;
 /* lowlevel.c */
 int lowlevel_run(int i, int end, s64 *registers);
 void lowlevel_begin(void);
@@ -22,6 +21,8 @@ void lowlevel_end(void);
 void program_records(const struct section *section, s64 *registers);
 
 /* --- driver.c: devices, their handlers, what they answer --- */
+
+extern struct op_class op_respond;
 
 struct device *driver_device_new(int index, const struct record *definition);
 struct device *driver_device(int index);

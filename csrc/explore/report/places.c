@@ -9,14 +9,6 @@
 
 #include "report.h"
 
-void record_site(struct xp_site *sites, int *n, int task, int step, const void *pc, const char *what,
-		     const char *object)
-{
-	sites[(*n)++] = (struct xp_site){
-		.task = task, .step = step, .place = record_place(pc), .what = what, .object = object,
-	};
-}
-
 static int step_of(const int *index_of, int event)
 {
 	return event >= 0 && event < engine.nr_events ? index_of[event] : -1;
@@ -63,20 +55,6 @@ static void order_sites(struct xp_site *sites, int *n, const struct finding *fin
 		record_site(sites, n, c->tasks[i], step_at(index_of, c->pc[i], c->tasks[i]), c->pc[i],
 			 record_text("holds %s (%s:%d), takes", c->classes[i]->name, c->classes[i]->file,
 				     c->classes[i]->line), record_text("%s (%s:%d)", next->name, next->file, next->line));
-	}
-}
-
-void record_callers(struct xp_site *sites, int *n, int event)
-{
-	int task = engine.events[event].task, depth = engine.events[event].depth, i;
-
-	for (i = event - 1; i >= 0 && depth >= 2 && *n < MAX_SITES; i--) {
-		const struct event *e = &engine.events[i];
-
-		if (e->task != task || e->op != &op_note || e->text || e->addr || e->depth != depth)
-			continue;
-		depth--;
-		record_site(sites, n, task, -1, e->pc, "called from", NULL);
 	}
 }
 

@@ -13,6 +13,9 @@
 
 #pragma GCC visibility push(hidden)
 
+/* kinds.c. The larger the graver */
+int kind_rank(int kind);
+
 /* --- signature.c: what makes two failures the same --- */
 
 void signatures_reset(void);

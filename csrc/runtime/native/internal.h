@@ -7,9 +7,15 @@
 
 #include "thread.h"
 
-/* runtime.c: registers the process for membarrier, finds the number of CPUs; once. */
-void runtime_start(void);
+/* system.c */
 extern unsigned int runtime_cpus;
+void cpus_count(void);
+
+/* thread.c: what else is done with a thread that comes, and with one that goes. Set before there is one (runtime.c). */
+extern struct thread_hooks {
+	void (*attached)(struct thread *self);
+	void (*exits)(struct thread *self);
+} thread_hooks;
 /* WARN when the caller is inside an RCU reader. */
 bool might_sleep_in_reader(void);
 

@@ -47,7 +47,6 @@ KERNEL_API __cold void refcount_inc_slow(refcount_t *r);
 KERNEL_API __cold bool refcount_inc_not_zero_slow(refcount_t *r);
 KERNEL_API __cold void refcount_dec_slow(refcount_t *r);
 KERNEL_API __cold bool refcount_dec_and_test_slow(refcount_t *r);
-KERNEL_API __cold void refcount_saturate(refcount_t *r);
 /* More than one at a time: nobody does that often. */
 KERNEL_API void refcount_add(int n, refcount_t *r);
 

@@ -4,6 +4,7 @@
 #include <membarrier.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -109,4 +110,16 @@ void thread_after_fork(void)
 		if (t != thread_self)
 			reader_forget(t);
 	membarrier_start();
+}
+
+int start_thread(pthread_t *thread, void *(*main)(void *arg), void *arg)
+{
+	sigset_t all, before;
+	int ret;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	ret = pthread_create(thread, NULL, main, arg);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return ret;
 }

@@ -20,6 +20,8 @@
 struct finding *finding_add(int kind, u64 addr, const void *pc, const char *text);
 void __attribute__((noreturn)) finding_fatal(int kind, u64 addr, const void *pc, const char *text);
 
+/* --- history.c --- */
+
 /* Of the history alone: a remark, accesses. */
 extern struct op_class op_note, op_read, op_write;
 extern bool event_point_next;	/* the next event of the history is a scheduling point */
@@ -51,7 +53,7 @@ u64 hb_class(void);
 /* Nodes that are no repetition have another hash than they had. */
 void class_reset(void);
 
-/* --- names for addresses, the same in every run and every process (objects.c) --- */
+/* --- names for addresses, the same in every run and every process (heap.c) --- */
 u64 address_identity(u64 addr);
 /* Is a value an address, of the heap, a stack, or a shared object: another number in every process. */
 bool is_address(u64 value);

@@ -96,7 +96,7 @@ void hb_commit(enum access_mode mode, u64 addr);
 
 /* --- for primitives --- */
 
-/* For the history, and for the hash of the events (finding.c). */
+/* For the history, and for the hash of the events (history.c). */
 void commit_record(struct op_class *op, enum access_mode mode, u64 addr, const void *pc, bool has, s64 before, s64 after);
 void note_record(struct op_class *op, u64 addr, const void *pc, const char *text, u64 detail);
 

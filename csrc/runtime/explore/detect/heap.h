@@ -197,10 +197,13 @@ static inline void shadow_check(u64 addr, size_t size, bool write, const void *p
 
 /* Every recorded access to the object comes before the clock; else the first that does not, in a finding. */
 void shadow_freeing(struct object *object, const struct clock *clock, const void *pc);
-/* --- image.c: memory that is not the heap's --- */
+/* --- elsewhere.c: memory that is not the heap's --- */
 
 /* Before an access: reports one that must not happen, and does not come back from it. */
 void shadow_elsewhere(u64 addr, size_t size, bool write, const void *pc);
+
+/* --- image.c --- */
+
 /* Memory of shared objects outside of the heap that may be read: the image that addr lies in. */
 void shadow_add_image(const void *addr);
 /* Only the extension's own is left. */
@@ -209,6 +212,7 @@ void shadow_forget_images(void);
 bool shadow_is_code(u64 addr);
 /* Is it in such an image at all. */
 bool shadow_is_image(u64 addr);
+bool shadow_may_use_image(u64 addr, size_t size, bool write);
 
 #pragma GCC visibility pop
 

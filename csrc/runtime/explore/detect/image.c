@@ -1,10 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Memory that is not the heap's.
- *
- * A task's own stack is not looked at. Another task's may be used as long as its frame lives, without dates. Static
- * memory of the extension and of the core's own shared object may be read; cores have no variables in it.
- */
+/* Memory of the shared objects that an execution is of: the extension itself, and the core's own. */
 #define _GNU_SOURCE
 #include <link.h>
 
@@ -79,25 +74,12 @@ bool shadow_is_image(u64 addr)
 	return false;
 }
 
-void shadow_elsewhere(u64 addr, size_t size, bool write, const void *pc)
+bool shadow_may_use_image(u64 addr, size_t size, bool write)
 {
-	struct task *t = engine.current;
-	int i, other;
+	int i;
 
-	if (addr - (u64)t->fiber.stack < FIBER_STACK_BYTES)
-		return;
-	other = engine_stack_owner(addr);
-	if (other >= 0) {
-		const struct task *owner = &engine.tasks[other];
-
-		if (!(engine.used >> other & 1) || owner->state != TASK_LIVE || engine_stack_is_dead(owner, addr))
-			finding_fatal(FINDING_USE_AFTER_FREE, addr, pc, "the stack frame is gone");
-		return;
-	}
 	for (i = 0; i < nr_segments; i++)
 		if (addr >= segments[i].begin && addr + size <= segments[i].end && (!write || segments[i].writable))
-			return;
-	finding_fatal(FINDING_BAD_ACCESS, addr, pc, addr < 65536 ? "NULL pointer" :
-		      addr >= 0xdead000000000000ull && addr < 0xdead000000001000ull ? "a deleted list node's pointer" :
-		      "no object is there");
+			return true;
+	return false;
 }

@@ -1,69 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Objects: the memory of the code under test.
+ * Objects: where each gets its memory (heap.c has the map of it), and what it takes to free one.
  *
  * Every task allocates upwards in a part of the heap of its own, so that an object has the same address in every
  * execution in which its task did the same before: addresses can stand for objects across executions. Nothing is handed
  * out twice within one execution, so whatever touches a freed object is caught, however late. Beginning anew sets the
  * counters back.
- *
- * An object takes whole slots of 256 bytes with at least 16 unused ones behind it: one look at the slot's entry tells
- * which object an address belongs to.
  */
-#define _GNU_SOURCE
 #include <string.h>
-#include <sys/mman.h>
 
 #include "detect.h"
 
 #define GAP 16u
 
-char *heap_base;
-struct slot *heap_slots;
-struct object heap_objects[MAX_OBJECTS];
-int heap_nr_objects, heap_live;
-
 struct op_class op_alloc = { .name = "allocate" };
 struct op_class op_free = { .name = "kfree" };
 
 static u32 serial;
-
-int heap_init(void)
-{
-	heap_base = mmap(NULL, HEAP_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	heap_slots = mmap(NULL, NR_SLOTS * sizeof(*heap_slots), PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	return heap_base == MAP_FAILED || heap_slots == MAP_FAILED ? -ENOMEM : 0;
-}
-
-void heap_reset(void)
-{
-	heap_nr_objects = 0;
-	heap_live = 0;
-}
-
-int heap_find(u64 addr)
-{
-	u64 offset = addr - (u64)heap_base;
-
-	if (offset >= HEAP_BYTES || heap_slots[offset / SLOT_BYTES].execution != engine.execution)
-		return -1;
-	return (int)heap_slots[offset / SLOT_BYTES].object;
-}
-
-u64 address_identity(u64 addr)
-{
-	u64 plain = addr & ~ADDR_LOCK_BIT, bit = addr & ADDR_LOCK_BIT;
-
-	if (heap_has(plain))
-		return (plain - (u64)heap_base + 0x1000) | bit;
-	return plain < 0x1000 ? addr : bit | 0x800;
-}
-
-bool is_address(u64 value)
-{
-	return heap_has(value) || engine_stack_owner(value) >= 0 || shadow_is_image(value);
-}
 
 void *heap_new(const struct slab_site *site, size_t size, bool zero, const void *pc)
 {

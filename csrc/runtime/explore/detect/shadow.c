@@ -123,18 +123,6 @@ static const bool races[CLASSES][CLASSES] = {
 	[MARKED_WRITE] = { [PLAIN_READ] = true, [PLAIN_WRITE] = true },
 };
 
-static const char *const race_text[CLASSES] = {
-	[PLAIN_READ] = "a plain read",
-	[PLAIN_WRITE] = "a plain write",
-	[MARKED_READ] = "a marked read",
-	[MARKED_WRITE] = "a marked write",
-};
-
-const char *shadow_class_text(int class)
-{
-	return race_text[class];
-}
-
 static noinline void report_race(u64 addr, int class, int other_class, int other_task, u64 other_pc, const void *pc)
 {
 	struct finding *f = finding_add(FINDING_DATA_RACE, addr, pc, "nothing orders them");

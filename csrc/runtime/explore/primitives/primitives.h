@@ -76,8 +76,6 @@ void refcount_freeing(u64 addr, u32 size, const void *pc);
 /* rcu.c */
 void rcu_reset(void);
 void rcu_task_ends(struct task *t);
-/* Sleeping here is wrong: reports it. */
-void might_sleep(const void *pc, const char *text);
 
 /* workqueue.c */
 void workqueue_reset(void);
@@ -90,7 +88,10 @@ extern struct op_class op_queue_work, op_work, op_work_end, op_flush_wait, op_dr
 /* Held by a work that runs, and taken by who waits for it. */
 extern const struct lock_class workqueue_class;
 
-/* slab.c, refcount.c: told of what is not to be done under every lock; may be NULL */
+/* context.c */
+/* Sleeping here is wrong: reports it. */
+void might_sleep(const void *pc, const char *text);
+/* Told of what is not to be done under every lock; may be NULL. */
 enum under_lock { UNDER_LOCK_ALLOC, UNDER_LOCK_FREE, UNDER_LOCK_PUT };
 extern void (*under_lock)(enum under_lock what, const void *pc);
 

@@ -101,11 +101,6 @@ void rcu_reset(void)
 	clock_zero(&domain.begun);
 }
 
-void might_sleep(const void *pc, const char *text)
-{
-	finding_add(FINDING_RCU, ADDR_RCU, pc, text);
-}
-
 void rcu_read_lock(void)
 {
 	struct task *t = engine.current;

@@ -46,11 +46,6 @@ static void saturate(refcount_t *r, enum refcount_saturation_type why, const voi
 	finding_add(FINDING_REFCOUNT, (u64)r, pc, reasons[why]);
 }
 
-void refcount_warn_saturate(refcount_t *r, enum refcount_saturation_type why)
-{
-	saturate(r, why, caller_pc());
-}
-
 /*
  * A count of 1 that is freed is an object that was given up before anybody else knew it; more is a reference that somebody
  * holds.

@@ -9,8 +9,6 @@
 
 #include "primitives.h"
 
-void (*under_lock)(enum under_lock what, const void *pc);
-
 void *slab_alloc(struct slab_site *site, size_t size, gfp_t gfp)
 {
 	struct task *t = engine.current;
