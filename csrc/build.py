@@ -104,7 +104,7 @@ def run_flavour(runtime: str) -> Flavour:
         Unit("shared", _sources("runtime/shared"), include),
         *(core_unit(identifier, include) for identifier in CORES),
         _list_of_cores(include),
-        *(Unit(room.rpartition("/")[2], _sources(room), (*include, "forms", "api"))
+        *(Unit(room.rpartition("/")[2], _sources(room), (*include, "forms", "driver", "api"))
           for room in ("api", "api/trace", "api/bench")),
     ]
     faces = ("api/run.h", "api/trace/trace.h", "api/bench/bench.h")
@@ -140,7 +140,7 @@ def explore_flavour() -> Flavour:
         Unit("runtime", _sources(*(f"runtime/explore/{room}" for room in ("machine", "detect", "schedule", "primitives"))), runtime),
         *(core_unit(identifier, include, EXPLORED_FLAGS) for identifier in CORES),
         _list_of_cores(include),
-        Unit("explore", _sources("explore", *(f"explore/{room}" for room in EXPLORE_ROOMS)), (*runtime, "forms", "explore")),
+        Unit("explore", _sources("explore", *(f"explore/{room}" for room in EXPLORE_ROOMS)), (*runtime, "forms", "driver", "explore")),
     ]
     return Flavour("explore", ("explore/explore.h",), tuple(units), EXPLORE_CALLBACKS, sanitizable=False,
                    line_map=True, flags=EXPLORE_FLAGS)

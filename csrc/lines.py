@@ -33,7 +33,7 @@ _SYMBOL = re.compile(r"^([0-9a-f]+) .{6}F \S+\s+([0-9a-f]+) +(?:\.hidden |\.prot
 _KERNEL_HEADER = re.compile(r"(^|/)(include/linux|runtime/(native|plain|explore/primitives))/[^/]+\.h$")
 
 #: The explorer itself, whose functions are few in a trace.
-_EXPLORER = re.compile(r"(^|/)(explore/|runtime/|iopf\._\w+\.c$|python3)|^$")
+_EXPLORER = re.compile(r"(^|/)(explore/|runtime/|csrc/driver/|iopf\._\w+\.c$|python3)|^$")
 
 
 class NoLines(RuntimeError):

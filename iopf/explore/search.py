@@ -298,9 +298,13 @@ def _let_signals_run() -> int:
     return 0
 
 
+#: Where every core's functions are called from: the table, the driver that a form has to have, and the explorer's driver.
+_OURS = ("csrc/forms/table.c", "csrc/history/registered-handler.c", "csrc/driver/driver.h", "csrc/explore/program/driver.c")
+
+
 def _is_ours(place: Place | None) -> bool:
-    """Where every core's functions are called from, the table and the explorer's driver: it says nothing about any."""
-    return place is not None and place.file.endswith(("csrc/forms/table.c", "csrc/history/registered-handler.c", "csrc/explore/program/driver.c"))
+    """Is it a place that says nothing about any core?"""
+    return place is not None and place.file.endswith(_OURS)
 
 
 class Copier:

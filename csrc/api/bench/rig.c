@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <driver.h>
+
 #include "rig.h"
 
 /* Under the fault param's lock: nobody else counts. Readers in other threads look without it. */
@@ -91,21 +93,13 @@ static void release_device(struct device *dev)
 	(void)dev;
 }
 
-static void release_handle(struct iommu_attach_handle *handle)
-{
-	kfree(handle);
-}
-
 static void domain_init(struct iopf_bench *bench, enum bench_pasid pasid)
 {
 	struct bench_domain *d = &bench->domains[pasid];
 
 	d->core = bench->core;
 	d->bench = bench;
-	d->domain.type = IOMMU_DOMAIN_UNMANAGED;
-	d->domain.iopf_handler = handlers[pasid];
-	d->domain.release = release_domain;
-	refcount_set(&d->domain.users, 1);
+	driver_domain_init(&d->domain, IOMMU_DOMAIN_UNMANAGED, handlers[pasid], release_domain);
 }
 
 static int attach(struct iopf_bench *bench, struct bench_device *device, enum bench_pasid pasid)
@@ -114,10 +108,9 @@ static int attach(struct iopf_bench *bench, struct bench_device *device, enum be
 
 	if (!handle)
 		return -ENOMEM;
-	handle->release = release_handle;
 	if (pasid == BENCH_INLINE)
 		device->handle = handle;
-	return bench->core->attach(&bench->domains[pasid].domain, &device->dev, pasid, handle);
+	return driver_attach_domain(bench->core, false, &bench->domains[pasid].domain, &device->dev, pasid, handle);
 }
 
 static int device_start(struct iopf_bench *bench, struct bench_device *device)
@@ -126,13 +119,8 @@ static int device_start(struct iopf_bench *bench, struct bench_device *device)
 	int ret = 0;
 
 	device->iommu_device.ops = &bench_ops;
-	device->iommu.iommu_dev = &device->iommu_device;
-	mutex_init(&device->iommu.lock);
-	device->dev.init_name = "bench";
-	device->dev.iommu = &device->iommu;
+	driver_device_init(&device->dev, &device->iommu, &device->iommu_device, "bench", release_device);
 	device->dev.iommu_group = &device->group;
-	device->dev.release = release_device;
-	refcount_set(&device->dev.users, 1);
 	bench->core->group_init(&device->group);
 
 	for (pasid = BENCH_INLINE; pasid < BENCH_PASIDS && !ret; pasid++)

@@ -8,6 +8,7 @@
  *
  * Every request carries a token in its private data, by which its answer is known again (monitor/tokens.c).
  */
+#include <driver.h>
 #include <linux/mutex.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -369,12 +370,6 @@ static struct iommu_device iommu_device = { .ops = &ops };
 static struct iommu_device iommu_device_user_table = { .ops = &ops_user_table };
 static struct iommu_device iommu_device_without = { .ops = &ops_without };
 
-static void group_put(struct iommu_group *group)
-{
-	if (refcount_dec_and_test(&group->users))
-		group->release(group);
-}
-
 static void group_release(struct iommu_group *group)
 {
 	core->group_destroy(group);
@@ -389,7 +384,7 @@ static void device_release(struct device *dev)
 	counted[to_driver(dev)->index].dropped = to_driver(dev)->iommu.dropped_responses.counter;
 	counted[to_driver(dev)->index].repeated = to_driver(dev)->iommu.repeated_responses.counter;
 	kfree(to_driver(dev));
-	group_put(group);
+	driver_group_put(group);
 }
 
 static const char *const device_names[MAX_DEVICES] = {
@@ -406,13 +401,10 @@ struct device *driver_device_new(int index, const struct record *r)
 	d->response_lock = r->d;
 	d->inside = r->e / XP_D_INSIDE - 1;
 	d->inside_pasid = (u32)r->c;
-	d->dev.init_name = device_names[index];
-	d->dev.iommu = r->e & XP_D_NO_IOMMU ? NULL : &d->iommu;
-	d->dev.release = device_release;
-	refcount_set(&d->dev.users, 1);
-	mutex_init(&d->iommu.lock);
-	d->iommu.iommu_dev = r->e & XP_D_USER_TABLE ? &iommu_device_user_table :
-			     r->e & XP_D_NO_RESPONSE ? &iommu_device_without : &iommu_device;
+	driver_device_init(&d->dev, r->e & XP_D_NO_IOMMU ? NULL : &d->iommu,
+			   r->e & XP_D_USER_TABLE ? &iommu_device_user_table :
+			   r->e & XP_D_NO_RESPONSE ? &iommu_device_without : &iommu_device,
+			   device_names[index], device_release);
 	d->iommu.max_pasids = PASID_LIMIT;
 
 	if (r->f >= 0) {
@@ -420,9 +412,7 @@ struct device *driver_device_new(int index, const struct record *r)
 		refcount_inc(&group->users);
 	} else {
 		group = DRIVER_ALLOC(struct iommu_group, "iommu_group");
-		group->release = group_release;
-		refcount_set(&group->users, 1);
-		core->group_init(group);
+		driver_group_init(core, group, group_release);
 	}
 	d->dev.iommu_group = group;
 	devices[index] = d;
@@ -612,11 +602,6 @@ void driver_answer_held(void)
 
 /* --- attachments --- */
 
-static void handle_release(struct iommu_attach_handle *handle)
-{
-	kfree(handle);
-}
-
 /* The domain knows its space until it goes. */
 static void domain_release(struct iommu_domain *domain)
 {
@@ -643,18 +628,13 @@ int driver_attach(const struct attaching *a, int space)
 	handle = DRIVER_ALLOC(struct iommu_attach_handle, "handle");
 	dev = driver_device(a->device);
 
-	domain->type = a->nested ? IOMMU_DOMAIN_NESTED : a->handler == XP_H_SVA ? IOMMU_DOMAIN_SVA : IOMMU_DOMAIN_UNMANAGED;
 	/* Where domains have no handlers of their own, the core's one is a mark and never called. */
-	domain->iopf_handler = a->handler == XP_H_SVA && !core->facts.group_handlers ? core->sva_handler : handlers[a->handler];
+	driver_domain_init(domain, a->nested ? IOMMU_DOMAIN_NESTED :
+			   a->handler == XP_H_SVA ? IOMMU_DOMAIN_SVA : IOMMU_DOMAIN_UNMANAGED,
+			   a->handler == XP_H_SVA && !core->facts.group_handlers ? core->sva_handler : handlers[a->handler],
+			   domain_release);
 	domain->mm = mm;
-	domain->release = domain_release;
-	refcount_set(&domain->users, 1);
-	handle->release = handle_release;
-
-	ret = a->replace ? core->replace(domain, dev, (ioasid_t)a->pasid, handle) :
-			   core->attach(domain, dev, (ioasid_t)a->pasid, handle);
-	if (ret)
-		kfree(handle);
+	ret = driver_attach_domain(core, a->replace, domain, dev, (ioasid_t)a->pasid, handle);
 	/* The handle pins the domain from here on. */
 	core->domain_put(domain);
 	return ret;
