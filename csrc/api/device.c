@@ -62,14 +62,14 @@ void api_deliver(void)
 
 static void record_response(struct iopf_device *device, const struct iopf_response *response)
 {
-	if (device->nr_responses == device->room) {
-		size_t room = device->room ? 2 * device->room : 16;
-		struct iopf_response *responses = realloc(device->responses, room * sizeof(*responses));
+	if (device->nr_responses == device->capacity) {
+		size_t capacity = device->capacity ? 2 * device->capacity : 16;
+		struct iopf_response *responses = realloc(device->responses, capacity * sizeof(*responses));
 
 		if (WARN(!responses, "no memory to record a response"))
 			return;
 		device->responses = responses;
-		device->room = room;
+		device->capacity = capacity;
 	}
 	device->responses[device->nr_responses++] = *response;
 }

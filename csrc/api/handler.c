@@ -19,7 +19,7 @@
 static struct {
 	pthread_mutex_t lock;
 	u64 *ids;
-	size_t n, room;
+	size_t n, capacity;
 } released = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static struct iopf_domain *to_domain(struct iopf_group *group)
@@ -40,17 +40,17 @@ static void domain_release(struct iommu_domain *domain)
 		mmdrop(domain->mm);
 	if (d->handler) {
 		pthread_mutex_lock(&released.lock);
-		if (released.n == released.room) {
-			size_t room = 2 * released.room + 16;
-			u64 *ids = realloc(released.ids, room * sizeof(*ids));
+		if (released.n == released.capacity) {
+			size_t capacity = 2 * released.capacity + 16;
+			u64 *ids = realloc(released.ids, capacity * sizeof(*ids));
 
 			if (ids) {
 				released.ids = ids;
-				released.room = room;
+				released.capacity = capacity;
 			}
 		}
 		/* Without memory the Python handler lives on: a leak, no crash. */
-		if (released.n < released.room)
+		if (released.n < released.capacity)
 			released.ids[released.n++] = d->handler;
 		pthread_mutex_unlock(&released.lock);
 	}

@@ -134,14 +134,14 @@ void iopf_set_clock(uint64_t now_ns)
 	clock_set_ns(now_ns);
 }
 
-int iopf_next_message(int *level, char *text, size_t room)
+int iopf_next_message(int *level, char *text, size_t capacity)
 {
 	struct kernel_message message;
 
 	if (!printk_fetch(&message))
 		return 0;
 	*level = message.level;
-	snprintf(text, room, "%s", message.text);
+	snprintf(text, capacity, "%s", message.text);
 	return 1;
 }
 

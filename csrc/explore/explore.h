@@ -329,7 +329,7 @@ struct xp_options {
 #define XP_PREEMPTIONS 16
 
 /* Which objects make the branches: how many races each had. */
-struct xp_hot {
+struct xp_contention {
 	const char *object;
 	const char *op, *other_op;
 	uint64_t races;
@@ -354,7 +354,7 @@ struct xp_result {
 	int nr_failures;
 	int nr_notes;			/* lock-order cycles beside a deadlock of their locks; under-lock where it is not promised */
 	int nr_outcomes;
-	int nr_hot;
+	int nr_contended;
 	int nr_tasks;			/* with works and callbacks; the explorer's own sequential parts are task 0 */
 	uint64_t preemptions[XP_PREEMPTIONS];	/* executions by preemptions, the last: that many or more */
 	double reset_ns;		/* an execution without its steps: mean of the resets */
@@ -480,7 +480,7 @@ const char *xp_error(void);
 const struct xp_failure *xp_failure(int index);
 const struct xp_failure *xp_note(int index);
 const struct xp_outcome *xp_outcome(int index);
-const struct xp_hot *xp_hot(int index);
+const struct xp_contention *xp_contention(int index);
 /* "task 2", "work 1 of task 2" ...: what a task is; NULL: no such. *section: index of its XP_TASK record, or -1. */
 const char *xp_task_name(int task, int *section);
 /* The distinct happens-before classes (XP_O_CLASSES), at most max of them, sorted. Returns how many there are. */

@@ -386,7 +386,7 @@ static bool look_first(bool *whole_tree)
 	result.executions = result.blocked = 0;
 	memset(result.preemptions, 0, sizeof(result.preemptions));
 	outcomes_reset();
-	hot_reset();
+	contention_reset();
 	orders_reset();
 	path_mass = 0;
 	return false;
@@ -519,7 +519,7 @@ static int enter(const s32 *code, size_t nr_words, const struct xp_options *want
 	names_reset();
 	signatures_reset();
 	outcomes_reset();
-	hot_reset();
+	contention_reset();
 	lock_order_reset();
 	orders_reset();
 	memcpy(code_copy, code, nr_words * sizeof(*code));
@@ -621,8 +621,8 @@ int xp_explore(const int32_t *code, size_t nr_words, const struct xp_options *wa
 	engine.logging = true;
 	progress.told_by = 0;		/* not if it takes long */
 	engine_run();
-	hot_finish();
-	result.nr_hot = hot_shown();
+	contention_finish();
+	result.nr_contended = contention_shown();
 	verdict(exhausted);
 	*out = result;
 	leave();

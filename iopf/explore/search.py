@@ -354,7 +354,7 @@ class Copier:
             bound=bound,
             degraded=own[0].message if own else None,
         )
-        hot = [self.lib.xp_hot(index) for index in range(raw.nr_hot)]
+        hot = [self.lib.xp_contention(index) for index in range(raw.nr_contended)]
         outcomes = [self.lib.xp_outcome(index) for index in range(raw.nr_outcomes)]
         return Result(
             scenario=self.scenario.name,

@@ -2,9 +2,9 @@
 /*
  * The face of the benchmarks: hot loops over one core, with nothing of the other faces in them.
  *
- * A stand has a queue and bare devices, whose page_response only counts. One call is one experiment: the loop, the
+ * A rig has a queue and bare devices, whose page_response only counts. One call is one experiment: the loop, the
  * threads and the clock are in C, and the clock is read outside the loop. What comes back are nanoseconds of the whole
- * experiment. One thread uses a stand at a time.
+ * experiment. One thread uses a rig at a time.
  */
 #ifndef IOPF_API_BENCH_H
 #define IOPF_API_BENCH_H
@@ -28,7 +28,7 @@ void iopf_bench_delete(iopf_bench *bench);
 /* Has the form handlers that answer in the thread that reports? Without, a work answers every group. */
 int iopf_bench_answers_inline(const iopf_bench *bench);
 
-/* What has been done on every device of a stand, and so how its locks and counts work from then on. */
+/* What has been done on every device of a rig, and so how its locks and counts work from then on. */
 #define IOPF_BENCH_OWNED 0	/* this thread reported, and answered in the handler: no other one has touched it */
 #define IOPF_BENCH_WORKED 1	/* and a work of the queue answered what this thread reported, of the same PASID: as SVA */
 #define IOPF_BENCH_SHARED 2	/* this thread and another one reported, and answered in the handler. No work ran */

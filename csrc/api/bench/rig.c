@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The stand of the benchmarks: devices, domains and handlers that do as little as they can. */
+/* The rig of the benchmarks: devices, domains and handlers that do as little as they can. */
 #include <linux/iommu.h>
 #include <pthread.h>
 #include <runtime.h>
@@ -82,7 +82,7 @@ void bench_answer_by_work(struct iopf_bench *bench, bool by_work)
 	bench->domains[BENCH_INLINE].domain.iopf_handler = by_work ? handle_by_work : handle_inline;
 }
 
-/* Domains and devices are part of the stand. */
+/* Domains and devices are part of the rig. */
 static void release_domain(struct iommu_domain *domain)
 {
 	(void)domain;
@@ -169,7 +169,7 @@ iopf_bench *iopf_bench_new(const iopf_core *core, unsigned int nr_devices, unsig
 	return bench;
 }
 
-/* Afterwards nothing of the stand is in use: queue_free() has drained the works, the barrier what they deferred. */
+/* Afterwards nothing of the rig is in use: queue_free() has drained the works, the barrier what they deferred. */
 void iopf_bench_delete(iopf_bench *bench)
 {
 	unsigned int i;

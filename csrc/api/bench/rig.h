@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The stand of bench.c, as its experiments see it. */
+/* The rig, as its experiments see it. */
 #ifndef IOPF_API_BENCH_STAND_H
 #define IOPF_API_BENCH_STAND_H
 
@@ -8,7 +8,7 @@
 #include "bench.h"
 #include "core.h"
 
-/* Which of the stand's domains resolves a fault, by its PASID. */
+/* Which of the rig's domains resolves a fault, by its PASID. */
 enum bench_pasid {
 	BENCH_INLINE = 1,	/* the handler answers and frees */
 	BENCH_WORK,		/* a work does */

@@ -28,7 +28,7 @@ struct trace_page {
 
 struct trace_pages {
 	struct trace_page *array;
-	u32 nr, room, first_free;
+	u32 nr, capacity, first_free;
 	u32 *chains;
 	u32 mask, used;
 	u32 newest, oldest;

@@ -90,12 +90,12 @@ static void no_access(struct iopf_trace *t, const char *s, const char *end)
 	if (is_skipped(s, end))
 		return;
 	if (t->counts.malformed < IOPF_TRACE_SAMPLES) {
-		size_t length = (size_t)(end - s), room = sizeof(t->sample[0]) - 1;
+		size_t length = (size_t)(end - s), capacity = sizeof(t->sample[0]) - 1;
 		char *sample = t->sample[t->counts.malformed];
 
 		t->sample_line[t->counts.malformed] = t->counts.lines;
-		memcpy(sample, s, length < room ? length : room);
-		sample[length < room ? length : room] = '\0';
+		memcpy(sample, s, length < capacity ? length : capacity);
+		sample[length < capacity ? length : capacity] = '\0';
 	}
 	t->counts.malformed++;
 }
@@ -130,10 +130,10 @@ static int whole_lines(struct iopf_trace *t, const char *s, const char *end)
 /* Adds to the line that was cut by the end of a chunk. One that is too long is cut for good: it is no access. */
 static void carry(struct iopf_trace *t, const char *s, size_t length)
 {
-	size_t room = sizeof(t->line) - 1 - t->line_length;
+	size_t capacity = sizeof(t->line) - 1 - t->line_length;
 
-	if (length > room)
-		length = room;
+	if (length > capacity)
+		length = capacity;
 	memcpy(t->line + t->line_length, s, length);
 	t->line_length += length;
 }

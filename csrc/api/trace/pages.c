@@ -10,16 +10,16 @@
 
 #include "internal.h"
 
-#define FIRST_ROOM 1024
+#define FIRST_CAPACITY 1024
 
 int trace_pages_init(struct trace_pages *pages, u64 limit)
 {
 	pages->limit = limit;
-	pages->room = FIRST_ROOM;
+	pages->capacity = FIRST_CAPACITY;
 	pages->nr = 1;		/* index 0 is none */
-	pages->mask = FIRST_ROOM - 1;
-	pages->array = malloc(pages->room * sizeof(*pages->array));
-	pages->chains = calloc(FIRST_ROOM, sizeof(*pages->chains));
+	pages->mask = FIRST_CAPACITY - 1;
+	pages->array = malloc(pages->capacity * sizeof(*pages->array));
+	pages->chains = calloc(FIRST_CAPACITY, sizeof(*pages->chains));
 	return pages->array && pages->chains ? 0 : -ENOMEM;
 }
 
@@ -31,16 +31,16 @@ void trace_pages_destroy(struct trace_pages *pages)
 
 static bool grow_array(struct trace_pages *pages)
 {
-	u32 room = 2 * pages->room;
+	u32 capacity = 2 * pages->capacity;
 	struct trace_page *array;
 
-	if (room < pages->room)
+	if (capacity < pages->capacity)
 		return false;
-	array = realloc(pages->array, room * sizeof(*array));
+	array = realloc(pages->array, capacity * sizeof(*array));
 	if (!array)
 		return false;
 	pages->array = array;
-	pages->room = room;
+	pages->capacity = capacity;
 	return true;
 }
 
@@ -77,7 +77,7 @@ u32 trace_page_get(struct trace_pages *pages, u64 number)
 	if (pages->first_free) {
 		i = pages->first_free;
 		pages->first_free = pages->array[i].next;
-	} else if (pages->nr < pages->room || grow_array(pages)) {
+	} else if (pages->nr < pages->capacity || grow_array(pages)) {
 		i = pages->nr++;
 	} else {
 		return 0;

@@ -144,10 +144,10 @@ void iopf_trace_measure(iopf_trace *t, struct iopf_trace_latency *latency)
 	latency->max = t->latency.max;
 }
 
-uint64_t iopf_trace_malformed(iopf_trace *t, unsigned int index, char *text, size_t room)
+uint64_t iopf_trace_malformed(iopf_trace *t, unsigned int index, char *text, size_t capacity)
 {
 	if (index >= IOPF_TRACE_SAMPLES || index >= t->counts.malformed)
 		return 0;
-	snprintf(text, room, "%s", t->sample[index]);
+	snprintf(text, capacity, "%s", t->sample[index]);
 	return t->sample_line[index];
 }

@@ -74,7 +74,7 @@ void iopf_trace_delete(iopf_trace *trace);
 void iopf_trace_count(iopf_trace *trace, struct iopf_trace_counts *counts);
 void iopf_trace_measure(iopf_trace *trace, struct iopf_trace_latency *latency);
 /* The index-th malformed line, cut to what there is room for: its number from 1 on, or 0: there is none. */
-uint64_t iopf_trace_malformed(iopf_trace *trace, unsigned int index, char *text, size_t room);
+uint64_t iopf_trace_malformed(iopf_trace *trace, unsigned int index, char *text, size_t capacity);
 /* cdef-end */
 
 #endif

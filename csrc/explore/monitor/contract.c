@@ -65,7 +65,7 @@ static void demand_of_close(int device)
 			monitor_clauses |= XP_C_DEVICE_GONE;
 }
 
-/* The change that each task is in: its number in each device's variable, and when it began. */
+/* The change that each task is in: its number among those of each device, and when it began. */
 static struct { u8 number[MAX_DEVICES]; int began; } changing[MAX_TASKS];
 
 static void device_change_begin(int device, enum change_kind kind, int queue)
@@ -73,7 +73,7 @@ static void device_change_begin(int device, enum change_kind kind, int queue)
 	struct device_state *s = &device_states[device];
 	int task = monitor_now->task;
 
-	changing[task].number[device] = (u8)variable_begin(&s->queue, kind, queue);
+	changing[task].number[device] = (u8)possible_begin(&s->queue, kind, queue);
 	changing[task].began = monitor_date;
 	monitor_show_queue(s);
 }
@@ -115,7 +115,7 @@ void judge_warn(const struct call *c, bool must, bool may)
 static bool add_end(int device, int change, int result)
 {
 	struct device_state *s = &device_states[device];
-	struct effect effect = variable_end(&s->queue, change, !result ? HAD_EFFECT :
+	struct effect effect = possible_end(&s->queue, change, !result ? HAD_EFFECT :
 					    result == -EBUSY ? HAD_NONE : WAS_REFUSED);
 
 	s->adding--;
@@ -156,7 +156,7 @@ bool judge_change_begin(const struct call *c)
 		device_change_begin(device, CHANGE_STORE, queue);
 		return true;
 	case XP_REMOVE:
-		if (variable_may_differ(&s->queue, queue))
+		if (possible_has_other(&s->queue, queue))
 			monitor_clauses |= XP_C_NOT_ON_QUEUE;
 		demand_of_remove(device);
 		device_change_begin(device, CHANGE_CLEAR, queue);
@@ -182,7 +182,7 @@ bool judge_change_end(const struct call *c)
 		queue_states[queue].freed = true;
 		queue_states[queue].freeing--;
 		for (i = 0; i < scenario.nr_devices; i++) {
-			effect = variable_end(&device_states[i].queue, number[i], HAD_EITHER);
+			effect = possible_end(&device_states[i].queue, number[i], HAD_EITHER);
 			removed(i, &effect);
 		}
 		return true;
@@ -195,7 +195,7 @@ bool judge_change_end(const struct call *c)
 		return add_end(device, number[device], result);
 	case XP_REMOVE:
 		/* Early forms of the kernel refuse while requests are out. */
-		effect = variable_end(&s->queue, number[device], result ? WAS_REFUSED : HAD_EITHER);
+		effect = possible_end(&s->queue, number[device], result ? WAS_REFUSED : HAD_EITHER);
 		if (!result && !effect.certain)
 			monitor_clauses |= XP_C_NOT_ON_QUEUE;
 		removed(device, &effect);
@@ -236,19 +236,19 @@ bool judge_flush_begin(const struct call *c)
 {
 	struct device_state *s = &device_states[c->device];
 
-	if (variable_may_be(&s->queue, NOTHING))
+	if (possible_has(&s->queue, NOTHING))
 		monitor_clauses |= XP_C_FLUSH_AFTER_REMOVE;
 	if (s->closed)
 		monitor_clauses |= XP_C_DEVICE_GONE;
-	monitor_see(c->device, -1);
+	monitor_observe(c->device, -1);
 	flushing[monitor_now->task] = ++monitor_date;
 	return true;
 }
 
 bool judge_flush_end(const struct call *c)
 {
-	u32 queues = monitor_seen()->queues;
-	int queue = variable_value(&device_states[c->device].queue, NOTHING), i;
+	u32 queues = monitor_observed()->queues;
+	int queue = possible_value(&device_states[c->device].queue, NOTHING), i;
 
 	/* The queue is flushed, not the device. */
 	for (i = 0; !c->result && queue >= 0 && i < nr_tokens; i++)
@@ -328,7 +328,7 @@ bool judge_attach_begin(const struct call *c)
 		a->leaving++;
 	}
 	attaching[monitor_now->task] =
-		(u8)variable_begin(&a->domain, c->op == XP_ATTACH ? CHANGE_STORE : c->op == XP_REPLACE ? CHANGE_EXCHANGE :
+		(u8)possible_begin(&a->domain, c->op == XP_ATTACH ? CHANGE_STORE : c->op == XP_REPLACE ? CHANGE_EXCHANGE :
 				   CHANGE_CLEAR_ANY, c->result);
 	monitor_show_domain(a);
 	return true;
@@ -338,7 +338,7 @@ bool judge_attach_end(const struct call *c)
 {
 	struct attachment *a = attachment(c->device, c->pasid);
 	int in_the_way = c->op == XP_ATTACH ? -EBUSY : -EINVAL;
-	struct effect effect = variable_end(&a->domain, attaching[monitor_now->task], c->op == XP_DETACH ? HAD_EITHER :
+	struct effect effect = possible_end(&a->domain, attaching[monitor_now->task], c->op == XP_DETACH ? HAD_EITHER :
 					    !c->result ? HAD_EFFECT : c->result == in_the_way ? HAD_NONE : WAS_REFUSED);
 
 	if (c->op == XP_DETACH)

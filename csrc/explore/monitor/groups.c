@@ -114,7 +114,7 @@ static const char *wrong_with_order(const u16 *numbers, int n)
 static bool may_be_gone(const struct token *p, const struct token *last)
 {
 	const struct device_state *s = &device_states[p->device];
-	int queue = variable_value(&s->queue, NOTHING), i;
+	int queue = possible_value(&s->queue, NOTHING), i;
 
 	if (queue < 0 || s->queue.running || p->queues != 2u << queue || p->perhaps_removals != s->perhaps_removals)
 		return true;

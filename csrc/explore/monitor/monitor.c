@@ -30,7 +30,7 @@ void monitors_reset(void)
 	for (i = 0; i < scenario.nr_devices; i++) {
 		struct device_state *s = &device_states[i];
 
-		variable_reset(&s->queue);
+		possible_reset(&s->queue);
 		s->readers = 0;
 		s->closed = false;
 		s->closing = s->adding = s->reports = s->removals = s->perhaps_removals = s->nr_attached = 0;
@@ -45,7 +45,7 @@ void monitor_reset(void)
 {
 	nr_tokens = 0;
 	moments_reset();
-	sight_reset();
+	observed_reset();
 	values_reset();
 	lock_order_begin();
 	monitors_reset();
@@ -54,7 +54,7 @@ void monitor_reset(void)
 bool monitor_is_added(int device, int *queue)
 {
 	/* If nobody knows, freeing the queue removes it. */
-	*queue = variable_value(&device_states[device].queue, NOTHING);
+	*queue = possible_value(&device_states[device].queue, NOTHING);
 	return *queue >= 0 && !device_states[device].closed && !queue_states[*queue].freed;
 }
 
@@ -75,7 +75,7 @@ static bool judge_report_begin(const struct call *c)
 	const struct record *r = c->record;
 	struct device_state *s = &device_states[c->device];
 	struct attachment *a = attachment(c->device, (int)c->pasid);
-	const struct sight *seen = monitor_see(c->device, (int)c->pasid);
+	const struct observed *seen = monitor_observe(c->device, (int)c->pasid);
 	struct token *t = &tokens[c->number - 1];
 	int task = monitor_now->task, k;
 
@@ -94,7 +94,7 @@ static bool judge_report_begin(const struct call *c)
 		    tokens[k].removals == t->removals)
 			monitor_clauses |= XP_C_INDEX;
 	s->reports++;
-	if (demands(IOPF_DEMANDS_QUIET) && (variable_may_be(&s->queue, NOTHING) || !is_before(s->removed)))
+	if (demands(IOPF_DEMANDS_QUIET) && (possible_has(&s->queue, NOTHING) || !is_before(s->removed)))
 		monitor_clauses |= XP_C_RECEPTION;
 	if (demands(IOPF_DEMANDS_DRAINED) &&
 	    (a->leaving || !is_before(a->left) ||
@@ -114,13 +114,13 @@ static void judge_space(const struct token *t, const void *pc)
 }
 
 /* Somebody refused the group, or may have, or there was no memory for it, or removal may have come between. */
-static bool may_be_given_up(const struct sight *seen)
+static bool may_be_given_up(const struct observed *seen)
 {
 	return scenario.may_fail || (seen->handlers & (1 | 2u << XP_H_REFUSE)) || (seen->queues & 1) || !core->facts.group_handlers;
 }
 
 /* INVALID says that nobody resolves such requests, FAILURE that the group was given up. */
-static void judge_code_of_report(const struct token *t, const struct sight *seen)
+static void judge_code_of_report(const struct token *t, const struct observed *seen)
 {
 	bool bad_setup;
 
@@ -142,7 +142,7 @@ static void judge_code_of_report(const struct token *t, const struct sight *seen
 }
 
 /* Whoever answers what a handler refused, report, removal or the driver that is told, has done it when report returns. */
-static void judge_refusal(const struct token *t, const struct sight *seen)
+static void judge_refusal(const struct token *t, const struct observed *seen)
 {
 	if (t->last && t->members && !t->answers && seen->handlers == 2u << XP_H_REFUSE)
 		monitor_wrong(XP_K_LOST_RESPONSE, (const void *)(u64)(t->record + 1),
@@ -152,7 +152,7 @@ static void judge_refusal(const struct token *t, const struct sight *seen)
 static bool judge_report_end(const struct call *c)
 {
 	struct token *t = &tokens[c->number - 1];
-	const struct sight *seen = monitor_seen();
+	const struct observed *seen = monitor_observed();
 
 	t->returned = true;
 	t->returned_at = stamp();
@@ -197,7 +197,7 @@ static bool judge_resolve(const struct call *c)
 /* The answer comes when the removal that followed its request is over, whatever became of the device since. */
 static bool is_late(const struct token *t, const struct call *c)
 {
-	const struct variable *queue = &device_states[t->device].queue;
+	const struct possible *queue = &device_states[t->device].queue;
 
 	if (!t->removal_ended)
 		return false;
@@ -210,7 +210,7 @@ static bool is_late(const struct token *t, const struct call *c)
 	 */
 	if (!core->facts.rejects_late_reports || (c->by == BY_REPORT && c->code == IOMMU_PAGE_RESP_INVALID))
 		return false;
-	return !t->readded || (!queue->running && !variable_may_differ(queue, NOTHING));
+	return !t->readded || (!queue->running && !possible_has_other(queue, NOTHING));
 }
 
 /* The code that the answerer may give; what report may depends on what it returns, so that is judged there. */

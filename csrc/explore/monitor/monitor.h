@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the monitors know: monitor.c (answers), contract.c (what a driver may do), results.c (returns, outcomes), over
- * variable.c (a thing that several tasks change) and sight.c (what calls may have met). They see an execution as a word
+ * possible.c (a thing that several tasks change) and observed.c (what calls may have met). They see an execution as a word
  * of moments (moment.c), and judge every order in which its class could have come to them (orders.c): so nothing here
  * asks the engine what is so now, but for monitor_now, the moment that is being judged.
  */
@@ -16,14 +16,14 @@
 /* Of one PASID of an iommu group. */
 struct attachment {
 	int pasid;
-	struct variable domain;	/* by the number of its address space */
+	struct possible domain;	/* by the number of its address space */
 	u64 readers;		/* tasks whose report is under way */
 	int leaving;		/* detach and replace that run */
 	u32 left;		/* stamp of the last one's end */
 };
 
 struct device_state {
-	struct variable queue;
+	struct possible queue;
 	u64 readers;		/* tasks whose report or flush is under way */
 	bool closed;
 	int closing;
@@ -56,7 +56,7 @@ bool may_be_refused(void);
 bool is_resolved_by(const struct token *t, const struct attachment *a);
 
 /* Everything that was so at some time of a call: what it may have met. */
-struct sight {
+struct observed {
 	int device;
 	struct attachment *attachment, *nested;	/* nested: where the guest's PASIDs are resolved, if not here. Or NULL */
 	u32 queues, handlers;	/* as bits, NOTHING is bit 0 */
@@ -65,14 +65,14 @@ struct sight {
 };
 
 /* A call of the current task that looks at these begins, and ends. */
-const struct sight *monitor_see(int device, int pasid);
-const struct sight *monitor_seen(void);
+const struct observed *monitor_observe(int device, int pasid);
+const struct observed *monitor_observed(void);
 /* A change of it began. */
 void monitor_show_queue(const struct device_state *s);
 void monitor_show_domain(const struct attachment *a);
-void sight_reset(void);
+void observed_reset(void);
 void values_reset(void);
-bool report_may(const struct token *t, const struct sight *seen, int result);
+bool report_may(const struct token *t, const struct observed *seen, int result);
 
 /* --- moments: what the monitors are told of an execution (moment.c) --- */
 

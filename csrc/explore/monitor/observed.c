@@ -10,9 +10,9 @@ static s8 handler_of[MAX_SPACES];
 static bool is_nested[MAX_SPACES];
 static int nr_spaces;
 
-static struct sight sights[MAX_TASKS];
+static struct observed all_observed[MAX_TASKS];
 
-void sight_reset(void)
+void observed_reset(void)
 {
 	nr_spaces = 0;
 }
@@ -44,7 +44,7 @@ struct attachment *attachment(int device, int pasid)
 	}
 	a = &s->attached[s->nr_attached++];
 	a->pasid = pasid;
-	variable_reset(&a->domain);
+	possible_reset(&a->domain);
 	a->readers = 0;
 	a->leaving = 0;
 	a->left = 0;
@@ -77,70 +77,70 @@ bool may_be_refused(void)
 }
 
 /* Which domain stands for the PASIDs of the guest's table. Whose space that is, nobody asks. */
-static void see_nested(struct sight *sight)
+static void see_nested(struct observed *seen)
 {
-	const struct variable *domain = &sight->nested->domain;
+	const struct possible *domain = &seen->nested->domain;
 	int i;
 
 	for (i = 0; i < domain->nr_histories; i++) {
 		int space = domain->histories[i].value;
 
-		sight->handlers |= 1u << (space == NOTHING || !is_nested[space] ? 0 : handler_of[space] + 1);
+		seen->handlers |= 1u << (space == NOTHING || !is_nested[space] ? 0 : handler_of[space] + 1);
 	}
-	sight->any_space = true;
+	seen->any_space = true;
 }
 
-static void see_queue(struct sight *sight, const struct variable *queue)
+static void see_queue(struct observed *seen, const struct possible *queue)
 {
 	int i;
 
 	for (i = 0; i < queue->nr_histories; i++)
-		sight->queues |= 1u << (queue->histories[i].value + 1);
+		seen->queues |= 1u << (queue->histories[i].value + 1);
 }
 
-static void see_domain(struct sight *sight, const struct variable *domain)
+static void see_domain(struct observed *seen, const struct possible *domain)
 {
 	int i;
 
 	for (i = 0; i < domain->nr_histories; i++) {
 		int space = domain->histories[i].value;
 
-		if (space == NOTHING && sight->nested)
-			see_nested(sight);
+		if (space == NOTHING && seen->nested)
+			see_nested(seen);
 		else
-			sight->handlers |= 1u << (space == NOTHING ? 0 : handler_of[space] + 1);
-		sight->any_space |= space != sight->space;
+			seen->handlers |= 1u << (space == NOTHING ? 0 : handler_of[space] + 1);
+		seen->any_space |= space != seen->space;
 	}
 }
 
-const struct sight *monitor_see(int device, int pasid)
+const struct observed *monitor_observe(int device, int pasid)
 {
-	struct sight *sight = &sights[monitor_now->task];
+	struct observed *seen = &all_observed[monitor_now->task];
 	struct attachment *a = attachment(device, pasid);
 
-	*sight = (struct sight){ .device = device, .attachment = a, .space = a->domain.histories[0].value };
+	*seen = (struct observed){ .device = device, .attachment = a, .space = a->domain.histories[0].value };
 	if (pasid && guest_owns_table(device))
-		sight->nested = attachment(device, 0);
-	see_queue(sight, &device_states[device].queue);
-	see_domain(sight, &a->domain);
+		seen->nested = attachment(device, 0);
+	see_queue(seen, &device_states[device].queue);
+	see_domain(seen, &a->domain);
 	device_states[device].readers |= 1ull << monitor_now->task;
 	a->readers |= 1ull << monitor_now->task;
-	if (sight->nested)
-		sight->nested->readers |= 1ull << monitor_now->task;
-	return sight;
+	if (seen->nested)
+		seen->nested->readers |= 1ull << monitor_now->task;
+	return seen;
 }
 
-const struct sight *monitor_seen(void)
+const struct observed *monitor_observed(void)
 {
-	struct sight *sight = &sights[monitor_now->task];
+	struct observed *seen = &all_observed[monitor_now->task];
 
-	device_states[sight->device].readers &= ~(1ull << monitor_now->task);
-	sight->attachment->readers &= ~(1ull << monitor_now->task);
-	if (sight->nested)
-		sight->nested->readers &= ~(1ull << monitor_now->task);
-	if (sight->any_space)
-		sight->space = NOTHING;
-	return sight;
+	device_states[seen->device].readers &= ~(1ull << monitor_now->task);
+	seen->attachment->readers &= ~(1ull << monitor_now->task);
+	if (seen->nested)
+		seen->nested->readers &= ~(1ull << monitor_now->task);
+	if (seen->any_space)
+		seen->space = NOTHING;
+	return seen;
 }
 
 void monitor_show_queue(const struct device_state *s)
@@ -148,7 +148,7 @@ void monitor_show_queue(const struct device_state *s)
 	u64 left;
 
 	for (left = s->readers; left; left &= left - 1)
-		see_queue(&sights[__builtin_ctzll(left)], &s->queue);
+		see_queue(&all_observed[__builtin_ctzll(left)], &s->queue);
 }
 
 void monitor_show_domain(const struct attachment *a)
@@ -156,11 +156,11 @@ void monitor_show_domain(const struct attachment *a)
 	u64 left;
 
 	for (left = a->readers; left; left &= left - 1) {
-		struct sight *sight = &sights[__builtin_ctzll(left)];
+		struct observed *seen = &all_observed[__builtin_ctzll(left)];
 
-		if (sight->nested == a)
-			see_domain(sight, &sight->attachment->domain);
+		if (seen->nested == a)
+			see_domain(seen, &seen->attachment->domain);
 		else
-			see_domain(sight, &a->domain);
+			see_domain(seen, &a->domain);
 	}
 }

@@ -16,7 +16,7 @@ static int nr_outcomes;
 static u32 outcome_table[2 * MOST_OUTCOMES];
 
 static u64 *classes;
-static size_t nr_classes, room_classes;
+static size_t nr_classes, classes_capacity;
 
 void outcomes_reset(void)
 {
@@ -28,7 +28,7 @@ void outcomes_reset(void)
 	memset(outcome_table, 0, sizeof(outcome_table));
 	free(classes);
 	classes = NULL;
-	nr_classes = room_classes = 0;
+	nr_classes = classes_capacity = 0;
 }
 
 void outcomes_collect(void)
@@ -65,14 +65,14 @@ const struct xp_outcome *xp_outcome(int index)
 
 /* --- classes: open addressing, 0 is empty --- */
 
-static bool insert(u64 *table, size_t room, u64 hash)
+static bool insert(u64 *table, size_t capacity, u64 hash)
 {
-	size_t slot = (size_t)(hash * 0x9e3779b97f4a7c15ull) & (room - 1);
+	size_t slot = (size_t)(hash * 0x9e3779b97f4a7c15ull) & (capacity - 1);
 
 	while (table[slot]) {
 		if (table[slot] == hash)
 			return false;
-		slot = (slot + 1) & (room - 1);
+		slot = (slot + 1) & (capacity - 1);
 	}
 	table[slot] = hash;
 	return true;
@@ -85,20 +85,20 @@ void outcomes_collect_class(void)
 
 	if (!hash)
 		hash = 1;
-	if (2 * nr_classes >= room_classes) {
-		size_t room = room_classes ? 2 * room_classes : 1024;
-		u64 *table = calloc(room, sizeof(*table));
+	if (2 * nr_classes >= classes_capacity) {
+		size_t capacity = classes_capacity ? 2 * classes_capacity : 1024;
+		u64 *table = calloc(capacity, sizeof(*table));
 
 		if (!table)
 			return;
-		for (i = 0; i < room_classes; i++)
+		for (i = 0; i < classes_capacity; i++)
 			if (classes[i])
-				insert(table, room, classes[i]);
+				insert(table, capacity, classes[i]);
 		free(classes);
 		classes = table;
-		room_classes = room;
+		classes_capacity = capacity;
 	}
-	nr_classes += insert(classes, room_classes, hash);
+	nr_classes += insert(classes, classes_capacity, hash);
 }
 
 u64 outcomes_nr_classes(void)
@@ -117,7 +117,7 @@ size_t xp_classes(uint64_t *hashes, size_t max)
 {
 	size_t i, n = 0;
 
-	for (i = 0; i < room_classes && n < max; i++)
+	for (i = 0; i < classes_capacity && n < max; i++)
 		if (classes[i])
 			hashes[n++] = classes[i];
 	if (n)

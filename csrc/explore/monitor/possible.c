@@ -14,7 +14,7 @@
  */
 #include "monitor.h"
 
-void variable_reset(struct variable *v)
+void possible_reset(struct possible *v)
 {
 	v->running = v->beside = 0;
 	v->alone = false;
@@ -22,7 +22,7 @@ void variable_reset(struct variable *v)
 	v->histories[0] = (struct history){ .value = NOTHING };
 }
 
-static bool has_effect(const struct variable *v, int change, int value)
+static bool has_effect(const struct possible *v, int change, int value)
 {
 	switch (v->changes[change].kind) {
 	case CHANGE_STORE:
@@ -35,13 +35,13 @@ static bool has_effect(const struct variable *v, int change, int value)
 	}
 }
 
-static s16 value_after(const struct variable *v, int change)
+static s16 value_after(const struct possible *v, int change)
 {
 	return v->changes[change].kind <= CHANGE_EXCHANGE ? v->changes[change].value : NOTHING;
 }
 
 /* Changes that could come now and would do nothing. */
-static struct history pass(const struct variable *v, struct history h)
+static struct history pass(const struct possible *v, struct history h)
 {
 	u16 left;
 
@@ -51,7 +51,7 @@ static struct history pass(const struct variable *v, struct history h)
 	return h;
 }
 
-static bool is_known(const struct variable *v, int nr, struct history h)
+static bool is_known(const struct possible *v, int nr, struct history h)
 {
 	int i;
 
@@ -62,7 +62,7 @@ static bool is_known(const struct variable *v, int nr, struct history h)
 }
 
 /* Everything that can come of what is possible now by effects of the changes that run. */
-static void extend(struct variable *v)
+static void extend(struct possible *v)
 {
 	u16 left, bit;
 	int i;
@@ -92,8 +92,8 @@ static void extend(struct variable *v)
 	}
 }
 
-/* The usual change: of a variable whose value is known, and nobody else changes it. */
-static void begin_alone(struct variable *v)
+/* The usual change: of a thing whose value is known, and nobody else changes it. */
+static void begin_alone(struct possible *v)
 {
 	struct history *h = v->histories;
 
@@ -107,7 +107,7 @@ static void begin_alone(struct variable *v)
 	v->nr_histories = 2;
 }
 
-static bool ended_alone(struct variable *v, enum change_end how, struct effect *effect)
+static bool ended_alone(struct possible *v, enum change_end how, struct effect *effect)
 {
 	struct history *h = v->histories;
 	bool took = v->nr_histories == 2;
@@ -122,7 +122,7 @@ static bool ended_alone(struct variable *v, enum change_end how, struct effect *
 	return true;
 }
 
-int variable_begin(struct variable *v, enum change_kind kind, int value)
+int possible_begin(struct possible *v, enum change_kind kind, int value)
 {
 	int change = __builtin_ctz(~(unsigned int)v->running);
 	u16 bit = (u16)(1u << change), left;
@@ -150,7 +150,7 @@ int variable_begin(struct variable *v, enum change_kind kind, int value)
 	return change;
 }
 
-static bool fits(const struct variable *v, int change, enum change_end how, const struct history *h)
+static bool fits(const struct possible *v, int change, enum change_end how, const struct history *h)
 {
 	bool took = h->took >> change & 1, passed = h->passed >> change & 1;
 
@@ -170,7 +170,7 @@ static bool fits(const struct variable *v, int change, enum change_end how, cons
 }
 
 /* No order of the changes gives that result. What comes next is judged as if it were true all the same. */
-static int believe(struct variable *v, int change, bool took, struct effect *effect)
+static int believe(struct possible *v, int change, bool took, struct effect *effect)
 {
 	int i, n = 0;
 
@@ -186,7 +186,7 @@ static int believe(struct variable *v, int change, bool took, struct effect *eff
 	return n;
 }
 
-struct effect variable_end(struct variable *v, int change, enum change_end how)
+struct effect possible_end(struct possible *v, int change, enum change_end how)
 {
 	struct effect effect = { .certain = true, .beside = v->beside >> change & 1 };
 	u16 bit = (u16)(1u << change);
@@ -216,12 +216,12 @@ struct effect variable_end(struct variable *v, int change, enum change_end how)
 	return effect;
 }
 
-int variable_value(const struct variable *v, int other)
+int possible_value(const struct possible *v, int other)
 {
-	return variable_may_differ(v, v->histories[0].value) ? other : v->histories[0].value;
+	return possible_has_other(v, v->histories[0].value) ? other : v->histories[0].value;
 }
 
-bool variable_may_be(const struct variable *v, int value)
+bool possible_has(const struct possible *v, int value)
 {
 	int i;
 
@@ -231,7 +231,7 @@ bool variable_may_be(const struct variable *v, int value)
 	return false;
 }
 
-bool variable_may_differ(const struct variable *v, int value)
+bool possible_has_other(const struct possible *v, int value)
 {
 	int i;
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What a thing may be that several tasks change at the same time (variable.c). */
-#ifndef IOPF_EXPLORE_VARIABLE_H
-#define IOPF_EXPLORE_VARIABLE_H
+/* What a thing may be that several tasks change at the same time (possible.c). */
+#ifndef IOPF_EXPLORE_POSSIBLE_H
+#define IOPF_EXPLORE_POSSIBLE_H
 
 #include "machine/clock.h"
 
-#define NOTHING (-1)		/* a variable's value: empty */
-#define MAX_CHANGES 12		/* of one variable, at a time */
+#define NOTHING (-1)		/* of a thing: it is empty */
+#define MAX_CHANGES 12		/* of one thing, at a time */
 #define MAX_HISTORIES 128
 
 enum change_kind {
@@ -31,10 +31,10 @@ struct history {
 	u16 passed;		/* those that had not, and met a value that they have none on */
 };
 
-struct variable {
+struct possible {
 	u16 running, beside;	/* changes, as bits; beside a CHANGE_STORE */
 	s16 nr_histories;
-	bool alone;		/* the change that runs has the variable for itself */
+	bool alone;		/* the change that runs has the thing for itself */
 	struct { s16 kind, value; } changes[MAX_CHANGES];
 	struct history histories[MAX_HISTORIES];
 };
@@ -45,13 +45,13 @@ struct effect {
 	bool beside;		/* a CHANGE_STORE overlapped it */
 };
 
-void variable_reset(struct variable *v);
+void possible_reset(struct possible *v);
 /* A change begins. Returns its number, for its end. */
-int variable_begin(struct variable *v, enum change_kind kind, int value);
-struct effect variable_end(struct variable *v, int change, enum change_end how);
+int possible_begin(struct possible *v, enum change_kind kind, int value);
+struct effect possible_end(struct possible *v, int change, enum change_end how);
 /* The value, if only one is possible; else other. */
-int variable_value(const struct variable *v, int other);
-bool variable_may_be(const struct variable *v, int value);
-bool variable_may_differ(const struct variable *v, int value);
+int possible_value(const struct possible *v, int other);
+bool possible_has(const struct possible *v, int value);
+bool possible_has_other(const struct possible *v, int value);
 
 #endif

@@ -66,7 +66,7 @@ static bool report_may_with(const struct token *t, int queue, int handler, int r
 	return !result || (result == -EINVAL && handler == XP_H_REFUSE && t->last && core->facts.returns_refusal);
 }
 
-bool report_may(const struct token *t, const struct sight *seen, int result)
+bool report_may(const struct token *t, const struct observed *seen, int result)
 {
 	u32 queues, handlers;
 
@@ -140,15 +140,15 @@ u64 monitor_outcome(void)
 
 static const char *const code_names[] = { "success", "invalid", "failure" };
 
-void monitor_outcome_text(char *text, size_t room)
+void monitor_outcome_text(char *text, size_t capacity)
 {
 	size_t used = 0;
 	int i, nth, task;
 
 	text[0] = '\0';
 #define SAY(format...) do {								\
-	if (used < room)								\
-		used += (size_t)snprintf(text + used, room - used, format);		\
+	if (used < capacity)								\
+		used += (size_t)snprintf(text + used, capacity - used, format);		\
 } while (0)
 	for (task = 0; task < MAX_TASKS; task++)
 		for (nth = 0; nth < monitor_nth_report[task]; nth++)

@@ -151,12 +151,12 @@ static const struct type *find_type(const struct slab_site *site, size_t size)
 }
 
 /* It is asked at each put and allocation under a lock: what a search has asked before is remembered. */
-#define REMEMBERED 64u
+#define REMEMBERED 256		/* eight bits */
 static struct { const struct slab_site *site; size_t size; const struct type *type; } remembered[REMEMBERED];
 
 static const struct type *type_of(const struct object *o)
 {
-	unsigned int i = (unsigned int)((u64)o->site >> 4 ^ o->size) % REMEMBERED;
+	u64 i = ((u64)o->site ^ (u64)o->size << 32) * 0x9e3779b97f4a7c15ull >> 56;
 
 	if (remembered[i].site != o->site || remembered[i].size != o->size) {
 		remembered[i].site = o->site;
@@ -196,7 +196,7 @@ static int number_of(int index)
 	return n;
 }
 
-static const char *member_of(const struct object *o, u32 offset, char *text, size_t room)
+static const char *member_of(const struct object *o, u32 offset, char *text, size_t capacity)
 {
 	const struct type *type = type_of(o);
 	const struct member *m;
@@ -205,14 +205,14 @@ static const char *member_of(const struct object *o, u32 offset, char *text, siz
 		if (offset < m->offset || offset >= m->offset + m->size)
 			continue;
 		if (offset == m->offset)
-			snprintf(text, room, ".%s", m->name);
+			snprintf(text, capacity, ".%s", m->name);
 		else
-			snprintf(text, room, ".%s+%zu", m->name, offset - m->offset);
+			snprintf(text, capacity, ".%s+%zu", m->name, offset - m->offset);
 		return text;
 	}
 	if (!offset && !(type && type->members))
 		return "";
-	snprintf(text, room, "+%u", offset);
+	snprintf(text, capacity, "+%u", offset);
 	return text;
 }
 
@@ -258,7 +258,7 @@ bool record_forbids(int object, enum under_lock what)
 }
 
 /* ".users", without where in it; of what has no members by name "[8]", and of shared memory "[0]", as the caller has it. */
-const char *record_field(int object, u64 addr, char *text, size_t room)
+const char *record_field(int object, u64 addr, char *text, size_t capacity)
 {
 	const struct object *o = &heap_objects[object];
 	const struct type *type = type_of(o);
@@ -267,10 +267,10 @@ const char *record_field(int object, u64 addr, char *text, size_t room)
 	if (!(type && type->members)) {
 		text[0] = '\0';
 		if (offset || (type && !strcmp(type->name, "memory")))
-			snprintf(text, room, "[%u]", offset);
+			snprintf(text, capacity, "[%u]", offset);
 		return text;
 	}
-	member_of(o, offset, text, room);
+	member_of(o, offset, text, capacity);
 	text[strcspn(text, "+")] = '\0';
 	return text;
 }

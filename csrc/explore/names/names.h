@@ -22,7 +22,7 @@ const char *record_type(int object);	/* without a number */
 /* Under the object's lock, where the form promises not to. */
 bool record_forbids(int object, enum under_lock what);
 void names_reset(void);
-const char *record_field(int object, u64 addr, char *text, size_t room);
+const char *record_field(int object, u64 addr, char *text, size_t capacity);
 const char *record_task(int task);
 struct xp_place record_place(const void *pc);
 

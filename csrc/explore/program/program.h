@@ -43,7 +43,7 @@ void driver_free_locks(void);
 void driver_check_counts(void);
 int driver_try_queue(void);
 extern bool driver_asks_under_lock;	/* also where the core does not promise it */
-void driver_name_lock(const struct lock_class *class, char *text, size_t room);
+void driver_name_lock(const struct lock_class *class, char *text, size_t capacity);
 
 #pragma GCC visibility pop
 

@@ -11,15 +11,15 @@
 /* Of a pair without an order: op lies before other_op in memory. */
 static struct { u64 addr; const struct op_class *op, *other_op; u64 races; } pairs[MOST];
 static int nr_pairs;
-static struct xp_hot shown[SHOWN];
+static struct xp_contention shown[SHOWN];
 static int nr_shown;
 
-void hot_reset(void)
+void contention_reset(void)
 {
 	nr_pairs = nr_shown = 0;
 }
 
-void hot_race(const struct node *earlier, const struct node *later)
+void contention_race(const struct node *earlier, const struct node *later)
 {
 	const struct op_class *op = earlier->op < later->op ? earlier->op : later->op;
 	const struct op_class *other_op = earlier->op < later->op ? later->op : earlier->op;
@@ -46,7 +46,7 @@ void hot_race(const struct node *earlier, const struct node *later)
 }
 
 /* The addresses are named by the objects of an execution that has them; the caller has just run one. */
-void hot_finish(void)
+void contention_finish(void)
 {
 	int i;
 
@@ -54,7 +54,7 @@ void hot_finish(void)
 		const char *op = pairs[i].op->name, *other_op = pairs[i].other_op->name;
 		bool swap = strcmp(op, other_op) > 0;
 
-		shown[i] = (struct xp_hot){
+		shown[i] = (struct xp_contention){
 			.object = record_object(pairs[i].addr),
 			.op = swap ? other_op : op, .other_op = swap ? op : other_op, .races = pairs[i].races,
 		};
@@ -62,12 +62,12 @@ void hot_finish(void)
 	nr_shown = i;
 }
 
-const struct xp_hot *xp_hot(int index)
+const struct xp_contention *xp_contention(int index)
 {
 	return index >= 0 && index < nr_shown ? &shown[index] : NULL;
 }
 
-int hot_shown(void)
+int contention_shown(void)
 {
 	return nr_shown;
 }

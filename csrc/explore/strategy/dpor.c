@@ -52,7 +52,7 @@ static void race(int earlier)
 		first[q] = (s16)node->ordinal;
 	}
 
-	hot_race(&engine.nodes[earlier], &engine.nodes[last]);
+	contention_race(&engine.nodes[earlier], &engine.nodes[last]);
 	if (engine.nodes[earlier].backtrack & initials)
 		return;
 	wanted = initials & engine.nodes[earlier].enabled;

@@ -53,10 +53,10 @@ extern int schedule_length, schedule_diverged;
 extern bool schedule_free_after, schedule_lenient;	/* behind its end: lowest task first, without preemption */
 
 /* --- contention.c: which objects make the branches --- */
-void hot_reset(void);
-void hot_race(const struct node *earlier, const struct node *later);
-void hot_finish(void);		/* names them */
-int hot_shown(void);
+void contention_reset(void);
+void contention_race(const struct node *earlier, const struct node *later);
+void contention_finish(void);		/* names them */
+int contention_shown(void);
 
 #pragma GCC visibility pop
 

@@ -28,15 +28,6 @@ void heap_reset(void)
 	heap_live = 0;
 }
 
-int heap_find(u64 addr)
-{
-	u64 offset = addr - (u64)heap_base;
-
-	if (offset >= HEAP_BYTES || heap_slots[offset / SLOT_BYTES].execution != engine.execution)
-		return -1;
-	return (int)heap_slots[offset / SLOT_BYTES].object;
-}
-
 u64 address_identity(u64 addr)
 {
 	u64 plain = addr & ~ADDR_LOCK_BIT, bit = addr & ADDR_LOCK_BIT;

@@ -48,8 +48,6 @@ extern struct op_class op_alloc, op_free;
 
 int heap_init(void);
 void heap_reset(void);
-/* The object that holds addr or ended last before it in its slot, or -1. */
-int heap_find(u64 addr);
 /* A new one of the current task. NULL: none is that large. */
 void *heap_new(const struct slab_site *site, size_t size, bool zero, const void *pc);
 /* The object at addr, which has to be one that may be freed; it is freed. */
@@ -59,6 +57,16 @@ void heap_freed(struct object *o, const struct clock *clock, const void *pc, boo
 void heap_free(u64 addr, const struct clock *clock, const void *pc, bool deferred);
 /* kfree_rcu was called: freeing it once more is wrong, using it is not yet. */
 void heap_defer(u64 addr, const void *pc);
+
+/* The object that holds addr or ended last before it in its slot, or -1. */
+static inline int heap_find(u64 addr)
+{
+	u64 offset = addr - (u64)heap_base;
+
+	if (offset >= HEAP_BYTES || heap_slots[offset / SLOT_BYTES].execution != engine.execution)
+		return -1;
+	return (int)heap_slots[offset / SLOT_BYTES].object;
+}
 
 static inline bool heap_has(u64 addr)
 {

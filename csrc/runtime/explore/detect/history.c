@@ -25,16 +25,16 @@ static void event_add(struct op_class *op, enum access_mode mode, u64 addr, cons
 		*out = NULL;
 		return;
 	}
-	if (engine.nr_events == engine.room_events) {
-		int room = engine.room_events ? 2 * engine.room_events : 1024;
-		struct event *events = realloc(engine.events, (size_t)room * sizeof(*events));
+	if (engine.nr_events == engine.events_capacity) {
+		int capacity = engine.events_capacity ? 2 * engine.events_capacity : 1024;
+		struct event *events = realloc(engine.events, (size_t)capacity * sizeof(*events));
 
 		if (!events) {
 			*out = NULL;
 			return;
 		}
 		engine.events = events;
-		engine.room_events = room;
+		engine.events_capacity = capacity;
 	}
 	e = &engine.events[engine.nr_events++];
 	*e = (struct event){

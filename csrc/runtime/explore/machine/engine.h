@@ -275,7 +275,7 @@ struct engine {
 	u64 rcu_readers;
 	int nr_findings;
 	struct finding findings[MAX_FINDINGS];
-	int nr_events, room_events;
+	int nr_events, events_capacity;
 	struct event *events;
 	struct fiber host;
 	struct fiber pause;	/* an execution that the host is looking at */

@@ -15,7 +15,7 @@
 
 #pragma GCC visibility push(hidden)
 
-/* All of them begin anew; and one of the tasks is over. Each primitive is a line of primitives.c. */
+/* All of them begin anew; and one of the tasks is over. A primitive that has to says so in primitives.c. */
 void primitives_reset(void);
 void primitives_task_ends(struct task *t);
 
