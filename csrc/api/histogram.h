@@ -18,7 +18,7 @@ struct histogram {
 	uint64_t buckets[HISTOGRAM_BUCKETS];
 };
 
-/* Values below 32 have a bucket each; above, the five bits behind the highest one choose it. */
+/* Values below 32 have a bucket each; above, the five bits after the highest one choose it. */
 static inline unsigned int histogram_bucket(uint64_t value)
 {
 	unsigned int shift;

@@ -23,8 +23,8 @@
  * records. -1 in an operand that names something means "none". A group's index and a PASID are 32 bits without a sign; a
  * PASID is 0 for none.
  *
- * Tasks run concurrently, setup before them and teardown behind them. Before setup the explorer itself allocates the
- * queues, adds the devices to theirs and attaches them; behind teardown it answers the groups that are still held with
+ * Tasks run concurrently, setup before them and teardown after them. Before setup the explorer itself allocates the
+ * queues, adds the devices to theirs and attaches them; after teardown it answers the groups that are still held with
  * INVALID, detaches, removes devices that are still added, frees queues that are still there, waits for a grace period,
  * drops the devices, and looks for what leaked and which responses are missing.
  */
@@ -34,7 +34,7 @@
 
 /* --- definitions --- */
 #define XP_DEF_QUEUE 1		/* a: workers, 0: as many as there are items, -1: none: a work runs in the task that reports,
-				   behind its report, or in one that flushes or frees the queue */
+				   after its report, or in one that flushes or frees the queue */
 #define XP_DEF_DEVICE 2		/* a: queue or -1; b: handler XP_H_*, -1: not attached; c: pasid, below 2^20;
 				   d: lock taken inside page_response, or -1; e: XP_D_*, as bits;
 				   f: device whose iommu group it shares, or -1; g: address space of XP_H_SVA + 1, or 0;
@@ -186,7 +186,7 @@
 #define XP_LIST_DEL 3
 #define XP_LIST_DEL_INIT 4
 #define XP_LIST_EMPTY 5		/* of the node; a: 1 it is */
-#define XP_LIST_FIRST 6		/* a: the node behind the head b, c, or 0 when it is empty */
+#define XP_LIST_FIRST 6		/* a: the node after the head b, c, or 0 when it is empty */
 
 #define XP_WQ_NEW 0
 #define XP_WQ_FLUSH 1
@@ -363,7 +363,7 @@ struct xp_result {
 /* One line of a trace. */
 struct xp_step {
 	int task;
-	int task_ordinal;	/* the how-manieth step of its task */
+	int task_ordinal;	/* which step of its task, from 1 */
 	int record;		/* index of the scenario's record that runs (in records from the start), -1: none */
 	int depth;		/* C calls deep */
 	const char *op;		/* "mutex_lock", "refcount_inc_not_zero", "report begins" ... */
@@ -372,7 +372,7 @@ struct xp_step {
 	int64_t before, after;
 	int point;		/* 1: a scheduling point, 0: an event inside the step of one */
 	int preempted;		/* the task before could have gone on: the number of this preemption, else 0 */
-	int nr_held;		/* locks that the task holds behind this step */
+	int nr_held;		/* locks that the task holds after this step */
 	struct xp_place place;
 	const char *text;	/* more to say, or NULL */
 };

@@ -16,7 +16,7 @@ extern struct xp_options options;
 extern struct progress {
 	double began;
 	bool stop, interrupted;	/* by the budget or the callback; by the callback */
-	bool searching;		/* false: what comes behind the search is to be over */
+	bool searching;		/* false: what comes after the search is to be over */
 	double told_by;		/* by then */
 	u64 runs;		/* executions of any kind, for the clock */
 } progress;
@@ -27,7 +27,7 @@ double now_seconds(void);
 /* A search begins. fill: all of it but the seconds. */
 void progress_begin(void (*fill)(struct xp_progress *p));
 void progress_look_at_clock(void);
-/* Behind every execution. The callback and the budget: true, stop. */
+/* After every execution. The callback and the budget: true, stop. */
 bool progress_must_stop(void);
 /* The callback alone: true, what is left to do is to be left. */
 bool progress_interrupted(void);

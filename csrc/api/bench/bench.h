@@ -72,7 +72,7 @@ void iopf_bench_threads(iopf_bench *bench, unsigned int nr_threads, int own_devi
 
 /*
  * n groups that works answer, with at most window of them outstanding; until the last response. The threads are the one
- * that reports, and the worker; from a work before the first group to one behind the last, so a little longer.
+ * that reports, and the worker; from a work before the first group to one after the last, so a little longer.
  */
 void iopf_bench_sustained(iopf_bench *bench, uint64_t n, uint64_t window, struct iopf_bench_parallel *parallel);
 

@@ -123,7 +123,7 @@ static int look(struct task *t)
 	pthread_sigmask(SIG_SETMASK, &mask, NULL);
 	end = decide(t);
 	pthread_sigmask(SIG_SETMASK, &everything, NULL);
-	/* Behind the handler's return it is the usual one again by itself. */
+	/* After the handler's return it is the usual one again by itself. */
 	sigaltstack(&usual, NULL);
 	if (end)
 		pthread_sigmask(SIG_SETMASK, &mask, NULL);

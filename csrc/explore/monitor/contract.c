@@ -79,7 +79,7 @@ static void device_change_begin(int device, enum change_kind kind, int queue)
 }
 
 /*
- * A removal is over. If it may have been one, a driver has to have ordered what comes next behind it. If it is certain to
+ * A removal is over. If it may have been one, a driver has to have ordered what comes next after it. If it is certain to
  * have been one, what was reported before now belongs to it.
  */
 static void removed(int device, const struct effect *effect)
@@ -266,7 +266,7 @@ bool judge_flush_end(const struct call *c)
 /* --- owners --- */
 
 /*
- * An owner answers a group once, and not beside another of its own. A second answer that is certain to be behind the
+ * An owner answers a group once, and not beside another of its own. A second answer that is certain to be after the
  * first is left to the cores that see for themselves that the group is not pending any more.
  */
 static struct {

@@ -154,7 +154,7 @@ static bool fits(const struct possible *v, int change, enum change_end how, cons
 {
 	bool took = h->took >> change & 1, passed = h->passed >> change & 1;
 
-	/* One that was stored meanwhile may have come behind the last look. */
+	/* One that was stored meanwhile may have come after the last look. */
 	if (v->changes[change].kind == CHANGE_SWEEP)
 		return h->value != v->changes[change].value || v->beside >> change & 1;
 	switch (how) {

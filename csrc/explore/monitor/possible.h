@@ -14,7 +14,7 @@ enum change_kind {
 	CHANGE_EXCHANGE,	/* of the value, where there is one */
 	CHANGE_CLEAR,		/* of that value */
 	CHANGE_CLEAR_ANY,
-	CHANGE_SWEEP,		/* of that value, as often as it comes: behind it there is none */
+	CHANGE_SWEEP,		/* of that value, as often as it comes: after it there is none */
 };
 
 /* What the call's result says of it. */

@@ -106,12 +106,12 @@ void monitor_not_resolved(const void *pc);
 /* Which request the current task is answering; 0: nobody said. */
 u64 monitor_request(const void *pc);
 void monitor_member(u64 last, u64 number, bool as_reported, const void *pc);
-void monitor_group(u64 last, u64 count, const void *pc);	/* behind its members */
+void monitor_group(u64 last, u64 count, const void *pc);	/* after its members */
 void monitor_value(s64 value);	/* XP_OUT */
 
 /* --- tokens.c: which request is which, by the token that it carries in its private data --- */
 
-/* The second word, behind the token's number. */
+/* The second word, after the token's number. */
 #define TOKEN_MAGIC 0x70726771746f6b65ull
 /* The request carries that token from here on, and is remembered as it is. */
 void token_give(struct iommu_fault *fault, int token);

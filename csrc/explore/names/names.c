@@ -282,7 +282,7 @@ const char *record_whole(int object)
 
 /* --- tasks --- */
 
-/* The how-manieth of its parent's works and callbacks; the scenario's tasks, all of them main's, do not count. */
+/* Counted among its parent's works and callbacks, from 1; the scenario's tasks, all of them main's, do not count. */
 static int nth_work(const struct task *t)
 {
 	int nth = 0, i;

@@ -5,7 +5,7 @@
  *     use-after-free of param.users in iopf_put_dev_fault_param: the object was freed
  *     data-race of device.iommu.fault_param in iommu_report_device_fault and iopf_queue_remove_device: nothing orders them
  *
- * It is made of content: the kind, the type and the member of the object, the functions, what was wrong; and behind that,
+ * It is made of content: the kind, the type and the member of the object, the functions, what was wrong; and after that,
  * for whoever reads it, what of its contract the driver broke (which makes no failure another one: with the contract kept
  * it is only graver). No address and no number is in it that another process, another build or another search would not
  * have, and no line, so that an edit elsewhere in the file changes nothing. The search, the shrinking and the replay all go
@@ -68,7 +68,7 @@ static const char *function_at(const void *pc)
 	return function;
 }
 
-/* "": behind the end, or before the beginning. */
+/* "": after the end, or before the beginning. */
 static const char *function_of(const void *pc)
 {
 	int record = (int)(u64)pc - 1;

@@ -4,7 +4,7 @@
  * algorithm 1. One execution for each class of executions that differ in the order of independent steps.
  *
  * A race is a pair of steps that conflict, without an order but the one they happened in. For each there has to be an
- * execution in which the second comes before the first: among the steps behind the first that do not depend on it, and the
+ * execution in which the second comes before the first: among the steps after the first that do not depend on it, and the
  * second itself, those that depend on nothing before them ("initials") are equivalent beginnings of it. If none of these
  * tasks is in the backtrack set of the first step's node, one of them goes there.
  *

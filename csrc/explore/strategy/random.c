@@ -43,7 +43,7 @@ void random_forget(void)
 	memset(passed, 0, sizeof(passed));
 }
 
-/* Behind a complete execution: how many steps its tasks had. True: more than was known. */
+/* After a complete execution: how many steps its tasks had. True: more than was known. */
 bool random_learn(void)
 {
 	bool more = false;

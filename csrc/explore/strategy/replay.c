@@ -92,7 +92,7 @@ static int diverge(const struct task *found)
 }
 
 /*
- * Alternatives of a choice are a run of their own: its first operation says "fails" behind its name when the second one was
+ * Alternatives of a choice are a run of their own: its first operation says "fails" after its name when the second one was
  * taken. They end the run.
  */
 static int runs_pick(u64 enabled, int previous)

@@ -40,7 +40,7 @@ bool random_learn(void);
 void random_forget(void);
 
 /* estimate.c */
-/* brief: ends sooner where there is little to explore. collect is asked behind every walk, and may end it. 0: none. */
+/* brief: ends sooner where there is little to explore. collect is asked after every walk, and may end it. 0: none. */
 double estimate_classes(double seconds, bool brief, bool (*collect)(int probe));
 
 /* replay.c */
@@ -50,7 +50,7 @@ struct choice {
 };
 extern const struct choice *schedule_choices;
 extern int schedule_length, schedule_diverged;
-extern bool schedule_free_after, schedule_lenient;	/* behind its end: lowest task first, without preemption */
+extern bool schedule_free_after, schedule_lenient;	/* after its end: lowest task first, without preemption */
 
 /* --- contention.c: which objects make the branches --- */
 void contention_reset(void);

@@ -3,7 +3,7 @@
 /*
  * Unbound workqueues over a pool of threads of their own (worker.c).
  *
- * Every item gets a ticket, the how-manieth it is on its queue. Flush takes the newest ticket and waits until neither
+ * Every item gets a ticket, its number on its queue. Flush takes the newest ticket and waits until neither
  * the pending list nor any worker has one up to it.
  *
  * A queue without a thread, because it shall have none or because none could be started, is run by those who wait for it.

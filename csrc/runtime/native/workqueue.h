@@ -6,7 +6,7 @@ struct work_struct {
 	int pending;
 	work_func_t func;
 	struct list_head entry;
-	u64 ticket;		/* the how-manieth item of its queue, for flush */
+	u64 ticket;		/* the number of the item on its queue, for flush */
 };
 
 static inline void INIT_WORK(struct work_struct *work, work_func_t func)

@@ -88,7 +88,7 @@ void mmap_read_unlock(struct mm_struct *mm)
 	pthread_rwlock_unlock(&mm->lock);
 }
 
-/* The first area that ends behind addr; nr_areas when there is none. */
+/* The first area that ends after addr; nr_areas when there is none. */
 static size_t area_behind(struct mm_struct *mm, unsigned long addr)
 {
 	size_t low = 0, high = mm->nr_areas;

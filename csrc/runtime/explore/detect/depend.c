@@ -3,7 +3,7 @@
  * Address dependencies: what READ_ONCE() of a published pointer orders.
  *
  * A marked load that is no acquire orders nothing by itself. But what is accessed *through* the pointer that it returned
- * comes behind it, on every machine that Linux runs on ("address dependency", tools/memory-model of the kernel): the
+ * comes after it, on every machine that Linux runs on ("address dependency", tools/memory-model of the kernel): the
  * object as whoever published it left it, when the publication was a release. So such a load leaves the clock of the
  * release with the object that the pointer points into, for this task's accesses to that object, and to what that points
  * to, since the chain of pointers is a chain of dependencies. It is for nothing else: an index or a flag orders no later

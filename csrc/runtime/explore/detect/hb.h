@@ -39,7 +39,7 @@ static inline struct var *var_of(u64 addr)
 
 /* depend.c: a marked load of what is at addr found this pointer into the heap */
 void depend_on(u64 addr, u64 value);
-/* What the task's access to addr comes behind, made in joined where a dependency adds to it. */
+/* What the task's access to addr comes after, made in joined where a dependency adds to it. */
 const struct clock *depend_clock(const struct task *t, u64 addr, struct clock *joined);
 /* What it hands on. */
 const struct clock *depend_release(const struct task *t);

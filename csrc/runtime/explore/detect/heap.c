@@ -2,7 +2,7 @@
 /*
  * The map of the memory of the code under test: which object an address belongs to.
  *
- * An object takes whole slots of 256 bytes with at least 16 unused ones behind it: one look at the slot's entry tells.
+ * An object takes whole slots of 256 bytes with at least 16 unused ones after it: one look at the slot's entry tells.
  */
 #define _GNU_SOURCE
 #include <sys/mman.h>

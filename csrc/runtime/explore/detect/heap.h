@@ -53,7 +53,7 @@ void *heap_new(const struct slab_site *site, size_t size, bool zero, const void 
 /* The object at addr, which has to be one that may be freed; it is freed. */
 struct object *heap_to_free(u64 addr, const void *pc);
 void heap_freed(struct object *o, const struct clock *clock, const void *pc, bool deferred);
-/* Frees behind the clock of whoever may free: the current task, or a grace period. */
+/* Frees after the clock of whoever may free: the current task, or a grace period. */
 void heap_free(u64 addr, const struct clock *clock, const void *pc, bool deferred);
 /* kfree_rcu was called: freeing it once more is wrong, using it is not yet. */
 void heap_defer(u64 addr, const void *pc);

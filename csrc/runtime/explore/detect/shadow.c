@@ -8,7 +8,7 @@
  *
  * Deviations: four classes of access instead of two, since plain accesses race with marked ones (atomics, volatiles,
  * the primitives' own) and those do not race with each other; and freeing is an access to the whole object that races
- * with everything. So an access that this order of events shows before the free, and another order could show behind it,
+ * with everything. So an access that this order of events shows before the free, and another order could show after it,
  * is reported as a use after free without having to find that order.
  *
  * A cell stands for eight bytes. Cells with accesses to different parts of them are split, into halves or bytes, so that

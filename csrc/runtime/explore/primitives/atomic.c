@@ -347,7 +347,7 @@ HOOK void __tsan_atomic_thread_fence(int order);
 HOOK void __tsan_atomic_signal_fence(int order);
 
 /*
- * Fences order what comes before and behind them, also relaxed accesses; their clock would have to be kept per task and
+ * Fences order what comes before and after them, also relaxed accesses; their clock would have to be kept per task and
  * joined by every later store. No core uses one: said, not guessed.
  */
 void __tsan_atomic_thread_fence(int order)

@@ -3,7 +3,7 @@
  * Mutexes.
  *
  * Locking is a point; it is enabled while nobody owns the lock, so an attempt that would have to wait is no event.
- * Unlocking is an event inside the step (a point with points="unlock"). Behind it comes what the kernel's unlock still
+ * Unlocking is an event inside the step (a point with points="unlock"). After it comes what the kernel's unlock still
  * does with the lock when the next owner may have it already: an access with a date that nobody who takes the lock has
  * seen, so that freeing a lock in that window is found.
  */

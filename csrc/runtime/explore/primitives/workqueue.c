@@ -281,7 +281,7 @@ bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
 		return false;
 	}
 	if (WARN(q->draining && !current_work_on(wq), "queue_work on a workqueue that is being destroyed")) {
-		/* Dropped, because it came behind destroy_workqueue. */
+		/* Dropped, because it came after destroy_workqueue. */
 		commit_values(&op_queue_work, MODE_READ, (u64)work, pc, 0, 0);
 		commit(&op_note, MODE_READ, (u64)wq, pc);
 		return true;
