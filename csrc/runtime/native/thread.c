@@ -27,6 +27,8 @@ static void thread_detach(void *arg)
 	struct thread *self = arg;
 
 	(void)WARN(thread_in_reader(self), "a thread ended inside an RCU reader");
+	(void)WARN(self->unpreempted, "a thread ended with a spinlock held");
+	self->unpreempted = 0;
 	__atomic_store_n(&self->rcu_epoch, 0, __ATOMIC_RELEASE);
 	thread_hooks.exits(self);
 	thread_self = &thread_nobody;
@@ -112,7 +114,8 @@ int thread_start(pthread_t *thread, void *(*main)(void *arg), void *arg)
 
 bool might_sleep_in_reader(void)
 {
-	return WARN(thread_in_reader(thread_current()), "sleeping function called from an RCU reader");
+	return WARN(thread_in_reader(thread_current()), "sleeping function called from an RCU reader") ||
+	       WARN(thread_current()->unpreempted, "sleeping function called with a spinlock held");
 }
 
 /* Only the caller is left: what the other threads held, they hold no longer. */

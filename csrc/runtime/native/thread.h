@@ -32,8 +32,8 @@ struct free_object;
 
 struct thread {
 	/* mutex.h, rcu.h, slab.h: the hot line */
-	u64 rcu_epoch;			/* 0: no reader here. Else the epoch in which it began, RCU_READER, and RCU_NESTED */
-	u32 rcu_nesting;		/* how many */
+	u64 rcu_epoch;			/* 0: no reader here. Else the epoch in which it began, and marks */
+	u32 rcu_nesting;		/* how many are inside the outermost */
 	u32 nr_free[SLAB_CLASSES];	/* objects on each list, and SLAB_SHUT */
 	struct free_object *free[SLAB_CLASSES][SLAB_FREE_MAX];
 
@@ -43,6 +43,8 @@ struct thread {
 	unsigned long nr_deferred, nr_functions;	/* on the list now; those of call_rcu */
 	u64 queued, invoked;
 	int invoking;
+
+	u32 unpreempted;		/* rcu.c: sections that must not lose the CPU */
 
 	unsigned long fail_nth;		/* slab.c: which request fails; 0: none */
 
@@ -62,6 +64,7 @@ KERNEL_API extern struct thread *thread_records;
 #define RCU_READER 1u
 #define RCU_NESTED 2u		/* sections inside the outermost one */
 #define RCU_NOBODY 4u		/* no reader, and no thread that could be one */
+#define RCU_UNPREEMPTED 8u	/* a section without preemption, which a grace period waits for, too */
 #define RCU_EPOCH_STEP 256u
 
 /*

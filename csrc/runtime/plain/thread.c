@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Which threads there are, and waiting for the readers among them. */
+#include <linux/preempt.h>
 #include <linux/rcupdate.h>
 #include <membarrier.h>
 #include <pthread.h>
@@ -98,7 +99,26 @@ void synchronize_rcu(void)
 
 bool might_sleep_in_reader(void)
 {
-	return WARN(rcu_read_lock_held(), "sleeping function called from an RCU reader");
+	return WARN(rcu_read_lock_held(), "sleeping function called from an RCU reader") ||
+	       WARN(thread_current()->unpreempted, "sleeping function called with a spinlock held");
+}
+
+void preempt_disable(void)
+{
+	struct thread *self = thread_current();
+
+	if (self->unpreempted++ == 0 && !self->nesting)
+		__atomic_store_n(&self->since, __atomic_load_n(&rcu_generation, __ATOMIC_ACQUIRE), __ATOMIC_RELEASE);
+	barrier();
+}
+
+void preempt_enable(void)
+{
+	struct thread *self = thread_current();
+
+	barrier();
+	if (!WARN(!self->unpreempted, "unbalanced preempt_enable") && --self->unpreempted == 0 && !self->nesting)
+		__atomic_store_n(&self->since, 0, __ATOMIC_RELEASE);
 }
 
 void thread_after_fork(void)
