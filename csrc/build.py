@@ -102,6 +102,7 @@ def run_flavour(runtime: str) -> Flavour:
     units = [
         Unit("runtime", _sources(f"runtime/{runtime}"), include, flags=("-fno-tree-loop-distribute-patterns",)),
         Unit("shared", _sources("runtime/shared"), include),
+        Unit("threads", _sources("runtime/threads"), include),
         *(core_unit(identifier, include) for identifier in CORES),
         _list_of_cores(include),
         *(Unit(room.rpartition("/")[2], _sources(room), (*include, "forms", "driver", "api"))

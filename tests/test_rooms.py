@@ -33,6 +33,7 @@ ROOMS = (
     ("runtime/shared", RUN),
     ("runtime/native", RUN),
     ("runtime/plain", RUN),
+    ("runtime/threads", RUN),
     ("runtime/explore/machine", EXPLORE),
     ("runtime/explore/detect", EXPLORE),
     ("runtime/explore/schedule", EXPLORE),
@@ -121,7 +122,7 @@ def units_of(flavour):
     for unit in flavour.units:
         if unit.name.startswith("core-") and unit.name not in CORES:
             continue
-        if flavour.name == "plain" and unit.name not in {"runtime", "shared"}:
+        if flavour.name == "plain" and unit.name not in {"runtime", "shared", "threads"}:
             continue
         yield unit
 

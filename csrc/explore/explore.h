@@ -119,6 +119,9 @@
 #define XP_SIZE_WORK 64
 #define XP_SIZE_LIST 16
 #define XP_SIZE_RCU_HEAD 32
+#define XP_SIZE_SPINLOCK 64
+#define XP_SIZE_COMPLETION 8
+#define XP_SIZE_WAITQUEUE 8
 
 #define XP_LOAD 40		/* a: register, b: base, c: offset, d: order, e: bytes 1 2 4 8 */
 #define XP_STORE 41		/* a: register or -1: the value f, b: base, c: offset, d: order, e: bytes, f: value */
@@ -146,6 +149,11 @@
 #define XP_DEREF 62		/* rcu_dereference: a: register, b: base, c: offset; d: 1 lockdep says yes */
 #define XP_PUBLISH 63		/* rcu_assign_pointer: a: register or -1: NULL, b: base, c: offset */
 #define XP_SPIN 64		/* loads b, c (relaxed, e bytes) again and again until it is not f */
+#define XP_SPINLOCK 65		/* a: register for the result, b: base, c: offset, d: XP_SPINLOCK_*, f: enum spin_form */
+#define XP_COMPLETION 66	/* a: register for the result, b: base, c: offset, d: XP_COMPLETION_* */
+#define XP_WAITQUEUE 67		/* b: base, c: offset, d: XP_WAITQUEUE_*; a: register for the result; wait_event: e: base,
+				   f: offset of 8 bytes (relaxed) that it waits for to be not g */
+#define XP_ONE_WORK 68		/* a: register for the result, b: base, c: offset of the work, d: XP_ONE_WORK_* */
 
 #define XP_PLAIN 0
 #define XP_ONCE 1		/* READ_ONCE, WRITE_ONCE */
@@ -172,6 +180,35 @@
 #define XP_MUTEX_IS_LOCKED 4
 #define XP_MUTEX_DESTROY 5
 #define XP_MUTEX_ASSERT_HELD 6
+
+#define XP_SPINLOCK_INIT 0
+#define XP_SPINLOCK_LOCK 1
+#define XP_SPINLOCK_TRYLOCK 2
+#define XP_SPINLOCK_UNLOCK 3
+#define XP_SPINLOCK_IS_LOCKED 4
+#define XP_SPINLOCK_ASSERT_HELD 5
+#define XP_SPINLOCK_PREEMPT_DISABLE 6	/* of no lock */
+#define XP_SPINLOCK_PREEMPT_ENABLE 7
+
+#define XP_COMPLETION_INIT 0
+#define XP_COMPLETION_COMPLETE 1
+#define XP_COMPLETION_COMPLETE_ALL 2
+#define XP_COMPLETION_WAIT 3
+#define XP_COMPLETION_WAIT_TIMEOUT 4	/* a: 1 it was completed, 0: the time was over */
+#define XP_COMPLETION_TRY_WAIT 5
+#define XP_COMPLETION_DONE 6
+#define XP_COMPLETION_REINIT 7
+
+#define XP_WAITQUEUE_INIT 0
+#define XP_WAITQUEUE_WAKE_UP 1
+#define XP_WAITQUEUE_WAIT_EVENT 2
+#define XP_WAITQUEUE_WAIT_EVENT_TIMEOUT 3	/* a: 1 it held, 0: the time was over */
+#define XP_WAITQUEUE_ACTIVE 4
+
+#define XP_ONE_WORK_FLUSH 0
+#define XP_ONE_WORK_CANCEL 1
+#define XP_ONE_WORK_CANCEL_SYNC 2
+#define XP_ONE_WORK_PENDING 3
 
 #define XP_RCU_READ_LOCK 0
 #define XP_RCU_READ_UNLOCK 1
@@ -218,7 +255,8 @@
 #define XP_K_MISSING_WARN 22
 #define XP_K_UNDER_LOCK 23
 #define XP_K_WRONG_COUNT 24
-#define XP_KINDS 25
+#define XP_K_SLEEP 25		/* sleeping where nobody must: with a spinlock held */
+#define XP_KINDS 26
 
 const char *xp_kind_name(int kind);	/* "use-after-free" ... */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What linux/completion.h includes on the runtimes that run on threads (shared/completion.c). */
+/* What linux/completion.h includes on the runtimes that run on threads (threads/completion.c). */
 #ifndef IOPF_RUNTIME_COMPLETION_H
 #define IOPF_RUNTIME_COMPLETION_H
 

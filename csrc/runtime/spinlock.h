@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What linux/spinlock.h includes on the runtimes that run on threads (shared/spinlock.c). */
+/* What linux/spinlock.h includes on the runtimes that run on threads (threads/spinlock.c). */
 #ifndef IOPF_RUNTIME_SPINLOCK_H
 #define IOPF_RUNTIME_SPINLOCK_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What linux/wait.h includes on the runtimes that run on threads (shared/waitqueue.c). */
+/* What linux/wait.h includes on the runtimes that run on threads (threads/waitqueue.c). */
 #ifndef IOPF_RUNTIME_WAIT_H
 #define IOPF_RUNTIME_WAIT_H
 

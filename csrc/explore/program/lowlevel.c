@@ -3,11 +3,14 @@
  * Low-level operations: programs that are no core, over the primitives a core stands on, through the hooks that the
  * compiler puts into a core. Detectors are tried with them, and strategies against each other.
  */
+#include <linux/completion.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
 #include <linux/refcount.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 #include <runtime.h>
 
@@ -17,6 +20,9 @@
 
 _Static_assert(sizeof(refcount_t) <= XP_SIZE_REFCOUNT, "the face tells programs how large a count is");
 _Static_assert(sizeof(struct mutex) <= XP_SIZE_MUTEX, "the face tells programs how large a mutex is");
+_Static_assert(sizeof(spinlock_t) <= XP_SIZE_SPINLOCK, "the face tells programs how large a spinlock is");
+_Static_assert(sizeof(struct completion) <= XP_SIZE_COMPLETION, "the face tells programs how large a completion is");
+_Static_assert(sizeof(wait_queue_head_t) <= XP_SIZE_WAITQUEUE, "the face tells programs how large a wait queue is");
 _Static_assert(sizeof(struct work_struct) + 8 <= XP_SIZE_WORK, "the face tells programs how large a work is");
 _Static_assert(sizeof(struct list_head) == XP_SIZE_LIST, "the face tells programs how large a list node is");
 _Static_assert(sizeof(struct rcu_head) <= XP_SIZE_RCU_HEAD, "the face tells programs how large an rcu_head is");
@@ -193,6 +199,96 @@ static s64 mutex_run(s32 how, struct mutex *lock)
 		return 0;
 	default:
 		return WARN_ON(!mutex_is_held_by_current(lock));
+	}
+}
+
+static s64 spinlock_run(s32 how, spinlock_t *lock, enum spin_form form)
+{
+	int record = engine.current->record;
+
+	switch (how) {
+	case XP_SPINLOCK_INIT:
+		classes[record] = (struct lock_class){ "lock", "scenario", record };
+		__spin_lock_init(lock, &classes[record]);
+		return 0;
+	case XP_SPINLOCK_LOCK:
+		__spin_lock(lock, form);
+		return 0;
+	case XP_SPINLOCK_TRYLOCK:
+		return __spin_trylock(lock, form);
+	case XP_SPINLOCK_UNLOCK:
+		__spin_unlock(lock, form);
+		return 0;
+	case XP_SPINLOCK_IS_LOCKED:
+		return spin_is_locked(lock);
+	case XP_SPINLOCK_PREEMPT_DISABLE:
+		preempt_disable();
+		return 0;
+	case XP_SPINLOCK_PREEMPT_ENABLE:
+		preempt_enable();
+		return 0;
+	default:
+		return WARN_ON(!spin_is_held_by_current(lock));
+	}
+}
+
+static s64 completion_run(s32 how, struct completion *x)
+{
+	switch (how) {
+	case XP_COMPLETION_INIT:
+		init_completion(x);
+		return 0;
+	case XP_COMPLETION_COMPLETE:
+		complete(x);
+		return 0;
+	case XP_COMPLETION_COMPLETE_ALL:
+		complete_all(x);
+		return 0;
+	case XP_COMPLETION_WAIT:
+		wait_for_completion(x);
+		return 0;
+	case XP_COMPLETION_WAIT_TIMEOUT:
+		return wait_for_completion_timeout(x, HZ) != 0;
+	case XP_COMPLETION_TRY_WAIT:
+		return try_wait_for_completion(x);
+	case XP_COMPLETION_DONE:
+		return completion_done(x);
+	default:
+		reinit_completion(x);
+		return 0;
+	}
+}
+
+static s64 waitqueue_run(s32 how, wait_queue_head_t *wq, u64 value, s32 expected)
+{
+	switch (how) {
+	case XP_WAITQUEUE_INIT:
+		init_waitqueue_head(wq);
+		return 0;
+	case XP_WAITQUEUE_WAKE_UP:
+		wake_up(wq);
+		return 0;
+	case XP_WAITQUEUE_WAIT_EVENT:
+		wait_event(*wq, hook_load(value, 8, __ATOMIC_RELAXED) != expected);
+		return 0;
+	case XP_WAITQUEUE_WAIT_EVENT_TIMEOUT:
+		return wait_event_timeout(*wq, hook_load(value, 8, __ATOMIC_RELAXED) != expected, HZ) != 0;
+	default:
+		return waitqueue_active(wq);
+	}
+}
+
+static s64 one_work_run(s32 how, struct work_struct *work)
+{
+	switch (how) {
+	case XP_ONE_WORK_FLUSH:
+		return flush_work(work);
+	case XP_ONE_WORK_CANCEL:
+		return cancel_work(work);
+	case XP_ONE_WORK_CANCEL_SYNC:
+		return cancel_work_sync(work);
+	default:
+		return work_pending(work);
 	}
 }
 
@@ -385,6 +481,20 @@ static inline int run(const struct record *r, s64 *registers)
 	case XP_SPIN:
 		while ((value = hook_load(at(registers, r->b, r->c), r->e, __ATOMIC_RELAXED)) == r->f)
 			;
+		break;
+	case XP_SPINLOCK:
+		value = spinlock_run(r->d, r->d >= XP_SPINLOCK_PREEMPT_DISABLE ? NULL :
+				     object_at(registers, r->b, r->c, sizeof(spinlock_t)), (enum spin_form)r->f);
+		break;
+	case XP_COMPLETION:
+		value = completion_run(r->d, object_at(registers, r->b, r->c, sizeof(struct completion)));
+		break;
+	case XP_WAITQUEUE:
+		value = waitqueue_run(r->d, object_at(registers, r->b, r->c, sizeof(wait_queue_head_t)),
+				      at(registers, r->e, r->f), r->g);
+		break;
+	case XP_ONE_WORK:
+		value = one_work_run(r->d, object_at(registers, r->b, r->c, sizeof(struct work_struct)));
 		break;
 	case XP_RECURSE:
 		recurse(r->f);

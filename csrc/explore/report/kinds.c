@@ -22,6 +22,7 @@ static const struct { const char *name; int rank; } kinds[XP_KINDS] = {
 	[XP_K_LEAK] = { "leak", 5 },
 	[XP_K_DATA_RACE] = { "data-race", 4 },
 	[XP_K_LOCK_ORDER] = { "lock-order", 3 },
+	[XP_K_SLEEP] = { "sleep", 8 },
 	[XP_K_UNDER_LOCK] = { "under-lock", 3 },
 	[XP_K_UNEXPECTED_RETURN] = { "unexpected-return", 2 },
 	[XP_K_WRONG_COUNT] = { "wrong-count", 2 },
@@ -43,6 +44,7 @@ SAME(DEADLOCK);
 SAME(LIVELOCK);
 SAME(STACK_OVERFLOW);
 SAME(WARN);
+SAME(SLEEP);
 SAME(EXPLORER);
 
 const char *xp_kind_name(int kind)

@@ -153,6 +153,23 @@ static const char *check(const struct record *r, int i, int first, int behind)
 		if (!in(r->a, -1, XP_REGISTERS) || !is_place(r) || !in(r->d, 0, 7))
 			break;
 		return NULL;
+	case XP_SPINLOCK:
+		if (!in(r->a, -1, XP_REGISTERS) || !in(r->d, 0, 8) || !in(r->f, 0, 4) ||
+		    (r->d < XP_SPINLOCK_PREEMPT_DISABLE && !is_place(r)))
+			break;
+		return NULL;
+	case XP_COMPLETION:
+		if (!in(r->a, -1, XP_REGISTERS) || !is_place(r) || !in(r->d, 0, 8))
+			break;
+		return NULL;
+	case XP_WAITQUEUE:
+		if (!in(r->a, -1, XP_REGISTERS) || !is_place(r) || !in(r->d, 0, 5) || !is_base(r->e) || !is_offset(r->f))
+			break;
+		return NULL;
+	case XP_ONE_WORK:
+		if (!in(r->a, -1, XP_REGISTERS) || !is_place(r) || !in(r->d, 0, 4))
+			break;
+		return NULL;
 	case XP_RCU:
 		if (!in(r->d, 0, 6))
 			break;

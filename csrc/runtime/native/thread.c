@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #define _GNU_SOURCE
+#include <linux/kernel.h>
 #include <linux/bug.h>
 #include <linux/rcupdate.h>
 #include <runtime.h>
@@ -116,6 +117,11 @@ bool might_sleep_in_reader(void)
 {
 	return WARN(thread_in_reader(thread_current()), "sleeping function called from an RCU reader") ||
 	       WARN(thread_current()->unpreempted, "sleeping function called with a spinlock held");
+}
+
+void __might_sleep(void)
+{
+	might_sleep_in_reader();
 }
 
 /* Only the caller is left: what the other threads held, they hold no longer. */

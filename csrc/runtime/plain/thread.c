@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Which threads there are, and waiting for the readers among them. */
+#include <linux/kernel.h>
 #include <linux/preempt.h>
 #include <linux/rcupdate.h>
 #include <membarrier.h>
@@ -101,6 +102,11 @@ bool might_sleep_in_reader(void)
 {
 	return WARN(rcu_read_lock_held(), "sleeping function called from an RCU reader") ||
 	       WARN(thread_current()->unpreempted, "sleeping function called with a spinlock held");
+}
+
+void __might_sleep(void)
+{
+	might_sleep_in_reader();
 }
 
 void preempt_disable(void)

@@ -43,6 +43,8 @@ void hb_after_all(const struct clock *clock);
 void hb_step_done(void);
 /* As if the pending operations of all tasks ran now: for an execution that ends with some. */
 void hb_pending_races(void);
+/* The same of one task, which will not come to it. Between the end of a step and the first access of the next. */
+void hb_would_race(struct task *t);
 /* class.c */
 bool footprints_conflict(const struct footprint *a, unsigned int na, const struct footprint *b, unsigned int nb);
 struct footprint *hb_footprints(void);	/* the pool that nodes and sleepers index */

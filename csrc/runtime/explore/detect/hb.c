@@ -289,52 +289,54 @@ static bool pending_mode(const struct op *op, enum access_mode *mode, u64 *addr)
 	}
 }
 
-void hb_pending_races(void)
+/* What the task has announced, as the step that it would be. */
+void hb_would_race(struct task *t)
 {
 	int depth = engine.depth;
-	u64 left = engine.live;
+	struct node *node = &engine.nodes[depth];
+	enum access_mode mode;
+	u64 addr;
+	u32 i;
+
+	/* In the repeated part of the path it was told, and the next node is taken. */
+	if (!engine.parallel || engine.repeating || !engine.strategy->race || !pending_mode(&t->pending, &mode, &addr))
+		return;
+	if (t->last_node >= 0)
+		clock_copy(&node->clock, &engine.nodes[t->last_node].clock);
+	else
+		clock_zero(&node->clock);
+	node->task = (u8)t->id;
+	node->ordinal = (u16)(t->ordinal + 1);
+	node->clock.at[t->id] = (s16)node->ordinal;
+
+	for (i = 0; i < nr_vars; i++) {
+		struct var *v = &vars[i];
+
+		if (v->addr != addr)
+			continue;
+		if (addr & ADDR_LOCK_BIT) {
+			if (v->last_lock >= 0 && !is_before(&engine.nodes[v->last_lock], &node->clock))
+				race_with(v->last_lock);
+			group_races(&v->groups[0], &node->clock, t->id);
+		} else {
+			const struct group *g = &v->groups[v->which];
+
+			if (mode == v->current_mode && mode != MODE_WRITE)
+				g = &v->groups[!v->which];
+			group_races(g, &node->clock, t->id);
+			group_join(g, &node->clock, t->id);
+		}
+	}
+	engine.depth = depth + 1;
+	hb_step_done();
+	engine.depth = depth;
+}
+
+void hb_pending_races(void)
+{
+	u64 left;
 
 	hb_step_done();
-	if (!engine.strategy->race)
-		return;
-	while (left) {
-		struct task *t = &engine.tasks[__builtin_ctzll(left)];
-		struct node *node = &engine.nodes[depth];
-		enum access_mode mode;
-		u64 addr;
-		u32 i;
-
-		left &= left - 1;
-		if (!pending_mode(&t->pending, &mode, &addr))
-			continue;
-		if (t->last_node >= 0)
-			clock_copy(&node->clock, &engine.nodes[t->last_node].clock);
-		else
-			clock_zero(&node->clock);
-		node->task = (u8)t->id;
-		node->ordinal = (u16)(t->ordinal + 1);
-		node->clock.at[t->id] = (s16)node->ordinal;
-
-		for (i = 0; i < nr_vars; i++) {
-			struct var *v = &vars[i];
-
-			if (v->addr != addr)
-				continue;
-			if (addr & ADDR_LOCK_BIT) {
-				if (v->last_lock >= 0 && !is_before(&engine.nodes[v->last_lock], &node->clock))
-					race_with(v->last_lock);
-				group_races(&v->groups[0], &node->clock, t->id);
-			} else {
-				const struct group *g = &v->groups[v->which];
-
-				if (mode == v->current_mode && mode != MODE_WRITE)
-					g = &v->groups[!v->which];
-				group_races(g, &node->clock, t->id);
-				group_join(g, &node->clock, t->id);
-			}
-		}
-		engine.depth = depth + 1;
-		hb_step_done();
-		engine.depth = depth;
-	}
+	for (left = engine.live; left; left &= left - 1)
+		hb_would_race(&engine.tasks[__builtin_ctzll(left)]);
 }

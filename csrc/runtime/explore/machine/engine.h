@@ -116,6 +116,7 @@ struct task {
 	u16 nr_children;
 	int parent, nth;
 	int rcu_nesting;
+	int unpreempted;	/* sections without preemption, of a spinlock or not */
 	int depth;		/* C calls */
 	int nr_held;
 	struct {
@@ -190,6 +191,7 @@ enum finding_kind {
 	FINDING_LIVELOCK = 10,
 	FINDING_STACK_OVERFLOW = 12,
 	FINDING_WARN = 18,
+	FINDING_SLEEP = 25,	/* where nobody must */
 	FINDING_EXPLORER = 19,	/* the explorer is at a limit of its own, or in the wrong */
 };
 

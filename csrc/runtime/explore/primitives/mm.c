@@ -104,8 +104,7 @@ void mmap_read_lock(struct mm_struct *mm)
 	struct task *t = engine.current;
 	const void *pc = caller_pc();
 
-	if (t->rcu_nesting)
-		might_sleep(pc, "mmap_read_lock inside an RCU reader");
+	check_sleep(pc, "mmap_read_lock inside an RCU reader", "mmap_read_lock with a spinlock held");
 	if (!mm_is_object(mm))
 		return;
 	shadow_check((u64)mm, sizeof(*mm), true, pc);

@@ -19,6 +19,9 @@
 void primitives_reset(void);
 void primitives_task_ends(struct task *t);
 
+/* From here on, in the step that runs, the current task is not preempted. preempt_enable() is the other end. (rcu.c) */
+void preemption_ends(const void *pc);
+
 /* mutex.c */
 extern struct op_class op_lock;
 /* The task that has it, or -1. */
@@ -77,6 +80,9 @@ void refcount_freeing(u64 addr, u32 size, const void *pc);
 void rcu_reset(void);
 void rcu_task_ends(struct task *t);
 
+/* one_item.c */
+void one_item_reset(void);
+
 /* workqueue.c */
 void workqueue_reset(void);
 /* Without workers: items run in whoever asks for it, flushes or destroys the queue. */
@@ -89,8 +95,13 @@ extern struct op_class op_queue_work, op_work, op_work_end, op_flush_wait, op_dr
 extern const struct lock_class workqueue_class;
 
 /* context.c */
-/* Sleeping here is wrong: reports it. */
-void might_sleep(const void *pc, const char *text);
+/* Was sleeping wrong where the current task is? Then it is a finding, with the text that fits. */
+void sleeps_wrongly(const void *pc, const char *in_reader, const char *with_spinlock);
+static inline void check_sleep(const void *pc, const char *in_reader, const char *with_spinlock)
+{
+	if (unlikely(engine.current->rcu_nesting || engine.current->unpreempted))
+		sleeps_wrongly(pc, in_reader, with_spinlock);
+}
 /* Told of what is not to be done under every lock; may be NULL. */
 enum under_lock { UNDER_LOCK_ALLOC, UNDER_LOCK_FREE, UNDER_LOCK_PUT };
 extern void (*under_lock)(enum under_lock what, const void *pc);

@@ -13,6 +13,7 @@
  * rcu_barrier() is two steps as synchronize_rcu() is: it reads what has been deferred, which call_rcu() and kfree_rcu()
  * write, and waits until all of that has run.
  */
+#include <linux/preempt.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 
@@ -83,6 +84,8 @@ static u64 barrier_waits_for(const struct task *t)
 
 static struct op_class op_rcu_lock = { .name = "rcu_read_lock", .pending_mode = PENDING_READ };
 static struct op_class op_rcu_unlock = { .name = "rcu_read_unlock" };
+static struct op_class op_preempt_disable = { .name = "preempt_disable", .pending_mode = PENDING_READ };
+static struct op_class op_preempt_enable = { .name = "preempt_enable" };
 static struct op_class op_rcu_snapshot = { .name = "grace period begins", .pending_mode = PENDING_WRITE };
 static struct op_class op_rcu_wait = { .name = "grace period ends", .ready = have_left, .waits_for = readers_of };
 static struct op_class op_rcu_barrier = { .name = "rcu_barrier", .pending_mode = PENDING_READ };
@@ -101,19 +104,44 @@ void rcu_reset(void)
 	clock_zero(&domain.begun);
 }
 
+/* What a grace period waits for, in the step that runs. */
+static void section_begins(struct op_class *op, const void *pc)
+{
+	struct task *t = engine.current;
+
+	engine.rcu_readers |= 1ull << t->id;
+	clock_join(&t->race, &domain.begun);
+	commit(op, MODE_READ, ADDR_RCU, pc);
+}
+
 void rcu_read_lock(void)
 {
 	struct task *t = engine.current;
 
-	if (t->rcu_nesting) {
+	if (t->rcu_nesting || t->unpreempted) {
 		t->rcu_nesting++;
 		return;
 	}
 	wait_op(&op_rcu_lock, ADDR_RCU, caller_pc());
 	t->rcu_nesting = 1;
-	engine.rcu_readers |= 1ull << t->id;
-	clock_join(&t->race, &domain.begun);
-	commit(&op_rcu_lock, MODE_READ, ADDR_RCU, caller_pc());
+	section_begins(&op_rcu_lock, caller_pc());
+}
+
+void preemption_ends(const void *pc)
+{
+	struct task *t = engine.current;
+
+	if (!t->unpreempted++ && !t->rcu_nesting)
+		section_begins(&op_preempt_disable, pc);
+}
+
+void preempt_disable(void)
+{
+	struct task *t = engine.current;
+
+	if (!t->unpreempted && !t->rcu_nesting)
+		wait_op(&op_preempt_disable, ADDR_RCU, caller_pc());
+	preemption_ends(caller_pc());
 }
 
 static void grace_over(struct grace *g)
@@ -126,23 +154,17 @@ static void grace_over(struct grace *g)
 	}
 }
 
-void rcu_read_unlock(void)
+static void section_ends(struct op_class *op, const void *pc)
 {
 	struct task *t = engine.current;
 	u64 bit = 1ull << t->id;
 	int i;
 
-	if (!t->rcu_nesting) {
-		finding_add(FINDING_RCU, ADDR_RCU, caller_pc(), "unbalanced rcu_read_unlock");
-		return;
-	}
-	if (--t->rcu_nesting)
-		return;
 	engine.rcu_readers &= ~bit;
 	domain.left |= bit;
 	domain.end_node[t->id] = (s16)(engine.parallel ? t->last_node : NO_NODE);
 	clock_join(&domain.ended, released());
-	note(&op_rcu_unlock, ADDR_RCU, caller_pc(), NULL, 0);
+	note(op, ADDR_RCU, pc, NULL, 0);
 
 	for (i = 0; i < nr_graces; i++) {
 		struct grace *g = &graces[i];
@@ -159,6 +181,26 @@ void rcu_read_unlock(void)
 			grace_over(g);
 	}
 	race_tick(t);
+}
+
+void rcu_read_unlock(void)
+{
+	struct task *t = engine.current;
+
+	if (!t->rcu_nesting)
+		finding_add(FINDING_RCU, ADDR_RCU, caller_pc(), "unbalanced rcu_read_unlock");
+	else if (!--t->rcu_nesting && !t->unpreempted)
+		section_ends(&op_rcu_unlock, caller_pc());
+}
+
+void preempt_enable(void)
+{
+	struct task *t = engine.current;
+
+	if (!t->unpreempted)
+		finding_add(FINDING_WARN, 0, caller_pc(), "unbalanced preempt_enable");
+	else if (!--t->unpreempted && !t->rcu_nesting)
+		section_ends(&op_preempt_enable, caller_pc());
 }
 
 bool rcu_read_lock_held(void)
@@ -257,10 +299,9 @@ void synchronize_rcu(void)
 	const void *pc = caller_pc();
 	struct grace *g;
 
-	if (t->rcu_nesting) {
-		might_sleep(pc, "synchronize_rcu inside an RCU reader");
+	check_sleep(pc, "synchronize_rcu inside an RCU reader", "synchronize_rcu with a spinlock held");
+	if (t->rcu_nesting || t->unpreempted)
 		return;		/* it would wait for itself */
-	}
 	wait_op(&op_rcu_snapshot, ADDR_RCU, pc);
 	commit(&op_rcu_snapshot, MODE_WRITE, ADDR_RCU, pc);
 	g = grace_begin(NULL, NULL, 0, pc);
@@ -277,10 +318,9 @@ void rcu_barrier(void)
 	const void *pc = caller_pc();
 	int i, n;
 
-	if (t->rcu_nesting) {
-		might_sleep(pc, "rcu_barrier inside an RCU reader");
+	check_sleep(pc, "rcu_barrier inside an RCU reader", "rcu_barrier with a spinlock held");
+	if (t->rcu_nesting || t->unpreempted)
 		return;
-	}
 	wait_op(&op_rcu_barrier, ADDR_RCU, pc);
 	commit(&op_rcu_barrier, MODE_READ, ADDR_RCU, pc);
 	n = nr_graces;
@@ -302,9 +342,12 @@ void rcu_barrier(void)
 
 void rcu_task_ends(struct task *t)
 {
-	if (!t->rcu_nesting)
-		return;
-	finding_add(FINDING_RCU, ADDR_RCU, NULL, "a task ended inside an RCU reader");
+	if (t->rcu_nesting)
+		finding_add(FINDING_RCU, ADDR_RCU, NULL, "a task ended inside an RCU reader");
+	if (t->unpreempted)
+		finding_add(FINDING_SLEEP, 0, NULL, "a task ended with a spinlock held, or without preemption");
 	while (t->rcu_nesting)
 		rcu_read_unlock();
+	while (t->unpreempted)
+		preempt_enable();
 }

@@ -14,8 +14,8 @@ void *slab_alloc(struct slab_site *site, size_t size, gfp_t gfp)
 	struct task *t = engine.current;
 	const void *pc = caller_pc();
 
-	if ((gfp & GFP_KERNEL) && t->rcu_nesting)
-		might_sleep(pc, "allocating with GFP_KERNEL inside an RCU reader");
+	if (gfp & GFP_KERNEL)
+		check_sleep(pc, "allocating with GFP_KERNEL inside an RCU reader", "allocating with GFP_KERNEL with a spinlock held");
 	if (unlikely(t->nr_held) && under_lock)
 		under_lock(UNDER_LOCK_ALLOC, pc);
 	if (t->fail_nth && --t->fail_nth == 0) {

@@ -14,33 +14,13 @@
 #include <linux/workqueue.h>
 #include <runtime.h>
 
-#include "primitives.h"
+#include "items.h"
 
-#define MAX_QUEUES 32
-#define MAX_ITEMS 256
 #define MAX_FLUSHES 256
 
 /* What cores hold. */
 struct workqueue_struct {
 	u64 index;
-};
-
-struct queue {
-	u64 addr;
-	unsigned int workers;	/* 0: no limit */
-	unsigned int running;
-	bool draining;
-	bool by_hand;		/* no workers: whoever needs the items to be done runs them */
-};
-
-enum item_state { ITEM_QUEUED, ITEM_RUNNING, ITEM_DONE };
-
-struct item {
-	u64 work;
-	int queue;
-	int task;		/* -1: none yet, by hand */
-	int state;
-	int begin_node, end_node;
 };
 
 struct flush {
@@ -49,11 +29,12 @@ struct flush {
 	bool drain;		/* all there will be */
 };
 
-static struct queue queues[MAX_QUEUES];
-static struct item items[MAX_ITEMS];
+struct queue queues[MAX_QUEUES];
+struct item items[MAX_ITEMS];
+struct clock item_ends[MAX_ITEMS];
+int nr_items;
 static struct flush flushes[MAX_FLUSHES];
-static int nr_queues, nr_items, nr_flushes;
-static struct clock ends[MAX_ITEMS];	/* of an item that ran by hand: what its task had seen at its end */
+static int nr_queues, nr_flushes;
 
 const struct lock_class workqueue_class = { "a work of the workqueue", __FILE__, __LINE__ };
 
@@ -162,9 +143,9 @@ bool current_work_on(struct workqueue_struct *wq)
 	return engine.current->work_queue == wq;
 }
 
-static const struct clock *end_of(const struct item *item)
+const struct clock *item_end(const struct item *item)
 {
-	return queues[item->queue].by_hand ? &ends[item - items] : &engine.tasks[item->task].race;
+	return queues[item->queue].by_hand || item->taken_back ? &item_ends[item - items] : &engine.tasks[item->task].race;
 }
 
 /* In the step that runs. */
@@ -202,7 +183,7 @@ static void run_item(struct item *item)
 				hb_after(items[i].begin_node);
 		}
 		if (items[i].work == item->work && items[i].state == ITEM_DONE)
-			clock_join(&t->race, end_of(&items[i]));
+			clock_join(&t->race, item_end(&items[i]));
 	}
 	if (q->workers)
 		commit(&op_note, MODE_WRITE, q->addr, NULL);
@@ -219,6 +200,8 @@ static void run_item(struct item *item)
 	q->running--;
 	item->state = ITEM_DONE;
 	item->end_node = engine.parallel ? t->last_node : NO_NODE;
+	if (engine.parallel)
+		hb_commit(MODE_WRITE, end_of_work(item->work));
 	note(&op_work_end, item->work, NULL, NULL, 0);
 	if (engine.lock_order && t->nr_held)
 		t->nr_held--;
@@ -235,7 +218,7 @@ static void work_main(void *arg)
 }
 
 /* One by one, in the order in which they were queued. Who takes one, and who finds none, has looked at the queue. */
-static void run_all(struct queue *q, const void *pc)
+void queue_run_all(struct queue *q, const void *pc)
 {
 	for (;;) {
 		struct item *item = items;
@@ -249,7 +232,7 @@ static void run_all(struct queue *q, const void *pc)
 		item->task = engine.current->id;
 		sync_acquire(item->work);
 		run_item(item);
-		clock_copy(&ends[item - items], &engine.current->race);
+		clock_copy(&item_ends[item - items], &engine.current->race);
 		race_tick(engine.current);
 	}
 }
@@ -260,7 +243,7 @@ void workqueue_run_by_hand(void)
 
 	for (i = 0; i < nr_queues; i++)
 		if (queues[i].by_hand && !queues[i].draining)
-			run_all(&queues[i], NULL);
+			queue_run_all(&queues[i], NULL);
 }
 
 bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
@@ -333,7 +316,7 @@ static void flush_end(u16 index)
 			continue;
 		if (items[i].end_node >= 0 && engine.parallel)
 			hb_after(items[i].end_node);
-		clock_join(&engine.current->race, end_of(&items[i]));
+		clock_join(&engine.current->race, item_end(&items[i]));
 	}
 }
 
@@ -343,8 +326,7 @@ void flush_workqueue(struct workqueue_struct *wq)
 	const void *pc = caller_pc();
 	u16 index;
 
-	if (t->rcu_nesting)
-		might_sleep(pc, "flush_workqueue inside an RCU reader");
+	check_sleep(pc, "flush_workqueue inside an RCU reader", "flush_workqueue with a spinlock held");
 	shadow_check((u64)wq, sizeof(*wq), false, pc);
 	if (engine.lock_order)
 		engine.lock_order(t, &workqueue_class, (u64)wq, pc);
@@ -353,7 +335,7 @@ void flush_workqueue(struct workqueue_struct *wq)
 	commit(&op_flush, MODE_READ, (u64)wq, pc);
 	index = flush_begin(wq, false);
 	if (queue_of(wq)->by_hand)
-		run_all(queue_of(wq), pc);
+		queue_run_all(queue_of(wq), pc);
 	wait_op_index(&op_flush_wait, (u64)wq, index, pc);
 	shadow_access((u64)wq, sizeof(*wq), MARKED_READ, pc);
 	note(&op_flush_wait, (u64)wq, pc, NULL, 0);
@@ -366,8 +348,7 @@ void destroy_workqueue(struct workqueue_struct *wq)
 	const void *pc = caller_pc();
 	u16 index;
 
-	if (t->rcu_nesting)
-		might_sleep(pc, "destroy_workqueue inside an RCU reader");
+	check_sleep(pc, "destroy_workqueue inside an RCU reader", "destroy_workqueue with a spinlock held");
 	shadow_check((u64)wq, sizeof(*wq), true, pc);
 	if (engine.lock_order)
 		engine.lock_order(t, &workqueue_class, (u64)wq, pc);
@@ -377,7 +358,7 @@ void destroy_workqueue(struct workqueue_struct *wq)
 	queue_of(wq)->draining = true;
 	index = flush_begin(wq, true);
 	if (queue_of(wq)->by_hand)
-		run_all(queue_of(wq), pc);
+		queue_run_all(queue_of(wq), pc);
 	wait_op_index(&op_drain_wait, (u64)wq, index, pc);
 	note(&op_drain_wait, (u64)wq, pc, NULL, 0);
 	flush_end(index);

@@ -19,5 +19,10 @@ alloc_workqueue(const char *format, unsigned int flags, int max_active, ...);
 KERNEL_API void flush_workqueue(struct workqueue_struct *wq);
 KERNEL_API void destroy_workqueue(struct workqueue_struct *wq);
 KERNEL_API bool current_work_on(struct workqueue_struct *wq);
+KERNEL_API bool flush_work(struct work_struct *work);
+KERNEL_API bool cancel_work(struct work_struct *work);
+KERNEL_API bool cancel_work_sync(struct work_struct *work);
+KERNEL_API bool work_pending(struct work_struct *work);
+KERNEL_API unsigned int work_busy(struct work_struct *work);
 
 #endif

@@ -64,7 +64,7 @@ static void task_begin(struct task *t, void (*main)(void *arg), void *arg)
 	t->last_node = NO_NODE;
 	t->ordinal = 0;
 	t->nr_children = 0;
-	t->rcu_nesting = 0;
+	t->rcu_nesting = t->unpreempted = 0;
 	t->depth = 0;
 	t->nr_held = 0;
 	t->fail_nth = 0;
