@@ -55,7 +55,7 @@ class BuildUnits(build_ext):
         self.compiler.compiler_so = command
         if not self._has_fibers():
             self.warn("the explorer is left out: its fiber switch has no form for this machine"
-                      " (csrc/runtime/explore/fiber.h). Everything else is built, and works without it")
+                      " (csrc/runtime/explore/machine/fiber.h). Everything else is built, and works without it")
             self.extensions = [ext for ext in self.extensions if ext.name != "iopf._explore"]
         super().build_extensions()
 
@@ -64,7 +64,7 @@ class BuildUnits(build_ext):
         try:
             done = subprocess.run(
                 [*self.compiler.compiler_so, *(f"-I{units.CSRC / folder}" for folder in unit.include), "-fsyntax-only",
-                 "-x", "c", str(units.CSRC / "runtime" / "explore" / "fiber.h")],
+                 "-x", "c", str(units.CSRC / "runtime" / "explore" / "machine" / "fiber.h")],
                 capture_output=True, check=False, env={**os.environ, "LC_ALL": "C"},
             )
         except OSError:  # no compiler: the first compile says what to install
@@ -142,7 +142,7 @@ setup(
         "iopf": ["py.typed"],
         "iopf.explore": ["*.md"],
         "iopf.samples": ["*"],
-        **{package: ["*.c", "*.h", "*.S", "*.md"] for package in csrc},
+        **{package: ["*.c", "*.h", "*.md"] for package in csrc},
     },
     cffi_modules=[f"csrc/build.py:ffi_{flavour.name}" for flavour in units.flavours()],
     cmdclass={"build_ext": BuildUnits},

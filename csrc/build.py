@@ -63,7 +63,7 @@ class Flavour:
     flags: tuple[str, ...] = field(default=())
 
 
-#: Every core, by its C identifier: the source as csrc/core/unit.c includes it, and its facets header or None.
+#: Every core, by its C identifier: the source as csrc/forms/unit.c includes it, and its facets header or None.
 CORES: dict[str, tuple[str, str | None]] = {
     "iopf": ("io-pgfault.c", None),
     **{
@@ -76,8 +76,9 @@ CORES: dict[str, tuple[str, str | None]] = {
 }
 
 
-def _sources(folder: str) -> tuple[str, ...]:
-    return tuple(f"{folder}/{path.name}" for path in sorted((CSRC / folder).glob("*.c")))
+def _sources(*rooms: str) -> tuple[str, ...]:
+    """The C files of rooms, without those of the rooms inside them."""
+    return tuple(f"{room}/{path.name}" for room in rooms for path in sorted((CSRC / room).glob("*.c")))
 
 
 def core_unit(identifier: str, include: tuple[str, ...], flags: tuple[str, ...] = ()) -> Unit:
@@ -86,7 +87,13 @@ def core_unit(identifier: str, include: tuple[str, ...], flags: tuple[str, ...] 
     macros = [("CORE_SOURCE", f'"{source}"'), ("CORE_ID", identifier)]
     if facets is not None:
         macros.append(("CORE_FACETS", f'"{facets}"'))
-    return Unit(f"core-{identifier}", ("core/unit.c",), include + ("core",), tuple(macros), (*CORE_FLAGS, *flags))
+    return Unit(f"core-{identifier}", ("forms/unit.c",), (*include, "forms", "core"), tuple(macros), (*CORE_FLAGS, *flags))
+
+
+def _list_of_cores(include: tuple[str, ...]) -> Unit:
+    """csrc/forms/cores.c, and what it is told: the cores that are built in, in this order."""
+    return Unit("forms", ("forms/cores.c",), (*include, "forms"),
+                (("CORES", " ".join(f"CORE({identifier})" for identifier in CORES)),))
 
 
 def run_flavour(runtime: str) -> Flavour:
@@ -95,11 +102,13 @@ def run_flavour(runtime: str) -> Flavour:
     units = [
         Unit("runtime", _sources(f"runtime/{runtime}"), include, flags=("-fno-tree-loop-distribute-patterns",)),
         Unit("shared", _sources("runtime/shared"), include),
+        Unit("threads", _sources("runtime/threads"), include),
         *(core_unit(identifier, include) for identifier in CORES),
-        Unit("api", _sources("api"), (*include, "core", "api")),
+        _list_of_cores(include),
+        *(Unit(room.rpartition("/")[2], _sources(room), (*include, "forms", "driver", "api"))
+          for room in ("api", "api/trace", "api/bench")),
     ]
-    faces = ("api/run.h", *(face for face in ("api/trace.h", "api/bench.h")
-                            if (CSRC / face).exists()))
+    faces = ("api/run.h", "api/trace/trace.h", "api/bench/bench.h")
     return Flavour(runtime, faces, tuple(units), RUN_CALLBACKS)
 
 
@@ -110,7 +119,7 @@ EXPLORED_FLAGS = (
     "-Dmemcpy=iopf_explore_memcpy", "-Dmemmove=iopf_explore_memcpy", "-Dmemset=iopf_explore_memset",
 )
 
-#: The explorer switches stacks by hand (runtime/explore/fiber.c), so it must not be marked as fit for a shadow stack,
+#: The explorer switches stacks by hand (runtime/explore/machine/fiber.c), so it must not be marked as fit for a shadow stack,
 #: which some compilers do unasked.
 EXPLORE_FLAGS = ("-fcf-protection=none",) if platform.machine() in ("x86_64", "i686") else ()
 
@@ -120,13 +129,19 @@ extern "Python" const char *xp_on_function(const struct xp_place *place);
 """
 
 
+#: What the explorer is made of above its runtime, from below.
+EXPLORE_ROOMS = ("scenario", "names", "monitor", "program", "strategy", "report", "guard")
+
+
 def explore_flavour() -> Flavour:
     """The flavour that runs under the deterministic scheduler. Only its core units are instrumented."""
-    include = ("runtime/explore", "include", "runtime")
+    include = ("runtime/explore/primitives", "include", "runtime")
+    runtime = (*include, "runtime/explore")
     units = [
-        Unit("runtime", _sources("runtime/explore"), (*include, ".")),
+        Unit("runtime", _sources(*(f"runtime/explore/{room}" for room in ("machine", "detect", "schedule", "primitives"))), runtime),
         *(core_unit(identifier, include, EXPLORED_FLAGS) for identifier in CORES),
-        Unit("explore", _sources("explore"), (*include, "core", ".")),
+        _list_of_cores(include),
+        Unit("explore", _sources("explore", *(f"explore/{room}" for room in EXPLORE_ROOMS)), (*runtime, "forms", "driver", "explore")),
     ]
     return Flavour("explore", ("explore/explore.h",), tuple(units), EXPLORE_CALLBACKS, sanitizable=False,
                    line_map=True, flags=EXPLORE_FLAGS)
@@ -148,12 +163,12 @@ def sources_hash() -> str:
 
 def dependencies() -> list[Path]:
     """Every file whose change calls for a new build."""
-    return sorted(path for path in CSRC.rglob("*") if path.suffix in {".c", ".h", ".S"} or path.name in {"build.py", "compilers.py", "lines.py"})
+    return sorted(path for path in CSRC.rglob("*") if path.suffix in {".c", ".h"} or path.name in {"build.py", "compilers.py", "lines.py"})
 
 
-# What a compiler's command brings with it, from CC and CFLAGS. Our flags come behind it and have the last word, but for
+# What a compiler's command brings with it, from CC and CFLAGS. Our flags come after it and have the last word, but for
 # these: link-time optimisation takes code out of its unit and away from the flags of that unit, and -Wp reaches the
-# preprocessor behind every -U.
+# preprocessor after every -U.
 _LINK_TIME = re.compile(r"-f(no-)?(lto|fat-lto-objects|use-linker-plugin|whole-program)\b.*")
 _FORTIFY = re.compile(r"-(D|U|Wp,).*_FORTIFY_SOURCE.*")
 

@@ -10,7 +10,7 @@ line, addresses in hexadecimal:
     L <address> <line> <file>   from this address on; line 0: no line is known from here on. Sorted
     S <address> <size> <name>   functions of the symbol table. Sorted
 
-Behind an L, where the code is a core's: " <name>" of the function that the line is in, whatever it was compiled into;
+After an L, where the code is a core's: " <name>" of the function that the line is in, whatever it was compiled into;
 " in <line> <file>" if it calls an inline function of a kernel header, which the address is in; and for each function
 that it was compiled into " from <line> <file> <name>", the line of the call, from the inside out.
 
@@ -30,10 +30,10 @@ _SYMBOL = re.compile(r"^([0-9a-f]+) .{6}F \S+\s+([0-9a-f]+) +(?:\.hidden |\.prot
 
 
 #: What a core includes and calls as the kernel's: a place there says little without the line that calls it.
-_KERNEL_HEADER = re.compile(r"(^|/)(include/linux|runtime/[^/]+)/[^/]+\.h$")
+_KERNEL_HEADER = re.compile(r"(^|/)(include/linux|runtime/(native|plain|explore/primitives))/[^/]+\.h$")
 
 #: The explorer itself, whose functions are few in a trace.
-_EXPLORER = re.compile(r"(^|/)(explore/|runtime/|iopf\._\w+\.c$|python3)|^$")
+_EXPLORER = re.compile(r"(^|/)(explore/|runtime/|csrc/driver/|iopf\._\w+\.c$|python3)|^$")
 
 
 class NoLines(RuntimeError):
@@ -105,7 +105,7 @@ class _Names(dict):
 
 
 def _entry(line, path, frames, files, names):
-    """What an L says behind its address."""
+    """What an L says after its address."""
     own = next((index for index, frame in enumerate(frames) if frame[0] and not _KERNEL_HEADER.search(frame[1])), None)
     if not line or own is None or (frames[0][0], frames[0][1]) != (line, path):
         return f"{line} {files[path] if line else 0}"

@@ -3,7 +3,7 @@
 
 Only ratios that were measured together mean anything on a machine that does other things too. So the sides of a
 comparison take turns, A B B A, in one process, and the clock is read in C outside the loop: one call here is one
-experiment there (csrc/api/bench.h).
+experiment there (csrc/api/bench/bench.h).
 
 A lock that one thread alone has used may be cheaper than one that two have, so every stand is in a *state* before it is
 measured, and a row names it. Threads that are meant to meet may take turns on one CPU instead: rounds in which they did
@@ -27,7 +27,7 @@ from ._cores import Core, resolve
 STOCK_CORE = "v7.2"
 STOCK_RUNTIME = "plain"
 
-#: What has been done on the devices of a stand before it is measured, in the order of csrc/api/bench.h.
+#: What has been done on the devices of a stand before it is measured, in the order of csrc/api/bench/bench.h.
 STATES = ("owned", "worked", "shared")
 
 #: How locks and counts work: csrc/runtime/runtime.h, enum runtime_regime.
@@ -41,7 +41,7 @@ class Apart(float):
 #: What a thread that slept for a lock may wait for a CPU once it is woken: an idle one is there after some 20 us.
 WAKE_NS = 40_000
 
-#: csrc/api/bench.h, IOPF_BENCH_UNKNOWN.
+#: csrc/api/bench/bench.h, IOPF_BENCH_UNKNOWN.
 UNKNOWN = 2**64 - 1
 
 
@@ -60,7 +60,7 @@ def _lacked_cpu(thread: Any) -> bool:
 def ran_together(ns: float, overlap_ns: float, threads: Sequence[Any]) -> bool:
     """Did all threads of a round really run at the same time, each with a CPU whenever it wanted one?
 
-    ``threads`` have ``wall_ns``, ``cpu_ns``, ``waited_ns``, ``slept`` and ``preempted`` (csrc/api/bench.h, struct
+    ``threads`` have ``wall_ns``, ``cpu_ns``, ``waited_ns``, ``slept`` and ``preempted`` (csrc/api/bench/bench.h, struct
     iopf_bench_thread). Nine tenths of the round have to be in all of them; none may have been taken off its CPU, or have
     waited for one, a twentieth and ``WAKE_NS`` for each sleep aside; and together several have to have used more CPU time
     than one CPU has. Sleeping for a lock is not held against a thread, however long: that is what is measured.

@@ -14,7 +14,7 @@ __all__ = ["SHORT", "large", "render", "render_bugs"]
 #: What fits into a column.
 SHORT = {
     "use-after-free": "UAF", "double-free": "2xfree", "invalid-free": "badfree", "bad-access": "badacc",
-    "leak": "leak", "data-race": "race", "refcount": "refcnt", "rcu": "rcu", "deadlock": "deadlk",
+    "leak": "leak", "data-race": "race", "refcount": "refcnt", "rcu": "rcu", "sleep": "sleep", "deadlock": "deadlk",
     "livelock": "livelk", "lock-order": "lockord", "stack-overflow": "stack", "lost-response": "lost",
     "double-response": "double", "wrong-response": "wrong", "late-response": "late",
     "wrong-code": "code", "wrong-group": "group", "under-lock": "inlock", "unexpected-return": "return",

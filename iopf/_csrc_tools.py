@@ -22,7 +22,7 @@ CHECKOUT = _PACKAGE.parent / "csrc"
 def csrc() -> Path | None:
     """The folder of the sources; None: this installation has lost them."""
     for folder in (CHECKOUT, _PACKAGE / "_csrc"):
-        if (folder / "build.py").exists() and (folder / "core" / "unit.c").exists():
+        if (folder / "build.py").exists() and (folder / "forms" / "unit.c").exists():
             return folder
     return None
 

@@ -2,8 +2,8 @@
 """Which form of ``drivers/iommu/io-pgfault.c`` a text is: its facets.
 
 The forms since v6.9 differ in a few facets: return types, who answers when report fails, how a fault finds its handler.
-Backports mix them, so what is read from a text is each facet, never a version. csrc/core/facets.h says what they mean
-to a core; csrc/core/unit.c is compiled with them. Only code counts: comments, strings and ``#if 0`` tell nothing, and a
+Backports mix them, so what is read from a text is each facet, never a version. csrc/forms/facets.h says what they mean
+to a core; csrc/forms/unit.c is compiled with them. Only code counts: comments, strings and ``#if 0`` tell nothing, and a
 comment in most forms still speaks of functions that are long gone. What is none of the known forms is refused, not
 guessed.
 """
@@ -125,7 +125,7 @@ class Facets:
         return dataclasses.replace(self, **changes)  # type: ignore[arg-type]  # __post_init__ looks at each
 
     def macros(self) -> dict[str, str]:
-        """What csrc/core/unit.c is told."""
+        """What csrc/forms/unit.c is told."""
         return {
             "FACET_REPORT_RETURN": self.report,
             "FACET_RESPONSE_RETURN": self.response,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A user's own ``drivers/iommu/io-pgfault.c`` as a core: the compile.
 
-The file is compiled **unmodified**, as the form that its text shows (_facets.py), by way of ``csrc/core/unit.c``.
+The file is compiled **unmodified**, as the form that its text shows (_facets.py), by way of ``csrc/forms/unit.c``.
 
 Two traps decide how the compiler is called. ``#include "iommu-priv.h"`` looks beside the file *as it was opened* before
 any ``-I`` path, and in a kernel tree the real one lies there, which drags in half the kernel or, worse, silently
@@ -330,7 +330,7 @@ def _compile(
             '-DCORE_FACETS="facets-of-core.h"', f"-ffile-prefix-map={scratch}=iopf",
             # The last one that fits counts. A line feed would end a line of the line map.
             f"-ffile-prefix-map={scratch}/source/{linked}={source}".replace("\n", "\\n"),
-            "-c", str(csrc / "core" / "unit.c"), "-o", "core.o",
+            "-c", str(csrc / "forms" / "unit.c"), "-o", "core.o",
         ],
         scratch,
     )
@@ -386,7 +386,7 @@ def _compile_error(
     first_error = first.group().strip() if first else notes.partition("\n")[0]
     place = re.match(r"(.+?):\d+:", first_error)
     where = Path(os.path.abspath(scratch / place.group(1))) if place else None
-    if where is not None and (where == source or where.is_relative_to(csrc / "core") or where.is_relative_to(scratch)):
+    if where is not None and (where == source or any(where.is_relative_to(csrc / room) for room in ("forms", "core")) or where.is_relative_to(scratch)):
         advice = (
             f"Facets: {facets}\n{SUPPORTED}\nIf the facets are wrong, override them (--facet NAME=VALUE, facets=). If"
             " the file uses a part of the kernel that is named in the error, it is a form that iopf does not know yet."

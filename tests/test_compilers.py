@@ -17,7 +17,7 @@ INSTALLED = [name for name in ("gcc", "clang") if shutil.which(name)]
 @pytest.mark.parametrize("name", INSTALLED)
 def test_every_flag_of_every_unit_is_one_that_the_compiler_knows(name):
     """Without a warning. The control is a flag of the other one."""
-    include = [f"-I{build.CSRC}/runtime/explore"]
+    include = [f"-I{build.CSRC}/runtime/explore/primitives"]
 
     def said(flags):
         return subprocess.run([name, *flags, "-Werror", *include, "-fsyntax-only", "-x", "c", "/dev/null"],

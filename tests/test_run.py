@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A program's accesses performed by a device: presence, groups, answers, figures that add up.
 
-The rules stand in csrc/api/trace_access.c. Model is the same rules once more, in Python and for one outstanding group,
+The rules stand in csrc/api/trace/access.c. Model is the same rules once more, in Python and for one outstanding group,
 where nothing depends on threads.
 """
 

@@ -212,7 +212,7 @@ def test_facets_can_be_overridden_by_name_and_are_checked():
 
 
 def test_macros_are_known_to_the_facets_header():
-    known = (_source._csrc() / "core" / "facets.h").read_text()
+    known = (_source._csrc() / "forms" / "facets.h").read_text()
     for form in FORMS:
         for macro, value in detect(text_of(form)).macros().items():
             assert f"#ifndef {macro}\n" in known

@@ -25,7 +25,7 @@ struct iopf_device {
 	pthread_mutex_t lock;
 	u64 answered[3];
 	struct iopf_response *responses;
-	size_t nr_responses, room;
+	size_t nr_responses, capacity;
 };
 
 struct iopf_iommu_group {

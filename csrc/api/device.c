@@ -5,6 +5,7 @@
  * A response arrives under the fault param's lock, so telling Python has to wait. It is noted for the thread that
  * caused it, and api_deliver() runs at the end of the call or of the work item.
  */
+#include <driver.h>
 #include <linux/iommu.h>
 #include <runtime.h>
 #include <stdlib.h>
@@ -61,14 +62,14 @@ void api_deliver(void)
 
 static void record_response(struct iopf_device *device, const struct iopf_response *response)
 {
-	if (device->nr_responses == device->room) {
-		size_t room = device->room ? 2 * device->room : 16;
-		struct iopf_response *responses = realloc(device->responses, room * sizeof(*responses));
+	if (device->nr_responses == device->capacity) {
+		size_t capacity = device->capacity ? 2 * device->capacity : 16;
+		struct iopf_response *responses = realloc(device->responses, capacity * sizeof(*responses));
 
 		if (WARN(!responses, "no memory to record a response"))
 			return;
 		device->responses = responses;
-		device->room = room;
+		device->capacity = capacity;
 	}
 	device->responses[device->nr_responses++] = *response;
 }
@@ -110,16 +111,13 @@ iopf_iommu_group *iopf_iommu_group_new(const iopf_core *core)
 	if (!g)
 		return NULL;
 	g->core = core;
-	refcount_set(&g->group.users, 1);
-	g->group.release = iommu_group_release;
-	core->group_init(&g->group);
+	driver_group_init(core, &g->group, iommu_group_release);
 	return g;
 }
 
 void iopf_iommu_group_put(iopf_iommu_group *g)
 {
-	if (refcount_dec_and_test(&g->group.users))
-		g->group.release(&g->group);
+	driver_group_put(&g->group);
 }
 
 static void device_release(struct device *dev)
@@ -149,15 +147,9 @@ iopf_device *iopf_device_new(const iopf_core *core, const char *name, iopf_iommu
 	device->ops.page_response = api_page_response;
 	device->ops.user_pasid_table = !!(flags & IOPF_DEVICE_USER_PASID_TABLE);
 	device->iommu_device.ops = &device->ops;
-	device->iommu.iommu_dev = &device->iommu_device;
-	mutex_init(&device->iommu.lock);
-
-	device->dev.init_name = device->name;
-	device->dev.iommu = &device->iommu;
+	driver_device_init(&device->dev, &device->iommu, &device->iommu_device, device->name, device_release);
 	refcount_inc(&group->group.users);
 	device->dev.iommu_group = &group->group;
-	refcount_set(&device->dev.users, 1);
-	device->dev.release = device_release;
 	return device;
 }
 

@@ -11,13 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <driver.h>
+
 #include "api.h"
 
 /* The last put of a domain may happen anywhere, so Python is not called: it collects the ids. */
 static struct {
 	pthread_mutex_t lock;
 	u64 *ids;
-	size_t n, room;
+	size_t n, capacity;
 } released = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static struct iopf_domain *to_domain(struct iopf_group *group)
@@ -38,17 +40,17 @@ static void domain_release(struct iommu_domain *domain)
 		mmdrop(domain->mm);
 	if (d->handler) {
 		pthread_mutex_lock(&released.lock);
-		if (released.n == released.room) {
-			size_t room = 2 * released.room + 16;
-			u64 *ids = realloc(released.ids, room * sizeof(*ids));
+		if (released.n == released.capacity) {
+			size_t capacity = 2 * released.capacity + 16;
+			u64 *ids = realloc(released.ids, capacity * sizeof(*ids));
 
 			if (ids) {
 				released.ids = ids;
-				released.room = room;
+				released.capacity = capacity;
 			}
 		}
 		/* Without memory the Python handler lives on: a leak, no crash. */
-		if (released.n < released.room)
+		if (released.n < released.capacity)
 			released.ids[released.n++] = d->handler;
 		pthread_mutex_unlock(&released.lock);
 	}
@@ -138,14 +140,9 @@ struct iommu_domain *api_domain_new(struct iopf_device *device, u32 pasid, const
 	d->code = handler->code;
 	d->handler = handler->id;
 	domain = &d->domain;
-	refcount_set(&domain->users, 1);
-	domain->release = domain_release;
-
 	/* A guest that owns the PASID table has a nested domain for the whole device. */
-	if (pasid == IOMMU_NO_PASID && device->ops.user_pasid_table)
-		domain->type = IOMMU_DOMAIN_NESTED;
-	else
-		domain->type = handler->kind == IOPF_SVA ? IOMMU_DOMAIN_SVA : IOMMU_DOMAIN_UNMANAGED;
+	driver_domain_init(domain, pasid == IOMMU_NO_PASID && device->ops.user_pasid_table ? IOMMU_DOMAIN_NESTED :
+			   handler->kind == IOPF_SVA ? IOMMU_DOMAIN_SVA : IOMMU_DOMAIN_UNMANAGED, NULL, domain_release);
 
 	switch (handler->kind) {
 	case IOPF_SVA:
@@ -169,14 +166,7 @@ struct iommu_domain *api_domain_new(struct iopf_device *device, u32 pasid, const
 	return domain;
 }
 
-static void handle_release(struct iommu_attach_handle *handle)
-{
-	kfree(handle);
-}
-
-static int attach_or_replace(iopf_device *device, u32 pasid, struct iopf_handler *handler,
-			     int (*call)(struct iommu_domain *, struct device *, ioasid_t,
-					 struct iommu_attach_handle *))
+static int attach_or_replace(iopf_device *device, u32 pasid, struct iopf_handler *handler, bool replace)
 {
 	struct iommu_attach_handle *handle = kzalloc(sizeof(*handle), GFP_KERNEL);
 	struct iommu_domain *domain;
@@ -184,15 +174,12 @@ static int attach_or_replace(iopf_device *device, u32 pasid, struct iopf_handler
 
 	if (!handle)
 		return -ENOMEM;
-	handle->release = handle_release;
 	domain = api_domain_new(device, pasid, handler);
 	if (!domain) {
 		kfree(handle);
 		return -ENOMEM;
 	}
-	ret = call(domain, &device->dev, pasid, handle);
-	if (ret)
-		kfree(handle);
+	ret = driver_attach_domain(device->core, replace, domain, &device->dev, pasid, handle);
 	/* An attached domain is held by its handle. */
 	device->core->domain_put(domain);
 	return ret;
@@ -200,12 +187,12 @@ static int attach_or_replace(iopf_device *device, u32 pasid, struct iopf_handler
 
 int iopf_attach(iopf_device *device, uint32_t pasid, struct iopf_handler *handler)
 {
-	return attach_or_replace(device, pasid, handler, device->core->attach);
+	return attach_or_replace(device, pasid, handler, false);
 }
 
 int iopf_replace(iopf_device *device, uint32_t pasid, struct iopf_handler *handler)
 {
-	return attach_or_replace(device, pasid, handler, device->core->replace);
+	return attach_or_replace(device, pasid, handler, true);
 }
 
 void iopf_detach(iopf_device *device, uint32_t pasid)

@@ -28,14 +28,3 @@ uint64_t histogram_quantile(const struct histogram *histogram, uint64_t per_mill
 	}
 	return histogram->max;
 }
-
-void histogram_merge(struct histogram *histogram, const struct histogram *other)
-{
-	unsigned int bucket;
-
-	for (bucket = 0; bucket < HISTOGRAM_BUCKETS; bucket++)
-		histogram->buckets[bucket] += other->buckets[bucket];
-	histogram->count += other->count;
-	if (other->max > histogram->max)
-		histogram->max = other->max;
-}

@@ -18,7 +18,7 @@ struct histogram {
 	uint64_t buckets[HISTOGRAM_BUCKETS];
 };
 
-/* Values below 32 have a bucket each; above, the five bits behind the highest one choose it. */
+/* Values below 32 have a bucket each; above, the five bits after the highest one choose it. */
 static inline unsigned int histogram_bucket(uint64_t value)
 {
 	unsigned int shift;
@@ -39,7 +39,5 @@ static inline void histogram_add(struct histogram *histogram, uint64_t value)
 
 /* The value that so many of a million are not above; of a bucket, its highest. 0 when there are none. */
 uint64_t histogram_quantile(const struct histogram *histogram, uint64_t per_million);
-/* Adds everything of another one. */
-void histogram_merge(struct histogram *histogram, const struct histogram *other);
 
 #endif

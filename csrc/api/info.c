@@ -6,19 +6,9 @@
 
 #include "api.h"
 
-#define CORE(id) extern const struct iopf_core iopf_core_##id;
-#include "cores.h"
-#undef CORE
-
-static const struct iopf_core *const cores[] = {
-#define CORE(id) &iopf_core_##id,
-#include "cores.h"
-#undef CORE
-};
-
 const iopf_core *iopf_core_at(int index)
 {
-	return index >= 0 && (size_t)index < sizeof(cores) / sizeof(*cores) ? cores[index] : NULL;
+	return iopf_core_of_build(index);
 }
 
 void iopf_core_describe(const iopf_core *core, struct iopf_core_info *info)
@@ -144,14 +134,14 @@ void iopf_set_clock(uint64_t now_ns)
 	clock_set_ns(now_ns);
 }
 
-int iopf_next_message(int *level, char *text, size_t room)
+int iopf_next_message(int *level, char *text, size_t capacity)
 {
 	struct kernel_message message;
 
 	if (!printk_fetch(&message))
 		return 0;
 	*level = message.level;
-	snprintf(text, room, "%s", message.text);
+	snprintf(text, capacity, "%s", message.text);
 	return 1;
 }
 

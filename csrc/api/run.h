@@ -181,7 +181,7 @@ unsigned long iopf_fail_nth_left(void);
 /* 0: the real clock. */
 void iopf_set_clock(uint64_t now_ns);
 /* 1 and one message, or 0. */
-int iopf_next_message(int *level, char *text, size_t room);
+int iopf_next_message(int *level, char *text, size_t capacity);
 int iopf_has_messages(void);
 unsigned long iopf_messages_dropped(void);
 const char *iopf_runtime_name(void);

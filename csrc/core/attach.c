@@ -6,7 +6,7 @@
  * exchange and erase; they wait for nothing. A handle is counted: its base reference lasts from attach to detach, and
  * whoever finds it for a fault takes another one in the same section of the group's lock. It pins its domain.
  *
- * Included by unit.c: every core has this file to itself.
+ * Included by forms/unit.c: every core has this file to itself.
  */
 #include <linux/iommu.h>
 

@@ -605,7 +605,7 @@ EXPORT_SYMBOL_GPL(iopf_queue_remove_device);
 
 /**
  * iopf_queue_alloc - a queue with its workqueue
- * @name: of the workqueue, behind "iopf_queue/"
+ * @name: of the workqueue, after "iopf_queue/"
  *
  * Returns the queue, or NULL when there is no memory.
  */

@@ -2,7 +2,7 @@
 /*
  * One fault of a device against an address space: what every form of the SVA handler does alike.
  *
- * Included by unit.c, so that every core has it to itself.
+ * Included by forms/unit.c, so that every core has it to itself.
  */
 #include <linux/iommu.h>
 #include <linux/mm.h>

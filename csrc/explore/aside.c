@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * An execution aside: one that the search did not choose, run in between to settle a question of its own. Behind it the
+ * An execution aside: one that the search did not choose, run in between to settle a question of its own. After it the
  * path of the search is as it was.
  */
 #include <stdlib.h>

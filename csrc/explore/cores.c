@@ -6,34 +6,14 @@
 
 #define MAX_LOADED 512
 
-/* Weak: a build may leave some out. */
-#define CORE(id) extern const struct iopf_core iopf_core_##id __attribute__((weak));
-#include "../api/cores.h"
-#undef CORE
-#define CORE(id) &iopf_core_##id,
-static const struct iopf_core *const listed[] = {
-#include "../api/cores.h"
-};
-#undef CORE
-
 static const struct iopf_core *loaded[MAX_LOADED];
 static int nr_loaded;
-
-static const struct iopf_core *built_in(int index)
-{
-	size_t i;
-
-	for (i = 0; i < sizeof(listed) / sizeof(*listed); i++)
-		if (listed[i] && index-- == 0)
-			return listed[i];
-	return NULL;
-}
 
 int xp_nr_cores(void)
 {
 	int n = 0;
 
-	while (built_in(n))
+	while (iopf_core_of_build(n))
 		n++;
 	return n + nr_loaded;
 }
@@ -44,9 +24,9 @@ const void *xp_core(int index)
 
 	if (index < 0)
 		return NULL;
-	while (built_in(n)) {
+	while (iopf_core_of_build(n)) {
 		if (n++ == index)
-			return built_in(index);
+			return iopf_core_of_build(index);
 	}
 	return index - n < nr_loaded ? loaded[index - n] : NULL;
 }

@@ -23,8 +23,8 @@
  * records. -1 in an operand that names something means "none". A group's index and a PASID are 32 bits without a sign; a
  * PASID is 0 for none.
  *
- * Tasks run concurrently, setup before them and teardown behind them. Before setup the explorer itself allocates the
- * queues, adds the devices to theirs and attaches them; behind teardown it answers the groups that are still held with
+ * Tasks run concurrently, setup before them and teardown after them. Before setup the explorer itself allocates the
+ * queues, adds the devices to theirs and attaches them; after teardown it answers the groups that are still held with
  * INVALID, detaches, removes devices that are still added, frees queues that are still there, waits for a grace period,
  * drops the devices, and looks for what leaked and which responses are missing.
  */
@@ -34,7 +34,7 @@
 
 /* --- definitions --- */
 #define XP_DEF_QUEUE 1		/* a: workers, 0: as many as there are items, -1: none: a work runs in the task that reports,
-				   behind its report, or in one that flushes or frees the queue */
+				   after its report, or in one that flushes or frees the queue */
 #define XP_DEF_DEVICE 2		/* a: queue or -1; b: handler XP_H_*, -1: not attached; c: pasid, below 2^20;
 				   d: lock taken inside page_response, or -1; e: XP_D_*, as bits;
 				   f: device whose iommu group it shares, or -1; g: address space of XP_H_SVA + 1, or 0;
@@ -119,6 +119,9 @@
 #define XP_SIZE_WORK 64
 #define XP_SIZE_LIST 16
 #define XP_SIZE_RCU_HEAD 32
+#define XP_SIZE_SPINLOCK 64
+#define XP_SIZE_COMPLETION 8
+#define XP_SIZE_WAITQUEUE 8
 
 #define XP_LOAD 40		/* a: register, b: base, c: offset, d: order, e: bytes 1 2 4 8 */
 #define XP_STORE 41		/* a: register or -1: the value f, b: base, c: offset, d: order, e: bytes, f: value */
@@ -146,6 +149,11 @@
 #define XP_DEREF 62		/* rcu_dereference: a: register, b: base, c: offset; d: 1 lockdep says yes */
 #define XP_PUBLISH 63		/* rcu_assign_pointer: a: register or -1: NULL, b: base, c: offset */
 #define XP_SPIN 64		/* loads b, c (relaxed, e bytes) again and again until it is not f */
+#define XP_SPINLOCK 65		/* a: register for the result, b: base, c: offset, d: XP_SPINLOCK_*, f: enum spin_form */
+#define XP_COMPLETION 66	/* a: register for the result, b: base, c: offset, d: XP_COMPLETION_* */
+#define XP_WAITQUEUE 67		/* b: base, c: offset, d: XP_WAITQUEUE_*; a: register for the result; wait_event: e: base,
+				   f: offset of 8 bytes (relaxed) that it waits for to be not g */
+#define XP_ONE_WORK 68		/* a: register for the result, b: base, c: offset of the work, d: XP_ONE_WORK_* */
 
 #define XP_PLAIN 0
 #define XP_ONCE 1		/* READ_ONCE, WRITE_ONCE */
@@ -173,6 +181,35 @@
 #define XP_MUTEX_DESTROY 5
 #define XP_MUTEX_ASSERT_HELD 6
 
+#define XP_SPINLOCK_INIT 0
+#define XP_SPINLOCK_LOCK 1
+#define XP_SPINLOCK_TRYLOCK 2
+#define XP_SPINLOCK_UNLOCK 3
+#define XP_SPINLOCK_IS_LOCKED 4
+#define XP_SPINLOCK_ASSERT_HELD 5
+#define XP_SPINLOCK_PREEMPT_DISABLE 6	/* of no lock */
+#define XP_SPINLOCK_PREEMPT_ENABLE 7
+
+#define XP_COMPLETION_INIT 0
+#define XP_COMPLETION_COMPLETE 1
+#define XP_COMPLETION_COMPLETE_ALL 2
+#define XP_COMPLETION_WAIT 3
+#define XP_COMPLETION_WAIT_TIMEOUT 4	/* a: 1 it was completed, 0: the time was over */
+#define XP_COMPLETION_TRY_WAIT 5
+#define XP_COMPLETION_DONE 6
+#define XP_COMPLETION_REINIT 7
+
+#define XP_WAITQUEUE_INIT 0
+#define XP_WAITQUEUE_WAKE_UP 1
+#define XP_WAITQUEUE_WAIT_EVENT 2
+#define XP_WAITQUEUE_WAIT_EVENT_TIMEOUT 3	/* a: 1 it held, 0: the time was over */
+#define XP_WAITQUEUE_ACTIVE 4
+
+#define XP_ONE_WORK_FLUSH 0
+#define XP_ONE_WORK_CANCEL 1
+#define XP_ONE_WORK_CANCEL_SYNC 2
+#define XP_ONE_WORK_PENDING 3
+
 #define XP_RCU_READ_LOCK 0
 #define XP_RCU_READ_UNLOCK 1
 #define XP_RCU_SYNCHRONIZE 2
@@ -186,7 +223,7 @@
 #define XP_LIST_DEL 3
 #define XP_LIST_DEL_INIT 4
 #define XP_LIST_EMPTY 5		/* of the node; a: 1 it is */
-#define XP_LIST_FIRST 6		/* a: the node behind the head b, c, or 0 when it is empty */
+#define XP_LIST_FIRST 6		/* a: the node after the head b, c, or 0 when it is empty */
 
 #define XP_WQ_NEW 0
 #define XP_WQ_FLUSH 1
@@ -218,10 +255,10 @@
 #define XP_K_MISSING_WARN 22
 #define XP_K_UNDER_LOCK 23
 #define XP_K_WRONG_COUNT 24
-#define XP_KINDS 25
+#define XP_K_SLEEP 25		/* sleeping where nobody must: with a spinlock held */
+#define XP_KINDS 26
 
 const char *xp_kind_name(int kind);	/* "use-after-free" ... */
-int xp_kind_rank(int kind);
 
 /* ---- what of a driver's contract an execution broke, as bits ---- */
 #define XP_C_RECEPTION 1	/* a report beside remove, or when the device was on no queue (the kernel's forms) */
@@ -330,7 +367,7 @@ struct xp_options {
 #define XP_PREEMPTIONS 16
 
 /* Which objects make the branches: how many races each had. */
-struct xp_hot {
+struct xp_contention {
 	const char *object;
 	const char *op, *other_op;
 	uint64_t races;
@@ -355,7 +392,7 @@ struct xp_result {
 	int nr_failures;
 	int nr_notes;			/* lock-order cycles beside a deadlock of their locks; under-lock where it is not promised */
 	int nr_outcomes;
-	int nr_hot;
+	int nr_contended;
 	int nr_tasks;			/* with works and callbacks; the explorer's own sequential parts are task 0 */
 	uint64_t preemptions[XP_PREEMPTIONS];	/* executions by preemptions, the last: that many or more */
 	double reset_ns;		/* an execution without its steps: mean of the resets */
@@ -364,7 +401,7 @@ struct xp_result {
 /* One line of a trace. */
 struct xp_step {
 	int task;
-	int task_ordinal;	/* the how-manieth step of its task */
+	int task_ordinal;	/* which step of its task, from 1 */
 	int record;		/* index of the scenario's record that runs (in records from the start), -1: none */
 	int depth;		/* C calls deep */
 	const char *op;		/* "mutex_lock", "refcount_inc_not_zero", "report begins" ... */
@@ -373,7 +410,7 @@ struct xp_step {
 	int64_t before, after;
 	int point;		/* 1: a scheduling point, 0: an event inside the step of one */
 	int preempted;		/* the task before could have gone on: the number of this preemption, else 0 */
-	int nr_held;		/* locks that the task holds behind this step */
+	int nr_held;		/* locks that the task holds after this step */
 	struct xp_place place;
 	const char *text;	/* more to say, or NULL */
 };
@@ -421,7 +458,7 @@ struct xp_failure {
 	int contract_kept;
 	unsigned int clauses;	/* XP_C_*: what was broken */
 	const char *message;
-	const char *signature;	/* in words: csrc/explore/signature.c */
+	const char *signature;	/* in words: csrc/explore/report/signature.c */
 	const char *object;	/* NULL: none */
 	uint64_t execution;	/* at which it was found first */
 	uint64_t count;		/* executions that showed it */
@@ -481,7 +518,7 @@ const char *xp_error(void);
 const struct xp_failure *xp_failure(int index);
 const struct xp_failure *xp_note(int index);
 const struct xp_outcome *xp_outcome(int index);
-const struct xp_hot *xp_hot(int index);
+const struct xp_contention *xp_contention(int index);
 /* "task 2", "work 1 of task 2" ...: what a task is; NULL: no such. *section: index of its XP_TASK record, or -1. */
 const char *xp_task_name(int task, int *section);
 /* The distinct happens-before classes (XP_O_CLASSES), at most max of them, sorted. Returns how many there are. */

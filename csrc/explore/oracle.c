@@ -65,7 +65,7 @@ const char *oracle_run(u64 *exchanges)
 {
 	struct what_came_of_it before, after;
 	struct choice *choices, swap;
-	struct pending { u8 op; u64 addr; } *steps;
+	struct pending { struct op_class *op; u64 addr; } *steps;
 	const char *why = NULL;
 	u8 *independent;
 	int length, i;
@@ -101,12 +101,12 @@ const char *oracle_run(u64 *exchanges)
 		after = look();
 		if (engine.end == END_DIVERGED)
 			why = record_text("%s on %s could not come before %s on %s, which it does not depend on",
-					  op_name(steps[i + 1].op), record_object(steps[i + 1].addr),
-					  op_name(steps[i].op), record_object(steps[i].addr));
+					  steps[i + 1].op->name, record_object(steps[i + 1].addr),
+					  steps[i].op->name, record_object(steps[i].addr));
 		else if (!same(&before, &after))
 			why = record_text("%s on %s and %s on %s are said to commute, and do not",
-					  op_name(steps[i].op), record_object(steps[i].addr),
-					  op_name(steps[i + 1].op), record_object(steps[i + 1].addr));
+					  steps[i].op->name, record_object(steps[i].addr),
+					  steps[i + 1].op->name, record_object(steps[i + 1].addr));
 		swap = choices[i];
 		choices[i] = choices[i + 1];
 		choices[i + 1] = swap;

@@ -25,7 +25,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "monitor.h"
+#include "monitor/monitor.h"
+#include "search.h"
 
 #define MOST_ORDERS 200000u	/* of one class; 12 calls and answers of three tasks have 20 on the average */
 #define MAX_LANES 32

@@ -18,22 +18,14 @@
 #include "search.h"
 
 #define CHECK_EVERY 1024
-#define LOOK_EVERY 32		/* executions between two looks at the clock */
 #define AFTER_FAILURE 1000
 #define FIRST_LOOK 2000		/* executions that take less than finding out how many there are */
 #define BEHIND_RACES 2000	/* random executions */
 #define NOTHING_NEW 350		/* of these, in a row: it is unlikely that more show more */
 #define WEIGHT_OF_CUT 50	/* executions that one counts for whose loop had to be waited for */
 
-struct xp_options options;
-
 static struct xp_result result;
-static double began, last_progress, progress_interval;
-static bool stop_now, interrupted;
-static bool searching;
-static double told_by;		/* what comes behind the search is to be over */
 static u64 cuts;
-static u64 runs;		/* executions of any kind, for the clock */
 static int strategy_now;
 static const char *why_not;
 static char error[240];
@@ -41,83 +33,28 @@ static s32 code_copy[MAX_RECORDS * XP_WORDS];
 static int busy;
 static pid_t owner;
 
-double now_seconds(void)
+static void fill_progress(struct xp_progress *p)
 {
-	struct timespec t;
+	double by_mass = -1, by_estimate = -1;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-/* --- progress --- */
-
-static void report_progress(double now)
-{
-	struct xp_progress p = {
-		.seconds = now - began, .mass = result.mass, .estimate = result.estimate, .eta = -1,
+	*p = (struct xp_progress){
+		.seconds = p->seconds, .mass = result.mass, .estimate = result.estimate, .eta = -1,
 		.executions = result.executions, .blocked = result.blocked, .strategy = strategy_now,
 		.failures = nr_found, .bound = strategy_now == XP_S_BOUND ? path_bound : -1,
 	};
-	double by_mass = -1, by_estimate = -1;
-
-	if (strategy_now != XP_S_RANDOM && strategy_now != XP_S_ESTIMATE && strategy_now != XP_S_ORACLE && path_mass > p.mass && strategy_now != XP_S_BOUND)
-		p.mass = path_mass;
-	result.mass = p.mass;
-	if (p.mass > 1e-6)
-		by_mass = p.seconds / p.mass - p.seconds;
-	if (p.estimate > 0 && p.executions > 0 && strategy_now != XP_S_NAIVE)
-		by_estimate = p.estimate > (double)p.executions ?
-			(p.estimate - (double)p.executions) * p.seconds / (double)p.executions : 0;
+	if (strategy_now != XP_S_RANDOM && strategy_now != XP_S_ESTIMATE && strategy_now != XP_S_ORACLE &&
+	    path_mass > p->mass && strategy_now != XP_S_BOUND)
+		p->mass = path_mass;
+	result.mass = p->mass;
+	if (p->mass > 1e-6)
+		by_mass = p->seconds / p->mass - p->seconds;
+	if (p->estimate > 0 && p->executions > 0 && strategy_now != XP_S_NAIVE)
+		by_estimate = p->estimate > (double)p->executions ?
+			(p->estimate - (double)p->executions) * p->seconds / (double)p->executions : 0;
 	if (by_mass >= 0 && by_estimate >= 0)
-		p.eta = (by_mass + by_estimate) / 2;
+		p->eta = (by_mass + by_estimate) / 2;
 	else
-		p.eta = by_mass >= 0 ? by_mass : by_estimate;
-	if (options.progress && options.progress(options.progress_arg, &p))
-		interrupted = stop_now = true;
-}
-
-static void look_at_clock(void)
-{
-	double now = now_seconds();
-
-	if (options.budget > 0 && now - began >= options.budget)
-		stop_now = true;
-	if (options.progress && now - last_progress >= progress_interval) {
-		last_progress = now;
-		report_progress(now);
-	}
-}
-
-bool search_must_stop(void)
-{
-	static int steps;
-
-	steps += engine.depth;
-	if (++runs % LOOK_EVERY == 0 || steps > 4000) {
-		steps = 0;
-		look_at_clock();
-	}
-	return stop_now;
-}
-
-bool search_interrupted(void)
-{
-	double now = now_seconds();
-
-	if (!interrupted && options.progress && now - last_progress >= progress_interval) {
-		last_progress = now;
-		report_progress(now);
-	}
-	return interrupted;
-}
-
-bool search_gives_up(void)
-{
-	if (searching) {
-		look_at_clock();
-		return stop_now;
-	}
-	return now_seconds() > told_by || (!interrupted && search_interrupted());
+		p->eta = by_mass >= 0 ? by_mass : by_estimate;
 }
 
 /* --- executions --- */
@@ -250,9 +187,9 @@ static int run(const struct strategy *strategy, double seconds)
 		if (engine.hashing && engine.end != END_BLOCKED && engine.end != END_STOPPED && !engine.cut)
 			self_check(strategy);
 		engine.hashing = false;
-		if (search_must_stop() || why_not || enough())
+		if (progress_must_stop() || why_not || enough())
 			return 0;
-		if (end > 0 && (runs % LOOK_EVERY == 0 || engine.depth > 500) && now_seconds() >= end)
+		if (end > 0 && (progress.runs % LOOK_EVERY == 0 || engine.depth > 500) && now_seconds() >= end)
 			return 0;
 		more = strategy->next();
 	} while (more);
@@ -304,8 +241,8 @@ static void verdict(bool exhausted)
 		return;
 	}
 	if (!result.executions) {
-		result.why = interrupted ? "interrupted before the first execution was over" :
-			     stop_now ? "the budget was used up before the first execution was over" :
+		result.why = progress.interrupted ? "interrupted before the first execution was over" :
+			     progress.stop ? "the budget was used up before the first execution was over" :
 					"nothing was executed";
 		return;
 	}
@@ -321,7 +258,7 @@ static void verdict(bool exhausted)
 		result.verdict = XP_V_SAMPLED;
 		return;
 	}
-	result.why = interrupted ? "interrupted" : "the budget was used up before the search was over";
+	result.why = progress.interrupted ? "interrupted" : "the budget was used up before the search was over";
 }
 
 const char *xp_verdict_name(int v)
@@ -367,7 +304,7 @@ static void note_under_lock(void)
 {
 	int i;
 
-	if (core->facts.counts_handles || driver_asks_under_lock || interrupted || options.flags & XP_O_NO_UNDER_LOCK)
+	if (core->facts.counts_handles || driver_asks_under_lock || progress.interrupted || options.flags & XP_O_NO_UNDER_LOCK)
 		return;
 	for (i = 0; i < nr_found; i++)
 		if (found[i].finding.kind == XP_K_LIVELOCK)
@@ -402,7 +339,7 @@ static bool collect_probe(int probe)
 		why_not = why;
 	if (news && !result.first_failure && nr_found)
 		result.first_failure = (u64)probe;
-	return search_must_stop();
+	return progress_must_stop();
 }
 
 /*
@@ -417,7 +354,7 @@ static void look_behind_races(void)
 	random_forget();
 	engine.strategy = &strategy_random;
 	strategy_random.begin();
-	while (result.executions < end && quiet < NOTHING_NEW && !search_must_stop()) {
+	while (result.executions < end && quiet < NOTHING_NEW && !progress_must_stop()) {
 		engine.strategy = &strategy_random;
 		engine_run();
 		quiet = account(true) ? 0 : quiet + 1;
@@ -432,7 +369,7 @@ static bool run_classes(void)
 
 	strategy_now = XP_S_DPOR;
 	whole_tree = run(&strategy_dpor, 0);
-	if (!stop_now && has_race())
+	if (!progress.stop && has_race())
 		look_behind_races();
 	return whole_tree;
 }
@@ -443,13 +380,13 @@ static bool look_first(bool *whole_tree)
 	looks_first = true;
 	*whole_tree = run_classes();
 	looks_first = false;
-	if (*whole_tree || stop_now || why_not || nr_found || enough())
+	if (*whole_tree || progress.stop || why_not || nr_found || enough())
 		return true;
 	/* It is begun again when it is known what it takes. */
 	result.executions = result.blocked = 0;
 	memset(result.preemptions, 0, sizeof(result.preemptions));
 	outcomes_reset();
-	hot_reset();
+	contention_reset();
 	orders_reset();
 	path_mass = 0;
 	return false;
@@ -460,8 +397,8 @@ static bool run_auto(void)
 	double budget = options.budget > 0 ? options.budget : 1e9, left, burst = budget < 4 ? budget / 20 : 0.2, whole, walked;
 	bool whole_tree;
 
-	look_at_clock();
-	if (stop_now)
+	progress_look_at_clock();
+	if (progress.stop)
 		return false;
 	if (look_first(&whole_tree))
 		return whole_tree;
@@ -471,7 +408,7 @@ static bool run_auto(void)
 	result.estimate = estimate_classes(budget < 1 ? budget / 20 : 0.05, true, collect_probe);
 	/* An execution takes about as long as a walk did, and the estimate has its usual error. */
 	whole = result.estimate > 0 ? result.estimate * 2 * (now_seconds() - walked) / nr_probes : budget;
-	if (!stop_now && !nr_found && whole > burst) {
+	if (!progress.stop && !nr_found && whole > burst) {
 		/* A short burst: what is easy to hit is hit at once. Where all of it takes no longer, it is not worth it. */
 		u64 executions = result.executions;
 
@@ -481,15 +418,15 @@ static bool run_auto(void)
 		if (!nr_found)
 			result.executions = executions;
 	}
-	if (stop_now || why_not || enough())
+	if (progress.stop || why_not || enough())
 		return false;
-	left = budget - (now_seconds() - began);
+	left = budget - (now_seconds() - progress.began);
 	/* At a third of a million executions a second, with the estimate's usual error. */
 	if (result.estimate <= 0 || result.estimate * 2 < left * 330e3)
 		return run_classes();
 	if (run_bounds(left / 2))
 		return true;
-	if (result.bound >= 0 || stop_now || nr_found)
+	if (result.bound >= 0 || progress.stop || nr_found)
 		return false;
 	strategy_now = XP_S_RANDOM;
 	run(&strategy_random, 0);
@@ -519,7 +456,7 @@ static bool run_strategy(void)
 		do {
 			why_not = oracle_run(&result.executions);
 			result.deepest = engine.depth > result.deepest ? engine.depth : result.deepest;
-		} while (!why_not && !search_must_stop() && !enough());
+		} while (!why_not && !progress_must_stop() && !enough());
 		return false;
 	case XP_S_RANDOM:
 		random_forget();
@@ -582,7 +519,7 @@ static int enter(const s32 *code, size_t nr_words, const struct xp_options *want
 	names_reset();
 	signatures_reset();
 	outcomes_reset();
-	hot_reset();
+	contention_reset();
 	lock_order_reset();
 	orders_reset();
 	memcpy(code_copy, code, nr_words * sizeof(*code));
@@ -600,7 +537,8 @@ static int enter(const s32 *code, size_t nr_words, const struct xp_options *want
 	engine_new_scenario();
 	engine.main = program_main;
 	engine.quiet = program_quiet;
-	engine_respond_ready = program_respond_ready;
+	engine.reset = primitives_reset;
+	engine.task_ends = primitives_task_ends;
 	engine.lock_order = lock_order_taken;
 	engine.points_unlock = options.flags & XP_O_POINTS_UNLOCK;
 	engine.points_free = options.flags & XP_O_POINTS_FREE;
@@ -614,14 +552,10 @@ static int enter(const s32 *code, size_t nr_words, const struct xp_options *want
 
 	memset(&result, 0, sizeof(result));
 	result.bound = -1;
-	began = last_progress = now_seconds();
-	progress_interval = options.progress_interval > 0 ? options.progress_interval : 0.05;
-	stop_now = interrupted = false;
+	progress_begin(fill_progress);
 	why_not = NULL;
-	runs = 0;
 	path_mass = 0;
 	random_seed(options.seed);
-	searching = true;
 	cuts = 0;
 	crash_guard_begin();
 	watchdog_begin();
@@ -650,9 +584,9 @@ int xp_explore(const int32_t *code, size_t nr_words, const struct xp_options *wa
 	else if (exhausted)
 		result.mass = 1;
 	result.exhausted = exhausted;
-	result.interrupted = interrupted;
+	result.interrupted = progress.interrupted;
 	result.strategy = strategy_now;
-	result.seconds = now_seconds() - began;
+	result.seconds = now_seconds() - progress.began;
 	result.nr_tasks = engine.nr_ids + 1;
 	if (options.flags & XP_O_CLASSES)
 		result.classes = outcomes_nr_classes();
@@ -663,14 +597,14 @@ int xp_explore(const int32_t *code, size_t nr_words, const struct xp_options *wa
 	settle_predictions();
 	failures_merge_predictions();
 	failures_finish();
-	searching = false;
-	deadline = now_seconds() + (interrupted ? 0.05 : 5);
-	told_by = now_seconds() + 0.1;
+	progress.searching = false;
+	deadline = now_seconds() + (progress.interrupted ? 0.05 : 5);
+	progress.told_by = now_seconds() + 0.1;
 	note_under_lock();
 	for (i = 0; i < nr_found; i++) {
 		if (!(options.flags & XP_O_NO_SHRINK) && !found[i].is_note && i < 8 && found[i].finding.kind != XP_K_EXPLORER)
-			shrink(&found[i], told_by = deadline);
-		told_by = now_seconds() + 5;
+			shrink(&found[i], progress.told_by = deadline);
+		progress.told_by = now_seconds() + 5;
 		record_failure(&found[i]);
 		/* A failing execution may have works that the last one of the search did not come to. */
 		if (result.nr_tasks <= engine.nr_ids)
@@ -685,10 +619,10 @@ int xp_explore(const int32_t *code, size_t nr_words, const struct xp_options *wa
 	schedule_free_after = true;
 	strategy_schedule.begin();
 	engine.logging = true;
-	told_by = 0;		/* not if it takes long */
+	progress.told_by = 0;		/* not if it takes long */
 	engine_run();
-	hot_finish();
-	result.nr_hot = hot_shown();
+	contention_finish();
+	result.nr_contended = contention_shown();
 	verdict(exhausted);
 	*out = result;
 	leave();
@@ -732,8 +666,8 @@ int xp_replay(const int32_t *code, size_t nr_words, const struct xp_options *wan
 	}
 	for (i = 0; i < schedule->nr_dropped; i++)
 		scenario.dropped[schedule->dropped[i]] = 1;
-	searching = false;
-	told_by = now_seconds() + 1e9;
+	progress.searching = false;
+	progress.told_by = now_seconds() + 1e9;
 	replay_runs(schedule->runs, schedule->nr_runs, divergence);
 	strategy_now = XP_S_AUTO;
 	result.executions = 1;
@@ -748,7 +682,7 @@ int xp_replay(const int32_t *code, size_t nr_words, const struct xp_options *wan
 	}
 	result.nr_failures = nr_found;
 	divergence->kind = nr_found ? found[0].finding.kind : XP_K_NONE;
-	result.seconds = now_seconds() - began;
+	result.seconds = now_seconds() - progress.began;
 	result.verdict = nr_found ? XP_V_FAIL : XP_V_SAMPLED;
 	result.nr_tasks = engine.nr_ids + 1;
 	*out = result;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The SVA handler as the kernel's releases have it: the way to the workqueue and to the address space is followed
- * without asking whether its parts are still there. Which way that is differs by revision: core/facets.h says,
+ * without asking whether its parts are still there. Which way that is differs by revision: forms/facets.h says,
  * facet_group_queue() and facet_group_domain().
  *
- * Included by unit.c for the revisions with group handlers and for a user's file.
+ * Included by forms/unit.c for the revisions with group handlers and for a user's file.
  */
 #include <linux/iommu.h>
 #include <linux/workqueue.h>

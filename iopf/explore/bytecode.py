@@ -127,6 +127,10 @@ LOW_LEVEL: dict[str, tuple[str, tuple[tuple[str, str, Callable[[Any], int]], ...
     "deref": ("XP_DEREF", _place(("d", "locked", int))),
     "publish": ("XP_PUBLISH", _place()),
     "spin": ("XP_SPIN", _place(("e", "size", int), ("f", "value", int))),
+    "spinlock": ("XP_SPINLOCK", _place(("d", "how", _none), ("f", "form", int))),
+    "completion": ("XP_COMPLETION", _place(("d", "how", _none))),
+    "waitqueue": ("XP_WAITQUEUE", _place(("d", "how", _none), ("e", "head_base", _none), ("f", "head", int), ("g", "value", int))),
+    "one_work": ("XP_ONE_WORK", _place(("d", "how", _none))),
     "fail_next_alloc": FRAMEWORK["fail_next_alloc"],
     "repeat": FRAMEWORK["repeat"],
 }
@@ -134,7 +138,8 @@ LOW_LEVEL: dict[str, tuple[str, tuple[tuple[str, str, Callable[[Any], int]], ...
 #: Values that are names in Python and constants in C: (operation or None, value) -> prefix of the constant.
 NAMED = {
     (None, "handler"): "XP_H_", (None, "order"): "XP_", ("rmw", "how"): "XP_RMW_", ("ref", "how"): "XP_REF_",
-    ("mutex", "how"): "XP_MUTEX_", ("rcu", "how"): "XP_RCU_", ("list", "how"): "XP_LIST_", ("wq", "how"): "XP_WQ_",
+    ("spinlock", "how"): "XP_SPINLOCK_", ("completion", "how"): "XP_COMPLETION_", ("waitqueue", "how"): "XP_WAITQUEUE_",
+    ("one_work", "how"): "XP_ONE_WORK_", ("mutex", "how"): "XP_MUTEX_", ("rcu", "how"): "XP_RCU_", ("list", "how"): "XP_LIST_", ("wq", "how"): "XP_WQ_",
 }
 #: What a device may be besides, and the bit of it.
 DEVICE = {"user_pasid_table": "XP_D_USER_TABLE", "no_response": "XP_D_NO_RESPONSE", "no_iommu": "XP_D_NO_IOMMU"}

@@ -23,17 +23,25 @@ from .scenario import MAX_INT, BaseScenario, Section, Value, integer, label, one
 __all__ = ["Address", "Layout", "Program", "ProgramTask", "rcget"]
 
 #: Bytes of primitives in memory (csrc/explore/explore.h, XP_SIZE_).
-SIZES = {"refcount": 4, "mutex": 64, "work": 64, "list": 16, "rcu_head": 32, "u8": 1, "u16": 2, "u32": 4, "u64": 8,
+SIZES = {"refcount": 4, "mutex": 64, "work": 64, "list": 16, "rcu_head": 32, "spinlock": 64,
+         "completion": 8, "waitqueue": 8, "u8": 1, "u16": 2, "u32": 4, "u64": 8,
          "pointer": 8}
 SCALARS = {1, 2, 4, 8}
 MEMORY = 4096
 REGISTERS = 8
 WORKQUEUES = 8
+FORMS = ("plain", "bh", "irq", "irqsave")
 ORDERS = ("plain", "once", "relaxed", "acquire", "release", "acq_rel", "seq_cst")
 CHOICES = {
     ("rmw", "how"): ("add", "xchg"),
     ("ref", "how"): ("set", "read", "inc", "inc_not_zero", "dec", "dec_and_test"),
     ("mutex", "how"): ("init", "lock", "trylock", "unlock", "is_locked", "destroy", "assert_held"),
+    ("spinlock", "how"): (
+        "init", "lock", "trylock", "unlock", "is_locked", "assert_held", "preempt_disable", "preempt_enable",
+    ),
+    ("completion", "how"): ("init", "complete", "complete_all", "wait", "wait_timeout", "try_wait", "done", "reinit"),
+    ("waitqueue", "how"): ("init", "wake_up", "wait_event", "wait_event_timeout", "active"),
+    ("one_work", "how"): ("flush", "cancel", "cancel_sync", "pending"),
     ("rcu", "how"): ("read_lock", "read_unlock", "synchronize", "barrier", "kfree", "call"),
     ("list", "how"): ("init", "add", "add_tail", "del", "del_init", "empty", "first"),
     ("wq", "how"): ("new", "flush", "destroy"),
@@ -42,7 +50,7 @@ _RANGES = {
     "register": (0, REGISTERS - 1), "base": (0, REGISTERS - 1), "source": (0, REGISTERS - 1),
     "head_base": (0, REGISTERS - 1), "offset": (0, MEMORY - 1), "head": (0, MEMORY - 1), "wq": (0, WORKQUEUES - 1),
     "workers": (0, 32), "size": (1, MEMORY), "records": (0, 1000), "frames": (1, 100_000), "nonzero": (0, 1),
-    "locked": (0, 1), "n": (1, MAX_INT), "operations": (1, 1000),
+    "locked": (0, 1), "form": (0, 3), "n": (1, MAX_INT), "operations": (1, 1000),
 }
 
 
@@ -236,6 +244,106 @@ class ProgramTask(Section):
         """lockdep_assert_held()."""
         return self._at("mutex", address, how="assert_held")
 
+    # --- spinlocks; ``form``: "plain", "bh", "irq" or "irqsave" ---
+
+    def _spinlock(self, how: str, address: Address, form: str = "plain", register: int | None = None) -> ProgramTask:
+        return self._at("spinlock", address, how=how, form=FORMS.index(one_of("form", form, FORMS)), register=register)
+
+    def spin_lock_init(self, address: Address) -> ProgramTask:
+        """spin_lock_init()."""
+        return self._spinlock("init", address)
+
+    def spin_lock(self, address: Address, form: str = "plain") -> ProgramTask:
+        """spin_lock(), or spin_lock_irq() and so on."""
+        return self._spinlock("lock", address, form)
+
+    def spin_trylock(self, register: int, address: Address, form: str = "plain") -> ProgramTask:
+        """register: 1 if it was taken."""
+        return self._spinlock("trylock", address, form, register)
+
+    def spin_unlock(self, address: Address, form: str = "plain") -> ProgramTask:
+        """spin_unlock(), in the form that locked."""
+        return self._spinlock("unlock", address, form)
+
+    def spin_is_locked(self, register: int, address: Address) -> ProgramTask:
+        """register: 1 if somebody holds it."""
+        return self._spinlock("is_locked", address, register=register)
+
+    def spin_assert_held(self, address: Address) -> ProgramTask:
+        """lockdep_assert_held()."""
+        return self._spinlock("assert_held", address)
+
+    def preempt_disable(self) -> ProgramTask:
+        """preempt_disable()."""
+        return self._checked("spinlock", {"how": "preempt_disable", "offset": 0, "form": 0})
+
+    def preempt_enable(self) -> ProgramTask:
+        """preempt_enable()."""
+        return self._checked("spinlock", {"how": "preempt_enable", "offset": 0, "form": 0})
+
+    # --- completions ---
+
+    def _completion(self, how: str, address: Address, register: int | None = None) -> ProgramTask:
+        return self._at("completion", address, how=how, register=register)
+
+    def init_completion(self, address: Address) -> ProgramTask:
+        """init_completion()."""
+        return self._completion("init", address)
+
+    def reinit_completion(self, address: Address) -> ProgramTask:
+        """reinit_completion()."""
+        return self._completion("reinit", address)
+
+    def complete(self, address: Address) -> ProgramTask:
+        """complete()."""
+        return self._completion("complete", address)
+
+    def complete_all(self, address: Address) -> ProgramTask:
+        """complete_all()."""
+        return self._completion("complete_all", address)
+
+    def wait_for_completion(self, address: Address) -> ProgramTask:
+        """wait_for_completion()."""
+        return self._completion("wait", address)
+
+    def wait_for_completion_timeout(self, register: int, address: Address) -> ProgramTask:
+        """register: 1 if it was completed, 0 if the time was over, which may be at once."""
+        return self._completion("wait_timeout", address, register)
+
+    def try_wait_for_completion(self, register: int, address: Address) -> ProgramTask:
+        """register: 1 if it was completed."""
+        return self._completion("try_wait", address, register)
+
+    def completion_done(self, register: int, address: Address) -> ProgramTask:
+        """register: 1 if a wait would go on."""
+        return self._completion("done", address, register)
+
+    # --- wait queues ---
+
+    def _waitqueue(self, how: str, address: Address, register: int | None = None, **values: Value) -> ProgramTask:
+        return self._at("waitqueue", address, how=how, register=register, **{"head": 0, "value": 0, **values})
+
+    def init_waitqueue_head(self, address: Address) -> ProgramTask:
+        """init_waitqueue_head()."""
+        return self._waitqueue("init", address)
+
+    def wake_up(self, address: Address) -> ProgramTask:
+        """wake_up()."""
+        return self._waitqueue("wake_up", address)
+
+    def wait_event(self, address: Address, condition: Address, value: int = 0) -> ProgramTask:
+        """wait_event(wq, READ_ONCE(*condition) != value); the condition is a u64."""
+        return self._waitqueue("wait_event", address, head_base=condition.base, head=condition.offset, value=value)
+
+    def wait_event_timeout(self, register: int, address: Address, condition: Address, value: int = 0) -> ProgramTask:
+        """register: 1 if the condition held, 0 if the time was over, which may be at once."""
+        return self._waitqueue("wait_event_timeout", address, register, head_base=condition.base, head=condition.offset,
+                               value=value)
+
+    def waitqueue_active(self, register: int, address: Address) -> ProgramTask:
+        """register: 1 if somebody waits."""
+        return self._waitqueue("active", address, register)
+
     # --- RCU ---
 
     def rcu_read_lock(self) -> ProgramTask:
@@ -313,6 +421,22 @@ class ProgramTask(Section):
     def queue_work(self, address: Address, wq: int = 0, *, register: int = 7) -> ProgramTask:
         """queue_work(); register: 1 if it was not pending."""
         return self._at("queue_work", address, wq=wq, register=register)
+
+    def flush_work(self, address: Address, *, register: int = 7) -> ProgramTask:
+        """flush_work(); register: 1 if it had to wait."""
+        return self._at("one_work", address, how="flush", register=register)
+
+    def cancel_work(self, address: Address, *, register: int = 7) -> ProgramTask:
+        """cancel_work(); register: 1 if it was pending."""
+        return self._at("one_work", address, how="cancel", register=register)
+
+    def cancel_work_sync(self, address: Address, *, register: int = 7) -> ProgramTask:
+        """cancel_work_sync(); register: 1 if it was pending."""
+        return self._at("one_work", address, how="cancel_sync", register=register)
+
+    def work_pending(self, register: int, address: Address) -> ProgramTask:
+        """register: 1 if it is queued and does not run yet."""
+        return self._at("one_work", address, how="pending", register=register)
 
     def alloc_workqueue(self, wq: int = 0, workers: int = 0) -> ProgramTask:
         """A workqueue by number; ``workers`` 0: as many as there are works."""

@@ -30,7 +30,8 @@ __all__ = ["KINDS", "Device", "Operation", "Queue", "Scenario", "Section", "Spac
 
 #: Every kind of failure, as results name them.
 KINDS = (
-    "use-after-free", "double-free", "invalid-free", "bad-access", "leak", "data-race", "refcount", "rcu", "deadlock",
+    "use-after-free", "double-free", "invalid-free", "bad-access", "leak", "data-race", "refcount", "rcu", "sleep",
+    "deadlock",
     "livelock", "lock-order", "stack-overflow", "lost-response", "double-response", "wrong-response", "late-response",
     "wrong-code", "wrong-group", "under-lock", "unexpected-return", "wrong-count", "missing-warn", "warn",
 )

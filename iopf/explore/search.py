@@ -298,9 +298,13 @@ def _let_signals_run() -> int:
     return 0
 
 
+#: Where every core's functions are called from: the table, the driver that a form has to have, and the explorer's driver.
+_OURS = ("csrc/forms/table.c", "csrc/history/registered-handler.c", "csrc/driver/driver.h", "csrc/explore/program/driver.c")
+
+
 def _is_ours(place: Place | None) -> bool:
-    """Where every core's functions are called from, the table and the explorer's driver: it says nothing about any."""
-    return place is not None and place.file.endswith(("core/table.h", "csrc/explore/driver.c"))
+    """Is it a place that says nothing about any core?"""
+    return place is not None and place.file.endswith(_OURS)
 
 
 class Copier:
@@ -350,7 +354,7 @@ class Copier:
             bound=bound,
             degraded=own[0].message if own else None,
         )
-        hot = [self.lib.xp_hot(index) for index in range(raw.nr_hot)]
+        hot = [self.lib.xp_contention(index) for index in range(raw.nr_contended)]
         outcomes = [self.lib.xp_outcome(index) for index in range(raw.nr_outcomes)]
         return Result(
             scenario=self.scenario.name,

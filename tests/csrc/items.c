@@ -142,6 +142,10 @@ static void item_main(struct work_struct *work)
 		flush_workqueue(item->wq);
 	if (item->flags & IOPF_PRIM_ITEM_DESTROYS)
 		destroy_workqueue(item->wq);
+	if (item->flags & IOPF_PRIM_ITEM_FLUSHES_ITSELF)
+		flush_work(work);
+	if (item->flags & IOPF_PRIM_ITEM_CANCELS_ITSELF)
+		cancel_work_sync(work);
 	if (item->flags & IOPF_PRIM_ITEM_FREES)
 		kfree(object);
 	end(item, requeue_said, chain_said);
@@ -187,6 +191,31 @@ void iopf_prim_item_chain(struct iopf_prim_item *item, struct iopf_prim_item *ne
 bool iopf_prim_item_queue(struct iopf_prim_item *item)
 {
 	return queue_work(item->wq, &item->object->work);
+}
+
+bool iopf_prim_item_flush_work(struct iopf_prim_item *item)
+{
+	return flush_work(&item->object->work);
+}
+
+bool iopf_prim_item_cancel_work(struct iopf_prim_item *item)
+{
+	return cancel_work(&item->object->work);
+}
+
+bool iopf_prim_item_cancel_work_sync(struct iopf_prim_item *item)
+{
+	return cancel_work_sync(&item->object->work);
+}
+
+bool iopf_prim_item_pending(struct iopf_prim_item *item)
+{
+	return work_pending(&item->object->work);
+}
+
+unsigned int iopf_prim_item_busy(struct iopf_prim_item *item)
+{
+	return work_busy(&item->object->work);
 }
 
 void iopf_prim_item_open(struct iopf_prim_item *item, int times)

@@ -113,6 +113,62 @@ struct iopf_prim_stops {
 void iopf_prim_mutex_stops(unsigned int rounds, struct iopf_prim_stops *result);
 void iopf_prim_refcount_stops(unsigned int rounds, struct iopf_prim_stops *result);
 
+/* --- spinlocks: form is 0 plain, 1 _bh, 2 _irq, 3 _irqsave --- */
+
+struct spinlock;
+
+struct spinlock *iopf_prim_spin_new(void);
+void iopf_prim_spin_free(struct spinlock *lock);
+void iopf_prim_spin_lock(struct spinlock *lock, int form);
+bool iopf_prim_spin_trylock(struct spinlock *lock, int form);
+void iopf_prim_spin_unlock(struct spinlock *lock, int form);
+unsigned long iopf_prim_spin_lock_irqsave(struct spinlock *lock);
+void iopf_prim_spin_unlock_irqrestore(struct spinlock *lock, unsigned long flags);
+bool iopf_prim_spin_is_locked(struct spinlock *lock);
+bool iopf_prim_spin_lockdep_is_held(struct spinlock *lock);
+void iopf_prim_assert_spin_locked(struct spinlock *lock);
+struct spinlock *iopf_prim_spin_static(void);	/* a DEFINE_SPINLOCK() */
+void iopf_prim_preempt_disable(void);
+void iopf_prim_preempt_enable(void);
+/* Each thread adds 1 per round, not atomically, under the lock. Returns the sum. */
+unsigned long iopf_prim_spin_race(unsigned int nr_threads, unsigned int rounds);
+
+/* --- completions --- */
+
+struct completion;
+
+struct completion *iopf_prim_completion_new(void);
+void iopf_prim_completion_free(struct completion *x);
+void iopf_prim_complete(struct completion *x);
+void iopf_prim_complete_all(struct completion *x);
+void iopf_prim_wait_for_completion(struct completion *x);
+unsigned long iopf_prim_wait_for_completion_timeout(struct completion *x, unsigned long jiffies);
+int iopf_prim_wait_for_completion_killable(struct completion *x);
+bool iopf_prim_try_wait_for_completion(struct completion *x);
+bool iopf_prim_completion_done(struct completion *x);
+void iopf_prim_reinit_completion(struct completion *x);
+/*
+ * One thread waits for a completion of its own stack, which the other completes, again and again. How often what was
+ * written before complete() was not seen after the wait.
+ */
+unsigned long iopf_prim_completion_race(unsigned int rounds);
+
+/* --- wait queues: a number that threads wait for --- */
+
+struct iopf_prim_gate;
+
+struct iopf_prim_gate *iopf_prim_gate_new(void);
+void iopf_prim_gate_free(struct iopf_prim_gate *gate);
+void iopf_prim_gate_set(struct iopf_prim_gate *gate, int value, bool wakes);
+void iopf_prim_gate_wait(struct iopf_prim_gate *gate, int atleast);
+long iopf_prim_gate_wait_timeout(struct iopf_prim_gate *gate, int atleast, unsigned long jiffies);
+/* wait_event_lock_irq(): how often the condition was tested without the lock. */
+int iopf_prim_gate_wait_locked(struct iopf_prim_gate *gate, int atleast);
+int iopf_prim_gate_tests(struct iopf_prim_gate *gate);	/* of the condition, so far */
+bool iopf_prim_gate_active(struct iopf_prim_gate *gate);
+/* Two threads wait for each other in turn. Returns the rounds that both came through. */
+unsigned long iopf_prim_gate_race(unsigned int rounds);
+
 /* --- RCU --- */
 
 void iopf_prim_rcu_read_lock(void);
@@ -225,6 +281,8 @@ struct iopf_prim_item;
 #define IOPF_PRIM_ITEM_DESTROYS 8
 /* Frees itself first of all, and waits for a new item, with another function, that may have got its memory. */
 #define IOPF_PRIM_ITEM_REBORN 16
+#define IOPF_PRIM_ITEM_FLUSHES_ITSELF 32
+#define IOPF_PRIM_ITEM_CANCELS_ITSELF 64
 
 struct iopf_prim_item_report {
 	int started;
@@ -243,6 +301,11 @@ void iopf_prim_item_free(struct iopf_prim_item *item);
 void iopf_prim_item_requeue(struct iopf_prim_item *item, int times);
 void iopf_prim_item_chain(struct iopf_prim_item *item, struct iopf_prim_item *next);
 bool iopf_prim_item_queue(struct iopf_prim_item *item);
+bool iopf_prim_item_flush_work(struct iopf_prim_item *item);
+bool iopf_prim_item_cancel_work(struct iopf_prim_item *item);
+bool iopf_prim_item_cancel_work_sync(struct iopf_prim_item *item);
+bool iopf_prim_item_pending(struct iopf_prim_item *item);
+unsigned int iopf_prim_item_busy(struct iopf_prim_item *item);	/* 1 pending, 2 running */
 void iopf_prim_item_open(struct iopf_prim_item *item, int times);
 /* False: not within the time. */
 bool iopf_prim_item_wait_started(struct iopf_prim_item *item, int times, unsigned int timeout_ms);
@@ -269,6 +332,17 @@ struct iopf_prim_work_race {
 	unsigned long stale;		/* an item's last run missed what was written before it was queued */
 	unsigned long uncovered;	/* a flush came back before an item that was queued before it had run */
 };
+
+struct iopf_prim_cancel_race {
+	unsigned long queued;		/* queue_work() said true */
+	unsigned long cancelled;	/* cancel_work_sync() or cancel_work() said true */
+	unsigned long runs;
+	unsigned long beside;		/* the function ran when cancel_work_sync() had returned and nobody else queued it */
+};
+
+/* One thread queues and cancels each of its items in turn, others queue items of their own on the same queue. */
+void iopf_prim_cancel_race(unsigned int nr_workers, unsigned int nr_threads, unsigned int rounds,
+			   struct iopf_prim_cancel_race *result);
 
 /* Threads queue the same items and flush. */
 void iopf_prim_work_race(unsigned int nr_workers, unsigned int nr_threads, unsigned int nr_items, unsigned int rounds,

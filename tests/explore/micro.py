@@ -68,6 +68,19 @@ def invalid_free_of_memory(wrong):
     return p
 
 
+def sleep_with_a_spinlock(wrong):
+    """A mutex is taken with a spinlock held, or behind it."""
+    p = Program("sleep with a spinlock held", spinlock="spinlock", mutex="mutex")
+    p.setup.spin_lock_init(p.at["spinlock"]).mutex_init(p.at["mutex"])
+    t = p.task("t").spin_lock(p.at["spinlock"])
+    if not wrong:
+        t.spin_unlock(p.at["spinlock"])
+    t.mutex_lock(p.at["mutex"]).mutex_unlock(p.at["mutex"])
+    if wrong:
+        t.spin_unlock(p.at["spinlock"])
+    return p
+
+
 def null_access(wrong):
     """The slot is NULL until the other task has filled it; the twin looks."""
     p = Program("NULL", slot="pointer")
@@ -314,6 +327,7 @@ def warning(wrong):
 
 #: kind, program
 KINDS = (
+    ("sleep", sleep_with_a_spinlock),
     ("use-after-free", use_after_free), ("double-free", double_free), ("invalid-free", invalid_free),
     ("invalid-free", invalid_free_of_memory), ("bad-access", null_access), ("bad-access", out_of_bounds), ("leak", leak),
     ("data-race", plain_race), ("data-race", relaxed_message), ("data-race", unpublished_pointer),

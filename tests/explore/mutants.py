@@ -5,7 +5,7 @@ Each mutant is an edit of one file of csrc/core: texts that occur exactly once t
 edit whose text is gone has to be brought up to date: the test says so. ``kinds`` are what the gravest failure may be;
 more than one where a bug shows in several ways and the search decides which it meets.
 
-Mutants are compiled as a user's core is: csrc/core/unit.c for the explorer's runtime, linked against the extension.
+Mutants are compiled as a user's core is: csrc/forms/unit.c for the explorer's runtime, linked against the extension.
 """
 
 import functools
@@ -338,7 +338,7 @@ def compile_mutant(one, folder, extension):
     compiling = [
         "gcc", *build.CFLAGS, *flavour.flags, *unit.flags, "-w", "-fPIC", "-c", "-DRUNTIME_IS_ELSEWHERE",
         *(f"-D{name}={value}" for name, value in unit.macros), *identity(one), *(f"-I{path}" for path in include),
-        f"-ffile-prefix-map={home}/=", str(home / "csrc" / "core" / "unit.c"), "-o", str(home / "core.o"),
+        f"-ffile-prefix-map={home}/=", str(build.CSRC / "forms" / "unit.c"), "-o", str(home / "core.o"),
     ]
     linking = ["gcc", "-shared", "-o", str(library), str(home / "core.o"), str(extension)]
     for command in (compiling, linking):
@@ -349,7 +349,7 @@ def compile_mutant(one, folder, extension):
 
 
 def identity(one):
-    """Macros that give a mutant its own name (csrc/core/facets.h)."""
+    """Macros that give a mutant its own name (csrc/forms/facets.h)."""
     texts = {"NAME": f"mutant-{one.id}", "TITLE": one.id, "COMMIT": "", "RELEASES": "", "SUMMARY": one.id}
     return [*(f'-DFACET_{key}="{text}"' for key, text in texts.items()), "-DFACET_CLAIMS_CORRECT=1"]
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What is mutated, how a mutant becomes a core of the explorer, and what a search says about it.
 
-Mutants are compiled as a user's core is: csrc/core/unit.c for the explorer's runtime, linked against the extension. Two
+Mutants are compiled as a user's core is: csrc/forms/unit.c for the explorer's runtime, linked against the extension. Two
 things differ, so that equal code gives equal objects: no debug information, and the same number for every line. And a
 function that ends without its result does not compile, as in the kernel's own build: what such a one returns is nobody's
 code.
@@ -111,13 +111,11 @@ def compile_text(file, text, home, runtime="explore", link=True):
         (core / file).write_text(text)
         macros += ['-DCORE_SOURCE="io-pgfault.c"', '-DFACET_NAME="mutant"', '-DFACET_TITLE="mutant"', '-DFACET_COMMIT=""',
                    '-DFACET_RELEASES=""', '-DFACET_SUMMARY="mutant"', "-DFACET_CLAIMS_CORRECT=1"]
-    (core / "unit.c").unlink()
-    (core / "unit.c").write_text((CORE / "unit.c").read_text().replace("../history/", f"{ROOT / 'csrc' / 'history'}/"))
     flags, include = _unit(runtime)
     compiling = [
         "gcc", *flags, "-Werror=return-type", "-g0", "-Wno-builtin-macro-redefined", "-D__LINE__=1", "-fPIC", "-DRUNTIME_IS_ELSEWHERE", *macros,
         *(f"-I{core if part == 'core' else build.CSRC / part}" for part in include), f"-ffile-prefix-map={home}/=",
-        "-c", str(core / "unit.c"), "-o", str(home / "core.o"),
+        "-c", str(build.CSRC / "forms" / "unit.c"), "-o", str(home / "core.o"),
     ]
     done = _run(compiling)
     if done.returncode:

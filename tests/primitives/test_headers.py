@@ -47,7 +47,7 @@ class Compiler:
             for number, statement in enumerate(uses.values())
         )
         errors = self.complaints(
-            "#include <linux/iommu.h>\n"
+            "#include <linux/completion.h>\n#include <linux/iommu.h>\n#include <linux/wait.h>\n"
             "struct thing { int first; struct list_head list; struct work_struct work; struct mutex lock; };\n"
             f"void function(void);\n{functions}"
         )
@@ -73,18 +73,14 @@ def test_each_header_compiles_by_itself(compiler, header):
 
 #: What the kernel has and these headers do not: it must not compile, rather than mean something else.
 UNKNOWN = {
-    "spinlocks": "spinlock_t lock; spin_lock(&lock);",
     "spin_trylock of a mutex": "spin_trylock(&thing->lock);",
     "reader-writer semaphores": "struct rw_semaphore sem; down_read(&sem);",
     "krefs": "struct kref ref; kref_init(&ref);",
-    "completions": "struct completion done; wait_for_completion(&done);",
     "xarrays": "struct xarray xa; xa_init(&xa);",
     "sleepable RCU": "struct srcu_struct srcu; srcu_read_lock(&srcu);",
     "delayed work": "struct delayed_work work; INIT_DELAYED_WORK(&work, NULL);",
     "interruptible locking": "if (mutex_lock_interruptible(&thing->lock)) return;",
     "lock classes of one's own": "mutex_lock_nested(&thing->lock, 1);",
-    "cancelling work": "cancel_work_sync(&thing->work);",
-    "flushing one item": "flush_work(&thing->work);",
     "the system's workqueue": "queue_work(system_wq, &thing->work);",
     "refcount_sub_and_test": "refcount_t r; refcount_set(&r, 2); refcount_sub_and_test(2, &r);",
     "dec_and_mutex_lock": "refcount_t r; refcount_set(&r, 1); refcount_dec_and_mutex_lock(&r, &thing->lock);",
@@ -101,6 +97,8 @@ MISFITS = {
     "container_of another type": "struct thing *t = container_of(&thing->work, struct thing, list); (void)t;",
     "list_entry of an int": "struct thing *t = list_entry(&thing->first, struct thing, list); (void)t;",
     "kfree_rcu of an object without a head": "kfree_rcu(thing, rcu);",
+    "spin_lock of a mutex": "spin_lock(&thing->lock);",
+    "completing a work": "complete(&thing->work);",
     "locking what is no mutex": "mutex_lock(&thing->list);",
     "counting an int": "refcount_inc(&thing->first);",
     "queue_work the wrong way round": "queue_work(&thing->work, NULL);",
@@ -118,6 +116,11 @@ FITTING = {
     "kfree": "kfree(kmalloc(8, GFP_KERNEL));",
     "list walks": "struct thing *t; list_for_each_entry(t, list, list) ;",
     "export": "EXPORT_SYMBOL_GPL(function);",
+    "spinlock": "DEFINE_SPINLOCK(lock); unsigned long flags; spin_lock_irqsave(&lock, flags); lockdep_assert_held(&lock);"
+                " spin_unlock_irqrestore(&lock, flags);",
+    "completion": "DECLARE_COMPLETION_ONSTACK(done); wait_for_completion(&done);",
+    "wait queue": "DECLARE_WAIT_QUEUE_HEAD(wq); int n = 1; if (wait_event_timeout(wq, n > 0, HZ)) wake_up(&wq);",
+    "one item": "cancel_work_sync(&thing->work); flush_work(&thing->work);",
 }
 
 

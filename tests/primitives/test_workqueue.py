@@ -27,6 +27,21 @@ class Item:
     def queue(self):
         return self.runtime.item_queue(self.at)
 
+    def flush(self):
+        return self.runtime.item_flush_work(self.at)
+
+    def cancel(self):
+        return self.runtime.item_cancel_work(self.at)
+
+    def cancel_sync(self):
+        return self.runtime.item_cancel_work_sync(self.at)
+
+    @property
+    def busy(self):
+        """Is it pending, is it running."""
+        busy = self.runtime.item_busy(self.at)
+        return bool(busy & 1), bool(busy & 2)
+
     def requeue(self, times):
         self.runtime.item_requeue(self.at, times)
         return self
@@ -872,3 +887,158 @@ def test_a_worker_is_started_as_soon_as_there_is_a_thread_for_it(runtime, queue,
     second.finished()
     assert runtime.this_thread() not in (first.report.thread, second.report.thread)
     assert warned_that_there_is_none(runtime)
+
+
+# --- one item ---
+
+WORKERS = pytest.mark.parametrize("workers", [1, 3])
+
+
+@WORKERS
+def test_flushing_an_item_waits_for_that_one_alone(queue, workers):
+    """Others before and after it may go on. True: it had to wait."""
+    queue = queue(workers)
+    item, later = queue.item("GATED"), queue.item("GATED")
+    assert not item.flush()  # it was never queued
+    for one in (item, later):
+        assert one.queue()
+    item.started()
+    flusher = queue.runtime.thread()
+    flushing = flusher.start(item.flush)
+    assert queue.runtime.blocked(flushing)
+    item.open()
+    assert flushing.result(60)
+    assert (1, 0) == (item.runs, later.runs)
+    assert not item.flush()
+    later.open()
+
+
+def test_flushing_an_item_does_not_wait_for_an_older_one_of_another_worker(queue):
+    """Step by step: one worker is in an older item, another has run the item that is flushed."""
+    queue = queue(2)
+    older, item = queue.item("GATED"), queue.item()
+    older.queue()
+    older.started()
+    item.queue()
+    item.finished()
+    item.flush()
+    assert (0, 1) == (older.runs, item.runs)
+    older.open()
+
+
+def test_flushing_an_item_covers_its_last_queueing_so_far(queue):
+    """An item that runs and is queued again has to run twice; what it queues later is not waited for."""
+    queue = queue(1)
+    item = queue.item("GATED")
+    item.queue()
+    item.started()
+    assert item.queue()
+    flushing = queue.runtime.thread().start(item.flush)
+    item.open()
+    item.started(2)
+    assert queue.runtime.blocked(flushing)
+    item.open()
+    assert flushing.result(60)
+    assert 2 == item.runs
+
+
+def test_flushing_an_item_from_itself_warns(runtime, queue):
+    """It would wait for its own end."""
+    item = queue(1).item("FLUSHES_ITSELF")
+    item.queue()
+    item.finished()
+    assert {"flush_work from the work itself": 1} == runtime.warned()
+
+
+@pytest.mark.parametrize("how", ["cancel", "cancel_sync"])
+@WORKERS
+def test_what_is_pending_is_taken_back(queue, how, workers):
+    """True, and it does not run; it can be queued again. Wherever it waits: for the queue, or with the worker that has
+    taken it along.
+    """
+    queue = queue(workers)
+    blocking = [queue.item("GATED") for _ in range(workers)]
+    items = [queue.item() for _ in range(3)]
+    for one in (*blocking, *items):
+        one.queue()
+    for one in blocking:
+        one.started()
+    assert (True, False) == items[1].busy
+    assert [True, False] == [getattr(items[1], how)(), getattr(items[1], how)()]
+    assert (False, False) == items[1].busy
+    for one in blocking:
+        one.open()
+    queue.flush()
+    assert [1, 0, 1] == [one.runs for one in items]
+    assert items[1].queue()
+    queue.flush()
+    assert 1 == items[1].runs
+
+
+@pytest.mark.parametrize("how, waits", [("cancel", False), ("cancel_sync", True)])
+@WORKERS
+def test_only_the_sync_form_waits_for_what_runs(queue, how, waits, workers):
+    """False: it was not pending."""
+    queue = queue(workers)
+    item = queue.item("GATED")
+    item.queue()
+    item.started()
+    assert (False, True) == item.busy
+    cancelling = queue.runtime.thread().start(getattr(item, how))
+    assert waits == queue.runtime.blocked(cancelling)
+    item.open()
+    assert not cancelling.result(60)
+    queue.flush()
+    assert 1 == item.runs
+
+
+@WORKERS
+def test_who_is_being_cancelled_cannot_queue_itself(queue, workers):
+    """Step by step: it runs and is to queue itself again; cancel_work_sync() comes and waits; its queue_work() says
+    false, and it is idle when the other returns.
+    """
+    queue = queue(workers)
+    item = queue.item("GATED").requeue(1)
+    item.queue()
+    item.started()
+    cancelling = queue.runtime.thread().start(item.cancel_sync)
+    assert queue.runtime.blocked(cancelling)
+    item.open()
+    assert not cancelling.result(60)
+    assert (0, 1, (False, False)) == (item.report.requeue_said, item.runs, item.busy)
+
+
+def test_cancelling_an_item_from_itself(runtime, queue):
+    """cancel_work_sync() would wait for its own end: a warning, and it goes on."""
+    item = queue(1).item("CANCELS_ITSELF")
+    item.queue()
+    item.finished()
+    assert {"cancel_work_sync from the work itself": 1} == runtime.warned()
+
+
+def test_an_item_that_was_never_queued_has_nothing_to_take_back(queue):
+    """Nor to wait for."""
+    item = queue(1).item()
+    assert (False, False, False) == (item.cancel(), item.cancel_sync(), item.flush())
+
+
+def test_without_workers_flushing_an_item_runs_it(queue):
+    """And what was queued before it, in order."""
+    queue = queue(0)
+    first, second, third = (queue.item() for _ in range(3))
+    for one in (first, second, third):
+        one.queue()
+    assert second.flush()
+    assert (1, 1, True) == (first.runs, second.runs, third.cancel() or bool(third.runs))
+
+
+@pytest.mark.threads
+@pytest.mark.parametrize("workers, threads", [(1, 2), (2, 2), (3, 1)])
+def test_nothing_runs_behind_a_cancel(runtime, workers, threads):
+    """Each item runs once for each time that it was queued and not taken back; and none between the return of
+    cancel_work_sync() and the next queue_work().
+    """
+    result = runtime.ffi.new("struct iopf_prim_cancel_race *")
+    runtime.cancel_race(workers, threads, 400, result)
+    assert (result.queued - result.cancelled, 0) == (result.runs, result.beside)
+    assert result.cancelled > 0

@@ -3,7 +3,7 @@
 #define __LINUX_EXPORT_H
 
 /*
- * A core's functions leave it through its table alone (csrc/core/table.h). The assertion swallows the semicolon and
+ * A core's functions leave it through its table alone (csrc/forms/table.c). The assertion swallows the semicolon and
  * still demands that the symbol exists.
  */
 #define EXPORT_SYMBOL(sym) _Static_assert(sizeof(&sym), "exported symbols exist")

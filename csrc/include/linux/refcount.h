@@ -33,8 +33,8 @@ enum refcount_saturation_type {
 
 struct refcount_struct;
 
-/* Saturates the count and counts the reason. Out of line: nobody should come here. */
-KERNEL_API __cold void refcount_warn_saturate(struct refcount_struct *r, enum refcount_saturation_type why);
+/* Counts the reason; the runtime has saturated the count. Out of line: nobody should come here. */
+KERNEL_API __cold void refcount_warn_saturate(enum refcount_saturation_type why);
 
 #include <refcount.h>	/* the runtime's */
 

@@ -3,15 +3,21 @@
 #ifndef IOPF_NATIVE_INTERNAL_H
 #define IOPF_NATIVE_INTERNAL_H
 
+#include <futex.h>
+#include <linux/rcupdate.h>
 #include <membarrier.h>
 
 #include "thread.h"
 
-/* runtime.c: registers the process for membarrier, finds the number of CPUs; once. */
-void runtime_start(void);
+/* system.c */
 extern unsigned int runtime_cpus;
-/* WARN when the caller is inside an RCU reader. */
-bool might_sleep_in_reader(void);
+void cpus_count(void);
+
+/* thread.c: what else is done with a thread that comes, and with one that goes. Set before there is one (runtime.c). */
+extern struct thread_hooks {
+	void (*attached)(struct thread *self);
+	void (*exits)(struct thread *self);
+} thread_hooks;
 
 void thread_after_fork(void);
 void slab_after_fork(void);
@@ -19,10 +25,6 @@ void rcu_after_fork(void);
 void slab_start(void);
 void slab_thread_start(struct thread *self);
 void slab_thread_exit(struct thread *self);
-
-/* timeout 0: none. Wakes up early for no reason, too. */
-void futex_wait(u32 *word, u32 expected, u64 timeout_ns);
-void futex_wake(u32 *word, int nr);
 
 static inline void cpu_relax(void)
 {

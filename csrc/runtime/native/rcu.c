@@ -23,6 +23,7 @@
  * the thread that deferred, they would meet its locks. No caller of kfree_rcu() or call_rcu() ever waits.
  */
 #include <linux/bug.h>
+#include <linux/preempt.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <runtime.h>
@@ -48,6 +49,23 @@ static void pause_ns(long ns)
 	nanosleep(&t, NULL);
 }
 
+/* The epoch stays that of the section which began first. */
+static void set_marks(struct thread *self, u64 marks)
+{
+	u64 epoch = self->rcu_epoch ? self->rcu_epoch : __atomic_load_n(&rcu_epoch_now, __ATOMIC_RELAXED) & ~(u64)RCU_READER;
+
+	__atomic_store_n(&self->rcu_epoch, epoch | marks, __ATOMIC_RELEASE);
+	barrier();
+}
+
+static void clear_marks(struct thread *self, u64 marks)
+{
+	u64 epoch = self->rcu_epoch & ~marks;
+
+	barrier();
+	__atomic_store_n(&self->rcu_epoch, epoch % RCU_EPOCH_STEP ? epoch : 0, __ATOMIC_RELEASE);
+}
+
 /* A section inside another one, or the first of a thread. */
 noinline void rcu_read_lock_slow(void)
 {
@@ -55,9 +73,9 @@ noinline void rcu_read_lock_slow(void)
 
 	if (thread_in_reader(self)) {
 		self->rcu_nesting++;
-		__atomic_store_n(&self->rcu_epoch, self->rcu_epoch | RCU_NESTED, __ATOMIC_RELEASE);
+		set_marks(self, RCU_NESTED);
 	} else {
-		__atomic_store_n(&self->rcu_epoch, __atomic_load_n(&rcu_epoch_now, __ATOMIC_RELAXED), __ATOMIC_RELEASE);
+		set_marks(self, RCU_READER);
 	}
 }
 
@@ -68,9 +86,25 @@ noinline void rcu_read_unlock_slow(void)
 	if (WARN(!thread_in_reader(self), "unbalanced rcu_read_unlock"))
 		return;
 	if (!self->rcu_nesting)
-		__atomic_store_n(&self->rcu_epoch, 0, __ATOMIC_RELEASE);
+		clear_marks(self, RCU_READER);
 	else if (!--self->rcu_nesting)
-		__atomic_store_n(&self->rcu_epoch, self->rcu_epoch & ~(u64)RCU_NESTED, __ATOMIC_RELEASE);
+		clear_marks(self, RCU_NESTED);
+}
+
+void preempt_disable(void)
+{
+	struct thread *self = thread_current();
+
+	if (!self->unpreempted++)
+		set_marks(self, RCU_UNPREEMPTED);
+}
+
+void preempt_enable(void)
+{
+	struct thread *self = thread_current();
+
+	if (!WARN(!self->unpreempted, "unbalanced preempt_enable") && !--self->unpreempted)
+		clear_marks(self, RCU_UNPREEMPTED);
 }
 
 /* Begins a grace period: it is over once rcu_is_over() says so for the result. */
@@ -85,9 +119,9 @@ static bool rcu_is_over(u64 epoch)
 	struct thread *t;
 
 	for_each_thread_record(t) {
-		u64 began = __atomic_load_n(&t->rcu_epoch, __ATOMIC_ACQUIRE) & ~(u64)RCU_NESTED;
+		u64 began = __atomic_load_n(&t->rcu_epoch, __ATOMIC_ACQUIRE);
 
-		if (began && began < epoch)
+		if (began && began / RCU_EPOCH_STEP < epoch / RCU_EPOCH_STEP)
 			return false;
 	}
 	return true;

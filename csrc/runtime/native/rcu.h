@@ -18,6 +18,9 @@ KERNEL_API void rcu_barrier(void);
 KERNEL_API __cold void rcu_read_lock_slow(void);
 KERNEL_API __cold void rcu_read_unlock_slow(void);
 
+/* WARN when the caller is inside an RCU reader, or must not lose its CPU, and say whether it is. */
+KERNEL_API bool might_sleep_in_reader(void);
+
 static inline void rcu_read_lock(void)
 {
 	struct thread *self = thread_stable();

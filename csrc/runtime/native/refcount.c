@@ -110,12 +110,19 @@ static int refcount_fetch_dec(refcount_t *r)
 	return __atomic_fetch_sub(&r->refs, 1, __ATOMIC_ACQ_REL);
 }
 
+static noinline __cold void went_wrong(refcount_t *r, enum refcount_saturation_type why)
+{
+	refcount_share(r);
+	__atomic_store_n(&r->refs, REFCOUNT_SATURATED, __ATOMIC_RELAXED);
+	refcount_warn_saturate(why);
+}
+
 noinline void refcount_inc_slow(refcount_t *r)
 {
 	int old = refcount_fetch_inc(r);
 
 	if (unlikely(old <= 0 || old == REFCOUNT_MAX))
-		refcount_warn_saturate(r, old ? REFCOUNT_ADD_OVF : REFCOUNT_ADD_UAF);
+		went_wrong(r, old ? REFCOUNT_ADD_OVF : REFCOUNT_ADD_UAF);
 }
 
 noinline bool refcount_inc_not_zero_slow(refcount_t *r)
@@ -137,14 +144,14 @@ noinline bool refcount_inc_not_zero_slow(refcount_t *r)
 					      __ATOMIC_RELAXED));
 counted:
 	if (unlikely(old < 0 || old == REFCOUNT_MAX))
-		refcount_warn_saturate(r, REFCOUNT_ADD_NOT_ZERO_OVF);
+		went_wrong(r, REFCOUNT_ADD_NOT_ZERO_OVF);
 	return true;
 }
 
 noinline void refcount_dec_slow(refcount_t *r)
 {
 	if (unlikely(refcount_fetch_dec(r) <= 1))
-		refcount_warn_saturate(r, REFCOUNT_DEC_LEAK);
+		went_wrong(r, REFCOUNT_DEC_LEAK);
 }
 
 noinline bool refcount_dec_and_test_slow(refcount_t *r)
@@ -152,7 +159,7 @@ noinline bool refcount_dec_and_test_slow(refcount_t *r)
 	int old = refcount_fetch_dec(r);
 
 	if (unlikely(old <= 0))
-		refcount_warn_saturate(r, REFCOUNT_SUB_UAF);
+		went_wrong(r, REFCOUNT_SUB_UAF);
 	return old == 1;
 }
 
@@ -163,13 +170,7 @@ void refcount_add(int n, refcount_t *r)
 	refcount_share(r);
 	old = __atomic_fetch_add(&r->refs, n, __ATOMIC_RELAXED);
 	if (unlikely(old <= 0 || refcount_sum(old, n) < 0))
-		refcount_warn_saturate(r, old ? REFCOUNT_ADD_OVF : REFCOUNT_ADD_UAF);
-}
-
-noinline void refcount_saturate(refcount_t *r)
-{
-	refcount_share(r);
-	__atomic_store_n(&r->refs, REFCOUNT_SATURATED, __ATOMIC_RELAXED);
+		went_wrong(r, old ? REFCOUNT_ADD_OVF : REFCOUNT_ADD_UAF);
 }
 
 enum runtime_regime refcount_regime(const refcount_t *r)

@@ -7,13 +7,13 @@
  * barrier (membarrier, 390 ns, once in the life of a count), moves what it finds in "own" to "refs", and says so. From
  * then on everybody counts in "refs", with atomics.
  *
- * The first thread may be anywhere between its look at "bias" and its store meanwhile. So it looks again behind the
+ * The first thread may be anywhere between its look at "bias" and its store meanwhile. So it looks again after the
  * store. If the bias is still its own, then by the barrier the store came in time for whoever takes it away. If not, the
  * store may have come too late. An increment changes a count by one, so whether the value that was moved is odd or even
  * tells: "bias" keeps that bit, and an increment that was not in the value is done again on "refs".
  *
- * That needs the memory to be good behind the store. Behind an increment it is: the caller has a reference, or is in the
- * RCU section of refcount_inc_not_zero(). Behind a decrement it is not, another thread may have moved the count, dropped
+ * That needs the memory to be good after the store. After an increment it is: the caller has a reference, or is in the
+ * RCU section of refcount_inc_not_zero(). After a decrement it is not, another thread may have moved the count, dropped
  * the last reference and freed the object. So a decrement first marks "own" as busy, for which a move waits, looks at
  * "bias", and its last access is the store that both counts and ends the mark.
  *
@@ -47,7 +47,6 @@ KERNEL_API __cold void refcount_inc_slow(refcount_t *r);
 KERNEL_API __cold bool refcount_inc_not_zero_slow(refcount_t *r);
 KERNEL_API __cold void refcount_dec_slow(refcount_t *r);
 KERNEL_API __cold bool refcount_dec_and_test_slow(refcount_t *r);
-KERNEL_API __cold void refcount_saturate(refcount_t *r);
 /* More than one at a time: nobody does that often. */
 KERNEL_API void refcount_add(int n, refcount_t *r);
 

@@ -1,57 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#define _GNU_SOURCE
-#if !__has_include(<linux/futex.h>) || !__has_include(<linux/membarrier.h>)
-#error the headers of Linux are missing: linux-libc-dev (Debian), kernel-headers (Fedora), linux-headers (Alpine, musl)
-#endif
-#include <linux/bug.h>
-#include <linux/futex.h>
+/*
+ * The parts of the runtime, where what each has to do is called in order: when the first thread comes, for each thread
+ * that comes and goes, and in the child of a fork.
+ */
 #include <membarrier.h>
 #include <runtime.h>
-#include <sched.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "internal.h"
 
 const char runtime_name[] = "native";
-unsigned int runtime_cpus = 1;
 
 static pthread_once_t started = PTHREAD_ONCE_INIT;
 
 static void start(void)
 {
-	cpu_set_t set;
-
-	if (!sched_getaffinity(0, sizeof(set), &set))
-		runtime_cpus = (unsigned int)CPU_COUNT(&set);
+	cpus_count();
 	membarrier_start();
 	slab_start();
 }
 
-void runtime_start(void)
+static void attached(struct thread *self)
 {
 	pthread_once(&started, start);
+	slab_thread_start(self);
 }
 
-bool might_sleep_in_reader(void)
+/* Threads come and go below: they are told whom to ask before there is one. */
+static void __attribute__((constructor)) register_hooks(void)
 {
-	return WARN(thread_in_reader(thread_current()), "sleeping function called from an RCU reader");
-}
-
-void futex_wait(u32 *word, u32 expected, u64 timeout_ns)
-{
-	struct timespec timeout = {
-		.tv_sec = (time_t)(timeout_ns / 1000000000u),
-		.tv_nsec = (long)(timeout_ns % 1000000000u),
-	};
-
-	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, timeout_ns ? &timeout : NULL, NULL, 0);
-}
-
-void futex_wake(u32 *word, int nr)
-{
-	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, nr, NULL, NULL, 0);
+	thread_hooks = (struct thread_hooks){ .attached = attached, .exits = slab_thread_exit };
 }
 
 void runtime_after_fork(void)

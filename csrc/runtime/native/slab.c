@@ -44,7 +44,7 @@ struct chunk {
 	bool in_use;
 };
 
-/* Aligned to its size, so that an object finds it. The first chunk has what is left behind this. */
+/* Aligned to its size, so that an object finds it. The first chunk has what is left after this. */
 struct region {
 	struct region *next;
 	struct chunk chunks[REGION_CHUNKS];
@@ -73,7 +73,7 @@ static struct {
 	unsigned int at;
 } quarantine = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-/* A magazine on the shelf: the link to the next one lies behind the object's own link. */
+/* A magazine on the shelf: the link to the next one lies after the object's own link. */
 struct magazine {
 	struct free_object object;
 	struct free_object *next;
@@ -146,7 +146,7 @@ static bool slab_add_region(void)
 	return true;
 }
 
-/* All 0: behind the first object that has no state nothing has been made yet, also for the child of a fork. */
+/* All 0: after the first object that has no state nothing has been made yet, also for the child of a fork. */
 static bool slab_add_chunk(void)
 {
 	struct chunk *chunk;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #define _GNU_SOURCE
+#include <linux/kernel.h>
+#include <linux/bug.h>
 #include <linux/rcupdate.h>
 #include <runtime.h>
 #include <signal.h>
@@ -14,6 +16,7 @@ struct thread thread_nobody = {
 };
 __thread struct thread *thread_self __attribute__((tls_model("initial-exec"))) = &thread_nobody;
 struct thread *thread_records;
+struct thread_hooks thread_hooks;
 
 static pthread_mutex_t records_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_key_t detach_key;
@@ -25,8 +28,10 @@ static void thread_detach(void *arg)
 	struct thread *self = arg;
 
 	(void)WARN(thread_in_reader(self), "a thread ended inside an RCU reader");
+	(void)WARN(self->unpreempted, "a thread ended with a spinlock held");
+	self->unpreempted = 0;
 	__atomic_store_n(&self->rcu_epoch, 0, __ATOMIC_RELEASE);
-	slab_thread_exit(self);
+	thread_hooks.exits(self);
 	thread_self = &thread_nobody;
 	__atomic_store_n(&self->in_use, 0, __ATOMIC_RELEASE);
 }
@@ -85,12 +90,11 @@ noinline struct thread *thread_attach(void)
 	struct thread *self;
 
 	pthread_once(&detach_once, make_detach_key);
-	runtime_start();
 	self = thread_reuse();
 	if (!self)
 		self = thread_new();
 	self->rcu_nesting = 0;
-	slab_thread_start(self);
+	thread_hooks.attached(self);
 	__atomic_store_n(&self->rcu_epoch, 0, __ATOMIC_RELEASE);
 	pthread_setspecific(detach_key, self);
 	thread_self = self;
@@ -107,6 +111,17 @@ int thread_start(pthread_t *thread, void *(*main)(void *arg), void *arg)
 	ret = pthread_create(thread, NULL, main, arg);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return ret;
+}
+
+bool might_sleep_in_reader(void)
+{
+	return WARN(thread_in_reader(thread_current()), "sleeping function called from an RCU reader") ||
+	       WARN(thread_current()->unpreempted, "sleeping function called with a spinlock held");
+}
+
+void __might_sleep(void)
+{
+	might_sleep_in_reader();
 }
 
 /* Only the caller is left: what the other threads held, they hold no longer. */

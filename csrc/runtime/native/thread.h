@@ -4,11 +4,18 @@
  * from a shared object, where the general model is a call. Eight bytes are what a late dlopen() can count on.
  *
  * Records are never freed: a thread that ends leaves its record to the next one, so that others may walk the list
- * without a lock.
+ * without a lock. The states of a thread, by its record:
  *
- * A thread that has none yet looks at the record of nobody, in which all is so that every fast path fails: it is where
- * nobody may sleep, owns no lock, has nothing on its free lists and no room there. So the fast paths need not ask, and the
- * slow ones, with thread_current(), make the record.
+ *	state			thread_self	rcu_epoch			rcu_nesting	nr_free
+ *	has no record yet	thread_nobody	RCU_NOBODY			0		UINT32_MAX: neither object nor space
+ *	outside of readers	its own		0				0		objects on each list
+ *	in a reader		its own		epoch + RCU_READER		0		the same
+ *	in a nested one		its own		epoch + RCU_READER + RCU_NESTED	sections inside	the same
+ *	a request may fail	its own		as above			as above	+ SLAB_SHUT
+ *	ended			(none)		0				0		0; in_use is 0
+ *
+ * Of thread_nobody every fast path fails: a lock is neither taken nor left, no reader begins or ends, nothing is handed out.
+ * So the fast paths need not ask whether there is a record, and the slow ones, with thread_current(), make it.
  */
 #ifndef IOPF_NATIVE_THREAD_H
 #define IOPF_NATIVE_THREAD_H
@@ -25,9 +32,9 @@ struct free_object;
 
 struct thread {
 	/* mutex.h, rcu.h, slab.h: the hot line */
-	u64 rcu_epoch;			/* 0: no reader here. Else the epoch in which it began, RCU_READER, and RCU_NESTED */
-	u32 rcu_nesting;		/* how many */
-	u32 nr_free[SLAB_CLASSES];	/* with SLAB_SHUT while a request of this thread is to fail */
+	u64 rcu_epoch;			/* 0: no reader here. Else the epoch in which it began, and marks */
+	u32 rcu_nesting;		/* how many are inside the outermost */
+	u32 nr_free[SLAB_CLASSES];	/* objects on each list, and SLAB_SHUT */
 	struct free_object *free[SLAB_CLASSES][SLAB_FREE_MAX];
 
 	/* rcu.c: what this thread deferred */
@@ -36,6 +43,8 @@ struct thread {
 	unsigned long nr_deferred, nr_functions;	/* on the list now; those of call_rcu */
 	u64 queued, invoked;
 	int invoking;
+
+	u32 unpreempted;		/* rcu.c: sections that must not lose the CPU */
 
 	unsigned long fail_nth;		/* slab.c: which request fails; 0: none */
 
@@ -55,6 +64,7 @@ KERNEL_API extern struct thread *thread_records;
 #define RCU_READER 1u
 #define RCU_NESTED 2u		/* sections inside the outermost one */
 #define RCU_NOBODY 4u		/* no reader, and no thread that could be one */
+#define RCU_UNPREEMPTED 8u	/* a section without preemption, which a grace period waits for, too */
 #define RCU_EPOCH_STEP 256u
 
 /*
@@ -82,7 +92,7 @@ static inline bool thread_id_is_somebody(u32 id)
 
 /*
  * The caller's record, as it was at some moment of the function that asks. The name is a second one of thread_self, and
- * const: the compiler reads it once for all of a function, where it reads thread_self again behind every barrier (what
+ * const: the compiler reads it once for all of a function, where it reads thread_self again after every barrier (what
  * the kernel does with const_current_task). So it may still be nobody when the caller has a record by now. Whoever fails
  * on what this returns asks thread_current().
  *

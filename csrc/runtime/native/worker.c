@@ -61,14 +61,45 @@ static bool worker_take(struct worker *worker)
 	return true;
 }
 
-/* Off the list, so that its function may queue it again. The worker is where others look for a running item. */
+/*
+ * Off the list, so that its function may queue it again. The worker is where others look for a running item. NULL: there
+ * is none left.
+ */
 static struct work_struct *worker_next(struct worker *worker)
 {
-	struct work_struct *work = list_first_entry(&worker->taken, struct work_struct, entry);
+	struct work_struct *work;
 
+	if (list_empty(&worker->taken))
+		return NULL;
+	work = list_first_entry(&worker->taken, struct work_struct, entry);
+	__atomic_store_n(&worker->oldest, work->ticket, __ATOMIC_RELEASE);
 	list_del_init(&work->entry);
 	worker->current_item = work;
 	worker->current_func = work->func;
+	return work;
+}
+
+/*
+ * The same without the queue's lock, for who runs all items alone: its list is its own, but for an intruder, who takes
+ * an item back. That one announces itself, makes every thread pass a barrier, and waits for the end of a move that it
+ * may have missed; whoever moves later has seen the intruder and asks for the lock.
+ */
+static struct work_struct *worker_next_alone(struct worker *worker)
+{
+	struct workqueue_struct *wq = worker->wq;
+	struct work_struct *work;
+
+	__atomic_store_n(&worker->moves, 1, __ATOMIC_RELAXED);
+	barrier();
+	if (unlikely(__atomic_load_n(&wq->intruders, __ATOMIC_ACQUIRE))) {
+		__atomic_store_n(&worker->moves, 0, __ATOMIC_RELEASE);
+		raw_lock(&wq->lock);
+		work = worker_next(worker);
+		raw_unlock(&wq->lock);
+		return work;
+	}
+	work = worker_next(worker);
+	__atomic_store_n(&worker->moves, 0, __ATOMIC_RELEASE);
 	return work;
 }
 
@@ -99,16 +130,14 @@ static noinline void wake_flushers(struct workqueue_struct *wq)
 static void worker_run_batch(struct worker *worker)
 {
 	struct workqueue_struct *wq = worker->wq;
+	struct work_struct *work;
 
-	for (;;) {
-		run_item(worker, worker_next(worker));
-		if (list_empty(&worker->taken))
-			return;		/* the ticket is handed in under the lock */
-		__atomic_store_n(&worker->oldest,
-				 list_first_entry(&worker->taken, struct work_struct, entry)->ticket, __ATOMIC_RELEASE);
+	/* The last ticket is handed in under the lock. */
+	while ((work = worker_next_alone(worker))) {
 		barrier();
 		if (unlikely(__atomic_load_n(&wq->flushers, __ATOMIC_RELAXED)))
 			wake_flushers(wq);
+		run_item(worker, work);
 	}
 }
 
@@ -283,6 +312,16 @@ unsigned long run_here(struct workqueue_struct *wq)
 	}
 	raw_unlock(&wq->lock);
 	return n;
+}
+
+bool current_work_is(const struct work_struct *work)
+{
+	struct worker *worker;
+
+	for (worker = worker_here; worker; worker = worker->outer)
+		if (worker->current_item == work && worker->current_func == work->func)
+			return true;
+	return false;
 }
 
 bool current_work_on(struct workqueue_struct *wq)

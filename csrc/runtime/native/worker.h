@@ -18,6 +18,7 @@ struct worker {
 	struct work_struct *current_item;	/* by address: the item itself may be gone */
 	work_func_t current_func;
 	u64 oldest;			/* ticket; NO_TICKET: idle */
+	u32 moves;			/* it takes an item off its list, without the lock */
 	struct worker *outer;		/* the worker whose item this thread is in, if any */
 	pthread_t thread;
 };
@@ -33,6 +34,7 @@ struct workqueue_struct {
 	int waker_cpu;			/* where the last one was who had to wake a worker */
 	bool draining, stopping;
 	u32 flushers, progress;		/* progress is the futex word of flushers */
+	u32 intruders;			/* who looks into the lists of workers */
 	char name[64];
 };
 
@@ -50,6 +52,15 @@ bool should_wake(struct workqueue_struct *wq);
 bool wants_worker(struct workqueue_struct *wq);
 /* Under the lock: one thread more, while there are items that the started ones are too busy for. */
 void start_worker(struct workqueue_struct *wq);
+/*
+ * Under the lock, which it leaves meanwhile: waits until an item, or all up to a ticket, is done. False: given up, after
+ * the deadline or because the thread's poll function says so.
+ */
+typedef bool (*is_done_t)(struct workqueue_struct *wq, const struct work_struct *work, u64 ticket);
+bool wait_for(struct workqueue_struct *wq, is_done_t is_done, const struct work_struct *work, u64 ticket, u64 deadline,
+	      bool polls);
+/* Is the current thread in the item? */
+bool current_work_is(const struct work_struct *work);
 /* Runs what is pending, where no thread of the queue does. Returns how many times it took some. */
 unsigned long run_here(struct workqueue_struct *wq);
 

@@ -3,7 +3,7 @@
 /*
  * Unbound workqueues over a pool of threads of their own (worker.c).
  *
- * Every item gets a ticket, the how-manieth it is on its queue. Flush takes the newest ticket and waits until neither
+ * Every item gets a ticket, its number on its queue. Flush takes the newest ticket and waits until neither
  * the pending list nor any worker has one up to it.
  *
  * A queue without a thread, because it shall have none or because none could be started, is run by those who wait for it.
@@ -28,9 +28,11 @@ bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
 
 	raw_lock(&wq->lock);
 	if (unlikely(wq->draining) && WARN_ONCE(!current_work_on(wq), "workqueue: queueing on a queue that is draining")) {
+		work->ticket = NO_TICKET;
 		raw_unlock(&wq->lock);
 		return true;	/* and never runs: so does the kernel */
 	}
+	__atomic_store_n(&work->wq, wq, __ATOMIC_RELEASE);
 	work->ticket = wq->newest_ticket + 1;
 	__atomic_store_n(&wq->newest_ticket, work->ticket, __ATOMIC_RELAXED);
 	list_add_tail(&work->entry, &wq->pending);
@@ -73,11 +75,12 @@ void workqueue_set_workers(struct workqueue_struct *wq, unsigned int nr_workers)
 	raw_unlock(&wq->lock);
 }
 
-/* Under the lock: is there no item with a ticket up to this one? */
-static bool is_done(struct workqueue_struct *wq, u64 ticket)
+/* Is there no item with a ticket up to this one? */
+static bool is_done(struct workqueue_struct *wq, const struct work_struct *any, u64 ticket)
 {
 	struct worker *worker;
 
+	(void)any;
 	if (!list_empty(&wq->pending) && list_first_entry(&wq->pending, struct work_struct, entry)->ticket <= ticket)
 		return false;
 	list_for_each_entry(worker, &wq->workers, node)
@@ -86,13 +89,13 @@ static bool is_done(struct workqueue_struct *wq, u64 ticket)
 	return true;
 }
 
-/* Under the lock, which it leaves meanwhile: waits for the ticket. False: given up. */
-static bool wait_done(struct workqueue_struct *wq, u64 ticket, u64 deadline, bool polls)
+bool wait_for(struct workqueue_struct *wq, is_done_t is_done, const struct work_struct *work, u64 ticket, u64 deadline,
+	      bool polls)
 {
 	u64 slice_end = now_ns() + WAIT_SLICE_NS;
 	bool done;
 
-	while (!(done = is_done(wq, ticket))) {
+	while (!(done = is_done(wq, work, ticket))) {
 		u64 now = now_ns(), until = deadline < slice_end ? deadline : slice_end;
 		u32 progress;
 
@@ -102,7 +105,7 @@ static bool wait_done(struct workqueue_struct *wq, u64 ticket, u64 deadline, boo
 		__atomic_add_fetch(&wq->flushers, 1, __ATOMIC_SEQ_CST);
 		progress = __atomic_load_n(&wq->progress, __ATOMIC_ACQUIRE);
 		membarrier_all();
-		done = is_done(wq, ticket);
+		done = is_done(wq, work, ticket);
 		raw_unlock(&wq->lock);
 		if (!done && until > now)
 			futex_wait(&wq->progress, progress, until - now);
@@ -118,6 +121,11 @@ static bool wait_done(struct workqueue_struct *wq, u64 ticket, u64 deadline, boo
 	return done;
 }
 
+static bool wait_done(struct workqueue_struct *wq, u64 ticket, u64 deadline, bool polls)
+{
+	return wait_for(wq, is_done, NULL, ticket, deadline, polls);
+}
+
 unsigned long workqueue_run(struct workqueue_struct *wq)
 {
 	return wq->nr_workers ? 0 : run_here(wq);
@@ -130,7 +138,7 @@ bool workqueue_wait_idle(struct workqueue_struct *wq, u64 timeout_ns)
 
 	raw_lock(&wq->lock);
 	do {
-		idle = wait_done(wq, wq->newest_ticket, deadline, false) && is_done(wq, wq->newest_ticket);
+		idle = wait_done(wq, wq->newest_ticket, deadline, false) && is_done(wq, NULL, wq->newest_ticket);
 	} while (!idle && now_ns() < deadline);
 	raw_unlock(&wq->lock);
 	return idle;
@@ -162,7 +170,7 @@ void destroy_workqueue(struct workqueue_struct *wq)
 	raw_lock(&wq->lock);
 	wq->draining = true;
 	/* Items may queue further ones of the same queue: until there are none. */
-	while (!is_done(wq, wq->newest_ticket)) {
+	while (!is_done(wq, NULL, wq->newest_ticket)) {
 		u64 newest = wq->newest_ticket;
 
 		raw_unlock(&wq->lock);

@@ -6,13 +6,15 @@ struct work_struct {
 	int pending;
 	work_func_t func;
 	struct list_head entry;
-	u64 ticket;		/* the how-manieth item of its queue, for flush */
+	struct workqueue_struct *wq;	/* that it was queued on last; NULL: none yet */
+	u64 ticket;		/* the number of the item on its queue, for flush */
 };
 
 static inline void INIT_WORK(struct work_struct *work, work_func_t func)
 {
 	work->pending = 0;
 	work->func = func;
+	work->wq = NULL;
 	INIT_LIST_HEAD(&work->entry);
 }
 
@@ -22,5 +24,14 @@ alloc_workqueue(const char *format, unsigned int flags, int max_active, ...);
 KERNEL_API void flush_workqueue(struct workqueue_struct *wq);
 KERNEL_API void destroy_workqueue(struct workqueue_struct *wq);
 KERNEL_API bool current_work_on(struct workqueue_struct *wq);
+KERNEL_API bool flush_work(struct work_struct *work);
+KERNEL_API bool cancel_work(struct work_struct *work);
+KERNEL_API bool cancel_work_sync(struct work_struct *work);
+KERNEL_API unsigned int work_busy(struct work_struct *work);
+
+static inline bool work_pending(struct work_struct *work)
+{
+	return __atomic_load_n(&work->pending, __ATOMIC_RELAXED) != 0;
+}
 
 #endif

@@ -17,14 +17,14 @@ KERNEL_API void __kfree_rcu(struct rcu_head *head, void *object);
 KERNEL_API void synchronize_rcu(void);
 KERNEL_API void rcu_barrier(void);
 
-/* WARN when the caller is inside an RCU reader, and say whether it is. */
+/* WARN when the caller is inside an RCU reader, or must not lose its CPU, and say whether it is. */
 KERNEL_API bool might_sleep_in_reader(void);
 
 static inline void rcu_read_lock(void)
 {
 	struct thread *self = thread_current();
 
-	if (self->nesting++ == 0)
+	if (self->nesting++ == 0 && !self->unpreempted)
 		/* Release: who sees this reader has also the one before it behind. */
 		__atomic_store_n(&self->since, __atomic_load_n(&rcu_generation, __ATOMIC_ACQUIRE), __ATOMIC_RELEASE);
 	barrier();
@@ -35,7 +35,7 @@ static inline void rcu_read_unlock(void)
 	struct thread *self = thread_current();
 
 	barrier();
-	if (!WARN(!self->nesting, "unbalanced rcu_read_unlock") && --self->nesting == 0)
+	if (!WARN(!self->nesting, "unbalanced rcu_read_unlock") && --self->nesting == 0 && !self->unpreempted)
 		__atomic_store_n(&self->since, 0, __ATOMIC_RELEASE);
 }
 

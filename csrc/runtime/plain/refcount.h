@@ -18,9 +18,10 @@ static inline int refcount_read(const refcount_t *r)
 	return __atomic_load_n(&r->refs, __ATOMIC_SEQ_CST);
 }
 
-static inline void refcount_saturate(refcount_t *r)
+static inline void __refcount_went_wrong(refcount_t *r, enum refcount_saturation_type why)
 {
 	refcount_set(r, REFCOUNT_SATURATED);
+	refcount_warn_saturate(why);
 }
 
 /* Atomics wrap, int arithmetic may not: whether the sum went over the top is asked of the unsigned one. */
@@ -34,9 +35,9 @@ static inline void refcount_add(int n, refcount_t *r)
 	int old = __atomic_fetch_add(&r->refs, n, __ATOMIC_SEQ_CST);
 
 	if (!old)
-		refcount_warn_saturate(r, REFCOUNT_ADD_UAF);
+		__refcount_went_wrong(r, REFCOUNT_ADD_UAF);
 	else if (__refcount_overflows(old, n))
-		refcount_warn_saturate(r, REFCOUNT_ADD_OVF);
+		__refcount_went_wrong(r, REFCOUNT_ADD_OVF);
 }
 
 static inline void refcount_inc(refcount_t *r)
@@ -54,7 +55,7 @@ static inline bool refcount_inc_not_zero(refcount_t *r)
 		if (!__atomic_compare_exchange_n(&r->refs, &old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 			continue;
 		if (__refcount_overflows(old, 1))
-			refcount_warn_saturate(r, REFCOUNT_ADD_NOT_ZERO_OVF);
+			__refcount_went_wrong(r, REFCOUNT_ADD_NOT_ZERO_OVF);
 		return true;
 	}
 	return false;
@@ -63,7 +64,7 @@ static inline bool refcount_inc_not_zero(refcount_t *r)
 static inline void refcount_dec(refcount_t *r)
 {
 	if (__atomic_fetch_sub(&r->refs, 1, __ATOMIC_SEQ_CST) <= 1)
-		refcount_warn_saturate(r, REFCOUNT_DEC_LEAK);
+		__refcount_went_wrong(r, REFCOUNT_DEC_LEAK);
 }
 
 static inline bool refcount_dec_and_test(refcount_t *r)
@@ -71,7 +72,7 @@ static inline bool refcount_dec_and_test(refcount_t *r)
 	int old = __atomic_fetch_sub(&r->refs, 1, __ATOMIC_SEQ_CST);
 
 	if (old <= 0)
-		refcount_warn_saturate(r, REFCOUNT_SUB_UAF);
+		__refcount_went_wrong(r, REFCOUNT_SUB_UAF);
 	return old == 1;
 }
 

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Which threads there are, and waiting for the readers among them. */
+#include <linux/kernel.h>
+#include <linux/preempt.h>
 #include <linux/rcupdate.h>
 #include <membarrier.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -97,7 +100,31 @@ void synchronize_rcu(void)
 
 bool might_sleep_in_reader(void)
 {
-	return WARN(rcu_read_lock_held(), "sleeping function called from an RCU reader");
+	return WARN(rcu_read_lock_held(), "sleeping function called from an RCU reader") ||
+	       WARN(thread_current()->unpreempted, "sleeping function called with a spinlock held");
+}
+
+void __might_sleep(void)
+{
+	might_sleep_in_reader();
+}
+
+void preempt_disable(void)
+{
+	struct thread *self = thread_current();
+
+	if (self->unpreempted++ == 0 && !self->nesting)
+		__atomic_store_n(&self->since, __atomic_load_n(&rcu_generation, __ATOMIC_ACQUIRE), __ATOMIC_RELEASE);
+	barrier();
+}
+
+void preempt_enable(void)
+{
+	struct thread *self = thread_current();
+
+	barrier();
+	if (!WARN(!self->unpreempted, "unbalanced preempt_enable") && --self->unpreempted == 0 && !self->nesting)
+		__atomic_store_n(&self->since, 0, __ATOMIC_RELEASE);
 }
 
 void thread_after_fork(void)
@@ -109,4 +136,16 @@ void thread_after_fork(void)
 		if (t != thread_self)
 			reader_forget(t);
 	membarrier_start();
+}
+
+int start_thread(pthread_t *thread, void *(*main)(void *arg), void *arg)
+{
+	sigset_t all, before;
+	int ret;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	ret = pthread_create(thread, NULL, main, arg);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return ret;
 }

@@ -13,6 +13,7 @@
 struct thread {
 	/* rcu.h */
 	unsigned int nesting;		/* the thread's own */
+	unsigned int unpreempted;	/* sections that must not lose the CPU: a grace period waits for them, too */
 	u64 since;			/* generation; 0: no reader here */
 	/* slab.c: of each place, how many objects this thread allocated, less those that it freed, whoever allocated them */
 	long live[SLAB_SITES];

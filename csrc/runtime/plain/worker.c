@@ -11,14 +11,14 @@ void (*workqueue_after_item)(void);
 __thread struct runner *innermost_runner;
 
 /* The function is compared too: an item that freed itself may have left its address to another one. */
-static bool is_running(struct work_struct *work, struct workqueue_struct *wq)
+struct runner *runner_of(struct work_struct *work, struct workqueue_struct *wq)
 {
 	struct runner *runner;
 
 	list_for_each_entry(runner, &wq->runners, entry)
 		if (runner->work == work && runner->func == work->func)
-			return true;
-	return false;
+			return runner;
+	return NULL;
 }
 
 /* The oldest item that nobody runs already. */
@@ -30,7 +30,7 @@ static bool take(struct runner *self, u64 upto)
 	list_for_each_entry(work, &wq->pending, entry) {
 		if (work->ticket > upto)
 			break;
-		if (is_running(work, wq))
+		if (runner_of(work, wq))
 			continue;
 		list_del_init(&work->entry);
 		wq->nr_pending--;

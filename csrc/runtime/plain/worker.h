@@ -38,10 +38,13 @@ struct workqueue_struct {
 extern __thread struct runner *innermost_runner;
 
 #define EVERY_TICKET UINT64_MAX
+#define DROPPED UINT64_MAX	/* the ticket of an item that is PENDING for ever */
 
 /* Under the queue's lock; all but the last leave it meanwhile. */
 bool run_one(struct runner *self, u64 upto);
 unsigned long run_items(struct workqueue_struct *wq, u64 upto);
+/* Who runs the item, if anybody does. */
+struct runner *runner_of(struct work_struct *work, struct workqueue_struct *wq);
 void wait_for_items(struct workqueue_struct *wq, u64 upto, bool may_give_up);
 /* One more. If the system refuses, the next item tries again, and until then it is a queue without workers. */
 void start_worker(struct workqueue_struct *wq);

@@ -18,9 +18,12 @@ bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
 
 	pthread_mutex_lock(&wq->lock);
 	if (wq->draining &&
-	    WARN_ONCE(!current_work_on(wq), "workqueue: queueing on a queue that is draining"))
+	    WARN_ONCE(!current_work_on(wq), "workqueue: queueing on a queue that is draining")) {
+		work->ticket = DROPPED;
 		goto out;	/* and never runs: so does the kernel */
+	}
 	work->ticket = ++wq->newest;
+	__atomic_store_n(&work->wq, wq, __ATOMIC_RELEASE);
 	list_add_tail(&work->entry, &wq->pending);
 	if (++wq->nr_pending > wq->nr_idle && wq->nr_started < wq->nr_workers)
 		start_worker(wq);

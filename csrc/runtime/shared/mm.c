@@ -18,7 +18,7 @@ struct mm_struct {
 	int users;			/* mmget */
 	int exited;
 	struct vm_area_struct *areas;	/* sorted, not overlapping */
-	size_t nr_areas, room;
+	size_t nr_areas, capacity;
 };
 
 struct mm_struct *mm_new(void)
@@ -88,7 +88,7 @@ void mmap_read_unlock(struct mm_struct *mm)
 	pthread_rwlock_unlock(&mm->lock);
 }
 
-/* The first area that ends behind addr; nr_areas when there is none. */
+/* The first area that ends after addr; nr_areas when there is none. */
 static size_t area_behind(struct mm_struct *mm, unsigned long addr)
 {
 	size_t low = 0, high = mm->nr_areas;
@@ -126,16 +126,16 @@ vm_fault_t handle_mm_fault(struct vm_area_struct *vma, unsigned long addr, unsig
 
 static int make_room(struct mm_struct *mm, size_t more)
 {
-	size_t room = 2 * mm->room + more;
+	size_t capacity = 2 * mm->capacity + more;
 	struct vm_area_struct *areas;
 
-	if (mm->nr_areas + more <= mm->room)
+	if (mm->nr_areas + more <= mm->capacity)
 		return 0;
-	areas = realloc(mm->areas, room * sizeof(*areas));
+	areas = realloc(mm->areas, capacity * sizeof(*areas));
 	if (!areas)
 		return -ENOMEM;
 	mm->areas = areas;
-	mm->room = room;
+	mm->capacity = capacity;
 	return 0;
 }
 

@@ -2,9 +2,8 @@
 #include <linux/bug.h>
 #include <linux/refcount.h>
 
-void refcount_warn_saturate(refcount_t *r, enum refcount_saturation_type why)
+void refcount_warn_saturate(enum refcount_saturation_type why)
 {
-	refcount_saturate(r);
 	switch (why) {
 	case REFCOUNT_ADD_NOT_ZERO_OVF:
 		(void)WARN(true, "refcount_t: saturated; leaking memory (conditional)");

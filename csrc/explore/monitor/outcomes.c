@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What executions came to: the distinct outcomes with their words, and the distinct happens-before classes.
+ *
+ * Both are sets of hashes; words are made once for each outcome, of the first so many.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "monitor.h"
+
+#define MOST_OUTCOMES 4096
+
+static struct xp_outcome outcomes[MOST_OUTCOMES];
+static int nr_outcomes;
+static u32 outcome_table[2 * MOST_OUTCOMES];
+
+static u64 *classes;
+static size_t nr_classes, classes_capacity;
+
+void outcomes_reset(void)
+{
+	int i;
+
+	for (i = 0; i < nr_outcomes; i++)
+		free((char *)outcomes[i].text);
+	nr_outcomes = 0;
+	memset(outcome_table, 0, sizeof(outcome_table));
+	free(classes);
+	classes = NULL;
+	nr_classes = classes_capacity = 0;
+}
+
+void outcomes_collect(void)
+{
+	u64 hash = monitor_outcome();
+	u32 slot = (u32)(hash % (2 * MOST_OUTCOMES));
+	char text[2048];
+
+	while (outcome_table[slot]) {
+		struct xp_outcome *o = &outcomes[outcome_table[slot] - 1];
+
+		if (o->hash == hash) {
+			o->count++;
+			return;
+		}
+		slot = (slot + 1) % (2 * MOST_OUTCOMES);
+	}
+	if (nr_outcomes == MOST_OUTCOMES)
+		return;
+	monitor_outcome_text(text, sizeof(text));
+	outcomes[nr_outcomes] = (struct xp_outcome){ .hash = hash, .count = 1, .text = strdup(text) };
+	outcome_table[slot] = (u32)++nr_outcomes;
+}
+
+int outcomes_finish(void)
+{
+	return nr_outcomes;
+}
+
+const struct xp_outcome *xp_outcome(int index)
+{
+	return index >= 0 && index < nr_outcomes ? &outcomes[index] : NULL;
+}
+
+/* --- classes: open addressing, 0 is empty --- */
+
+static bool insert(u64 *table, size_t capacity, u64 hash)
+{
+	size_t slot = (size_t)(hash * 0x9e3779b97f4a7c15ull) & (capacity - 1);
+
+	while (table[slot]) {
+		if (table[slot] == hash)
+			return false;
+		slot = (slot + 1) & (capacity - 1);
+	}
+	table[slot] = hash;
+	return true;
+}
+
+void outcomes_collect_class(void)
+{
+	u64 hash = hb_class();
+	size_t i;
+
+	if (!hash)
+		hash = 1;
+	if (2 * nr_classes >= classes_capacity) {
+		size_t capacity = classes_capacity ? 2 * classes_capacity : 1024;
+		u64 *table = calloc(capacity, sizeof(*table));
+
+		if (!table)
+			return;
+		for (i = 0; i < classes_capacity; i++)
+			if (classes[i])
+				insert(table, capacity, classes[i]);
+		free(classes);
+		classes = table;
+		classes_capacity = capacity;
+	}
+	nr_classes += insert(classes, classes_capacity, hash);
+}
+
+u64 outcomes_nr_classes(void)
+{
+	return nr_classes;
+}
+
+static int compare(const void *a, const void *b)
+{
+	u64 x = *(const u64 *)a, y = *(const u64 *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+size_t xp_classes(uint64_t *hashes, size_t max)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < classes_capacity && n < max; i++)
+		if (classes[i])
+			hashes[n++] = classes[i];
+	if (n)
+		qsort(hashes, n, sizeof(*hashes), compare);
+	return nr_classes;
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What calls return, and what an execution comes to.
+ *
+ * What a call may return depends on the facts of its core, and on what the device was while it ran: on which queue, with
+ * which handler. Unless a change of that overlapped it, there is exactly one right result.
+ */
+#include <linux/bug.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "monitor.h"
+
+#define MAX_VALUES 256
+
+/* Values that the outcome consists of, beside the answers: results and XP_OUT. */
+static struct { s16 task, nth; s16 record; s64 value; } values[MAX_VALUES];
+static int nr_values;
+static u16 nth_value[MAX_TASKS];
+
+void values_reset(void)
+{
+	nr_values = 0;
+	memset(nth_value, 0, sizeof(nth_value));
+}
+
+static void add_value(int record, s64 value)
+{
+	int task = engine.current->id;
+
+	if (nr_values == MAX_VALUES)
+		return;
+	values[nr_values].task = (s16)task;
+	values[nr_values].nth = (s16)nth_value[task]++;
+	values[nr_values].record = (s16)record;
+	values[nr_values++].value = value;
+}
+
+void monitor_value(s64 value)
+{
+	add_value(engine.current->record, value);
+}
+
+/* --- results --- */
+
+static const char *const unexpected = "the operation returned what it must not return here";
+
+/* What report says where there is no handler, or the device is on no queue. */
+static bool is_bad_setup(int queue, const struct token *t, int result)
+{
+	const struct iopf_core_facts *facts = &core->facts;
+
+	if (!facts->report_returns)
+		return !result;
+	if (result == -EINVAL || (result == -ENODEV && facts->returns_refusal))
+		return true;
+	/* Early forms look at the handler when the group is complete, the first one when its work runs. */
+	return !result && queue >= 0 && facts->returns_refusal && (!t->last || !facts->group_handlers);
+}
+
+/* With that queue and handler. */
+static bool report_may_with(const struct token *t, int queue, int handler, int result)
+{
+	if (queue < 0 || handler < 0)
+		return is_bad_setup(queue, t, result);
+	return !result || (result == -EINVAL && handler == XP_H_REFUSE && t->last && core->facts.returns_refusal);
+}
+
+bool report_may(const struct token *t, const struct observed *seen, int result)
+{
+	u32 queues, handlers;
+
+	/* The kernel's forms do not look at the type before somebody has to answer. */
+	if (t->other && (result == -EOPNOTSUPP || core->facts.counts_handles))
+		return result == -EOPNOTSUPP;
+	if (result == -ENOMEM)
+		return scenario.may_fail && (!t->last || core->facts.answers != IOPF_ANSWERS_ALL);
+	for (queues = seen->queues; queues; queues &= queues - 1)
+		for (handlers = seen->handlers; handlers; handlers &= handlers - 1)
+			if (report_may_with(t, __builtin_ctz(queues) - 1, __builtin_ctz(handlers) - 1, result))
+				return true;
+	return false;
+}
+
+bool judge_result(const struct call *c)
+{
+	const struct record *r = c->record;
+
+	/* Calls that are about no queue of the scenario's. */
+	if (r->op == XP_DISCARD && r->a < 0)
+		ended_well = c->result == -EINVAL;
+	if (r->op == XP_TRY_QUEUE)
+		ended_well = !c->result || (c->result == -ENOMEM && scenario.may_fail);
+	if (r->g == XP_ANY ? !ended_well : c->result != r->g)
+		monitor_wrong(XP_K_UNEXPECTED_RETURN, c->pc, unexpected, (u64)(s64)c->result);
+	return true;
+}
+
+/* --- outcomes --- */
+
+static u64 mix(u64 a, u64 b)
+{
+	a = (a ^ b) * 0x9e3779b97f4a7c15ull;
+	return a ^ a >> 31;
+}
+
+static u64 mix_text(u64 h, const char *text)
+{
+	for (; *text; text++)
+		h = mix(h, (u8)*text);
+	return h;
+}
+
+/* By what it says: the site itself is elsewhere in another process. */
+static u64 mix_warn(const struct warn_hit *hit)
+{
+	const struct warn_site *site = hit->site;
+
+	return mix(mix(mix_text(mix_text(4, site->function), site->reason), (u64)site->line), hit->hits);
+}
+
+/* The order in which independent things happened is no part of it. */
+u64 monitor_outcome(void)
+{
+	u64 sum = 0;
+	int i;
+
+	for (i = 0; i < nr_tokens; i++) {
+		const struct token *t = &tokens[i];
+
+		if (t->last || t->answers)
+			sum += mix(mix(mix(1, (u64)t->task << 16 | (u64)t->nth), (u64)(t->code + 1)), (u64)t->answers);
+	}
+	for (i = 0; i < nr_values; i++)
+		sum += mix(mix(mix(2, (u64)values[i].task << 16 | (u64)values[i].nth), (u64)values[i].value), 3);
+	for (i = 0; i < nr_warn_hits; i++)
+		sum += mix_warn(&warn_hits[i]);
+	return sum;
+}
+
+static const char *const code_names[] = { "success", "invalid", "failure" };
+
+void monitor_outcome_text(char *text, size_t capacity)
+{
+	size_t used = 0;
+	int i, nth, task;
+
+	text[0] = '\0';
+#define SAY(format...) do {								\
+	if (used < capacity)								\
+		used += (size_t)snprintf(text + used, capacity - used, format);		\
+} while (0)
+	for (task = 0; task < MAX_TASKS; task++)
+		for (nth = 0; nth < monitor_nth_report[task]; nth++)
+			for (i = 0; i < nr_tokens; i++) {
+				const struct token *t = &tokens[i];
+
+				if (t->task != task || t->nth != nth || (!t->last && !t->answers))
+					continue;
+				SAY("%s%s: dev%d grpid %u", used ? "; " : "", record_task(task), t->device, t->grpid);
+				if (t->answers)
+					SAY(" %s", t->code >= 0 && t->code < 3 ? code_names[t->code] : "?");
+				else
+					SAY(" unanswered");
+				if (t->answers > 1)
+					SAY(" %d times", t->answers);
+			}
+	for (task = 0; task < MAX_TASKS; task++)
+		for (nth = 0; nth < nth_value[task]; nth++)
+			for (i = 0; i < nr_values; i++)
+				if (values[i].task == task && values[i].nth == nth)
+					SAY("%s%s: record %d gives %lld", used ? "; " : "", record_task(task),
+					    values[i].record, (long long)values[i].value);
+	for (i = 0; i < nr_warn_hits; i++)
+		SAY("%sWARN in %s (%u)", used ? "; " : "", warn_hits[i].site->function, warn_hits[i].hits);
+#undef SAY
+}

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Names for people: "param#1.users" in the place of an address.
+ *
+ * An object is called by what its size says it is, among the framework's structures that cores allocate, and numbered in
+ * the order of allocation; members by the tables below. Objects that only a core knows are called by the function that
+ * allocated them. A name means the same thing in every run of a schedule: none is made of an address.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <linux/workqueue.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "primitives/mm.h"
+#include "names.h"
+
+/* --- text that lives until the next search --- */
+
+struct chunk {
+	struct chunk *next;
+	size_t used;
+	char text[65536 - 16];
+};
+
+static struct chunk *chunks;
+
+void record_reset(void)
+{
+	while (chunks) {
+		struct chunk *next = chunks->next;
+
+		free(chunks);
+		chunks = next;
+	}
+}
+
+const char *record_text(const char *format, ...)
+{
+	char text[2048], *copy;
+	va_list args;
+	size_t n;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	n = strlen(text) + 1;
+	if (!chunks || chunks->used + n > sizeof(chunks->text)) {
+		struct chunk *c = malloc(sizeof(*c));
+
+		if (!c)
+			return "";
+		c->next = chunks;
+		c->used = 0;
+		chunks = c;
+	}
+	copy = chunks->text + chunks->used;
+	memcpy(copy, text, n);
+	chunks->used += n;
+	return copy;
+}
+
+/* --- objects --- */
+
+struct member {
+	const char *name;
+	size_t offset, size;
+};
+
+#define MEMBER(type, m) { #m, offsetof(type, m), sizeof(((type *)0)->m) }
+
+static const struct member group_members[] = {
+	MEMBER(struct iopf_group, last_fault.list), MEMBER(struct iopf_group, last_fault),
+	MEMBER(struct iopf_group, faults), MEMBER(struct iopf_group, fault_count),
+	MEMBER(struct iopf_group, pending_node), MEMBER(struct iopf_group, work), MEMBER(struct iopf_group, domain),
+	MEMBER(struct iopf_group, attach_handle), MEMBER(struct iopf_group, fault_param), MEMBER(struct iopf_group, node),
+	MEMBER(struct iopf_group, cookie), MEMBER(struct iopf_group, responded), { NULL, 0, 0 },
+};
+static const struct member param_members[] = {
+	MEMBER(struct iommu_fault_param, lock), MEMBER(struct iommu_fault_param, users),
+	MEMBER(struct iommu_fault_param, rcu), MEMBER(struct iommu_fault_param, dev),
+	MEMBER(struct iommu_fault_param, queue), MEMBER(struct iommu_fault_param, queue_list),
+	MEMBER(struct iommu_fault_param, partial), MEMBER(struct iommu_fault_param, partial_index),
+	MEMBER(struct iommu_fault_param, faults), { NULL, 0, 0 },
+};
+static const struct member queue_members[] = {
+	MEMBER(struct iopf_queue, wq), MEMBER(struct iopf_queue, devices), MEMBER(struct iopf_queue, lock), { NULL, 0, 0 },
+};
+static const struct member fault_members[] = {
+	MEMBER(struct iopf_fault, fault), MEMBER(struct iopf_fault, list), { NULL, 0, 0 },
+};
+struct driver_device_layout {
+	struct device dev;
+	struct dev_iommu iommu;
+};
+static const struct member device_members[] = {
+	MEMBER(struct driver_device_layout, dev.users), MEMBER(struct driver_device_layout, iommu.lock),
+	MEMBER(struct driver_device_layout, iommu.fault_param), MEMBER(struct driver_device_layout, iommu), { NULL, 0, 0 },
+};
+static const struct member domain_members[] = {
+	MEMBER(struct iommu_domain, users), MEMBER(struct iommu_domain, iopf_handler), { NULL, 0, 0 },
+};
+static const struct member handle_members[] = {
+	MEMBER(struct iommu_attach_handle, domain), MEMBER(struct iommu_attach_handle, users),
+	MEMBER(struct iommu_attach_handle, node), { NULL, 0, 0 },
+};
+static const struct member iommu_group_members[] = {
+	MEMBER(struct iommu_group, lock), MEMBER(struct iommu_group, handles), MEMBER(struct iommu_group, users),
+	{ NULL, 0, 0 },
+};
+
+static const struct member space_members[] = {
+	MEMBER(struct mm_struct, count), MEMBER(struct mm_struct, users), MEMBER(struct mm_struct, areas),
+	MEMBER(struct mm_struct, number), { NULL, 0, 0 },
+};
+
+static const struct type {
+	const char *name;
+	size_t size;
+	const char *function;	/* the site's, or NULL: any in a core */
+	const struct member *members;
+	u8 forbids;		/* under its lock, as bits of enum under_lock */
+} types[] = {
+	{ "device", 0, "device", device_members, 1 << UNDER_LOCK_PUT },
+	{ "domain", 0, "domain", domain_members },
+	{ "handle", 0, "handle", handle_members },
+	{ "iommu_group", 0, "iommu_group", iommu_group_members },
+	{ "lock", 0, "driver lock", NULL },
+	{ "space", 0, "space", space_members },
+	{ "wq", 0, "alloc_workqueue", NULL },
+	{ "memory", 0, "shared memory", NULL },
+	{ "object", 0, "object", NULL },
+	{ "group", sizeof(struct iopf_group), NULL, group_members },
+	{ "param", sizeof(struct iommu_fault_param), NULL, param_members,
+	  1 << UNDER_LOCK_PUT | 1 << UNDER_LOCK_ALLOC | 1 << UNDER_LOCK_FREE },
+	{ "queue", sizeof(struct iopf_queue), NULL, queue_members, 1 << UNDER_LOCK_PUT },
+	{ "fault", sizeof(struct iopf_fault), NULL, fault_members },
+};
+
+static const struct type *find_type(const struct slab_site *site, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(types) / sizeof(*types); i++) {
+		if (types[i].function ? !strcmp(types[i].function, site->function) : types[i].size == size)
+			return &types[i];
+	}
+	return NULL;
+}
+
+/* It is asked at each put and allocation under a lock: what a search has asked before is remembered. */
+#define REMEMBERED 256		/* eight bits */
+static struct { const struct slab_site *site; size_t size; const struct type *type; } remembered[REMEMBERED];
+
+static const struct type *type_of(const struct object *o)
+{
+	u64 i = ((u64)o->site ^ (u64)o->size << 32) * 0x9e3779b97f4a7c15ull >> 56;
+
+	if (remembered[i].site != o->site || remembered[i].size != o->size) {
+		remembered[i].site = o->site;
+		remembered[i].size = o->size;
+		remembered[i].type = find_type(o->site, o->size);
+	}
+	return remembered[i].type;
+}
+
+/* Cores come and go, and another's sites may lie where one's were. */
+void names_reset(void)
+{
+	memset(remembered, 0, sizeof(remembered));
+}
+
+/* "iopf_report_partial" gives "partial", as its words go. */
+static const char *name_by_function(const struct object *o)
+{
+	return strstr(o->site->function, "partial") ? "partial" : strstr(o->site->function, "fault") ? "fault" : "object";
+}
+
+static const char *name_of(const struct object *o)
+{
+	const struct type *type = type_of(o);
+
+	return type ? type->name : name_by_function(o);
+}
+
+/* Among all of that name. */
+static int number_of(int index)
+{
+	const char *name = name_of(&heap_objects[index]);
+	int i, n = 1;
+
+	for (i = 0; i < index; i++)
+		n += !strcmp(name_of(&heap_objects[i]), name);
+	return n;
+}
+
+static const char *member_of(const struct object *o, u32 offset, char *text, size_t capacity)
+{
+	const struct type *type = type_of(o);
+	const struct member *m;
+
+	for (m = type ? type->members : NULL; m && m->name; m++) {
+		if (offset < m->offset || offset >= m->offset + m->size)
+			continue;
+		if (offset == m->offset)
+			snprintf(text, capacity, ".%s", m->name);
+		else
+			snprintf(text, capacity, ".%s+%zu", m->name, offset - m->offset);
+		return text;
+	}
+	if (!offset && !(type && type->members))
+		return "";
+	snprintf(text, capacity, "+%u", offset);
+	return text;
+}
+
+const char *record_object(u64 addr)
+{
+	u64 plain = addr & ~ADDR_LOCK_BIT;
+	const struct object *o;
+	char member[80];
+	int index, stack;
+
+	if (!plain)
+		return NULL;
+	if (plain == ADDR_RCU)
+		return "RCU";
+	if (plain >= 0x100 && plain < 0x1000)
+		return "held groups";
+	if (plain >= ADDR_PROCESS && plain < ADDR_PROCESS + 8 * MAX_PROCESSES)
+		return record_text("process %llu", (unsigned long long)(plain - ADDR_PROCESS) / 8 + 1);
+	index = heap_find(plain);
+	if (index < 0) {
+		stack = engine_stack_owner(plain);
+		if (stack >= 0)
+			return record_text("stack of %s", record_task(stack));
+		if (plain < 65536)
+			return "NULL";
+		return heap_has(plain) ? "unused memory" : plain >> 48 == 0xdead ? "list poison" : "static memory";
+	}
+	o = &heap_objects[index];
+	return record_text("%s#%d%s", name_of(o), number_of(index),
+			   member_of(o, (u32)(plain - (u64)heap_base) - o->base, member, sizeof(member)));
+}
+
+const char *record_type(int object)
+{
+	return name_of(&heap_objects[object]);
+}
+
+bool record_forbids(int object, enum under_lock what)
+{
+	const struct type *type = type_of(&heap_objects[object]);
+
+	return type && type->forbids >> what & 1;
+}
+
+/* ".users", without where in it; of what has no members by name "[8]", and of shared memory "[0]", as the caller has it. */
+const char *record_field(int object, u64 addr, char *text, size_t capacity)
+{
+	const struct object *o = &heap_objects[object];
+	const struct type *type = type_of(o);
+	u32 offset = (u32)((addr & ~ADDR_LOCK_BIT) - (u64)heap_base) - o->base;
+
+	if (!(type && type->members)) {
+		text[0] = '\0';
+		if (offset || (type && !strcmp(type->name, "memory")))
+			snprintf(text, capacity, "[%u]", offset);
+		return text;
+	}
+	member_of(o, offset, text, capacity);
+	text[strcspn(text, "+")] = '\0';
+	return text;
+}
+
+const char *record_whole(int object)
+{
+	return record_text("%s#%d", name_of(&heap_objects[object]), number_of(object));
+}
+
+/* --- tasks --- */
+
+/* Counted among its parent's works and callbacks, from 1; the scenario's tasks, all of them main's, do not count. */
+static int nth_work(const struct task *t)
+{
+	int nth = 0, i;
+
+	for (i = 0; i <= t->nth; i++)
+		nth += engine.tasks[engine.children[t->parent][i]].section < 0;
+	return nth;
+}
+
+const char *record_task(int task)
+{
+	const struct task *t = &engine.tasks[task];
+
+	if (!task)
+		return "main";
+	if (t->section >= 0)
+		return record_text("task %d", t->section);
+	return record_text("work %d of %s", nth_work(t), record_task(t->parent));
+}
+
+const char *xp_task_name(int task, int *section)
+{
+	int index;
+
+	if (section)
+		*section = -1;
+	if (task < 0 || task > engine.nr_ids)
+		return NULL;
+	index = engine.tasks[task].section;
+	if (section && index >= 0)
+		*section = scenario.tasks[index].begin - 1;
+	return record_task(task);
+}
+
+/* --- places --- */
+
+struct xp_place record_place(const void *pc)
+{
+	struct xp_place place = { NULL, 0, NULL };
+	Dl_info info;
+
+	if ((u64)pc < PC_RECORDS || !dladdr(pc, &info))
+		return place;
+	place.file = record_text("%s", info.dli_fname);
+	/* A return address: the call is before it. */
+	place.offset = (u64)pc - (u64)info.dli_fbase - 1;
+	place.symbol = info.dli_sname ? record_text("%s", info.dli_sname) : NULL;
+	return place;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * strategy/: which task goes on, and which execution is next. A strategy is a struct that the scheduler asks.
+ *
+ * The room may use progress.h (the clock), names/ and the explorer's runtime; it knows nothing of scenarios and monitors.
+ */
+#ifndef IOPF_EXPLORE_STRATEGY_H
+#define IOPF_EXPLORE_STRATEGY_H
+
+#include "explore.h"
+#include "detect/detect.h"
+#include "names/names.h"
+#include "progress.h"
+
+#pragma GCC visibility push(hidden)
+
+extern const struct strategy strategy_dpor, strategy_naive, strategy_sleep, strategy_bound, strategy_shortest,
+	strategy_random, strategy_walk, strategy_repeat, strategy_schedule;
+
+/* path.c: the tree of choices that the exhaustive ones walk */
+struct path_rules {
+	bool sleep, all, bounded;
+	bool moments;		/* are points within a bound, too */
+};
+void path_begin(struct path_rules rules);
+int path_pick(u64 enabled, int previous);
+bool path_next(void);
+void path_want(int node, u64 tasks);
+extern double path_mass;
+extern int path_bound;		/* of preemptions */
+extern bool path_was_cut;	/* the bound kept something out */
+
+/* random.c */
+void random_seed(u64 seed);
+u64 random_next(void);
+double random_unit(void);
+/* Chance of the last walk. */
+extern double random_probability;
+bool random_learn(void);
+void random_forget(void);
+
+/* estimate.c */
+/* brief: ends sooner where there is little to explore. collect is asked after every walk, and may end it. 0: none. */
+double estimate_classes(double seconds, bool brief, bool (*collect)(int probe));
+
+/* replay.c */
+void replay_runs(const struct xp_run *runs, int nr_runs, struct xp_divergence *divergence);
+struct choice {
+	u8 task, alternative;
+};
+extern const struct choice *schedule_choices;
+extern int schedule_length, schedule_diverged;
+extern bool schedule_free_after, schedule_lenient;	/* after its end: lowest task first, without preemption */
+
+/* --- contention.c: which objects make the branches --- */
+void contention_reset(void);
+void contention_race(const struct node *earlier, const struct node *later);
+void contention_finish(void);		/* names them */
+int contention_shown(void);
+
+#pragma GCC visibility pop
+
+#endif

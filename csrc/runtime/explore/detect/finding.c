@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What an execution shows to be wrong. The fast pass only notes what and where. */
+#include "detect.h"
+
+struct finding *finding_add(int kind, u64 addr, const void *pc, const char *text)
+{
+	struct finding *f;
+	int i;
+
+	if (engine.current)
+		pc = place_of(engine.current, pc);
+	for (i = 0; i < engine.nr_findings; i++) {
+		f = &engine.findings[i];
+		if (f->kind == kind && f->pc == pc && f->text == text)
+			return f;
+	}
+	if (engine.nr_findings == MAX_FINDINGS)
+		return &engine.findings[MAX_FINDINGS - 1];
+	f = &engine.findings[engine.nr_findings++];
+	*f = (struct finding){
+		.kind = kind,
+		.task = engine.current ? engine.current->id : 0,
+		.other_task = -1,
+		.addr = addr,
+		.object = addr ? heap_find(addr) : -1,
+		.pc = pc,
+		.text = text,
+		.node = engine.depth - 1,
+		.event = engine.nr_events,
+	};
+	note(&op_note, addr, pc, "!", (u64)kind);
+	return f;
+}
+
+void finding_fatal(int kind, u64 addr, const void *pc, const char *text)
+{
+	finding_add(kind, addr, pc, text);
+	engine_stop(END_FAILED);
+}
