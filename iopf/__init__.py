@@ -10,7 +10,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from ._runtime import MissingExtension, loading as _loading
+from . import _registry as _registry  # what it does at exit is registered here and now
+from ._extension import MissingExtension, loading as _loading
 
 if TYPE_CHECKING:  # what __getattr__ gives, for type checkers; each from where it is defined
     from . import device as device, exceptions as exceptions, group as group, handlers as handlers, info as info

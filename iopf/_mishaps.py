@@ -16,7 +16,7 @@ import traceback
 
 from . import _exit
 from ._hints import said
-from ._runtime import MissingExtension
+from ._extension import MissingExtension
 from .exceptions import IopfError
 
 __all__ = ["explain"]

@@ -10,10 +10,10 @@ import textwrap
 import pytest
 
 import iopf
-from iopf import _runtime
+from iopf import _registry, _runtime
 
 SANITIZED = "-fsanitize=" in iopf.build_info()["flags"]
-KEPT = _runtime.KEPT
+KEPT = _registry.KEPT
 
 
 class Oops(Exception):

@@ -278,7 +278,7 @@ class TestErrors:
         done = python(tree, "-c", self.IMPORT)
         assert 1 == done.returncode
         last = done.stderr.splitlines()[-1]
-        assert last.startswith("iopf._runtime.MissingExtension: the extension iopf._native was built from other sources")
+        assert last.startswith("iopf._extension.MissingExtension: the extension iopf._native was built from other sources")
         assert "pip install ." in last
         assert 0 == python(tree, "-c", self.IMPORT, IOPF_ALLOW_STALE="1").returncode
 
@@ -291,7 +291,7 @@ class TestErrors:
                 extension.unlink()
         done = python(tree, "-c", self.IMPORT)
         last = done.stderr.splitlines()[-1]
-        assert (1, True) == (done.returncode, last.startswith("iopf._runtime.MissingExtension: the extension iopf._native"))
+        assert (1, True) == (done.returncode, last.startswith("iopf._extension.MissingExtension: the extension iopf._native"))
         assert "can't be loaded" in last and "pip install ." in last and "gcc" in last
 
     @pytest.mark.parametrize("arguments", [("info",), ("explore", "--list"), ("check", "--help"), ()])
@@ -315,7 +315,7 @@ class TestErrors:
 
     def test_another_platform_says_so(self, tree):
         done = python(tree, "-c", "import sys; sys.platform = 'darwin'; " + self.IMPORT)
-        assert "iopf._runtime.MissingExtension: iopf runs on Linux only, this is darwin" == done.stderr.splitlines()[-1]
+        assert "iopf._extension.MissingExtension: iopf runs on Linux only, this is darwin" == done.stderr.splitlines()[-1]
 
     def test_another_platform_says_so_when_built(self, tree):
         pytest.importorskip("setuptools", minversion="77")

@@ -8,7 +8,7 @@ operation goes to which operand; compiling, checking of JSON, and the disassembl
 from __future__ import annotations
 
 import array
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from .._types import parse_perm
 if TYPE_CHECKING:
     from .scenario import BaseScenario, Operation, Section
 
-__all__ = ["FRAMEWORK", "LOW_LEVEL", "Compiled", "Record", "compile_scenario", "disassemble"]
+__all__ = ["FRAMEWORK", "LOW_LEVEL", "Compiled", "Record", "Table", "compile_scenario", "disassemble"]
 
 WORDS = 9
 OPERANDS = "abcdefgh"
@@ -60,9 +60,12 @@ def _code(value: str) -> int:
     return ("success", "invalid", "failure").index(value)
 
 
+#: The operations of a form of scenario by name.
+Table = Mapping[str, tuple[str, tuple[tuple[str, str, Callable[[Any], int]], ...]]]
+
 #: Operations of the framework: opcode, then the operand of each value: its letter, its name, how it becomes a number.
 #: ``lock`` and ``handler`` become numbers in :func:`compile_scenario`; ``returns`` None is XP_ANY.
-FRAMEWORK: dict[str, tuple[str, tuple[tuple[str, str, Callable[[Any], int]], ...]]] = {
+FRAMEWORK: Table = {
     "report": ("XP_REPORT", (
         ("a", "device", int), ("b", "grpid", _u32), ("c", "pasid", _u32), ("d", "perm", parse_perm), ("e", "last", int),
         ("e", "type", _other), ("e", "flags", _raw), ("f", "addr", _u32), ("h", "addr", _upper), ("g", "returns", _none),
@@ -101,7 +104,7 @@ def _place(*extra: tuple[str, str, Callable[[Any], int]]) -> tuple[tuple[str, st
 
 
 #: Low-level operations. Names such as ``order`` and ``how`` become numbers by the lists below.
-LOW_LEVEL: dict[str, tuple[str, tuple[tuple[str, str, Callable[[Any], int]], ...]]] = {
+LOW_LEVEL: Table = {
     "load": ("XP_LOAD", _place(("d", "order", _none), ("e", "size", int))),
     "store": ("XP_STORE", _place(("d", "order", _none), ("e", "size", int), ("f", "value", int))),
     "rmw": ("XP_RMW", _place(("d", "order", _none), ("e", "size", int), ("f", "value", int), ("g", "how", _none))),
@@ -176,7 +179,7 @@ class _Compiler:
         self.words.extend([getattr(self.lib, opcode), *(int(operands.get(letter, 0)) for letter in OPERANDS)])
         self.records.append(made_from or Record())
 
-    def operation(self, section: Section, operation: Operation, table: dict[str, Any]) -> None:
+    def operation(self, section: Section, operation: Operation, table: Table) -> None:
         opcode, layout = table[operation.op]
         operands: dict[str, int] = {}
         for letter, key, number in layout:
@@ -233,12 +236,10 @@ def compile_scenario(scenario: BaseScenario, lib: Any) -> Compiled:
     if data.get("memory"):
         compiler.record("XP_DEF_MEMORY", a=data["memory"])
 
-    table = FRAMEWORK if scenario.form == "iopf" else LOW_LEVEL
-
     def section(opcode: str, part: Section, name: str, **operands: int) -> None:
         compiler.record(opcode, Record(name), **operands)
         for operation in part:
-            compiler.operation(part, operation, table)
+            compiler.operation(part, operation, scenario._table)
 
     if scenario.setup.operations:
         section("XP_SETUP", scenario.setup, "setup")

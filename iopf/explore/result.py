@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from .._hints import unknown
 from ..exceptions import Travels
 from .lines import Place
+from .trace import render
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -205,8 +206,6 @@ class Failure:
         return self.steps
 
     def __str__(self) -> str:
-        from .trace import render
-
         return render(self)
 
     def __repr__(self) -> str:
@@ -217,8 +216,6 @@ class Failure:
 
     def render(self, *, width: int | None = None, color: bool = False, every_event: bool = False) -> str:
         """The trace as text: see :func:`iopf.explore.trace.render`."""
-        from .trace import render
-
         return render(self, width=width, color=color, every_event=every_event)
 
     def to_dict(self) -> Data:

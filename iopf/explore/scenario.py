@@ -17,9 +17,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, SupportsIndex, TypeVar, Union, cast
 
 from .._hints import closest, unknown
-from .._types import RequestFlags, parse_perm
-from ..space import AddressSpace
-from .bytecode import FRAMEWORK, LOW_LEVEL
+from .._types import RequestFlags, check_pages, parse_perm
+from .bytecode import FRAMEWORK, LOW_LEVEL, Table
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar as TypeVarWithDefault
@@ -385,13 +384,13 @@ class Task(Section):
         :param start, length: bytes, of whole pages of 4096
         :param perm: what is allowed there, of ``r``, ``w`` and ``x``
         """
-        start, length = AddressSpace._range(start, length)
+        start, length = check_pages(start, length)
         parse_perm(perm, "rwx")
         return self._add("map", space=self._space(space), start=start, length=length, perm=perm)
 
     def unmap(self, space: Space, start: int, length: int) -> Task:
         """Takes a range of the address space away; what is not mapped is fine."""
-        start, length = AddressSpace._range(start, length)
+        start, length = check_pages(start, length)
         return self._add("unmap", space=self._space(space), start=start, length=length)
 
     def lock(self, name: str) -> Task:
@@ -415,6 +414,15 @@ class BaseScenario(Generic[_SectionT]):
 
     form: ClassVar[str]
     section: ClassVar[type[Section]]
+    #: its operations, and how each becomes numbers
+    _table: ClassVar[Table]
+    #: every form by its name
+    _forms: ClassVar[dict[str, type[BaseScenario]]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "form" in vars(cls):  # a user's subclass of Scenario is no form of its own
+            BaseScenario._forms[cls.form] = cls
 
     def __init__(self, name: str):
         self.name = label("a scenario's name", name)
@@ -557,13 +565,11 @@ class BaseScenario(Generic[_SectionT]):
             raise ValueError("this is no scenario: it takes an object with name and tasks")
         if data.get("format") != FORMAT:
             raise ValueError(f"a scenario of format {data.get('format')!r}: this iopf reads format {FORMAT}")
-        from .programs import Program
-
-        forms = {Scenario.form: Scenario, Program.form: Program}
+        forms = BaseScenario._forms
         if not isinstance(data.get("form"), str) or data["form"] not in forms:
             raise ValueError(f"a scenario of form {data.get('form')!r}: takes {', '.join(forms)}")
         try:
-            scenario: Scenario | Program = forms[data["form"]](data["name"])
+            scenario = cast("Scenario | Program", forms[data["form"]](data["name"]))
             scenario._parts_from_dict(data)
             for key, section in (("setup", scenario.setup), ("teardown", scenario.teardown)):
                 for op, values in data.get(key, ()):
@@ -606,6 +612,7 @@ class Scenario(BaseScenario[Task]):
 
     form = "iopf"
     section = Task
+    _table = FRAMEWORK
 
     def __init__(self, name: str):
         super().__init__(name)

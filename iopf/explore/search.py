@@ -14,7 +14,7 @@ from typing import Any, TypedDict
 from .._cores import Core
 from .._hints import unknown
 from .._options import MAX_SECONDS
-from .._runtime import CData
+from .._extension import CData
 from ..exceptions import Travels
 from . import _engine
 from ._engine import Engine, text

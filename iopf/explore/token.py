@@ -18,13 +18,12 @@ import binascii
 import json
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from .. import __version__
 from .corefile import CoreFile
 from .result import Run
-
-if TYPE_CHECKING:
-    from .scenario import BaseScenario
+from .scenario import BaseScenario
 
 __all__ = ["Token", "VersionMismatch", "command", "decode", "encode"]
 
@@ -64,12 +63,6 @@ class Token:
     max_steps: int | None
 
 
-def _version() -> str:
-    from .. import __version__
-
-    return __version__
-
-
 def encode(
     *, scenario: BaseScenario, core: str, file: CoreFile | None = None, runs: tuple[Run, ...],
     tasks: tuple[tuple[int, int], ...] = (), dropped: tuple[int, ...], kind: str, signature: str, hash: int, flags: int,
@@ -83,7 +76,7 @@ def encode(
 
     schedule = [[run.task, run.steps, index(run.op), index(run.object)] for run in runs]
     data = {
-        "iopf": _version(),
+        "iopf": __version__,
         "core": core,
         "scenario": scenario.to_dict(),
         "strings": list(strings),
@@ -131,8 +124,6 @@ def _number(value: Any, low: int, high: int) -> int:
 
 def _read(data: dict[str, Any]) -> Token:
     """What the JSON says. ValueError, and what Python raises for data of another form."""
-    from .scenario import BaseScenario
-
     strings = [*map(str, data["strings"]), None]  # -1 is None
 
     def text_at(index: Any) -> str | None:
@@ -175,15 +166,15 @@ def decode(token: str) -> Token:
         raise ValueError(f"this is no token of iopf: one begins with {PREFIX}{FORMAT}.")
     if head != f"{PREFIX}{FORMAT}":
         raise VersionMismatch(
-            f"the token has format {head.removeprefix(PREFIX)}, this is iopf {_version()}, which reads format {FORMAT}:"
+            f"the token has format {head.removeprefix(PREFIX)}, this is iopf {__version__}, which reads format {FORMAT}:"
             " use the version that wrote it, or run explore again"
         )
     data = _unpack(body)
     if not isinstance(data, dict) or not isinstance(data.get("iopf"), str):
         raise ValueError(DAMAGED)
-    if data["iopf"] != _version():
+    if data["iopf"] != __version__:
         raise VersionMismatch(
-            f"the token was written by iopf {data['iopf']}, this is iopf {_version()}: use that version, or run explore"
+            f"the token was written by iopf {data['iopf']}, this is iopf {__version__}: use that version, or run explore"
             " again"
         )
     try:
