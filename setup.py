@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import setuptools
@@ -57,7 +58,20 @@ class BuildUnits(build_ext):
             self.warn("the explorer is left out: its fiber switch has no form for this machine"
                       " (csrc/runtime/explore/fiber.h). Everything else is built, and works without it")
             self.extensions = [ext for ext in self.extensions if ext.name != "iopf._explore"]
-        super().build_extensions()
+        # The longest way first: its line map is made while the others are compiled.
+        self.extensions.sort(key=lambda ext: not self._flavour(ext).line_map)
+        with ThreadPoolExecutor(self.parallel or len(os.sched_getaffinity(0))) as pool:
+            try:
+                self.begun = {ext.name: [self._begin(pool, self._flavour(ext), unit) for unit in self._flavour(ext).units]
+                              for ext in self.extensions}
+                super().build_extensions()
+            except BaseException:  # nothing that has not begun begins after an error or an interrupt
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    @staticmethod
+    def _flavour(ext):
+        return next(flavour for flavour in units.flavours() if f"iopf._{flavour.name}" == ext.name)
 
     def _has_fibers(self):
         (unit,) = (unit for unit in units.explore_flavour().units if unit.name == "runtime")
@@ -72,24 +86,22 @@ class BuildUnits(build_ext):
         return b"the fiber switch has no form for this machine" not in done.stderr
 
     def build_extension(self, ext):
-        name = ext.name.rpartition("._")[2]
-        flavour = next(flavour for flavour in units.flavours() if flavour.name == name)
         ext.extra_compile_args = compilers.flags_for(self.compiler.compiler_so[:1], ext.extra_compile_args)
         try:
             ext.extra_compile_args = [*self.fortify, *ext.extra_compile_args]
-            ext.extra_objects = [obj for unit in flavour.units for obj in self._compile(flavour, unit)]
+            ext.extra_objects = [obj for begun in self.begun[ext.name] for obj in self._finish(*begun)]
             super().build_extension(ext)
         except CompileError as error:
             raise CompileError(f"{error}\n{NEEDS}") from error
-        if flavour.line_map:
+        if self._flavour(ext).line_map:
             built = self.get_ext_fullpath(ext.name)
             try:
                 lines.write_line_map(built, f"{built}.lines")
             except lines.NoLines as error:
                 self.warn(f"traces of the explorer will show addresses and no lines: {error}")
 
-    def _compile(self, flavour, unit):
-        """The objects of a unit; compiled again when anything that the build depends on has changed."""
+    def _begin(self, pool, flavour, unit):
+        """Begins to compile a unit, unless nothing that the build depends on has changed; _finish() takes what it returns."""
         fortify = [] if units.is_explored(unit) else self.fortify
         flags = compilers.flags_for(self.compiler.compiler_so[:1], [
             *fortify, *units.CFLAGS, *flavour.flags, *(units.sanitizers() if flavour.sanitizable else []), *unit.flags,
@@ -104,16 +116,28 @@ class BuildUnits(build_ext):
         made_from += f" {self.compiler.compiler_so} {flags}"
         stamp = output / "made-from"
         if not self.force and all(map(os.path.exists, [stamp, *objects])) and stamp.read_text() == made_from:
-            return objects
+            return objects, [], stamp, made_from
         stamp.unlink(missing_ok=True)
-        objects = self.compiler.compile(
-            sources,
-            output_dir=str(output),
-            include_dirs=[os.path.join(csrc, folder) for folder in unit.include],
-            macros=list(unit.macros),
-            extra_postargs=flags,
-        )
-        stamp.write_text(made_from)
+        compiling = [
+            pool.submit(
+                self.compiler.compile,
+                [source],
+                output_dir=str(output),
+                include_dirs=[os.path.join(csrc, folder) for folder in unit.include],
+                macros=list(unit.macros),
+                extra_postargs=flags,
+            )
+            for source in sources
+        ]
+        return objects, compiling, stamp, made_from
+
+    @staticmethod
+    def _finish(objects, compiling, stamp, made_from):
+        """The objects of a unit, when all are there. CompileError of the first that could not be compiled."""
+        for done in compiling:
+            done.result()
+        if compiling:
+            stamp.write_text(made_from)
         return objects
 
     def _copy_beside_the_sources(self):
