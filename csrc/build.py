@@ -86,7 +86,7 @@ def core_unit(identifier: str, include: tuple[str, ...], flags: tuple[str, ...] 
     macros = [("CORE_SOURCE", f'"{source}"'), ("CORE_ID", identifier)]
     if facets is not None:
         macros.append(("CORE_FACETS", f'"{facets}"'))
-    return Unit(f"core-{identifier}", ("core/unit.c",), include + ("core",), tuple(macros), (*CORE_FLAGS, *flags))
+    return Unit(f"core-{identifier}", ("core/unit.c",), (*include, "core"), tuple(macros), (*CORE_FLAGS, *flags))
 
 
 def run_flavour(runtime: str) -> Flavour:

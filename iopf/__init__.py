@@ -14,17 +14,40 @@ from . import _registry as _registry  # what it does at exit is registered here 
 from ._extension import MissingExtension, loading as _loading
 
 if TYPE_CHECKING:  # what __getattr__ gives, for type checkers; each from where it is defined
-    from . import device as device, exceptions as exceptions, group as group, handlers as handlers, info as info
-    from . import queue as queue, space as space
+    from . import (
+        device as device,
+        exceptions as exceptions,
+        group as group,
+        handlers as handlers,
+        info as info,
+        queue as queue,
+        space as space,
+    )
     from ._cores import Core, CoreSourceError, Facets, cores
     from ._public import HAZARDS
     from ._types import (
-        PAGE_REQUEST_FORMAT, PageRequest, PageResponse, Perm, RequestFlags, ResponseCode, page_request_dtype,
+        PAGE_REQUEST_FORMAT,
+        PageRequest,
+        PageResponse,
+        Perm,
+        RequestFlags,
+        ResponseCode,
+        page_request_dtype,
     )
     from .device import Device, DeviceStatistics
     from .exceptions import (
-        AlreadyAnswered, AlreadyOnQueue, BadSetup, Closed, ForkedError, HandlerError, IopfError, NoPasidWarning,
-        NotOnQueue, UnsafeCore, UnsafeCoreWarning, WouldDeadlock,
+        AlreadyAnswered,
+        AlreadyOnQueue,
+        BadSetup,
+        Closed,
+        ForkedError,
+        HandlerError,
+        IopfError,
+        NoPasidWarning,
+        NotOnQueue,
+        UnsafeCore,
+        UnsafeCoreWarning,
+        WouldDeadlock,
     )
     from .group import Group
     from .handlers import SVA, Inline, Refuse, Work

@@ -13,8 +13,24 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 __all__ = [
-    "ACCEPTABLE", "BUG", "Code", "Evidence", "FINE", "FOUND", "INTERRUPTED", "MEANINGS", "NO_VERDICT", "SKIP",
-    "TERMINATED", "UNUSABLE", "allowed", "decide", "epilog", "for_bisect", "markdown", "wants_bisect",
+    "ACCEPTABLE",
+    "BUG",
+    "FINE",
+    "FOUND",
+    "INTERRUPTED",
+    "MEANINGS",
+    "NO_VERDICT",
+    "SKIP",
+    "TERMINATED",
+    "UNUSABLE",
+    "Code",
+    "Evidence",
+    "allowed",
+    "decide",
+    "epilog",
+    "for_bisect",
+    "markdown",
+    "wants_bisect",
 ]
 
 FINE, FOUND, UNUSABLE, NO_VERDICT, BUG = 0, 1, 2, 3, 70

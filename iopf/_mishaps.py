@@ -15,8 +15,8 @@ import tempfile
 import traceback
 
 from . import _exit
-from ._hints import said
 from ._extension import MissingExtension
+from ._hints import said
 from .exceptions import IopfError
 
 __all__ = ["explain"]

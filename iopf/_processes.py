@@ -22,7 +22,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing import resource_tracker
-from typing import Any
+from typing import Any, ClassVar
 
 from ._extension import load_extension
 
@@ -141,8 +141,8 @@ class held:
     """
 
     _depth = 0
-    _noted: list[tuple[int, Any]] = []
-    _before: dict[int, Any] = {}
+    _noted: ClassVar[list[tuple[int, Any]]] = []
+    _before: ClassVar[dict[int, Any]] = {}
 
     def __enter__(self) -> held:
         self._here = _in_main_thread()

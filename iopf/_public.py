@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from . import _runtime
+from ._cores import Core, CoreSourceError, Facets, cores
 from ._extension import MissingExtension
 from ._types import PAGE_REQUEST_FORMAT, PageRequest, PageResponse, Perm, RequestFlags, ResponseCode
-from ._cores import Core, CoreSourceError, Facets, cores
 from .device import Device, DeviceStatistics
 from .exceptions import (
     AlreadyAnswered,

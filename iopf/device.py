@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from . import _registry, _runtime
 from ._held import Counted, Held, Unique
 from ._types import PAGE_REQUEST_FORMAT, PageResponse, RequestFlags, check_name, check_range, page_response, parse_perm
-from .exceptions import Closed, ForkedError, IopfError, NoPasidWarning, error_for
+from .exceptions import Closed, ForkedError, NoPasidWarning, error_for
 from .handlers import SVA, Inline, Refuse, Work
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from .group import Group
     from .handlers import Handler
     from .queue import Queue
-    from .space import AddressSpace
 
 DEFAULT_RUNTIME = "native"
 DEFAULT_CORE = "iopf"

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from . import _registry, _runtime
-from ._types import check_name, check_range
 from ._cores import resolve
 from ._held import Counted, Held, Unique
+from ._types import check_name, check_range
 from .device import Device, DeviceStatistics, stranger
 from .exceptions import Closed, ForkedError, HandlerError, IopfError, UnsafeCoreWarning, WouldDeadlock, error_for
 

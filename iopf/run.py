@@ -19,11 +19,11 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import IO, TYPE_CHECKING, Any, SupportsIndex, Union
+from typing import IO, TYPE_CHECKING, Any, SupportsIndex
 
 from . import _registry, _runtime, inputs
-from ._types import PAGE_SIZE, check_range
 from ._held import Unique
+from ._types import PAGE_SIZE, check_range
 from .device import space_for
 from .exceptions import Closed, ForkedError, IopfError, UnsafeCore
 from .inputs import Source, TraceError
@@ -31,7 +31,6 @@ from .queue import MAX_WORKERS, Queue
 from .space import AddressSpace
 
 if TYPE_CHECKING:
-    from typing_extensions import Buffer
 
     from ._cores import Core
     from ._extension import CData
@@ -67,7 +66,7 @@ LARGEST_MAPS = 256 << 20
 A_MAP = "it should be a copy of /proc/PID/maps"
 
 
-def read_maps(source: Union[str, "os.PathLike[str]", IO[bytes], IO[str]]) -> AddressSpace:
+def read_maps(source: str | os.PathLike[str] | IO[bytes] | IO[str]) -> AddressSpace:
     """The address space that a copy of ``/proc/PID/maps`` describes.
 
     Every line is an area with the permissions it names, the kernel's own (``[vdso]``, ``[vsyscall]``) like any other;
@@ -437,7 +436,7 @@ def _within(name: str, value: SupportsIndex, least: int, most: int) -> int:
 
 def run_trace(
     trace: Source,
-    maps: Union[str, "os.PathLike[str]", IO[bytes], IO[str], AddressSpace],
+    maps: str | os.PathLike[str] | IO[bytes] | IO[str] | AddressSpace,
     *,
     group: int = GROUP,
     outstanding: int = OUTSTANDING,

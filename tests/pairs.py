@@ -15,7 +15,6 @@ import faulthandler
 import gc
 import inspect
 import itertools
-import os
 import random
 import struct
 import sys
@@ -233,7 +232,7 @@ def main():
         pairs = [pair for pair in pairs if set(arguments.only) <= set(pair)]
     rng.shuffle(pairs)
     pair, rounds = Pair(), 0
-    done = {name: 0 for name in table}
+    done = dict.fromkeys(table, 0)
     for names in pairs:
         for i in range(arguments.rounds):
             first, second = names if rng.random() < 0.5 else names[::-1]

@@ -58,7 +58,7 @@ class TestNames:
 
     def test_an_unknown_name_is_an_attribute_error(self):
         with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
-            iopf.nonsense  # noqa: B018
+            iopf.nonsense
 
     def test_everything_public_is_documented(self):
         for name, value in public().items():

@@ -174,7 +174,7 @@ QUIET = [1.0, 1.01, 1.02] * 10
     ("spins", "steal", "load", "reason"),
     [
         (QUIET, 0.0, 0.1, None),
-        (QUIET + [2.0], 0.001, 0.9, None),
+        ([*QUIET, 2.0], 0.001, 0.9, None),
         (QUIET + [1.5] * 5, 0.0, 0.1, "5 of 35 reference spins"),
         (QUIET[:9], 0.0, 0.1, "9 reference spins, too few"),
         ([], 0.0, 0.1, "0 reference spins, too few"),

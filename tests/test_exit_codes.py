@@ -14,8 +14,7 @@ import pytest
 from iopf import _exit, check, cli
 from iopf._exit import Evidence, decide
 from iopf.check import ENDED, HUNG, LEFT_OUT, Cell, Finding, Table
-from iopf.explore import cli as explore_cli
-from iopf.explore import explore
+from iopf.explore import cli as explore_cli, explore
 from iopf.explore.programs import rcget
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -7,9 +7,11 @@ Those that build for a while are marked ``long``; those that need a network or a
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
+import time
 import zipfile
 from pathlib import Path
 
@@ -378,6 +380,44 @@ class TestErrors:
         done = python(tree, "-c", program, CFLAGS="-DIOPF_FIBER_NONE")
         assert "BUILDS iopf._native iopf._plain\n" in done.stdout
         assert "the explorer is left out: its fiber switch has no form for this machine" in done.stderr
+
+    @pytest.mark.parametrize("end", ["error", "interrupt"])
+    def test_two_files_are_compiled_at_a_time_and_none_after_an_error_or_an_interrupt(self, tree, end):
+        """The compiler is one that waits until it runs a second time: alone it would wait for ever.
+
+        1. The first file is compiled, alone: what every file would show is shown once.
+        2. Two files are being compiled.
+        3. Both fail; or Ctrl-C comes, to all processes of the terminal.
+        4. The build ends, says why, and no further file was begun.
+        """
+        pytest.importorskip("setuptools", minversion="77")
+        pytest.importorskip("cffi")
+        begun, compiler = tree / "begun", tree / "compiler"
+        compiler.write_text(f"""#!/bin/sh
+            case " $* " in *" -c "*) ;; *) exec {shutil.which('gcc') or 'cc'} "$@" ;; esac
+            mkdir "{begun}/$$"
+            [ "$(ls "{begun}" | wc -l)" -ge 2 ] || exec {shutil.which('gcc') or 'cc'} "$@"
+            until [ "$(ls "{begun}" | wc -l)" -ge 3 ]; do sleep 0.01; done
+            {"sleep 600" if end == "interrupt" else "echo 'no such thing' >&2; exit 1"}
+        """)
+        compiler.chmod(0o755)
+        begun.mkdir()
+        env = {**os.environ, "CC": str(compiler), "PYTHONPATH": str(tree)}
+        run = subprocess.Popen([sys.executable, "setup.py", "-q", "build_ext", "-j2"], cwd=tree, env=env, text=True,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
+        for _ in range(12_000):
+            if run.poll() is not None or len(list(begun.iterdir())) >= 3:
+                break
+            time.sleep(0.01)
+        if run.poll() is not None or len(list(begun.iterdir())) < 3:
+            os.killpg(run.pid, signal.SIGKILL)
+            pytest.fail(f"no two files were compiled at a time: {run.communicate()[1]}")
+        if end == "interrupt":
+            os.killpg(run.pid, signal.SIGINT)
+        said = run.communicate(timeout=300)[1]
+        assert 0 != run.returncode and 3 == len(list(begun.iterdir())), said
+        if end == "error":
+            assert "no such thing" in said and "apt install gcc" in said
 
     @pytest.mark.parametrize("value", ["nonsense", "address,thread", "memory"])
     def test_sanitizers_that_there_are_not_are_named(self, tree, value):

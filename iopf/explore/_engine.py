@@ -16,8 +16,7 @@ from typing import Any
 
 from .._extension import check_interpreter, load_extension
 from ..exceptions import IopfError
-from .lines import Place
-from .lines import find as find_line
+from .lines import Place, find as find_line
 
 __all__ = ["Engine", "get", "names", "text", "turn"]
 

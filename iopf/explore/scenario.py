@@ -14,7 +14,7 @@ import errno
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, SupportsIndex, TypeVar, Union, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, SupportsIndex, TypeVar, cast
 
 from .._hints import closest, unknown
 from .._types import RequestFlags, check_pages, parse_perm
@@ -47,7 +47,7 @@ MAX_FLAGS = (1 << 16) - 1
 MAX_ERRNO = 4095
 
 #: What an operation is told: numbers (True and False too), names; None is not said.
-Value = Union[int, str, None]
+Value = int | str | None
 
 
 def integer(name: str, value: object, low: int, high: int) -> int:

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypedDict
 
 from .._cores import Core
+from .._extension import CData
 from .._hints import unknown
 from .._options import MAX_SECONDS
-from .._extension import CData
 from ..exceptions import Travels
 from . import _engine
 from ._engine import Engine, text

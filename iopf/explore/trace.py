@@ -70,7 +70,7 @@ class _Page:
         self.tasks = sorted(seen)
         room = (width - NUMBER - 26) // max(len(self.tasks), 1)
         self.column_width = min(max(room, 14), 44) if len(self.tasks) > 1 else 60
-        self.marked = {index for index in failure.culprit or ()}
+        self.marked = set(failure.culprit or ())
         self.marked |= {site.step for site in failure.sites if site.step is not None}
         self.about = self._about()
 
@@ -143,7 +143,7 @@ class _Page:
         return [
             index for index, step in enumerate(steps)
             if step.point or index in self.marked or index == len(steps) - 1 or step.preempted
-            or (step.object or "").partition(".")[0] in self.about and step.op not in ("read", "write")
+            or ((step.object or "").partition(".")[0] in self.about and step.op not in ("read", "write"))
         ]
 
     def steps(self) -> None:
