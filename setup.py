@@ -154,9 +154,10 @@ class BuildUnits(build_ext):
         """Begins to compile a unit, unless nothing that the build depends on has changed; _finish() takes what it returns."""
         fortify = [] if units.is_explored(unit) else self.fortify
         flags = compilers.flags_for(self.compiler.compiler_so[:1], [
-            *fortify, *units.CFLAGS, *flavour.flags, *(units.sanitizers() if flavour.sanitizable else []), *unit.flags,
+            *fortify, *units.CFLAGS, *flavour.flags, *units.instrumented(flavour, unit), *unit.flags,
         ])
-        key = re.sub(r"\W+", "-", os.environ.get("IOPF_SANITIZE", "") or "release")
+        build = "coverage" if os.environ.get("IOPF_COVERAGE") else os.environ.get("IOPF_SANITIZE", "") or "release"
+        key = re.sub(r"\W+", "-", build)
         output = Path(self.build_temp) / f"{flavour.name}-{key}" / unit.name
         csrc = os.path.relpath(units.CSRC)
         sources = [os.path.join(csrc, source) for source in unit.sources]
