@@ -151,9 +151,9 @@ def dependencies() -> list[Path]:
     return sorted(path for path in CSRC.rglob("*") if path.suffix in {".c", ".h", ".S"} or path.name in {"build.py", "compilers.py", "lines.py"})
 
 
-# What a compiler's command brings with it, from CC and CFLAGS. Our flags come behind it and have the last word, but for
+# What a compiler's command brings with it, from CC and CFLAGS. Our flags come after it and have the last word, but for
 # these: link-time optimisation takes code out of its unit and away from the flags of that unit, and -Wp reaches the
-# preprocessor behind every -U.
+# preprocessor after every -U.
 _LINK_TIME = re.compile(r"-f(no-)?(lto|fat-lto-objects|use-linker-plugin|whole-program)\b.*")
 _FORTIFY = re.compile(r"-(D|U|Wp,).*_FORTIFY_SOURCE.*")
 

@@ -20,7 +20,7 @@ CLANG = {
 }
 
 
-#: What a compiler is asked, behind its name, for the macros that it defines.
+#: What a compiler is asked, after its name, for the macros that it defines.
 PROBE = ("-dM", "-E", "-x", "c", "/dev/null")
 
 

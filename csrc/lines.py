@@ -4,13 +4,13 @@
 It is written where the object is built, since a machine that has only the wheel has no binutils. Text, one record a
 line, addresses in hexadecimal:
 
-    iopf-lines 2
-    F <path>                    files, numbered from 0
+    iopf-lines 3
+    F <room> <path>             files, numbered from 0; room: "caller" calls the functions of every core, "other"
     N <name>                    names of functions, numbered from 0
     L <address> <line> <file>   from this address on; line 0: no line is known from here on. Sorted
     S <address> <size> <name>   functions of the symbol table. Sorted
 
-Behind an L, where the code is a core's: " <name>" of the function that the line is in, whatever it was compiled into;
+After an L, where the code is a core's: " <name>" of the function that the line is in, whatever it was compiled into;
 " in <line> <file>" if it calls an inline function of a kernel header, which the address is in; and for each function
 that it was compiled into " from <line> <file> <name>", the line of the call, from the inside out.
 
@@ -22,7 +22,7 @@ import os
 import re
 import subprocess
 
-HEADER = "iopf-lines 2"
+HEADER = "iopf-lines 3"
 
 _FILE = re.compile(r"^(?:CU: )?(\S.*?):(?:\[\+\+\])?$")
 _ROW = re.compile(r"^(\S.*?)\s+(\d+|-)\s+(0x[0-9a-f]+)")
@@ -34,6 +34,14 @@ _KERNEL_HEADER = re.compile(r"(^|/)(include/linux|runtime/[^/]+)/[^/]+\.h$")
 
 #: The explorer itself, whose functions are few in a trace.
 _EXPLORER = re.compile(r"(^|/)(explore/|runtime/|iopf\._\w+\.c$|python3)|^$")
+
+
+#: Where the functions of every core are called from: such a place says nothing about any of them.
+CALLERS = ("csrc/core/table.h", "csrc/explore/driver.c")
+
+
+def _room(path):
+    return "caller" if path.endswith(CALLERS) else "other"
 
 
 class NoLines(RuntimeError):
@@ -63,8 +71,8 @@ def _frames(so_path, rows):
     """
     addresses = [
         f"{address:x}"
-        for (first, line, path), (behind, _, _) in itertools.pairwise(rows) if line and not _EXPLORER.search(path)
-        for address in range(first, behind)
+        for (first, line, path), (end, _, _) in itertools.pairwise(rows) if line and not _EXPLORER.search(path)
+        for address in range(first, end)
     ]
     if not addresses:
         return {}
@@ -87,11 +95,11 @@ def _frames(so_path, rows):
 
 def _split(rows, frames):
     """Rows with their frames, or (); one more wherever those change."""
-    for (first, line, path), (behind, _, _) in itertools.pairwise([*rows, (rows[-1][0] + 1, 0, "")] if rows else []):
+    for (first, line, path), (end, _, _) in itertools.pairwise([*rows, (rows[-1][0] + 1, 0, "")] if rows else []):
         yield first, line, path, frames.get(first, ())
         if first not in frames:
             continue
-        for address in range(first + 1, behind):
+        for address in range(first + 1, end):
             if frames.get(address) != frames.get(address - 1):
                 yield address, line, path, frames.get(address, ())
 
@@ -105,7 +113,7 @@ class _Names(dict):
 
 
 def _entry(line, path, frames, files, names):
-    """What an L says behind its address."""
+    """What an L says after its address."""
     own = next((index for index, frame in enumerate(frames) if frame[0] and not _KERNEL_HEADER.search(frame[1])), None)
     if not line or own is None or (frames[0][0], frames[0][1]) != (line, path):
         return f"{line} {files[path] if line else 0}"
@@ -163,7 +171,7 @@ def line_map(so_path, only=None):
         symbol = _SYMBOL.match(line)
         if symbol and int(symbol[2], 16):
             symbols.add((int(symbol[1], 16), int(symbol[2], 16), symbol[3]))
-    text = [HEADER, *(f"F {path}" for path in files), *(f"N {name}" for name in names), *text,
+    text = [HEADER, *(f"F {_room(path)} {path}" for path in files), *(f"N {name}" for name in names), *text,
             *(f"S {address:x} {size:x} {name}" for address, size, name in sorted(symbols))]
     return "\n".join(text) + "\n"
 

@@ -503,7 +503,7 @@ class Device(Unique):
         if results is not None:
             raw_results = ffi.from_buffer("int32_t[]", results, require_writable=True)
             if memoryview(results).itemsize not in (1, 4) or len(raw_results) < count:
-                raise ValueError(f"results needs room for {count} int32")
+                raise ValueError(f"results takes at least {count} int32")
         done = ffi.new("size_t *")
         accepted: int = runtime.lib.iopf_report_many(held.pointer, data, count, raw_results, done)
         del held

@@ -146,7 +146,7 @@ class _Reader:
 
 
 def _unpacked(reader: _Reader, packing: _Packing) -> Iterator[bytes]:
-    """All members of a packed file, one behind the other."""
+    """All members of a packed file, one after the other."""
     damage = _damage()
     first = True
     while start := reader.start(len(packing.magic)):
@@ -187,10 +187,10 @@ def _whole_lines(content: Iterator[bytes]) -> Iterator[bytes]:
     none."""
     rest = b""
     for piece in content:
-        behind = piece.rfind(b"\n") + 1
-        if behind:
-            yield rest + piece[:behind]
-            rest = piece[behind:]
+        end = piece.rfind(b"\n") + 1
+        if end:
+            yield rest + piece[:end]
+            rest = piece[end:]
         else:
             rest += piece
         if len(rest) > LONGEST_LINE:

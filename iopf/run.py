@@ -467,7 +467,7 @@ def run_trace(
 def perform(run: TraceRun, trace: Source, fed: Callable[[int, int | None], object] = lambda *_: None) -> None:
     """Feeds a whole trace and finishes.
 
-    :param fed: called behind each piece with how many bytes of the file were read, and its size where it has one
+    :param fed: called after each piece with how many bytes of the file were read, and its size where it has one
 
     :raises TraceError: it can't be read, or no line is an access; where it is cut or damaged, what came before has been
         finished, and ``result`` has its figures

@@ -199,7 +199,7 @@ def unguarded(name):
     device = iopf.Device("d", record=False)
     queue.add(device)
     device_pointer, queue_pointer = device._helds[-1].pointer, queue._held._pointer
-    room = runtime.ffi.new("struct iopf_statistics *")
+    raw = runtime.ffi.new("struct iopf_statistics *")
     queue.remove(device)
     print("freeing", flush=True)
     if "queue" in sys.argv:
@@ -207,7 +207,7 @@ def unguarded(name):
         runtime.lib.iopf_queue_wait_idle(queue_pointer, 0)
     else:
         del device  # nothing comes between that could use the memory again
-        runtime.lib.iopf_device_statistics(device_pointer, room)
+        runtime.lib.iopf_device_statistics(device_pointer, raw)
 
 
 def main():

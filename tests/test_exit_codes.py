@@ -91,7 +91,7 @@ def table(*cells, claims=(True,), complete=True):
 ], ids=lambda value: value if isinstance(value, int) else f"{value.verdict}{len(value.findings)}")
 def test_each_cell_is_evidence_of_one_thing(one, code):
     """What passes, fails with its contract kept, or says neither. A failure of the driver hides nothing when the search
-    came to its end behind it, and may hide everything when it did not."""
+    came to its end after it, and may hide everything when it did not."""
     assert code == table(one).exit_code
 
 

@@ -270,7 +270,7 @@ class Endless(io.RawIOBase):
 
 
 def test_a_line_without_end_is_unusable():
-    """Of a trace and of a map, also behind lines that are right."""
+    """Of a trace and of a map, also after lines that are right."""
     space = read_maps(io.BytesIO(MAPS % b""))
     with pytest.raises(TraceError, match="a line of more than 1 MiB"):
         run_trace(Endless(b"L"), space)

@@ -70,6 +70,8 @@ void record_callers(struct xp_site *sites, int *n, int event)
 {
 	int task = engine.events[event].task, depth = engine.events[event].depth, i;
 
+	if (*n)
+		sites[*n - 1].flags |= XP_SITE_CALLERS;
 	for (i = event - 1; i >= 0 && depth >= 2 && *n < MAX_SITES; i--) {
 		const struct event *e = &engine.events[i];
 
@@ -77,6 +79,7 @@ void record_callers(struct xp_site *sites, int *n, int event)
 			continue;
 		depth--;
 		record_site(sites, n, task, -1, e->pc, "called from", NULL);
+		sites[*n - 1].flags = XP_SITE_CALL | XP_SITE_CALLERS | XP_SITE_MORE;
 	}
 }
 
@@ -215,6 +218,8 @@ void record_sites(struct found *f, const struct finding *finding, const int *ind
 			record_site(sites, &n, finding->task, step_of(index_of, finding->event), finding->pc,
 				 finding->kind == XP_K_DOUBLE_FREE || finding->kind == XP_K_INVALID_FREE ? "freed" :
 				 finding->kind <= XP_K_BAD_ACCESS ? "accessed" : "here", object);
+			if (finding->kind > XP_K_BAD_ACCESS)
+				sites[n - 1].flags = XP_SITE_CALLERS;
 		}
 	}
 	if (finding->kind <= XP_K_BAD_ACCESS && (u64)finding->pc < PC_RECORDS)
@@ -222,12 +227,14 @@ void record_sites(struct found *f, const struct finding *finding, const int *ind
 	if (finding->object >= 0 && finding->kind != XP_K_DEADLOCK && finding->kind != XP_K_LOCK_ORDER) {
 		const struct object *o = &heap_objects[finding->object];
 
-		if (o->state == OBJECT_FREED && !finding->by_order)
+		if (o->state == OBJECT_FREED && !finding->by_order) {
 			record_site(sites, &n, o->free_task, step_of(index_of, o->free_event), o->free_pc,
 				 finding->kind == XP_K_DOUBLE_FREE ? "freed before" : "freed", object);
-		else if (o->state == OBJECT_WAITING)
+			sites[n - 1].flags = XP_SITE_MEMORY;
+		} else if (o->state == OBJECT_WAITING)
 			record_site(sites, &n, -1, -1, o->free_pc, "handed to kfree_rcu", object);
 		record_site(sites, &n, o->task, step_of(index_of, o->event), o->pc, "allocated", object);
+		sites[n - 1].flags = XP_SITE_MEMORY;
 	}
 	f->face.sites = sites;
 	f->face.nr_sites = n;

@@ -1041,7 +1041,7 @@ def _(s: Scenario) -> None:
     "a page may be read and not written",
     "the device wants to write to a page that may be read: INVALID",
     "the process maps it anew, for writing",
-    "the device wants to write to it again: SUCCESS if it comes behind",
+    "the device wants to write to it again: SUCCESS if it comes after that",
 )
 def _(s: Scenario) -> None:
     _, dev, space = _bound(s)
@@ -1054,7 +1054,7 @@ def _(s: Scenario) -> None:
     "the process exits beside a report",
     "the interrupt thread reports a page of the process",
     "the process exits",
-    "the work, if it runs behind, finds nothing to fault in: INVALID",
+    "the work, if it runs after that, finds nothing to fault in: INVALID",
 )
 def _(s: Scenario) -> None:
     _, dev, space = _bound(s)

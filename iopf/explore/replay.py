@@ -49,7 +49,7 @@ def _what(op: str | None, of: str | None) -> str:
 
 def replay(token: str, *, core: Core | str | None = None, scenario: BaseScenario | None = None) -> Result:
     """Runs the execution that a token describes; its result, whose ``failure`` is the recorded one, with its trace.
-    ``failures`` has what else that execution shows behind it.
+    ``failures`` has what else that execution shows after it.
 
     The core is the token's. One of a user's file is compiled again from that file, if it is what it was; otherwise
     ``core=`` has to name it. Threads take turns.

@@ -371,7 +371,7 @@ class Task(Section):
         )
 
     def unbind(self, dev: Device, pasid: int) -> Task:
-        """Takes away what the PASID is bound to. It waits for nothing: flush behind it, or before."""
+        """Takes away what the PASID is bound to. It waits for nothing: flush after it, or before."""
         return self._add("unbind", device=self._device(dev), pasid=_bound(pasid))
 
     def exit(self, space: Space) -> Task:
@@ -631,7 +631,7 @@ class Scenario(BaseScenario[Task]):
     def queue(self, workers: int | None = None) -> Queue:
         """A queue. ``workers`` None: every work may run beside every other, as on an unbound workqueue.
 
-        With 0 of them a work runs in the task that reports, behind its report, or in one that flushes or frees the queue.
+        With 0 of them a work runs in the task that reports, after its report, or in one that flushes or frees the queue.
         """
         self._queues.append(None if workers is None else integer("workers", workers, 0, MAX_TASKS))
         index = len(self._queues) - 1

@@ -20,7 +20,6 @@ from . import _engine
 from ._engine import Engine, text
 from .bytecode import Compiled, compile_scenario
 from .corefile import CoreFile, core_file
-from .lines import Place
 from .loader import load_table
 from .result import Failure, Hot, Outcome, Progress, Result, Run, Site, Step, verdict_of
 from .scenario import BaseScenario, integer, one_of, returned
@@ -37,15 +36,12 @@ ESTIMATE_SECONDS = 0.5
 AFTER_FAILURE = 1000
 PROGRESS_SECONDS = 0.05
 
+#: What a site is called that is a call, where C does not say it: one that was compiled into its caller.
 CALLED = "called from"
-#: Places whose calls C tells (record_callers() in csrc/explore).
-WITH_CALLERS = ("last touched", "last touched before that", "last step of the call that counted it", "answered",
-                "answered before", "here", CALLED)
 
 _TASK = re.compile(r"\btask (\d+)\b")
 #: "memory#1+8" in C, "memory[8]" in an operation.
 _MEMORY = re.compile(r"\bmemory(?:#1\b(?:\+(\d+))?|\[(\d+)\])")
-_RETURN = re.compile(r"\brecord (\d+) gives (-?\d+)")
 
 
 class Interrupted(Travels, KeyboardInterrupt):
@@ -298,11 +294,6 @@ def _let_signals_run() -> int:
     return 0
 
 
-def _is_ours(place: Place | None) -> bool:
-    """Where every core's functions are called from, the table and the explorer's driver: it says nothing about any."""
-    return place is not None and place.file.endswith(("core/table.h", "csrc/explore/driver.c"))
-
-
 class Copier:
     """Copies what a search found out of C."""
 
@@ -366,7 +357,7 @@ class Copier:
             failure=failures[0] if failures else None,
             failures=failures,
             notes=notes,
-            outcomes=tuple(Outcome(self.outcome(self.text(item.text) or ""), item.count) for item in outcomes),
+            outcomes=tuple(map(self.outcome, outcomes)),
             estimate=raw.estimate or None,
             exhausted=bool(raw.exhausted),
             interrupted=bool(raw.interrupted),
@@ -411,17 +402,21 @@ class Copier:
         """The shared memory of a program by the names of its fields."""
         return named_fields(self.scenario, raw)
 
-    def outcome(self, raw: str) -> str:
-        """The words of an outcome: calls by their names instead of the numbers of their records."""
+    def outcome(self, raw: Any) -> Outcome:
+        """A struct xp_outcome."""
+        responses, warnings = (
+            tuple(filter(None, self.named(self.text(words) or "").split("; "))) for words in (raw.responses, raw.warnings)
+        )
+        returns = tuple(
+            f"{self.named(self.text(item.task) or '?')}: {self.call(item.record)} {returned(item.value)}"
+            for item in (raw.returns[index] for index in range(raw.nr_returns))
+        )
+        return Outcome("; ".join((*responses, *returns, *warnings)), raw.count, responses, returns, warnings)
 
-        def call(match: re.Match[str]) -> str:
-            index, value = int(match[1]), int(match[2])
-            record = self.compiled.records[index] if index < len(self.compiled.records) else None
-            if record is None or record.operation is None:
-                return match[0]
-            return f"{record.operation.op} {returned(value)}"
-
-        return _RETURN.sub(call, self.named(raw))
+    def call(self, index: int) -> str:
+        """What the operation of a record is called."""
+        record = self.compiled.records[index] if 0 <= index < len(self.compiled.records) else None
+        return record.operation.op if record is not None and record.operation is not None else f"record {index}"
 
     def failures(self, function: Any, count: int, is_note: bool = False) -> tuple[Failure, ...]:
         """``count`` failures, or notes."""
@@ -482,11 +477,14 @@ class Copier:
         for site in raw:
             what, place = self.named(self.text(site.what) or ""), self.place(site.place)
             task = self.tasks[site.task] if 0 <= site.task < len(self.tasks) else None
-            if what != CALLED or not _is_ours(place):
-                yield Site(what, task, site.step if site.step >= 0 else None, place, self.object(site.object))
-            for caller in place.callers if what in WITH_CALLERS and place is not None else ():
-                if not _is_ours(caller):
-                    yield Site(CALLED, task, None, caller, None)
+            if not (site.flags & self.lib.XP_SITE_CALL and place is not None and place.calls_cores):
+                yield Site(
+                    what, task, site.step if site.step >= 0 else None, place, self.object(site.object),
+                    more=bool(site.flags & self.lib.XP_SITE_MORE), memory=bool(site.flags & self.lib.XP_SITE_MEMORY),
+                )
+            for caller in place.callers if site.flags & self.lib.XP_SITE_CALLERS and place is not None else ():
+                if not caller.calls_cores:
+                    yield Site(CALLED, task, None, caller, None, more=True)
 
     def step(self, raw: Any) -> Step:
         """One struct xp_step."""

@@ -7,7 +7,7 @@ were set. The schedule says who runs for how many steps, and before each run whi
 so that a replay notices the first step that is not the one that was recorded. Tasks go by the numbers that they had in
 the search, which depend on what it met first; so the token has those, too.
 
-The number behind ``iopf`` is that of the format. A token also says which version of iopf wrote it: what one step is may
+The number after ``iopf`` is that of the format. A token also says which version of iopf wrote it: what one step is may
 change between versions, so another version refuses it (:class:`VersionMismatch`) instead of running something else.
 """
 
@@ -51,7 +51,8 @@ class Token:
     file: CoreFile | None
     scenario: BaseScenario
     runs: tuple[Run, ...]
-    #: number i + 1 is that of the task that is the second one's of task number first: (parent, the how-manieth of it)
+    #: task number i + 1 by who started it, since numbers differ from search to search: its parent, and which of the
+    #: parent's children it is, from 0
     tasks: tuple[tuple[int, int], ...]
     #: records of the scenario that do not run
     dropped: tuple[int, ...]

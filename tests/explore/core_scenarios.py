@@ -230,7 +230,7 @@ def add_and_removal_beside_report():
 
 
 def readding_and_report_beside_removal():
-    """The add comes while the removal runs, and the report right behind it: its answer is the new life's, not late."""
+    """The add comes while the removal runs, and the report right after it: its answer is the new life's, not late."""
     s, queue, dev = _device("add and report beside a removal", handler="held")
     s.task("probe").add(queue, dev).report(dev, grpid=1, pasid=1)
     s.task("driver").remove(queue, dev)
