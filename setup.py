@@ -62,7 +62,7 @@ class BuildUnits(build_ext):
             self.extensions = [ext for ext in self.extensions if ext.name != "iopf._explore"]
         # Files are compiled several at a time, whichever extension they are of; the extensions are linked one by one.
         jobs, self.parallel = self.parallel, None
-        self.begun, self.first, self.error = {}, None, None
+        self.begun, self.first, self.error = None, None, None
         with ThreadPoolExecutor(jobs or len(os.sched_getaffinity(0))) as self.pool:
             try:
                 super().build_extensions()
@@ -77,7 +77,9 @@ class BuildUnits(build_ext):
     def _begin_all(self):
         """Begins to compile what all extensions are made of: one unit, the modules, which are large, the other units."""
         (ext, flavour, unit), *others = [
-            (ext, flavour, unit) for ext in self.extensions for flavour in [self._flavour(ext)] for unit in flavour.units
+            (ext, flavour, unit)
+            for ext in sorted(self.extensions, key=lambda ext: not self._flavour(ext).line_map)
+            for flavour in [self._flavour(ext)] for unit in flavour.units
         ]
         first = self._begin(flavour, unit)
         self.begun = {each.name: [self._begin_module(each)] for each in self.extensions}
@@ -98,10 +100,18 @@ class BuildUnits(build_ext):
         return b"the fiber switch has no form for this machine" not in done.stderr
 
     def build_extension(self, ext):
-        if not self.begun:
+        if self.begun is None:
             self._begin_all()
+            # The one with a line map comes first: that is made while the others are compiled.
+            for each in self.extensions:
+                if self._flavour(each).line_map:
+                    self._build(each)
+        if ext.name in self.begun:
+            self._build(ext)
+
+    def _build(self, ext):
         try:
-            ext.extra_objects = [obj for begun in self.begun[ext.name] for obj in self._finish(*begun)]
+            ext.extra_objects = [obj for begun in self.begun.pop(ext.name) for obj in self._finish(*begun)]
         except CompileError as error:
             raise CompileError(f"{error}\n{NEEDS}") from error
         sources, ext.sources = ext.sources, []  # what is left to do is to link
