@@ -57,6 +57,7 @@ if TYPE_CHECKING:  # what __getattr__ gives, for type checkers; each from where 
 
 __version__ = "0.1.0"
 
+# fmt: off
 __all__ = [
     "HAZARDS", "PAGE_REQUEST_FORMAT", "SVA", "AddressSpace", "AlreadyAnswered", "AlreadyOnQueue", "Area",
     "BadSetup", "Closed", "Core", "CoreSourceError", "Device", "DeviceStatistics", "Facets", "ForkedError", "Group",
@@ -65,6 +66,7 @@ __all__ = [
     "UnsafeCoreWarning", "Work", "WouldDeadlock", "build_info", "clear_warnings", "cores", "live_objects",
     "page_request_dtype", "warnings",
 ]
+# fmt: on
 
 
 _MODULES = ("device", "exceptions", "group", "handlers", "info", "queue", "space")

@@ -8,6 +8,7 @@ from ._check_table import Cell, Table
 
 __all__ = ["SHORT", "cell_text", "large", "render", "render_bugs"]
 
+# fmt: off
 #: What fits into a column.
 SHORT = {
     "use-after-free": "UAF", "double-free": "2xfree", "invalid-free": "badfree", "bad-access": "badacc",
@@ -17,6 +18,7 @@ SHORT = {
     "wrong-code": "code", "wrong-group": "group", "under-lock": "inlock", "unexpected-return": "return",
     "wrong-count": "count", "missing-warn": "nowarn", "warn": "warn",
 }
+# fmt: on
 
 GREEN, RED, YELLOW, DIM, BOLD, PLAIN = "\033[32m", "\033[31m", "\033[33m", "\033[2m", "\033[1m", "\033[0m"
 

@@ -63,6 +63,7 @@ def _each(
     )
 
 
+# fmt: off
 CATALOGUE: tuple[Defect, ...] = (
     # v5.14
     Defect("v5.14: unregistered under a response", "v5.14", "remove-held-group", UAF, "param#1", KEPT, DERIVED,
@@ -210,7 +211,9 @@ CATALOGUE: tuple[Defect, ...] = (
            "v6.14", "v7.2"), "free-queue-report", UAF, "queue#1", BROKEN, DERIVED,
            "The param outlives its queue, and its way to the workqueue dangles."),
 )
+# fmt: on
 
+# fmt: off
 #: What the facts say and exploration does not, or otherwise: the trace decides.
 CONTRADICTIONS: tuple[tuple[str, str], ...] = (
     ("lkml-v8: the NULL or freed param in the SVA handler",
@@ -241,7 +244,9 @@ CONTRADICTIONS: tuple[tuple[str, str], ...] = (
      "Found, and not counted as late: where report is allowed beside removal by nobody's contract, the answer after it"
      " is the driver's. It is only demanded of a form that calls such reports bad setup."),
 )
+# fmt: on
 
+# fmt: off
 #: Defects of the history that these scenarios can't show.
 NOT_EXPRESSED: tuple[tuple[str, str], ...] = (
     ("6ef0505158f7 with a work outstanding",
@@ -260,6 +265,7 @@ NOT_EXPRESSED: tuple[tuple[str, str], ...] = (
     ("17fce9d2336d, 236dd58fabd2, 534b5f98ab73, def054b01a86", "VT-d's own code"),
     ("bc1f5ec826bf, c94252cd5bbc", "AMD's own code"),
 )
+# fmt: on
 
 
 def explain(defect: Defect, failure: Failure) -> str:

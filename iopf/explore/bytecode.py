@@ -63,6 +63,7 @@ def _code(value: str) -> int:
 #: The operations of a form of scenario by name.
 Table = Mapping[str, tuple[str, tuple[tuple[str, str, Callable[[Any], int]], ...]]]
 
+# fmt: off
 #: Operations of the framework: opcode, then the operand of each value: its letter, its name, how it becomes a number.
 #: ``lock`` and ``handler`` become numbers in :func:`compile_scenario`; ``returns`` None is XP_ANY.
 FRAMEWORK: Table = {
@@ -97,12 +98,14 @@ FRAMEWORK: Table = {
     "unlock": ("XP_UNLOCK", (("a", "lock", _none),)),
     "repeat": ("XP_REPEAT", (("a", "n", int), ("b", "operations", int))),
 }
+# fmt: on
 
 
 def _place(*extra: tuple[str, str, Callable[[Any], int]]) -> tuple[tuple[str, str, Callable[[Any], int]], ...]:
     return (("a", "register", _none), ("b", "base", _none), ("c", "offset", int), *extra)
 
 
+# fmt: off
 #: Low-level operations. Names such as ``order`` and ``how`` become numbers by the lists below.
 LOW_LEVEL: Table = {
     "load": ("XP_LOAD", _place(("d", "order", _none), ("e", "size", int))),
@@ -133,12 +136,15 @@ LOW_LEVEL: Table = {
     "fail_next_alloc": FRAMEWORK["fail_next_alloc"],
     "repeat": FRAMEWORK["repeat"],
 }
+# fmt: on
 
+# fmt: off
 #: Values that are names in Python and constants in C: (operation or None, value) -> prefix of the constant.
 NAMED = {
     (None, "handler"): "XP_H_", (None, "order"): "XP_", ("rmw", "how"): "XP_RMW_", ("ref", "how"): "XP_REF_",
     ("mutex", "how"): "XP_MUTEX_", ("rcu", "how"): "XP_RCU_", ("list", "how"): "XP_LIST_", ("wq", "how"): "XP_WQ_",
 }
+# fmt: on
 #: What a device may be besides, and the bit of it.
 DEVICE = {"user_pasid_table": "XP_D_USER_TABLE", "no_response": "XP_D_NO_RESPONSE", "no_iommu": "XP_D_NO_IOMMU"}
 SECTIONS = ("XP_SETUP", "XP_TASK", "XP_WORK", "XP_TEARDOWN")

@@ -27,12 +27,14 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "Device", "Operation", "Queue", "Scenario", "Section", "Space", "Task"]
 
+# fmt: off
 #: Every kind of failure, as results name them.
 KINDS = (
     "use-after-free", "double-free", "invalid-free", "bad-access", "leak", "data-race", "refcount", "rcu", "deadlock",
     "livelock", "lock-order", "stack-overflow", "lost-response", "double-response", "wrong-response", "late-response",
     "wrong-code", "wrong-group", "under-lock", "unexpected-return", "wrong-count", "missing-warn", "warn",
 )
+# fmt: on
 HANDLERS = ("sva", "inline", "refuse", "held", "drop")
 CODES = ("success", "invalid", "failure")
 TYPES = ("page-request", "other")
@@ -175,12 +177,14 @@ def _low_level_text(op: str, values: dict[str, Value]) -> str:
 
 _HEX = ("addr", "start", "length", "flags")
 _NO_DEFAULT = object()
+# fmt: off
 #: Values that need not be shown.
 DEFAULTS = {
     ("report", "addr"): 0x1000, ("report", "perm"): "r", ("report", "last"): True, ("respond", "code"): "success",
     ("respond", "free"): True, ("attach", "nested"): False, ("replace", "nested"): False,
     ("fail_next_alloc", "n"): 1, ("repeat", "operations"): 1,
 }
+# fmt: on
 
 
 _S = TypeVar("_S", bound="Section")
