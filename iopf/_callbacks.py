@@ -52,7 +52,7 @@ def on_handle(runtime: Runtime, handler: int, device: int, pointer: CData, work_
 
 
 def on_response(runtime: Runtime, device: int, response: CData, work_of: int) -> None:
-    """A device got a response, and has somebody who wants to hear of it."""
+    """A device that has an ``on_response`` got a response."""
     if work_of and (threading.gettrace() or threading.getprofile() or _Followed.any):
         _follow()
     kept, pending.errors = pending.errors, []
@@ -88,7 +88,7 @@ def on_poll_error(_type: Any, error: BaseException, _traceback: Any) -> int:
 
 
 class _Followed(threading.local):
-    """What this thread has of threading.settrace() and setprofile(); foreign: it is none of Python's."""
+    """What this thread has of threading.settrace() and setprofile(); foreign: Python did not start it."""
 
     any = False  # of all threads
     foreign: bool | None = None

@@ -53,7 +53,7 @@ MEANINGS: dict[str, dict[int, str]] = {
     "check --bisect": {
         FINE: "good: what check calls 0",
         FOUND: "bad: what check calls 1",
-        SKIP: "everything that says neither: no verdict, usage, a file that is none or does not compile, a bug",
+        SKIP: "everything that says neither: no verdict, usage, a file of no known form, or that does not compile, a bug",
     },
     "explore": {
         FINE: "pass",

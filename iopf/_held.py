@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Who is in a call on a C object holds it: the one guard of every way into C.
+"""Whoever is in a call on a C object holds it: the one guard of every way into C.
 
 C frees an object when it is told to, whoever is using it. So no pointer is kept by itself. An object that lives as long
 as somebody refers to it (a device, an iommu group, an address space) is *Held*: its owner has one reference, everybody
@@ -121,7 +121,7 @@ class Counted:
 
 
 class Unique:
-    """What stands for a C object, or for a group that is answered once, is no value: there is no second one like it."""
+    """What stands for a C object, or for a group that is answered once, is not a value that can be copied."""
 
     __slots__ = ()
 

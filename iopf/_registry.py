@@ -27,7 +27,7 @@ log.addHandler(logging.NullHandler())
 
 #: Devices by the number that C knows them by.
 devices: weakref.WeakValueDictionary[int, Device] = weakref.WeakValueDictionary()
-#: Python handlers by the number that C knows them by. Who has one attached keeps it (a handler may well refer to its
+#: Python handlers by the number that C knows them by. Whatever has one attached keeps it (a handler may well refer to its
 #: own device, and the two are garbage together); what is detached with groups in flight is in ``detached``.
 handlers: weakref.WeakValueDictionary[int, PythonHandler] = weakref.WeakValueDictionary()
 #: Python handlers by number, from when they are detached until no group in flight needs them.

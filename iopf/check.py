@@ -64,7 +64,7 @@ def check(
     :param executor: any :class:`concurrent.futures.Executor` whose workers are processes; None: one of as many
         processes as there are CPUs
     :param progress: called with the number of finished cells and of all
-    :raises ValueError: no such core or scenario, or a budget that is none
+    :raises ValueError: no such core or scenario, or a budget out of range
     :raises KeyboardInterrupt: with ``args[0]`` the Table of the cells that were finished
     """
     known = cores()

@@ -391,7 +391,7 @@ def _command(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Who reads has had enough; what was found stays found.
+        # The reader of the pipe has had enough; what was found stays found.
         _to_nowhere()
         return _exit.checked(options.command, getattr(options, "decided", _undecided(options.command)))
     except OSError as error:

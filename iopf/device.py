@@ -329,7 +329,7 @@ class Device(Unique):
             self._helds = ()
 
     def _live(self) -> Held:
-        """The C device in use, held by who has this."""
+        """The C device in use; whoever has the result holds it."""
         if self._generation != _registry.generation:
             raise ForkedError(f"the device {self.name}")
         helds = self._helds

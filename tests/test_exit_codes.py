@@ -152,7 +152,7 @@ def test_what_was_found_counts_when_the_reader_goes_away():
 
 
 def test_bisect_says_good_bad_or_skip(command, tmp_path, monkeypatch):
-    """0 and 1 as check; 125 for usage, a file that is none, what does not compile, no verdict, and a bug of ours."""
+    """0 and 1 as check; 125 for usage, a file of no known form, what does not compile, no verdict, and a bug of ours."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setenv("IOPF_CACHE_DIR", str(tmp_path / "cache"))
     good, bad = ROOT / "tests/kernel_files/form-g.c", ROOT / "tests/kernel_files/form-e-lost-return.c"

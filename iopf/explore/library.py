@@ -151,7 +151,7 @@ def _load_python(path: str) -> types.ModuleType:
 
 
 def _may_be_one(value: object, module: types.ModuleType) -> bool:
-    """A scenario, or a function of the file that may return one: who wants to know has to call it."""
+    """A scenario, or a function of the file that may return one: to know, it has to be called."""
     if isinstance(value, BaseScenario):
         return True
     if not inspect.isfunction(value) or value.__module__ != module.__name__:

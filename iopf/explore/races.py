@@ -805,7 +805,7 @@ def _(s: Scenario) -> None:
     "group-remove",
     "two devices of one iommu group, and one leaves",
     "both devices have a group out under the same index and PASID",
-    "one is flushed and removed: the other one's request is none of its",
+    "one is flushed and removed: the other one's request has nothing to do with it",
     "the owner answers both: one of them comes too late",
 )
 def _(s: Scenario) -> None:

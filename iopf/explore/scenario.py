@@ -406,7 +406,7 @@ class Task(Section):
         return self._add("unlock", lock=self._scenario._lock(name, known=True))
 
 
-if TYPE_CHECKING:  # the sections of a form; who does not care says BaseScenario, and has a Section
+if TYPE_CHECKING:  # the sections of a form; whoever does not care says BaseScenario, and has Sections
     _SectionT = TypeVarWithDefault("_SectionT", bound=Section, default=Section, covariant=True)
 else:
     _SectionT = TypeVar("_SectionT", covariant=True)

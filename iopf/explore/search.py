@@ -490,7 +490,7 @@ class Copier:
         """One struct xp_step."""
         record = self.compiled.records[raw.record] if 0 <= raw.record < len(self.compiled.records) else None
         task = self.tasks[raw.task]
-        # A work runs on behalf of a report, and is none.
+        # A work runs on behalf of a report, but is not one.
         operation = record.operation if record is not None and record.section == task else None
         return Step(
             task=task,

@@ -29,7 +29,7 @@ __all__ = ["Token", "VersionMismatch", "command", "decode", "encode"]
 
 PREFIX = "iopf"
 FORMAT = 2
-#: A token is for a small program: what unpacks to more than this is none.
+#: A token is for a small program: what unpacks to more than this is not a token.
 MAX_BYTES = 4 << 20
 #: More than the engine has: what is more than these was not written by it.
 MAX_TASKS, MAX_RUNS, MAX_STEPS, MAX_RECORDS = 64, 30_000, 30_000, 4096
