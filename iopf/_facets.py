@@ -4,7 +4,7 @@
 The forms since v6.9 differ in a few facets: return types, who answers when report fails, how a fault finds its handler.
 Backports mix them, so what is read from a text is each facet, never a version. csrc/core/facets.h says what they mean
 to a core; csrc/core/unit.c is compiled with them. Only code counts: comments, strings and ``#if 0`` tell nothing, and a
-comment in most forms still speaks of functions that are long gone. What matches none of the known forms is refused, not
+comment in most forms still speaks of functions that are long gone. What is none of the known forms is refused, not
 guessed.
 """
 
