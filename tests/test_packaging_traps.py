@@ -6,6 +6,7 @@ Those that build for a while are marked ``long``; those that need a network or a
 
 import importlib.util
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -423,6 +424,26 @@ class TestErrors:
     def test_sanitizers_that_there_are_not_are_named(self, tree, value):
         done = build(tree, "-q", "build_ext", IOPF_SANITIZE=value)
         assert (True, True) == (done.returncode != 0, f"IOPF_SANITIZE={value}: takes 'address'" in done.stderr)
+
+
+@pytest.mark.skipif(not (ROOT / ".ci" / "run").exists(), reason="the gate is no part of a distribution")
+class TestGate:
+    """.ci/run takes the names of its steps."""
+
+    def run(self, *arguments):
+        return subprocess.run([ROOT / ".ci" / "run", *arguments], capture_output=True, text=True, check=False)
+
+    def test_every_step_is_there_and_every_one_that_is_there_is_listed(self):
+        """So none is forgotten when all are run."""
+        listed = self.run("--list").stdout.split()
+        text = (ROOT / ".ci" / "run").read_text()
+        assert sorted(listed) == sorted(re.findall(r"^step_([\w-]+)\(\)", text, re.MULTILINE))
+        needed = {name for line in re.findall(r"^ *need (.*?)(?: *#.*)?$", text, re.MULTILINE) for name in line.split()}
+        assert needed == set(re.findall(r"^make_([\w-]+)\(\)", text, re.MULTILINE))
+
+    def test_a_step_that_is_none_is_refused_before_anything_is_made(self):
+        done = self.run("lint", "nonsense")
+        assert (1, "") == (done.returncode, done.stdout) and "no step nonsense: there are readme" in done.stderr
 
 
 @pytest.mark.long
