@@ -441,6 +441,13 @@ class TestGate:
         needed = {name for line in re.findall(r"^ *need (.*?)(?: *#.*)?$", text, re.MULTILINE) for name in line.split()}
         assert needed == set(re.findall(r"^make_([\w-]+)\(\)", text, re.MULTILINE))
 
+    def test_what_steps_need_is_made_once_also_when_its_maker_needs_something(self, tmp_path):
+        """The gate's own need(), with makers that only tell."""
+        need = re.search(r"^need\(\) \{\n.*?^\}\n", (ROOT / ".ci" / "run").read_text(), re.MULTILINE | re.DOTALL)[0]
+        makers = "make_a() { echo a; }; make_b() { need a; echo b; }; make_c() { need a b; echo c; }; need c; need b a c"
+        done = subprocess.run(["bash", "-c", f"work={tmp_path}; {need}{makers}"], capture_output=True, text=True, check=True)
+        assert ["a", "b", "c"] == done.stdout.split()
+
     def test_a_step_that_is_none_is_refused_before_anything_is_made(self):
         done = self.run("lint", "nonsense")
         assert (1, "") == (done.returncode, done.stdout) and "no step nonsense: there are readme" in done.stderr
