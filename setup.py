@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import setuptools
@@ -18,13 +19,15 @@ from setuptools.command.build_ext import build_ext
 if int(setuptools.__version__.partition(".")[0]) < 77:
     raise SystemExit(f"iopf needs setuptools 77 or newer, this is {setuptools.__version__}: pip install -U setuptools")
 
-from setuptools.errors import CompileError, PlatformError  # noqa: E402
+from setuptools.errors import CompileError, PlatformError
+from setuptools.modified import newer_group
 
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "csrc"))
-import build as units  # noqa: E402
 import compilers  # noqa: E402
 import lines  # noqa: E402
+
+import build as units  # noqa: E402
 
 NEEDS = (
     "iopf is built from C when it is installed: it needs Linux, gcc (12 or newer) or clang (14 or newer), and the headers of this"
@@ -57,7 +60,32 @@ class BuildUnits(build_ext):
             self.warn("the explorer is left out: its fiber switch has no form for this machine"
                       " (csrc/runtime/explore/machine/fiber.h). Everything else is built, and works without it")
             self.extensions = [ext for ext in self.extensions if ext.name != "iopf._explore"]
-        super().build_extensions()
+        # Files are compiled several at a time, whichever extension they are of; the extensions are linked one by one.
+        jobs, self.parallel = self.parallel, None
+        self.begun, self.first, self.error = None, None, None
+        with ThreadPoolExecutor(jobs or len(os.sched_getaffinity(0))) as self.pool:
+            try:
+                super().build_extensions()
+            except BaseException as error:
+                self.error = error
+                raise
+
+    @staticmethod
+    def _flavour(ext):
+        return next(flavour for flavour in units.flavours() if f"iopf._{flavour.name}" == ext.name)
+
+    def _begin_all(self):
+        """Begins to compile what all extensions are made of: one unit, the modules, which are large, the other units."""
+        (ext, flavour, unit), *others = [
+            (ext, flavour, unit)
+            for ext in sorted(self.extensions, key=lambda ext: not self._flavour(ext).line_map)
+            for flavour in [self._flavour(ext)] for unit in flavour.units
+        ]
+        first = self._begin(flavour, unit)
+        self.begun = {each.name: [self._begin_module(each)] for each in self.extensions}
+        self.begun[ext.name].append(first)
+        for ext, flavour, unit in others:
+            self.begun[ext.name].append(self._begin(flavour, unit))
 
     def _has_fibers(self):
         (unit,) = (unit for unit in units.explore_flavour().units if unit.name == "runtime")
@@ -72,29 +100,74 @@ class BuildUnits(build_ext):
         return b"the fiber switch has no form for this machine" not in done.stderr
 
     def build_extension(self, ext):
-        name = ext.name.rpartition("._")[2]
-        flavour = next(flavour for flavour in units.flavours() if flavour.name == name)
-        ext.extra_compile_args = compilers.flags_for(self.compiler.compiler_so[:1], ext.extra_compile_args)
+        if self.begun is None:
+            self._begin_all()
+            # The one with a line map comes first: that is made while the others are compiled.
+            for each in self.extensions:
+                if self._flavour(each).line_map:
+                    self._build(each)
+        if ext.name in self.begun:
+            self._build(ext)
+
+    def _build(self, ext):
         try:
-            ext.extra_compile_args = [*self.fortify, *ext.extra_compile_args]
-            ext.extra_objects = [obj for unit in flavour.units for obj in self._compile(flavour, unit)]
-            super().build_extension(ext)
+            ext.extra_objects = [obj for begun in self.begun.pop(ext.name) for obj in self._finish(*begun)]
         except CompileError as error:
             raise CompileError(f"{error}\n{NEEDS}") from error
-        if flavour.line_map:
+        sources, ext.sources = ext.sources, []  # what is left to do is to link
+        ext.depends = [*ext.depends, *sources]
+        try:
+            super().build_extension(ext)
+        finally:
+            ext.sources = sources
+        if self._flavour(ext).line_map:
             built = self.get_ext_fullpath(ext.name)
             try:
                 lines.write_line_map(built, f"{built}.lines")
             except lines.NoLines as error:
                 self.warn(f"traces of the explorer will show addresses and no lines: {error}")
 
-    def _compile(self, flavour, unit):
-        """The objects of a unit; compiled again when anything that the build depends on has changed."""
+    def _submit(self, sources, **arguments):
+        """Compiles files when it is their turn; after an error or an interrupt nothing begins that has not begun."""
+        def compile_now():
+            if self.error is not None:
+                raise self.error
+            try:
+                return self.compiler.compile(sources, **arguments)
+            except BaseException as error:
+                self.error = self.error or error
+                raise
+
+        compiling = self.pool.submit(compile_now)
+        if self.first is None:  # it is compiled alone: an error that every file would show is shown once
+            self.first = compiling
+            wait([compiling])
+        return compiling
+
+    def _begin_module(self, ext):
+        """Begins to compile the module that cffi has made, unless the extension is newer than all that it is made of."""
+        if not (self.force or newer_group([*ext.sources, *ext.depends], self.get_ext_fullpath(ext.name))):
+            return [], [], None, ""
+        compiling = self._submit(
+            ext.sources,
+            output_dir=self.build_temp,
+            include_dirs=ext.include_dirs,
+            macros=ext.define_macros,
+            debug=self.debug,
+            extra_postargs=[
+                *self.fortify, *compilers.flags_for(self.compiler.compiler_so[:1], ext.extra_compile_args),
+            ],
+        )
+        return self.compiler.object_filenames(ext.sources, output_dir=self.build_temp), [compiling], None, ""
+
+    def _begin(self, flavour, unit):
+        """Begins to compile a unit, unless nothing that the build depends on has changed; _finish() takes what it returns."""
         fortify = [] if units.is_explored(unit) else self.fortify
         flags = compilers.flags_for(self.compiler.compiler_so[:1], [
-            *fortify, *units.CFLAGS, *flavour.flags, *(units.sanitizers() if flavour.sanitizable else []), *unit.flags,
+            *fortify, *units.CFLAGS, *flavour.flags, *units.instrumented(flavour, unit), *unit.flags,
         ])
-        key = re.sub(r"\W+", "-", os.environ.get("IOPF_SANITIZE", "") or "release")
+        build = "coverage" if os.environ.get("IOPF_COVERAGE") else os.environ.get("IOPF_SANITIZE", "") or "release"
+        key = re.sub(r"\W+", "-", build)
         output = Path(self.build_temp) / f"{flavour.name}-{key}" / unit.name
         csrc = os.path.relpath(units.CSRC)
         sources = [os.path.join(csrc, source) for source in unit.sources]
@@ -104,16 +177,27 @@ class BuildUnits(build_ext):
         made_from += f" {self.compiler.compiler_so} {flags}"
         stamp = output / "made-from"
         if not self.force and all(map(os.path.exists, [stamp, *objects])) and stamp.read_text() == made_from:
-            return objects
+            return objects, [], stamp, made_from
         stamp.unlink(missing_ok=True)
-        objects = self.compiler.compile(
-            sources,
-            output_dir=str(output),
-            include_dirs=[os.path.join(csrc, folder) for folder in unit.include],
-            macros=list(unit.macros),
-            extra_postargs=flags,
-        )
-        stamp.write_text(made_from)
+        compiling = [
+            self._submit(
+                [source],
+                output_dir=str(output),
+                include_dirs=[os.path.join(csrc, folder) for folder in unit.include],
+                macros=list(unit.macros),
+                extra_postargs=flags,
+            )
+            for source in sources
+        ]
+        return objects, compiling, stamp, made_from
+
+    @staticmethod
+    def _finish(objects, compiling, stamp, made_from):
+        """The objects of a unit, when all are there. CompileError of the first that could not be compiled."""
+        for done in compiling:
+            done.result()
+        if compiling and stamp is not None:
+            stamp.write_text(made_from)
         return objects
 
     def _copy_beside_the_sources(self):

@@ -10,12 +10,11 @@ import json
 import sys
 from pathlib import Path
 
-
 RACES = {"data-race", "use-after-free"}
 
 
 def kinds(findings):
-    """Kinds and contracts of a cell's failures; behind a race the first kind, which is the gravest."""
+    """Kinds and contracts of a cell's failures; after a race the first kind, which is the gravest."""
     found = [(finding["kind"], finding["contract"]) for finding in findings]
     return [found[0][0]] if RACES & {kind for kind, _ in found} else sorted(set(found))
 

@@ -15,7 +15,7 @@ def test_c_one_page_group(experiment, state, at_least):
 def test_c_no_framework(take_turns):
     """The empty case: a driver and a handler with nothing between them is what a fault costs at least."""
     sides = [_bench.Side("native"), _bench.Side("plain", runtime="plain")]
-    comparison = take_turns(_bench.Turns(sides, lambda stand: stand.driver(20000)))
+    comparison = take_turns(_bench.Turns(sides, lambda rig: rig.driver(20000)))
     assert 0.5 < comparison.ratio("plain") < 2
 
 

@@ -28,8 +28,8 @@ def test_c_latency_distribution(take_turns, benchmark, quick, pause_us):
     n = (200 if pause_us else 2000) // (4 if quick else 1)
     last = {}
 
-    def p50(stand):
-        last.update(stand.latency(n, pause_us))
+    def p50(rig):
+        last.update(rig.latency(n, pause_us))
         return last["p50"]
 
     take_turns(_bench.Turns([_bench.Side("native")], p50), rounds=10)

@@ -27,8 +27,8 @@ def test_c_scaling(take_turns, benchmark, quick, own_devices):
     """Groups per second of two threads over those of one, in extra_info."""
     n = 4000 if quick else 15000
     sides = [
-        _bench.Side("two threads", measure=lambda stand: stand.threads(n, 2, own_devices)),
-        _bench.Side("one thread", measure=lambda stand: stand.threads(n, 1, own_devices)),
+        _bench.Side("two threads", measure=lambda rig: rig.threads(n, 2, own_devices)),
+        _bench.Side("one thread", measure=lambda rig: rig.threads(n, 1, own_devices)),
     ]
     comparison = take_turns(_bench.Turns(sides, medians=not own_devices), rounds=10)
     if not comparison.fewest():

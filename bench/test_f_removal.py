@@ -30,7 +30,7 @@ def test_c_idle_flush(experiment, state, at_least):
 def test_c_removal_of_many(take_turns, quick):
     """Per group it does not depend on how many they are."""
     sides = [
-        _bench.Side("1024", measure=lambda stand: stand.remove(1024)),
-        _bench.Side("65536", measure=lambda stand: stand.remove(65536)),
+        _bench.Side("1024", measure=lambda rig: rig.remove(1024)),
+        _bench.Side("65536", measure=lambda rig: rig.remove(65536)),
     ]
     assert take_turns(_bench.Turns(sides), rounds=3 if quick else 10).ratio("65536") < 12

@@ -217,6 +217,17 @@ def face_cdef(face: str) -> str:
     return _EXPRESSION.sub(r"#define \1 ...", _COMMENT.sub("", "".join(parts)))
 
 
+def instrumented(flavour: Flavour, unit: Unit | None = None) -> list[str]:
+    """Compiler and linker flags for what the environment asks for; of a unit, or of the module and the link.
+
+    IOPF_COVERAGE=1 counts the lines that run, for gcov. What is explored can't be counted: the explorer would take the
+    counters for memory that tasks share.
+    """
+    if os.environ.get("IOPF_COVERAGE"):
+        return [] if unit is not None and is_explored(unit) else ["--coverage", "-fprofile-update=atomic", "-O1", "-g"]
+    return sanitizers() if flavour.sanitizable else []
+
+
 def sanitizers() -> list[str]:
     """Compiler and linker flags for IOPF_SANITIZE: ``address,undefined`` or ``thread``; empty for a release build."""
     wanted = os.environ.get("IOPF_SANITIZE", "").strip()
@@ -240,7 +251,7 @@ def ffi_module(flavour: Flavour):
         ffi.cdef(face_cdef(face))
     ffi.cdef(flavour.callbacks)
     ffi.cdef("extern const char *const iopf_sources_hash;\nextern const char *const iopf_build_flags;")
-    flags = [*CFLAGS, *flavour.flags, *(sanitizers() if flavour.sanitizable else [])]
+    flags = [*CFLAGS, *flavour.flags, *instrumented(flavour)]
     shown = " ".join(flag for flag in flags if not flag.startswith("-ffile-prefix-map"))
     ffi.set_source(
         f"iopf._{flavour.name}",
@@ -250,7 +261,7 @@ def ffi_module(flavour: Flavour):
         include_dirs=[os.path.relpath(CSRC, os.getcwd())],
         libraries=list(flavour.libraries),
         extra_compile_args=[*flags, "-Wno-unused-function"],
-        extra_link_args=sanitizers() if flavour.sanitizable else [],
+        extra_link_args=instrumented(flavour),
         depends=[os.path.relpath(path, os.getcwd()) for path in dependencies()],
     )
     return ffi

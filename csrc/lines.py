@@ -4,8 +4,8 @@
 It is written where the object is built, since a machine that has only the wheel has no binutils. Text, one record a
 line, addresses in hexadecimal:
 
-    iopf-lines 2
-    F <path>                    files, numbered from 0
+    iopf-lines 3
+    F <room> <path>             files, numbered from 0; room: "caller" calls the functions of every core, "other"
     N <name>                    names of functions, numbered from 0
     L <address> <line> <file>   from this address on; line 0: no line is known from here on. Sorted
     S <address> <size> <name>   functions of the symbol table. Sorted
@@ -22,7 +22,7 @@ import os
 import re
 import subprocess
 
-HEADER = "iopf-lines 2"
+HEADER = "iopf-lines 3"
 
 _FILE = re.compile(r"^(?:CU: )?(\S.*?):(?:\[\+\+\])?$")
 _ROW = re.compile(r"^(\S.*?)\s+(\d+|-)\s+(0x[0-9a-f]+)")
@@ -34,6 +34,16 @@ _KERNEL_HEADER = re.compile(r"(^|/)(include/linux|runtime/(native|plain|explore/
 
 #: The explorer itself, whose functions are few in a trace.
 _EXPLORER = re.compile(r"(^|/)(explore/|runtime/|csrc/driver/|iopf\._\w+\.c$|python3)|^$")
+
+
+#: Where the functions of every core are called from: such a place says nothing about any of them.
+CALLERS = (
+    "csrc/forms/table.c", "csrc/history/registered-handler.c", "csrc/driver/driver.h", "csrc/explore/program/driver.c",
+)
+
+
+def _room(path):
+    return "caller" if path.endswith(CALLERS) else "other"
 
 
 class NoLines(RuntimeError):
@@ -63,8 +73,8 @@ def _frames(so_path, rows):
     """
     addresses = [
         f"{address:x}"
-        for (first, line, path), (behind, _, _) in itertools.pairwise(rows) if line and not _EXPLORER.search(path)
-        for address in range(first, behind)
+        for (first, line, path), (end, _, _) in itertools.pairwise(rows) if line and not _EXPLORER.search(path)
+        for address in range(first, end)
     ]
     if not addresses:
         return {}
@@ -87,11 +97,11 @@ def _frames(so_path, rows):
 
 def _split(rows, frames):
     """Rows with their frames, or (); one more wherever those change."""
-    for (first, line, path), (behind, _, _) in itertools.pairwise([*rows, (rows[-1][0] + 1, 0, "")] if rows else []):
+    for (first, line, path), (end, _, _) in itertools.pairwise([*rows, (rows[-1][0] + 1, 0, "")] if rows else []):
         yield first, line, path, frames.get(first, ())
         if first not in frames:
             continue
-        for address in range(first + 1, behind):
+        for address in range(first + 1, end):
             if frames.get(address) != frames.get(address - 1):
                 yield address, line, path, frames.get(address, ())
 
@@ -163,7 +173,7 @@ def line_map(so_path, only=None):
         symbol = _SYMBOL.match(line)
         if symbol and int(symbol[2], 16):
             symbols.add((int(symbol[1], 16), int(symbol[2], 16), symbol[3]))
-    text = [HEADER, *(f"F {path}" for path in files), *(f"N {name}" for name in names), *text,
+    text = [HEADER, *(f"F {_room(path)} {path}" for path in files), *(f"N {name}" for name in names), *text,
             *(f"S {address:x} {size:x} {name}" for address, size, name in sorted(symbols))]
     return "\n".join(text) + "\n"
 

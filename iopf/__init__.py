@@ -10,20 +10,44 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from ._runtime import MissingExtension, loading as _loading
+from . import _registry as _registry  # what it does at exit is registered here and now
+from ._extension import MissingExtension, loading as _loading
 
 if TYPE_CHECKING:  # what __getattr__ gives, for type checkers; each from where it is defined
-    from . import device as device, exceptions as exceptions, group as group, handlers as handlers, info as info
-    from . import queue as queue, space as space
+    from . import (
+        device as device,
+        exceptions as exceptions,
+        group as group,
+        handlers as handlers,
+        info as info,
+        queue as queue,
+        space as space,
+    )
     from ._cores import Core, CoreSourceError, Facets, cores
     from ._public import HAZARDS
     from ._types import (
-        PAGE_REQUEST_FORMAT, PageRequest, PageResponse, Perm, RequestFlags, ResponseCode, page_request_dtype,
+        PAGE_REQUEST_FORMAT,
+        PageRequest,
+        PageResponse,
+        Perm,
+        RequestFlags,
+        ResponseCode,
+        page_request_dtype,
     )
     from .device import Device, DeviceStatistics
     from .exceptions import (
-        AlreadyAnswered, AlreadyOnQueue, BadSetup, Closed, ForkedError, HandlerError, IopfError, NoPasidWarning,
-        NotOnQueue, UnsafeCore, UnsafeCoreWarning, WouldDeadlock,
+        AlreadyAnswered,
+        AlreadyOnQueue,
+        BadSetup,
+        Closed,
+        ForkedError,
+        HandlerError,
+        IopfError,
+        NoPasidWarning,
+        NotOnQueue,
+        UnsafeCore,
+        UnsafeCoreWarning,
+        WouldDeadlock,
     )
     from .group import Group
     from .handlers import SVA, Inline, Refuse, Work
@@ -33,6 +57,7 @@ if TYPE_CHECKING:  # what __getattr__ gives, for type checkers; each from where 
 
 __version__ = "0.1.0"
 
+# fmt: off
 __all__ = [
     "HAZARDS", "PAGE_REQUEST_FORMAT", "SVA", "AddressSpace", "AlreadyAnswered", "AlreadyOnQueue", "Area",
     "BadSetup", "Closed", "Core", "CoreSourceError", "Device", "DeviceStatistics", "Facets", "ForkedError", "Group",
@@ -41,6 +66,7 @@ __all__ = [
     "UnsafeCoreWarning", "Work", "WouldDeadlock", "build_info", "clear_warnings", "cores", "live_objects",
     "page_request_dtype", "warnings",
 ]
+# fmt: on
 
 
 _MODULES = ("device", "exceptions", "group", "handlers", "info", "queue", "space")

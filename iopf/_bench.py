@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Timing the hot path: stands, experiments, and two sides taken in turn.
+"""Timing the hot path: rigs, experiments, and two sides taken in turn.
 
 Only ratios that were measured together mean anything on a machine that does other things too. So the sides of a
 comparison take turns, A B B A, in one process, and the clock is read in C outside the loop: one call here is one
 experiment there (csrc/api/bench/bench.h).
 
-A lock that one thread alone has used may be cheaper than one that two have, so every stand is in a *state* before it is
+A lock that one thread alone has used may be cheaper than one that two have, so every rig is in a *state* before it is
 measured, and a row names it. Threads that are meant to meet may take turns on one CPU instead: rounds in which they did
 do not count (``ran_together``). And ``Noise`` says whether the machine let the run alone.
 """
@@ -27,7 +27,7 @@ from ._cores import Core, resolve
 STOCK_CORE = "v7.2"
 STOCK_RUNTIME = "plain"
 
-#: What has been done on the devices of a stand before it is measured, in the order of csrc/api/bench/bench.h.
+#: What has been done on the devices of a rig before it is measured, in the order of csrc/api/bench/bench.h.
 STATES = ("owned", "worked", "shared")
 
 #: How locks and counts work: csrc/runtime/runtime.h, enum runtime_regime.
@@ -70,22 +70,22 @@ def ran_together(ns: float, overlap_ns: float, threads: Sequence[Any]) -> bool:
     return len(threads) == 1 or sum(thread.cpu_ns for thread in threads) > 1.02 * ns
 
 
-class Stand:
+class Rig:
     """One core on one runtime, in a state: a queue with bare devices, and what waits there while something is measured.
 
-    The process has had a second thread when a stand is there: glibc's locks are without atomics before that.
+    The process has had a second thread when a rig is there: glibc's locks are without atomics before that.
     """
 
     def __init__(self, core: Core | str = "iopf", runtime: str = "native", *, devices: int = 2, workers: int = 1,
                  pending: int = 0, partials: int = 0, state: str = "owned"):
         if state not in STATES:
-            raise ValueError(f"no state {state!r} of a stand: there are {', '.join(STATES)}")
+            raise ValueError(f"no state {state!r} of a rig: there are {', '.join(STATES)}")
         self.runtime = _runtime.get(runtime)
         self.core = core
         self._bench: Any = None
         self._bench = self.runtime.lib.iopf_bench_new(self.runtime.cores[resolve(core, self.runtime)], devices, workers)
         if not self._bench:
-            raise MemoryError("no memory for a stand")
+            raise MemoryError("no memory for a rig")
         if self.runtime.lib.iopf_bench_reach(self._bench, STATES.index(state)):
             self.close()
             raise OSError("the system refused a thread")
@@ -94,19 +94,19 @@ class Stand:
             raise MemoryError(f"no memory for {pending} groups and {partials} partial faults")
 
     def close(self) -> None:
-        """Answers what waits, and frees the stand; a second call does nothing."""
+        """Answers what waits, and frees the rig; a second call does nothing."""
         bench, self._bench = self._bench, None
         if bench:
             self.runtime.lib.iopf_bench_delete(bench)
 
-    def __enter__(self) -> Stand:
+    def __enter__(self) -> Rig:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<Stand {self.core} on {self.runtime.name}{'' if self._bench else ', closed'}>"
+        return f"<Rig {self.core} on {self.runtime.name}{'' if self._bench else ', closed'}>"
 
     def _run(self, name: str, *args: Any) -> int:
         if not self._bench:
@@ -176,7 +176,7 @@ def prices(runtime: str = STOCK_RUNTIME, *, rounds: int = 20, n: int = 5000) -> 
     runtime.
     """
     loaded = _runtime.get(runtime)
-    with Stand(runtime=runtime):  # and with it, threads
+    with Rig(runtime=runtime):  # and with it, threads
         result = loaded.ffi.new("struct iopf_bench_prices *")
         best: dict[str, float] = {}
         for _ in range(rounds):
@@ -189,7 +189,7 @@ def prices(runtime: str = STOCK_RUNTIME, *, rounds: int = 20, n: int = 5000) -> 
 #: A round takes no longer than about that.
 ROUND_NS = 20e6
 
-Measure = Callable[[Stand], float]
+Measure = Callable[[Rig], float]
 
 
 @dataclass(frozen=True)
@@ -271,32 +271,32 @@ class Turns:
         self.measure = measure
         self.comparison = Comparison({side.label: [] for side in sides}, medians)
         self._stack = ExitStack()
-        self._stands: list[Stand] = []
+        self._rigs: list[Rig] = []
 
     def __enter__(self) -> Turns:
         with self._stack:
             for side in self.sides:
-                stand = Stand(side.core, side.runtime, pending=side.pending, partials=side.partials, state=side.state)
-                self._stands.append(self._stack.enter_context(stand))
-                self._measure(side, stand)  # the first objects, pages and threads
+                rig = Rig(side.core, side.runtime, pending=side.pending, partials=side.partials, state=side.state)
+                self._rigs.append(self._stack.enter_context(rig))
+                self._measure(side, rig)  # the first objects, pages and threads
             self._stack = self._stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def _measure(self, side: Side, stand: Stand) -> float:
+    def _measure(self, side: Side, rig: Rig) -> float:
         measure = side.measure or self.measure
         if measure is None:
             raise ValueError(f"nothing to measure for {side.label!r}")
-        return measure(stand)
+        return measure(rig)
 
     def round(self) -> float:
         """One turn there and back; the mean of the first side, ns, whether its rounds count or not."""
-        sides = list(zip(self.sides, self._stands, strict=True))
+        sides = list(zip(self.sides, self._rigs, strict=True))
         own = []
-        for side, stand in [*sides, *reversed(sides)]:
-            ns = self._measure(side, stand)
+        for side, rig in [*sides, *reversed(sides)]:
+            ns = self._measure(side, rig)
             self.comparison.add(side.label, ns)
             if side is self.sides[0]:
                 own.append(ns)
@@ -317,7 +317,7 @@ class Experiment:
 
     item: str
     case: str
-    measure: Callable[[Stand, int], float]
+    measure: Callable[[Rig, int], float]
     sizes: tuple[int, int]
     rounds: tuple[int, int] = (40, 6)
     state: str = "owned"
@@ -334,14 +334,14 @@ class Experiment:
 
     def turns(self, core: Core | str = "iopf", *, quick: bool = False) -> Turns:
         """The core on native against what there is to compare it with, still to be run."""
-        sizes: dict[Stand, int] = {}
+        sizes: dict[Rig, int] = {}
 
-        def measure(stand: Stand) -> float:
-            if stand not in sizes:  # the warm-up: some cores are a thousand times slower in some states
+        def measure(rig: Rig) -> float:
+            if rig not in sizes:  # the warm-up: some cores are a thousand times slower in some states
                 few = max(10, self.sizes[quick] // 100)
-                ns = self.measure(stand, few)
-                sizes[stand] = max(few, min(self.sizes[quick], int(ROUND_NS / ns) if ns > 0 else few))
-            return self.measure(stand, sizes[stand])
+                ns = self.measure(rig, few)
+                sizes[rig] = max(few, min(self.sizes[quick], int(ROUND_NS / ns) if ns > 0 else few))
+            return self.measure(rig, sizes[rig])
 
         return Turns(against(core, **self.beside, state=self.state), measure, medians=self.medians)
 

@@ -6,7 +6,7 @@
 loaded; where one of that fails, or the disk is full, the next place serves, and the last is a directory of the user
 among the temporary ones. What lies complete in a place that can only be read is used, too.
 
-An entry is made aside and renamed into its place, so that others see all of it or nothing. Who has got one holds a
+An entry is made aside and renamed into its place, so that others see all of it or nothing. Whoever uses one holds a
 shared lock on its library for the life of the process; the cache keeps the MAX_ENTRIES entries, and MAX_BYTES, that
 were used last, within a month, and removes no entry that somebody holds. Changes of the directory (installing, removing)
 are made under a lock on it, for moments: nobody compiles under it. On file systems without locks, only what nobody has

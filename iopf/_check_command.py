@@ -22,7 +22,7 @@ from .check import BUDGET, Table, check, render, render_bugs
 __all__ = ["register", "run"]
 
 
-def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds ``iopf check``."""
     parser = subparsers.add_parser(
         "check", help="the verdict table: scenarios × cores",

@@ -4,13 +4,11 @@ question mark."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from ._check_table import Cell, Table
 
-if TYPE_CHECKING:
-    from .check import Cell, Table
+__all__ = ["SHORT", "cell_text", "large", "render", "render_bugs"]
 
-__all__ = ["SHORT", "large", "render", "render_bugs"]
-
+# fmt: off
 #: What fits into a column.
 SHORT = {
     "use-after-free": "UAF", "double-free": "2xfree", "invalid-free": "badfree", "bad-access": "badacc",
@@ -20,6 +18,7 @@ SHORT = {
     "wrong-code": "code", "wrong-group": "group", "under-lock": "inlock", "unexpected-return": "return",
     "wrong-count": "count", "missing-warn": "nowarn", "warn": "warn",
 }
+# fmt: on
 
 GREEN, RED, YELLOW, DIM, BOLD, PLAIN = "\033[32m", "\033[31m", "\033[33m", "\033[2m", "\033[1m", "\033[0m"
 
@@ -30,6 +29,20 @@ def large(number: int) -> str:
         if number >= limit:
             return f"{number / (1000 if unit == 'k' else 1_000_000):.0f}{unit}"
     return str(number)
+
+
+def cell_text(cell: Cell, short: bool) -> str:
+    """``✓ 22``, ``UAF``, ``(UAF)`` with the contract broken (and a ``?`` when the search did not end), ``? bounded``,
+    ``gone`` with the process."""
+    finding = cell.finding
+    if finding is not None:
+        kind = SHORT.get(finding.kind, finding.kind) if short else finding.kind
+        return kind if finding.contract == "kept" else f"({kind})" if cell.exhausted else f"({kind})?"
+    if cell.gone:
+        return "gone"
+    if cell.verdict == "pass" and cell.executions:
+        return f"✓ {large(cell.classes or 0) if short else format(cell.classes or 0, ',')}"
+    return "?" if short else f"? {cell.verdict if cell.executions else 'nothing ran'}"
 
 
 def _color(cell: Cell | None, claims: bool) -> str:
@@ -49,7 +62,7 @@ def render(table: Table, *, width: int, color: bool) -> str:
     """The table as text: in full where it fits, in short where it does not."""
     for short in (False, True):
         texts = {
-            (scenario, core): cell.text(short) if (cell := table.cell(scenario, core)) else "-"
+            (scenario, core): cell_text(cell, short) if (cell := table.cell(scenario, core)) else "-"
             for scenario in table.scenarios for core in table.cores
         }
         first = max(map(len, (*table.scenarios, "scenario")))

@@ -13,8 +13,24 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 __all__ = [
-    "ACCEPTABLE", "BUG", "Code", "Evidence", "FINE", "FOUND", "INTERRUPTED", "MEANINGS", "NO_VERDICT", "SKIP",
-    "TERMINATED", "UNUSABLE", "allowed", "decide", "epilog", "for_bisect", "markdown", "wants_bisect",
+    "ACCEPTABLE",
+    "BUG",
+    "FINE",
+    "FOUND",
+    "INTERRUPTED",
+    "MEANINGS",
+    "NO_VERDICT",
+    "SKIP",
+    "TERMINATED",
+    "UNUSABLE",
+    "Code",
+    "Evidence",
+    "allowed",
+    "decide",
+    "epilog",
+    "for_bisect",
+    "markdown",
+    "wants_bisect",
 ]
 
 FINE, FOUND, UNUSABLE, NO_VERDICT, BUG = 0, 1, 2, 3, 70
@@ -37,7 +53,7 @@ MEANINGS: dict[str, dict[int, str]] = {
     "check --bisect": {
         FINE: "good: what check calls 0",
         FOUND: "bad: what check calls 1",
-        SKIP: "everything that says neither: no verdict, usage, a file that is none or does not compile, a bug",
+        SKIP: "everything that says neither: no verdict, usage, a file of no known form, or that does not compile, a bug",
     },
     "explore": {
         FINE: "pass",

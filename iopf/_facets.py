@@ -216,7 +216,7 @@ _EXPORTED = (
 
 
 def detect(text: str) -> Facets:
-    """The facets of a file's text. CoreSourceError says why it is none of the supported forms."""
+    """The facets of a file's text. CoreSourceError says why it is not one of the supported forms."""
     with_strings = _without_if_0(_without_comments(text))
     code = _TOKEN.sub(_blank, with_strings)
 

@@ -27,10 +27,10 @@ def read_small(path: str | os.PathLike[str], what: str, limit: int = MAX_TEXT) -
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
         if not stat.S_ISREG(mode):
             raise OSError(errno.EINVAL, f"{what} is a regular file; this is a device, a pipe or a socket")
-        pieces, room = [], limit + 1
-        while room and (piece := file.read(min(room, 1 << 20))):
+        pieces, left = [], limit + 1
+        while left and (piece := file.read(min(left, 1 << 20))):
             pieces.append(piece)
-            room -= len(piece)
-    if not room:
+            left -= len(piece)
+    if not left:
         raise OSError(errno.EINVAL, f"{what} is at most {limit >> 20} MiB; this is larger")
     return b"".join(pieces)

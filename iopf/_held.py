@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Who is in a call on a C object holds it: the one guard of every way into C.
+"""Whoever is in a call on a C object holds it: the one guard of every way into C.
 
 C frees an object when it is told to, whoever is using it. So no pointer is kept by itself. An object that lives as long
 as somebody refers to it (a device, an iommu group, an address space) is *Held*: its owner has one reference, everybody
@@ -19,15 +19,17 @@ from then on it has no pointer that a call could take.
 from __future__ import annotations
 
 import errno
+import os
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from . import _runtime
+from . import _registry
 from .exceptions import Closed
 
 if TYPE_CHECKING:
-    from ._runtime import CData, Runtime
+    from ._extension import CData
+    from ._runtime import Runtime
 
 #: The references of the owners, by what they hold. What is in here is not collected.
 _owned: dict[int, Held] = {}
@@ -45,19 +47,19 @@ class Held:
         self.pointer = pointer
         self._put = put
         _owned[id(self)] = self
-        self._generation = _runtime.generation
+        self._generation = _registry.generation
 
     @property
     def of_this_process(self) -> bool:
         """False in the child of a fork, for what the parent made."""
-        return self._generation == _runtime.generation
+        return self._generation == _registry.generation
 
     def let_go(self) -> None:
         """The owner has done with it. A second call is fine."""
         _owned.pop(id(self), None)
 
-    def __del__(self, _runtime: Any = _runtime) -> None:  # bound: at the end of the interpreter the name may be gone
-        if self._generation == _runtime.generation:
+    def __del__(self, _registry: Any = _registry) -> None:  # bound: at the end of the interpreter the name may be gone
+        if self._generation == _registry.generation:
             self._put(self.pointer)
 
 
@@ -119,7 +121,7 @@ class Counted:
 
 
 class Unique:
-    """What stands for a C object, or for a group that is answered once, is no value: there is no second one like it."""
+    """What stands for a C object, or for a group that is answered once, is not a value that can be copied."""
 
     __slots__ = ()
 
@@ -133,6 +135,5 @@ class Unique:
         self.__reduce_ex__(0)
 
 
-def forget_parents() -> None:
-    """After a fork: what the parent owned is dead here."""
-    _owned.clear()
+# After a fork what the parent owned is dead here. The registry has counted the fork by then.
+os.register_at_fork(after_in_child=_owned.clear)

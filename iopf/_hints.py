@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What to say about a name that is none: the one that was meant, as far as that can be told, and what there is."""
+"""What to say about a name that nothing has: the one that was probably meant, and those that there are."""
 
 from __future__ import annotations
 

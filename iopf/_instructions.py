@@ -20,10 +20,10 @@ GROUPS = 2000
 LOOP = """
 from iopf import _bench
 from iopf._cores import named
-with _bench.Stand(named({core!r}), {runtime!r}, state={state!r}) as stand:
-    stand.driver(1)
-    stand.groups({warm_up}, {pages})
-    stand.groups({n}, {pages})
+with _bench.Rig(named({core!r}), {runtime!r}, state={state!r}) as rig:
+    rig.driver(1)
+    rig.groups({warm_up}, {pages})
+    rig.groups({n}, {pages})
 """
 
 

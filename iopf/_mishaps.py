@@ -3,7 +3,7 @@
 
 Some are the machine's: no memory, no file descriptors, no disk, a working directory that was deleted. They are said as
 such, and the exit code is that of unusable input. The others are bugs of ours, whatever the user did: one line says so,
-where the traceback is (``IOPF_TRACEBACK=1`` prints it), and the exit code is none that means "found".
+where the traceback is (``IOPF_TRACEBACK=1`` prints it), and the exit code is not one that means "found".
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import tempfile
 import traceback
 
 from . import _exit
+from ._extension import MissingExtension
 from ._hints import said
-from ._runtime import MissingExtension
 from .exceptions import IopfError
 
 __all__ = ["explain"]

@@ -22,7 +22,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing import resource_tracker
-from typing import Any
+from typing import Any, ClassVar
+
+from ._extension import load_extension
 
 __all__ = ["Ending", "Terminated", "Watchdog", "be_a_worker", "command_line", "held"]
 
@@ -139,8 +141,8 @@ class held:
     """
 
     _depth = 0
-    _noted: list[tuple[int, Any]] = []
-    _before: dict[int, Any] = {}
+    _noted: ClassVar[list[tuple[int, Any]]] = []
+    _before: ClassVar[dict[int, Any]] = {}
 
     def __enter__(self) -> held:
         self._here = _in_main_thread()
@@ -218,11 +220,10 @@ def deaf_to_the_terminal() -> Iterator[None]:
 def be_a_worker(parent: int) -> None:
     """At the start of a process that explores for another one: ends with it; what a terminal says is the parent's."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    from .explore import _engine
-
-    with contextlib.suppress(ImportError, RuntimeError):  # what it is given to explore says it again
-        engine = _engine.get()
-        engine.check(engine.lib.xp_end_with(parent), "ending with the parent")
+    with contextlib.suppress(ImportError):  # what it is given to explore says it again
+        result = load_extension("explore").lib.xp_end_with(parent)
+        if result:
+            raise OSError(-result, f"ending with the parent: {os.strerror(-result)}")
 
 
 # --- foreign programs ---

@@ -29,8 +29,7 @@ class Progress:
         if self.active:
             try:
                 from rich.console import Console
-                from rich.progress import BarColumn, TextColumn
-                from rich.progress import Progress as Bar
+                from rich.progress import BarColumn, Progress as Bar, TextColumn
             except ImportError:
                 return self
             self._rich = Bar(

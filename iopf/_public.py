@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from . import _callbacks, _runtime
-from ._runtime import MissingExtension
-from ._types import PAGE_REQUEST_FORMAT, PageRequest, PageResponse, Perm, RequestFlags, ResponseCode
+from . import _runtime
 from ._cores import Core, CoreSourceError, Facets, cores
+from ._extension import MissingExtension
+from ._types import PAGE_REQUEST_FORMAT, PageRequest, PageResponse, Perm, RequestFlags, ResponseCode
 from .device import Device, DeviceStatistics
 from .exceptions import (
     AlreadyAnswered,

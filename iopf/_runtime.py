@@ -1,183 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The edge to C: the extension modules, callbacks, kernel messages, and what a fork does.
-
-No cffi object leaves the package. C calls Python in three places only, and never with a lock of a core held: a handler,
-a response, and "shall I go on waiting?". An exception cannot pass through C, so it is kept for the thread and raised
-when the call that caused it is back; one from a work item is kept with its queue.
-"""
+"""The edge to C of the run half: the runtimes, their cores and callbacks, and kernel messages."""
 
 from __future__ import annotations
 
-import atexit
 import errno
-import functools
-import importlib
-import logging
 import os
-import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
-from ._csrc_tools import CHECKOUT, csrc, tool
-
-if TYPE_CHECKING:
-
-    class CData:
-        """An object of cffi, a pointer, a structure or an array, as type checkers see it: what it has is C's to say, and
-        so Any; the object itself has a type, and a place that takes or gives one says so."""
-
-        def __getattr__(self, name: str) -> Any: ...
-        def __setattr__(self, name: str, value: object) -> None: ...
-        def __getitem__(self, index: int) -> Any: ...
-        def __len__(self) -> int: ...
-else:
-    CData = object
-
-log = logging.getLogger("iopf")
-log.addHandler(logging.NullHandler())
+from ._callbacks import on_handle, on_poll, on_poll_error, on_response
+from ._extension import load_extension
+from ._registry import detached, log, pending, unraisable
 
 #: The runtimes that run on threads.
 RUNTIMES = ("native", "plain")
 
-_BUILD = (
-    "Install iopf with pip (it needs gcc or clang and the Python headers), or, in a checkout, build the extensions again"
-    " with: pip install ."
-)
-
-#: Counts forks: an object from before one is dead in the child.
-generation = 0
-
-
-class MissingExtension(ImportError):
-    """An extension module is missing, broken, older than the sources beside it, or cannot be used in this interpreter."""
-
-
-_SUBINTERPRETER = (
-    "iopf works in the main interpreter only, and this is a subinterpreter: C calls the handlers in the interpreter that"
-    " loaded it first. Use iopf in the main interpreter, or in a process of its own (multiprocessing)"
-)
-
-
-def _in_subinterpreter() -> bool:
-    """Python has no public way to ask. Where its private one is missing, nothing can have made a subinterpreter with it."""
-    for name in ("_interpreters", "_xxsubinterpreters"):
-        try:
-            interpreters = importlib.import_module(name)
-        except ImportError:
-            continue
-        # An object, or from 3.13 on a tuple that begins with the number.
-        return bool(interpreters.get_current() != interpreters.get_main())
-    return False
-
-
-class _Followed(threading.local):
-    """What this thread has of threading.settrace() and setprofile(); foreign: it is none of Python's."""
-
-    any = False  # of all threads
-    foreign: bool | None = None
-    trace: Any = None
-    profile: Any = None
-
-
-_followed = _Followed()
-
-
-def _follow() -> None:
-    """Lets debuggers, profilers and coverage see the handlers on a worker, as they see every thread that Python starts.
-
-    Such a thread asks once, when it begins. A worker is C's, so it asks at each callback, and takes out what it put in
-    when it is not wanted any more. What a debugger sets for this thread alone is left as it is.
-    """
-    mine = _followed
-    if mine.foreign is None:
-        known = threading._active.get(threading.get_ident())  # type: ignore[attr-defined]
-        mine.foreign = known is None or isinstance(known, threading._DummyThread)
-    if not mine.foreign:
-        return
-    _Followed.any = True
-    trace, profile = threading.gettrace(), threading.getprofile()
-    if profile is not mine.profile:
-        mine.profile = profile
-        sys.setprofile(profile)
-    if trace is not mine.trace:
-        mine.trace = trace
-        sys.settrace(trace)
-
-
-class _Pending(threading.local):
-    """Exceptions of callbacks that the current call of this thread has to raise."""
-
-    def __init__(self) -> None:
-        self.errors: list[BaseException] = []
-
-
-pending = _Pending()
-
-#: How many exceptions of callbacks are kept until a call can raise them.
-KEPT = 100
-
-
-class NotKept(Exception):
-    """In the place of the exceptions of callbacks that came after the first hundred which no call had raised yet."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.count = 1
-
-    def __str__(self) -> str:
-        return f"after {KEPT} exceptions that were kept {self.count} more came and were not"
-
-
-def keep_first(errors: list[BaseException], error: BaseException) -> None:
-    """Keeps an exception among others, or counts it."""
-    last = errors[-1] if errors else None
-    if isinstance(last, NotKept):
-        last.count += 1
-    else:
-        errors.append(error if len(errors) < KEPT else NotKept())
-
-
-#: Python handlers by number, from when they are detached until no group in flight needs them.
-detached: dict[int, Any] = {}
-
-
-@functools.cache
-def _checkout_hash() -> str | None:
-    """The hash of the sources, when the package is used from a checkout."""
-    if csrc() != CHECKOUT or os.environ.get("IOPF_ALLOW_STALE"):
-        return None
-    return str(tool("build").sources_hash())
-
-
-def load_extension(name: str) -> Any:
-    """The extension module ``iopf._<name>``; MissingExtension says what to do when there is none that fits."""
-    if not sys.platform.startswith("linux"):
-        raise MissingExtension(f"iopf runs on Linux only, this is {sys.platform}")
-    if _in_subinterpreter():
-        raise MissingExtension(_SUBINTERPRETER)
-    try:
-        module = importlib.import_module(f"iopf._{name}")
-    except ImportError as error:
-        if "subinterpreter" in str(error):  # of cffi, or of Python
-            raise MissingExtension(_SUBINTERPRETER) from error
-        left_out = name == "explore" and isinstance(error, ModuleNotFoundError)
-        raise MissingExtension(
-            f"the extension iopf._{name} can't be loaded: {error}. {_BUILD}" + (
-                "  (The build leaves the explorer out, and says so, where its fiber switch has no form for the machine.)"
-                if left_out else "")
-        ) from error
-    expected = _checkout_hash()
-    built = module.ffi.string(module.lib.iopf_sources_hash).decode()
-    if expected is not None and built != expected:
-        raise MissingExtension(
-            f"the extension iopf._{name} was built from other sources than those in csrc (build {built}, sources"
-            f" {expected}). {_BUILD}  (IOPF_ALLOW_STALE=1 uses it all the same.)"
-        )
-    return module
-
 
 class Runtime:
-    """One extension: its functions, and the registries through which its callbacks find Python objects."""
+    """One extension: its functions, its cores, and what breaks them."""
 
     def __init__(self, name: str):
         module = load_extension(name)
@@ -190,9 +31,9 @@ class Runtime:
         self.hazards = self._read_hazards()
         self._read_cores()
         # The functions are the module's for good; it is one object for the life of the process.
-        self.ffi.def_extern(name="iopf_on_handle", error=-errno.EINVAL)(self._on_handle)
-        self.ffi.def_extern(name="iopf_on_response")(self._on_response)
-        self.ffi.def_extern(name="iopf_on_poll", error=1, onerror=_keep_error)(_on_poll)
+        self.ffi.def_extern(name="iopf_on_handle", error=-errno.EINVAL)(partial(on_handle, self))
+        self.ffi.def_extern(name="iopf_on_response")(partial(on_response, self))
+        self.ffi.def_extern(name="iopf_on_poll", error=1, onerror=on_poll_error)(on_poll)
         self._callbacks = self.ffi.new("struct iopf_callbacks *")
         self._callbacks.handle = self.lib.iopf_on_handle
         self._callbacks.response = self.lib.iopf_on_response
@@ -221,42 +62,6 @@ class Runtime:
             self.cores[text["name"]] = core
             self.core_info[text["name"]] = {**text, "claims_correct": bool(info.claims_correct)}
             index += 1
-
-    # --- called from C ---
-
-    def _on_handle(self, handler: int, device: int, group: Any, work_of: int) -> int:
-        if work_of and (threading.gettrace() or threading.getprofile() or _Followed.any):
-            _follow()
-        kept, pending.errors = pending.errors, []
-        error = None
-        try:
-            return handle(self, handler, device, group)
-        except _HandlerFailed as failed:
-            error = failed.__cause__
-            return failed.result
-        except BaseException as unexpected:  # nothing may pass through C
-            error = unexpected
-            return -errno.EINVAL
-        finally:
-            pending.errors = kept
-            if error is not None:
-                keep(error, work_of)
-            del error, kept  # the error's traceback has this frame: no cycle
-
-    def _on_response(self, device: int, response: Any, work_of: int) -> None:
-        if work_of and (threading.gettrace() or threading.getprofile() or _Followed.any):
-            _follow()
-        kept, pending.errors = pending.errors, []
-        error = None
-        try:
-            respond(self, device, response)
-        except BaseException as raised:  # nothing may pass through C
-            error = raised
-        finally:
-            pending.errors = kept
-            if error is not None:
-                keep(error, work_of)
-            del error, kept  # the error's traceback has this frame: no cycle
 
     # --- called after every call into C that may have run callbacks ---
 
@@ -294,69 +99,6 @@ class Runtime:
             log.warning("%d kernel messages were dropped", dropped)
 
 
-class _HandlerFailed(Exception):
-    """A handler raised (``__cause__``); result is what C is told: 0, the group was answered, or -errno, it was not."""
-
-    def __init__(self, result: int):
-        super().__init__(result)
-        self.result = result
-
-
-# What the callbacks do. The modules that know the objects are loaded when one is first called, if they were not, and
-# _callbacks puts its own functions in the place of these.
-
-
-def handle(runtime: Runtime, handler: int, device: int, pointer: Any) -> int:
-    from . import _callbacks
-
-    return _callbacks._handle(runtime, handler, device, pointer)
-
-
-def respond(runtime: Runtime, device: int, raw: Any) -> None:
-    from . import _callbacks
-
-    _callbacks._respond(runtime, device, raw)
-
-
-def keep_for_queue(error: BaseException, work_of: int) -> None:
-    from . import queue
-
-    queue.keep_error(error, work_of)
-
-
-def keep(error: BaseException, work_of: int) -> None:
-    """Keeps a callback's exception for the call of this thread, or, from a work item, for its queue."""
-    if work_of:
-        keep_for_queue(error, work_of)
-    else:
-        keep_first(pending.errors, error)
-
-
-def _keep_error(_type: Any, error: BaseException, _traceback: Any) -> int:
-    pending.errors.append(error)
-    return 1
-
-
-def _on_poll() -> int:
-    # Python runs signal handlers between bytecodes of the main thread; a loop makes sure that there are some.
-    for _ in range(2):
-        pass
-    return 0
-
-
-def unraisable(error: BaseException, what: str) -> None:
-    """Reports an exception that no call can raise: to ``sys.unraisablehook``, which asks for a type that it hides.
-
-    Python itself calls the hook for what a finaliser raises, so that is what this is.
-    """
-    def __del__(self: Any) -> None:
-        raise self.error
-
-    __del__.__qualname__ = f"iopf, {what}"
-    teller = type("Unraisable", (), {"__del__": __del__})()
-    vars(teller)["error"] = error
-
-
 _runtimes: dict[str, Runtime] = {}
 _runtimes_lock = threading.Lock()
 
@@ -379,30 +121,10 @@ def loaded() -> list[Runtime]:
 
 
 def _after_fork_in_child() -> None:
-    global generation, _runtimes_lock
-    generation += 1
-    detached.clear()
-    held = sys.modules.get("iopf._held")
-    if held is not None:
-        held.forget_parents()
+    global _runtimes_lock
     _runtimes_lock = threading.Lock()
     for runtime in _runtimes.values():
         runtime.lib.iopf_after_fork()
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)
-
-
-def _at_exit() -> None:
-    queue = sys.modules.get("iopf.queue")
-    if queue is not None:
-        queue._close_all()
-
-
-# Here, which is at import: what a program registers after it runs before it, with its queues as they were.
-atexit.register(_at_exit)
-
-#: Held while the package's names are loaded. A fork waits for it: the child could not load what a thread that it does
-#: not have was in the middle of.
-loading = threading.RLock()
-os.register_at_fork(before=loading.acquire, after_in_parent=loading.release, after_in_child=loading.release)

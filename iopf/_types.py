@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The values that travel: permissions, flags, codes, requests and responses. Numbers come from C."""
+"""The values that travel: permissions, flags, codes, requests and responses.
+
+Their numbers are those of C; a test compares them with every extension, so nothing has to be loaded for them.
+"""
 
 from __future__ import annotations
 
@@ -7,45 +10,46 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, SupportsIndex
 
-from . import _runtime
-
 if TYPE_CHECKING:
     import numpy
+
+    from ._extension import CData
 
     page_request_dtype: numpy.dtype[numpy.void]
 
 __all__ = ["PAGE_REQUEST_FORMAT", "PageRequest", "PageResponse", "Perm", "RequestFlags", "ResponseCode"]
 
-_lib = _runtime.get("native").lib
-
 #: One page request as ``Device.report_many`` takes it, in :mod:`struct` syntax: 48 bytes, native byte order.
 #: type (1), padding, flags, pasid, grpid, perm, addr, two words of private data.
 PAGE_REQUEST_FORMAT = "=IIIIIIQQQ"
+
+#: Bytes of a page.
+PAGE_SIZE = 4096
 
 
 class Perm(enum.IntFlag):
     """Access permissions: of a request what it wants, of an area what it allows."""
 
-    READ = _lib.IOPF_PERM_READ
-    WRITE = _lib.IOPF_PERM_WRITE
-    EXEC = _lib.IOPF_PERM_EXEC
-    PRIV = _lib.IOPF_PERM_PRIV
+    READ = 1
+    WRITE = 2
+    EXEC = 4
+    PRIV = 8
 
 
 class RequestFlags(enum.IntFlag):
     """Flags of a page request (include/linux/iommu.h, v7.2)."""
 
-    PASID_VALID = _lib.IOPF_PASID_VALID
-    LAST_PAGE = _lib.IOPF_LAST_PAGE
-    NEEDS_PASID = _lib.IOPF_NEEDS_PASID
+    PASID_VALID = 1
+    LAST_PAGE = 2
+    NEEDS_PASID = 4
 
 
 class ResponseCode(enum.IntEnum):
     """What a device is told; not the numbers on the wire (PCIe PRI: 0, 1, 0xF)."""
 
-    SUCCESS = _lib.IOPF_SUCCESS
-    INVALID = _lib.IOPF_INVALID
-    FAILURE = _lib.IOPF_FAILURE
+    SUCCESS = 0
+    INVALID = 1
+    FAILURE = 2
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,19 @@ class PageResponse:
     pasid: int | None
     grpid: int
     code: ResponseCode
+
+
+def page_request(raw: CData) -> PageRequest:
+    """A request from its C structure."""
+    flags = RequestFlags(raw.flags)
+    pasid = raw.pasid if flags & RequestFlags.PASID_VALID else None
+    return PageRequest(raw.addr, Perm(raw.perm), raw.grpid, pasid, flags)
+
+
+def page_response(raw: CData) -> PageResponse:
+    """A response from its C structure."""
+    pasid = raw.pasid if raw.flags & RequestFlags.PASID_VALID else None
+    return PageResponse(pasid, raw.grpid, ResponseCode(raw.code))
 
 
 _LETTERS = {"r": Perm.READ, "w": Perm.WRITE, "x": Perm.EXEC, "p": Perm.PRIV}
@@ -106,6 +123,17 @@ def check_range(name: str, value: SupportsIndex, limit: int) -> int:
     if not 0 <= number < limit:
         raise ValueError(f"{name} {number}: out of range 0 ≤ {name} < {limit:#x}")
     return number
+
+
+def check_pages(start: SupportsIndex, length: SupportsIndex) -> tuple[int, int]:
+    """A range of whole pages in an address space, or TypeError, ValueError."""
+    start = check_range("start", start, 1 << 64)
+    length = check_range("length", length, 1 << 64)
+    if start % PAGE_SIZE or length % PAGE_SIZE or not length:
+        raise ValueError(f"start {start:#x}, length {length:#x}: whole pages of {PAGE_SIZE} bytes, at least one")
+    if start + length >= 1 << 64:
+        raise ValueError(f"start {start:#x}, length {length:#x}: the range ends beyond the address space")
+    return start, length
 
 
 def check_name(what: str, name: object) -> str:

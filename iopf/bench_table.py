@@ -179,8 +179,8 @@ def main(args: argparse.Namespace) -> int:
     prices: dict[str, float] | None = None
     noise = _bench.Noise()
     try:
-        with _bench.Stand(core) as stand:
-            inline = stand.answers_inline()
+        with _bench.Rig(core) as rig:
+            inline = rig.answers_inline()
         with Progress("bench") as progress:
             for number, experiment in enumerate(experiments):
                 progress.show(f"{experiment.item} {experiment.case}, {experiment.state}", number / len(experiments))
@@ -195,8 +195,8 @@ def main(args: argparse.Namespace) -> int:
                 rows += new
             if args.instructions:
                 _count_instructions(rows, args.core, progress)
-        with _bench.Stand(core) as stand:
-            floor = min(stand.driver(20000) for _ in range(10))
+        with _bench.Rig(core) as rig:
+            floor = min(rig.driver(20000) for _ in range(10))
         prices = _bench.prices()
     except KeyboardInterrupt:
         status = 130

@@ -63,6 +63,7 @@ def _each(
     )
 
 
+# fmt: off
 CATALOGUE: tuple[Defect, ...] = (
     # v5.14
     Defect("v5.14: unregistered under a response", "v5.14", "remove-held-group", UAF, "param#1", KEPT, DERIVED,
@@ -126,7 +127,7 @@ CATALOGUE: tuple[Defect, ...] = (
            "The handler refuses: the freed group puts its reference, and report's error path puts it again. The base"
            " reference is gone, and the param freed while it is published.", fixed_by="track-group"),
     *_each("locked after it was let go", ("refcount", "remove-void"), "remove-linked-group", UAF, "param#1", BROKEN, DERIVED,
-           "Behind the handler report locks the param again, and its reference went with the group.",
+           "After the handler report locks the param again, and its reference went with the group.",
            fixed_by="track-group"),
     Defect("refcount: asks without the lock", "refcount", "remove-held-group", "data-race", "param#1.faults", KEPT, DERIVED,
            "Removal tests for pending copies without the lock that responses unlink them under.", "remove-void"),
@@ -210,7 +211,9 @@ CATALOGUE: tuple[Defect, ...] = (
            "v6.14", "v7.2"), "free-queue-report", UAF, "queue#1", BROKEN, DERIVED,
            "The param outlives its queue, and its way to the workqueue dangles."),
 )
+# fmt: on
 
+# fmt: off
 #: What the facts say and exploration does not, or otherwise: the trace decides.
 CONTRADICTIONS: tuple[tuple[str, str], ...] = (
     ("lkml-v8: the NULL or freed param in the SVA handler",
@@ -225,23 +228,25 @@ CONTRADICTIONS: tuple[tuple[str, str], ...] = (
     ("v6.9: double free of the group",
      "Freeing the embedded last fault frees the group; the walk over its list reads it before it is freed again:"
      " use-after-free."),
-    ("v7.2: the second response of a work, or behind a late handler",
+    ("v7.2: the second response of a work, or after a late handler",
      "Removal frees the group in the same section in which it answers: the worker meets freed memory before it could"
      " answer a second time, and a group that its handler has dequeued is not answered by removal. What answers twice is"
      " an owner that does (answered-twice)."),
     ("v5.14: the device gone under a work",
      "Not reachable by removing and letting go of it: until a group is answered its copy keeps the handler registered,"
-     " which pins the device; and behind the answer the work touches the param alone (unregistered under a response)."
+     " which pins the device; and after the answer the work touches the param alone (unregistered under a response)."
      " What the facts describe is what the next three forms do."),
     ("A param leaked on the path of the abort group (a note of a static analysis)",
      "Not so: freeing what the group holds puts the reference, and remove-oom-group leaks nothing on any form."),
     ("CVE-2025-21770: the leak",
      "Nothing leaks on v6.12 in any scenario in which owners free their groups, removal or not."),
-    ("Groups linked behind removal (track-group to v6.12)",
+    ("Groups linked after removal (track-group to v6.12)",
      "Found, and not counted as late: where report is allowed beside removal by nobody's contract, the answer after it"
      " is the driver's. It is only demanded of a form that calls such reports bad setup."),
 )
+# fmt: on
 
+# fmt: off
 #: Defects of the history that these scenarios can't show.
 NOT_EXPRESSED: tuple[tuple[str, str], ...] = (
     ("6ef0505158f7 with a work outstanding",
@@ -260,6 +265,7 @@ NOT_EXPRESSED: tuple[tuple[str, str], ...] = (
     ("17fce9d2336d, 236dd58fabd2, 534b5f98ab73, def054b01a86", "VT-d's own code"),
     ("bc1f5ec826bf, c94252cd5bbc", "AMD's own code"),
 )
+# fmt: on
 
 
 def explain(defect: Defect, failure: Failure) -> str:

@@ -29,8 +29,7 @@ from typing import Any, NoReturn
 
 import iopf
 
-from . import _exit, _mishaps
-from . import run as runs
+from . import _exit, _mishaps, run as runs
 from ._cores import CoreSourceError, named
 from ._exit import FINE, FOUND, INTERRUPTED, UNUSABLE
 from ._hints import closest, said
@@ -327,7 +326,7 @@ def _open_streams() -> None:
     """A closed standard stream is as good as /dev/null; what its encoding can't say is written as escapes."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+            setattr(sys, name, open(os.devnull, "w"))
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
@@ -392,7 +391,7 @@ def _command(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Who reads has had enough; what was found stays found.
+        # The reader of the pipe has had enough; what was found stays found.
         _to_nowhere()
         return _exit.checked(options.command, getattr(options, "decided", _undecided(options.command)))
     except OSError as error:

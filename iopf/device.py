@@ -13,20 +13,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import _runtime
+from . import _registry, _runtime
 from ._held import Counted, Held, Unique
-from ._types import PAGE_REQUEST_FORMAT, PageResponse, RequestFlags, ResponseCode, check_name, check_range, parse_perm
-from .exceptions import Closed, ForkedError, IopfError, NoPasidWarning, error_for
+from ._types import PAGE_REQUEST_FORMAT, PageResponse, RequestFlags, check_name, check_range, page_response, parse_perm
+from .exceptions import Closed, ForkedError, NoPasidWarning, error_for
 from .handlers import SVA, Inline, Refuse, Work
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-    from ._runtime import CData, Runtime
+    from ._extension import CData
+    from ._runtime import Runtime
     from .group import Group
     from .handlers import Handler
     from .queue import Queue
-    from .space import AddressSpace
 
 DEFAULT_RUNTIME = "native"
 DEFAULT_CORE = "iopf"
@@ -34,11 +34,6 @@ REQUEST_BYTES = 48
 MAX_PASID = 1 << 20
 
 _ids = itertools.count(1)
-#: Devices by the number that C knows them by.
-devices: weakref.WeakValueDictionary[int, Device] = weakref.WeakValueDictionary()
-#: Python handlers by the number that C knows them by. Who has one attached keeps it (a handler may well refer to its
-#: own device, and the two are garbage together); what is detached with groups in flight is in _runtime.detached.
-handlers: weakref.WeakValueDictionary[int, _PythonHandler] = weakref.WeakValueDictionary()
 
 _REPORT_ADVICE = {
     errno.EINVAL: "bad setup: the device is on no queue, or no handler is attached for this PASID;"
@@ -48,7 +43,7 @@ _REPORT_ADVICE = {
 }
 
 
-class _PythonHandler:
+class PythonHandler:
     """A callable under the number that C knows it by."""
 
     __slots__ = ("__weakref__", "function", "id")
@@ -56,7 +51,7 @@ class _PythonHandler:
     def __init__(self, function: Callable[[Group], object]):
         self.function = function
         self.id = next(_ids)
-        handlers[self.id] = self
+        _registry.handlers[self.id] = self
 
 
 @dataclass(frozen=True)
@@ -94,13 +89,13 @@ class _Attachment:
     """What a group has attached: enough to attach it again in another runtime."""
 
     handler: Handler
-    python: _PythonHandler | None
+    python: PythonHandler | None
     user_pasid_table: bool  # of the device that attached it
 
     def keep(self) -> None:
         """Before it goes: a Python handler stays for what is still in flight."""
         if self.python is not None:
-            _runtime.detached[self.python.id] = self.python
+            _registry.detached[self.python.id] = self.python
 
 
 class _IommuGroup:
@@ -240,7 +235,7 @@ def stranger(runtime: Runtime, core_name: str) -> Iterator[Held]:
 
 def call_attach(
     held: Held, call: Callable[..., int], index: int, handler: Handler
-) -> tuple[int, _PythonHandler | None]:
+) -> tuple[int, PythonHandler | None]:
     """Attaches or replaces in C. Returns what C did, and the Python handler that lives as long as the attachment."""
     runtime = held.runtime
     lib = runtime.lib
@@ -257,7 +252,7 @@ def call_attach(
         raw.kind = lib.IOPF_REFUSE
     else:
         raw.kind = lib.IOPF_WORK if isinstance(handler, Work) else lib.IOPF_CALL
-        python = _PythonHandler(handler.function if isinstance(handler, Work) else handler)
+        python = PythonHandler(handler.function if isinstance(handler, Work) else handler)
         raw.id = python.id
     result = call(held.pointer, index, raw)
     if result and python is not None:
@@ -292,7 +287,7 @@ class Device(Unique):
         if on_response is not None and not callable(on_response):
             raise TypeError(f"on_response is a callable, not {type(on_response).__name__}")
         self.name = check_name("a device", name)
-        self._generation = _runtime.generation
+        self._generation = _registry.generation
         self._closed = False
         self._collected = False
         self._queue: Queue | None = None
@@ -313,7 +308,7 @@ class Device(Unique):
                 raise Closed(errno.EBADF, f"the device {group.name if group else name} was collected")
             self._helds = (self._new_device(self._group.held),)
             self._group.join(self)
-        devices[self._id] = self
+        _registry.devices[self._id] = self
 
     # --- the C device ---
 
@@ -334,8 +329,8 @@ class Device(Unique):
             self._helds = ()
 
     def _live(self) -> Held:
-        """The C device in use, held by who has this."""
-        if self._generation != _runtime.generation:
+        """The C device in use; whoever has the result holds it."""
+        if self._generation != _registry.generation:
             raise ForkedError(f"the device {self.name}")
         helds = self._helds
         if self._closed or not helds:
@@ -344,7 +339,7 @@ class Device(Unique):
 
     def _readable(self) -> tuple[Held, ...]:
         """The C devices, also of a device that was closed."""
-        if self._generation != _runtime.generation:
+        if self._generation != _registry.generation:
             raise ForkedError(f"the device {self.name}")
         helds = self._helds
         if not helds:
@@ -415,7 +410,7 @@ class Device(Unique):
             if not result:
                 self._group.attachments[index] = _Attachment(handler, python, self._user_pasid_table)
             elif old is not None and old.python is not None:
-                _runtime.detached.pop(old.python.id, None)
+                _registry.detached.pop(old.python.id, None)
         runtime.after()
         if result:
             raise error_for(result, {
@@ -508,7 +503,7 @@ class Device(Unique):
         if results is not None:
             raw_results = ffi.from_buffer("int32_t[]", results, require_writable=True)
             if memoryview(results).itemsize not in (1, 4) or len(raw_results) < count:
-                raise ValueError(f"results needs room for {count} int32")
+                raise ValueError(f"results takes at least {count} int32")
         done = ffi.new("size_t *")
         accepted: int = runtime.lib.iopf_report_many(held.pointer, data, count, raw_results, done)
         del held
@@ -613,7 +608,7 @@ class Device(Unique):
         self.close()
 
     def __repr__(self) -> str:
-        if self._generation != _runtime.generation:
+        if self._generation != _registry.generation:
             return f"<Device {self.name} of another process>"
         if self._closed or not self._helds:
             return f"<Device {self.name}, closed>"
@@ -623,7 +618,7 @@ class Device(Unique):
         return f"<Device {self.name} {where}: {statistics.reported} reported, {statistics.pending} pending>"
 
     def __del__(self) -> None:
-        if not getattr(self, "_helds", None) or self._generation != _runtime.generation:
+        if not getattr(self, "_helds", None) or self._generation != _registry.generation:
             return
         queue = self._queue
         try:
@@ -653,12 +648,6 @@ class Flush:
         """The flush is over."""
         while self._held:
             self._held.pop().leave()
-
-
-def page_response(raw: CData) -> PageResponse:
-    """A response from its C structure."""
-    pasid = raw.pasid if raw.flags & RequestFlags.PASID_VALID else None
-    return PageResponse(pasid, raw.grpid, ResponseCode(raw.code))
 
 
 def space_for(runtime: Runtime, space: Held) -> CData:

@@ -7,21 +7,15 @@ import warnings
 import weakref
 from typing import TYPE_CHECKING
 
-from . import _runtime
+from . import _registry
 from ._held import Unique
-from ._types import PageRequest, Perm, RequestFlags, ResponseCode
+from ._types import PageRequest, ResponseCode, page_request
 from .exceptions import AlreadyAnswered, ForkedError
 
 if TYPE_CHECKING:
-    from ._runtime import CData, Runtime
+    from ._extension import CData
+    from ._runtime import Runtime
     from .device import Device
-
-
-def page_request(raw: CData) -> PageRequest:
-    """A request from its C structure."""
-    flags = RequestFlags(raw.flags)
-    pasid = raw.pasid if flags & RequestFlags.PASID_VALID else None
-    return PageRequest(raw.addr, Perm(raw.perm), raw.grpid, pasid, flags)
 
 
 class Group(Unique):
@@ -42,7 +36,7 @@ class Group(Unique):
         self._core = core
         # Not held: a group that somebody keeps for long must not keep its device.
         self._device = weakref.ref(device) if device is not None else None
-        self._generation = _runtime.generation
+        self._generation = _registry.generation
         # Who pops the pointer owns the C group: list.pop is atomic, with and without the GIL.
         self._owned = [pointer]
 
@@ -76,7 +70,7 @@ class Group(Unique):
         thread; runs ``on_response`` of the device.
         """
         code = ResponseCode(code)
-        if self._generation != _runtime.generation:
+        if self._generation != _registry.generation:
             raise ForkedError(f"the group {self.last.grpid}")
         pointer = self._take()
         if pointer is None:
@@ -98,7 +92,7 @@ class Group(Unique):
 
     def __del__(self) -> None:
         owned = getattr(self, "_owned", None)
-        if not owned or self._generation != _runtime.generation:
+        if not owned or self._generation != _registry.generation:
             return
         pointer = self._take()
         if pointer is None:

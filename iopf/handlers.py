@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING
 
 from ._types import ResponseCode
 from .space import AddressSpace
@@ -58,4 +58,4 @@ class Work:
             raise TypeError(f"Work takes a callable, not {type(self.function).__name__}")
 
 
-Handler = Union[SVA, Inline, Refuse, Work, Callable[["Group"], object]]
+Handler = SVA | Inline | Refuse | Work | Callable[["Group"], object]

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple, TypedDict, overload
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypedDict, overload
 
 from . import _runtime
-from ._runtime import CData
+
+if TYPE_CHECKING:
+    from ._extension import CData
 
 __all__ = ["BuildInfo", "Site", "build_info", "clear_warnings", "live_objects", "warnings"]
 
@@ -50,13 +52,13 @@ def build_info() -> BuildInfo:
 
 
 def _sites(runtime: _runtime.Runtime, call: Callable[[CData, int], int]) -> dict[Site, int]:
-    room = 64
+    capacity = 64
     while True:
-        raw = runtime.ffi.new("struct iopf_site[]", room)
-        count = call(raw, room)
-        if count <= room:
+        raw = runtime.ffi.new("struct iopf_site[]", capacity)
+        count = call(raw, capacity)
+        if count <= capacity:
             break
-        room = 2 * count
+        capacity = 2 * count
     found: dict[Site, int] = {}
     for i in range(count):
         reason = raw[i].reason

@@ -27,7 +27,7 @@ __all__ = ["Source", "TraceError", "lines", "name_of", "no_map", "no_trace", "pi
 
 #: What is read at once, before it is unpacked; what is handed on at once; what is looked at to tell what a text is.
 READ, PIECE, HEAD = 1 << 16, 1 << 20, 1 << 16
-#: A line that is longer is none of a trace or a map: such a file may have no line at all.
+#: A longer line belongs to neither a trace nor a map: such a file may have no line ends at all.
 LONGEST_LINE = 1 << 20
 
 Source = Union[str, "os.PathLike[str]", IO[bytes]]
@@ -146,7 +146,7 @@ class _Reader:
 
 
 def _unpacked(reader: _Reader, packing: _Packing) -> Iterator[bytes]:
-    """All members of a packed file, one behind the other."""
+    """All members of a packed file, one after the other."""
     damage = _damage()
     first = True
     while start := reader.start(len(packing.magic)):
@@ -154,7 +154,7 @@ def _unpacked(reader: _Reader, packing: _Packing) -> Iterator[bytes]:
             reader.read(len(start))
             continue
         if _packing_of(start) is not packing:
-            raise TraceError(f"damaged compressed file: what follows its {packing.name} data is none")
+            raise TraceError(f"damaged compressed file: what follows its {packing.name} data is something else")
         first = False
         member = packing.new()
         while not member.eof:
@@ -187,10 +187,10 @@ def _whole_lines(content: Iterator[bytes]) -> Iterator[bytes]:
     none."""
     rest = b""
     for piece in content:
-        behind = piece.rfind(b"\n") + 1
-        if behind:
-            yield rest + piece[:behind]
-            rest = piece[behind:]
+        end = piece.rfind(b"\n") + 1
+        if end:
+            yield rest + piece[:end]
+            rest = piece[end:]
         else:
             rest += piece
         if len(rest) > LONGEST_LINE:

@@ -14,16 +14,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import _runtime
-from ._types import check_name, check_range
+from . import _registry, _runtime
 from ._cores import resolve
 from ._held import Counted, Held, Unique
+from ._types import check_name, check_range
 from .device import Device, DeviceStatistics, stranger
 from .exceptions import Closed, ForkedError, HandlerError, IopfError, UnsafeCoreWarning, WouldDeadlock, error_for
 
 if TYPE_CHECKING:
     from ._cores import Core
-    from ._runtime import CData
+    from ._extension import CData
 
 SLICE_NS = 50_000_000
 SLICE_SECONDS = 0.05
@@ -44,9 +44,6 @@ class _Here(threading.local):
 
 
 _here = _Here()
-
-#: Queues by the identity of their workqueue: who gets the exception of a work.
-queues: weakref.WeakValueDictionary[int, Queue] = weakref.WeakValueDictionary()
 
 
 @dataclass(frozen=True)
@@ -81,7 +78,7 @@ class Queue(Unique):
         self._core = self._runtime.cores[self.core]
         if self._warns:
             self._warn_of_hazards()
-        self._generation = _runtime.generation
+        self._generation = _registry.generation
         self._state = threading.Condition()
         self._closing = 0  # by which thread
         self._errors: list[BaseException] = []
@@ -92,7 +89,7 @@ class Queue(Unique):
             raise IopfError(errno.ENOMEM, "no memory for a queue")
         self._held = Counted(pointer, lambda pointer: lib.iopf_queue_delete(core, pointer), f"the queue {name}")
         self._identity = lib.iopf_queue_identity(pointer)
-        queues[self._identity] = self
+        _registry.queues[self._identity] = self
 
     def _warn_of_hazards(self) -> None:
         hazards = self._runtime.hazards_of(self.core)
@@ -107,7 +104,7 @@ class Queue(Unique):
     @contextlib.contextmanager
     def _call(self) -> Iterator[CData]:
         """A call on the C queue: it is not freed beside one."""
-        if self._generation != _runtime.generation:
+        if self._generation != _registry.generation:
             raise ForkedError(f"the queue {self.name}")
         if self._closing:
             raise Closed(errno.EBADF, f"the queue {self.name} is closed")
@@ -247,11 +244,16 @@ class Queue(Unique):
 
     # --- the end ---
 
+    def _keep_error(self, error: BaseException) -> None:
+        """A callback raised in a work: the next flush or close raises it."""
+        with self._state:
+            _registry.keep_first(self._errors, error)
+
     def _raise_handler_error(self) -> None:
         with self._state:
             errors = self._errors
             cause = errors.pop(0) if errors else None
-            not_kept = errors[-1] if errors and isinstance(errors[-1], _runtime.NotKept) else None
+            not_kept = errors[-1] if errors and isinstance(errors[-1], _registry.NotKept) else None
             if len(errors) == 1 and not_kept is not None:
                 errors.clear()  # it is said here
         if cause is not None:
@@ -275,14 +277,14 @@ class Queue(Unique):
         self._close(deadline=None)
         errors = self._take_errors()
         for extra in errors[1:]:
-            _runtime.unraisable(extra, f"a handler raised in a work of {self.name}")
+            _registry.unraisable(extra, f"a handler raised in a work of {self.name}")
         with self._state:
-            self._errors[:0] = errors[:1] + [error for error in errors[1:] if isinstance(error, _runtime.NotKept)]
+            self._errors[:0] = errors[:1] + [error for error in errors[1:] if isinstance(error, _registry.NotKept)]
         self._raise_handler_error()
 
     def _close(self, deadline: float | None) -> bool:
         """False: the deadline came first, and the queue is as it was, without its devices."""
-        if self._generation != _runtime.generation:
+        if self._generation != _registry.generation:
             raise ForkedError(f"the queue {self.name}")
         try:
             with self._held as pointer:
@@ -342,10 +344,17 @@ class Queue(Unique):
         try:
             closed = self._close(deadline)
         except BaseException as error:
-            _runtime.unraisable(error, f"closing {self.name}")
+            _registry.unraisable(error, f"closing {self.name}")
         for kept in self._take_errors():
-            _runtime.unraisable(kept, f"a handler raised in a work of {self.name}")
+            _registry.unraisable(kept, f"a handler raised in a work of {self.name}")
         return closed
+
+    def _close_at_exit(self) -> None:
+        """The interpreter ends."""
+        if self._generation == _registry.generation and not self.closed:
+            if not self._close_quietly(time.monotonic() + EXIT_SECONDS):
+                _registry.log.warning("queue %s: works did not come back, left as it is", self.name)
+                self._closing = ABANDONED
 
     def __enter__(self) -> Queue:
         with self._call():
@@ -355,7 +364,7 @@ class Queue(Unique):
         self.close()
 
     def __repr__(self) -> str:
-        if self._generation != _runtime.generation:
+        if self._generation != _registry.generation:
             return f"<Queue {self.name} of another process>"
         if self.closed:
             return f"<Queue {self.name}, closed>"
@@ -366,7 +375,7 @@ class Queue(Unique):
 
     def __del__(self) -> None:
         held = getattr(self, "_held", None)
-        if held is None or self._closing == ABANDONED or self._generation != _runtime.generation:
+        if held is None or self._closing == ABANDONED or self._generation != _registry.generation:
             return
         # Collected by its own worker, or with a work that does not end: somebody else has to wait for that one.
         try:
@@ -378,31 +387,11 @@ class Queue(Unique):
             return
         heir = Queue.__new__(Queue)
         heir.__dict__.update(self.__dict__)
-        queues[self._identity] = heir
+        _registry.queues[self._identity] = heir
         if not sys.is_finalizing():
             threading.Thread(target=heir._close_quietly, name=f"close {self.name}", daemon=True).start()
-
-
-def keep_error(error: BaseException, work_of: int) -> None:
-    """A callback raised in a work: its queue's next flush or close raises it."""
-    queue = queues.get(work_of)
-    if queue is None:
-        _runtime.unraisable(error, "a handler raised in a work of a queue that is gone")
-    else:
-        with queue._state:
-            _runtime.keep_first(queue._errors, error)
 
 
 def _check_device(device: object) -> None:
     if not isinstance(device, Device):
         raise TypeError(f"a queue takes a Device, not {type(device).__name__}")
-
-
-def _close_all() -> None:
-    """At exit."""
-    for reference in queues.valuerefs():
-        queue = reference()
-        if queue is not None and queue._generation == _runtime.generation and not queue.closed:
-            if not queue._close_quietly(time.monotonic() + EXIT_SECONDS):
-                _runtime.log.warning("queue %s: works did not come back, left as it is", queue.name)
-                queue._closing = ABANDONED

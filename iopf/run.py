@@ -19,22 +19,21 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import IO, TYPE_CHECKING, Any, SupportsIndex, Union
+from typing import IO, TYPE_CHECKING, Any, SupportsIndex
 
-from . import _runtime, inputs
-from ._types import check_range
+from . import _registry, _runtime, inputs
 from ._held import Unique
+from ._types import PAGE_SIZE, check_range
 from .device import space_for
 from .exceptions import Closed, ForkedError, IopfError, UnsafeCore
 from .inputs import Source, TraceError
 from .queue import MAX_WORKERS, Queue
-from .space import PAGE_SIZE, AddressSpace
+from .space import AddressSpace
 
 if TYPE_CHECKING:
-    from typing_extensions import Buffer
 
     from ._cores import Core
-    from ._runtime import CData
+    from ._extension import CData
 
 __all__ = ["Latency", "LostAnswers", "TraceError", "TraceResult", "TraceRun", "read_maps", "read_trace", "run_trace"]
 
@@ -67,7 +66,7 @@ LARGEST_MAPS = 256 << 20
 A_MAP = "it should be a copy of /proc/PID/maps"
 
 
-def read_maps(source: Union[str, "os.PathLike[str]", IO[bytes], IO[str]]) -> AddressSpace:
+def read_maps(source: str | os.PathLike[str] | IO[bytes] | IO[str]) -> AddressSpace:
     """The address space that a copy of ``/proc/PID/maps`` describes.
 
     Every line is an area with the permissions it names, the kernel's own (``[vdso]``, ``[vsyscall]``) like any other;
@@ -240,7 +239,7 @@ class TraceRun(Unique):
         if not isinstance(space, AddressSpace):
             raise TypeError(f"space is an AddressSpace, not {type(space).__name__}")
         self._trace: CData | None = None
-        self._generation = _runtime.generation
+        self._generation = _registry.generation
         self._runtime = _runtime.get(runtime)
         lib, ffi = self._runtime.lib, self._runtime.ffi
         options = ffi.new("struct iopf_trace_options *")
@@ -280,7 +279,7 @@ class TraceRun(Unique):
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        if self._generation != _runtime.generation:
+        if self._generation != _registry.generation:
             raise ForkedError("the trace run")
         if not self._busy.acquire(blocking=False):
             raise IopfError(errno.EBUSY, "another call on this trace run is not over: one thread at a time uses it")
@@ -328,7 +327,7 @@ class TraceRun(Unique):
 
     def stop(self) -> None:
         """Takes the devices off and closes the queue; without finish() the figures are partial. A second call is fine."""
-        if self._trace is None or self._generation != _runtime.generation:
+        if self._trace is None or self._generation != _registry.generation:
             return
         with self._alone():
             if self._trace is not None:
@@ -399,7 +398,7 @@ class TraceRun(Unique):
         self.stop()
 
     def __repr__(self) -> str:
-        if self._generation != _runtime.generation:
+        if self._generation != _registry.generation:
             return "<TraceRun of another process>"
         try:
             result = self.result()
@@ -422,7 +421,7 @@ def _stop_all() -> None:
         try:
             run.stop()
         except IopfError as error:  # a thread is still in it
-            _runtime.log.warning("the trace run is left as it is: %s", error)
+            _registry.log.warning("the trace run is left as it is: %s", error)
 
 
 atexit.register(_stop_all)
@@ -437,7 +436,7 @@ def _within(name: str, value: SupportsIndex, least: int, most: int) -> int:
 
 def run_trace(
     trace: Source,
-    maps: Union[str, "os.PathLike[str]", IO[bytes], IO[str], AddressSpace],
+    maps: str | os.PathLike[str] | IO[bytes] | IO[str] | AddressSpace,
     *,
     group: int = GROUP,
     outstanding: int = OUTSTANDING,
@@ -468,7 +467,7 @@ def run_trace(
 def perform(run: TraceRun, trace: Source, fed: Callable[[int, int | None], object] = lambda *_: None) -> None:
     """Feeds a whole trace and finishes.
 
-    :param fed: called behind each piece with how many bytes of the file were read, and its size where it has one
+    :param fed: called after each piece with how many bytes of the file were read, and its size where it has one
 
     :raises TraceError: it can't be read, or no line is an access; where it is cut or damaged, what came before has been
         finished, and ``result`` has its figures

@@ -6,18 +6,20 @@ from __future__ import annotations
 import errno
 from typing import NamedTuple
 
-from . import _runtime
+from . import _registry, _runtime
 from ._held import Held, Unique
-from ._types import Perm, check_range, parse_perm
+from ._types import PAGE_SIZE, Perm, check_pages, parse_perm
 from .exceptions import Closed, ForkedError, IopfError, error_for
-
-PAGE_SIZE = 4096
 
 _ADVICE = {
     errno.EEXIST: "part of the range is mapped: unmap it first",
     errno.ENOENT: "part of the range is not mapped",
     errno.ENOMEM: "no memory for another area",
 }
+
+
+# At import: where the extension is missing, nobody gets as far as to have an object that needs it.
+_runtime.get("native")
 
 
 class Area(NamedTuple):
@@ -39,7 +41,7 @@ class AddressSpace(Unique):
         runtime = _runtime.get("native")
         self._lib = runtime.lib
         self._ffi = runtime.ffi
-        self._generation = _runtime.generation
+        self._generation = _registry.generation
         self._held: Held | None = None
         space = self._lib.iopf_space_new()
         if not space:
@@ -47,7 +49,7 @@ class AddressSpace(Unique):
         self._held = Held(runtime, space, self._lib.iopf_space_put)
 
     def _live(self) -> Held:
-        if self._generation != _runtime.generation:
+        if self._generation != _registry.generation:
             raise ForkedError("the address space")
         held = self._held
         if held is None:
@@ -58,23 +60,13 @@ class AddressSpace(Unique):
         if result:
             raise error_for(result, _ADVICE)
 
-    @staticmethod
-    def _range(start: int, length: int) -> tuple[int, int]:
-        start = check_range("start", start, 1 << 64)
-        length = check_range("length", length, 1 << 64)
-        if start % PAGE_SIZE or length % PAGE_SIZE or not length:
-            raise ValueError(f"start {start:#x}, length {length:#x}: whole pages of {PAGE_SIZE} bytes, at least one")
-        if start + length >= 1 << 64:
-            raise ValueError(f"start {start:#x}, length {length:#x}: the range ends behind the address space")
-        return start, length
-
     def _not_exited(self) -> None:
         if self.exited:
             raise IopfError(errno.ESRCH, "the address space has exited")
 
     def map(self, start: int, length: int, perm: str | int) -> None:
         """Maps ``length`` bytes from ``start`` with ``perm`` (of r, w, x). EEXIST when part of it is mapped."""
-        start, length = self._range(start, length)
+        start, length = check_pages(start, length)
         value = parse_perm(perm, "rwx")
         space = self._live()
         self._not_exited()
@@ -82,13 +74,13 @@ class AddressSpace(Unique):
 
     def unmap(self, start: int, length: int) -> None:
         """Takes the range away; parts that are not mapped are fine."""
-        start, length = self._range(start, length)
+        start, length = check_pages(start, length)
         space = self._live()
         self._change(self._lib.iopf_space_unmap(space.pointer, start, length))
 
     def protect(self, start: int, length: int, perm: str | int) -> None:
         """Changes the permissions of the range. ENOENT, and no change, when part of it is not mapped."""
-        start, length = self._range(start, length)
+        start, length = check_pages(start, length)
         value = parse_perm(perm, "rwx")
         space = self._live()
         self._change(self._lib.iopf_space_protect(space.pointer, start, length, value))
@@ -108,16 +100,16 @@ class AddressSpace(Unique):
     def areas(self) -> list[Area]:
         """The mapped areas by address, a copy."""
         space = self._live()
-        room = 16
+        capacity = 16
         while True:
-            buffer = self._ffi.new("uint64_t[][3]", room)
-            count = self._lib.iopf_space_areas(space.pointer, room, buffer)
-            if count <= room:
+            buffer = self._ffi.new("uint64_t[][3]", capacity)
+            count = self._lib.iopf_space_areas(space.pointer, capacity, buffer)
+            if count <= capacity:
                 return [Area(a[0], a[1], Perm(a[2])) for a in (buffer[i] for i in range(count))]
-            room = 2 * count
+            capacity = 2 * count
 
     def __repr__(self) -> str:
-        if self._generation != _runtime.generation:
+        if self._generation != _registry.generation:
             return "<AddressSpace of another process>"
         if self._held is None:
             return "<AddressSpace, collected>"

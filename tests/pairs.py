@@ -15,7 +15,6 @@ import faulthandler
 import gc
 import inspect
 import itertools
-import os
 import random
 import struct
 import sys
@@ -200,7 +199,7 @@ def unguarded(name):
     device = iopf.Device("d", record=False)
     queue.add(device)
     device_pointer, queue_pointer = device._helds[-1].pointer, queue._held._pointer
-    room = runtime.ffi.new("struct iopf_statistics *")
+    raw = runtime.ffi.new("struct iopf_statistics *")
     queue.remove(device)
     print("freeing", flush=True)
     if "queue" in sys.argv:
@@ -208,7 +207,7 @@ def unguarded(name):
         runtime.lib.iopf_queue_wait_idle(queue_pointer, 0)
     else:
         del device  # nothing comes between that could use the memory again
-        runtime.lib.iopf_device_statistics(device_pointer, room)
+        runtime.lib.iopf_device_statistics(device_pointer, raw)
 
 
 def main():
@@ -233,7 +232,7 @@ def main():
         pairs = [pair for pair in pairs if set(arguments.only) <= set(pair)]
     rng.shuffle(pairs)
     pair, rounds = Pair(), 0
-    done = {name: 0 for name in table}
+    done = dict.fromkeys(table, 0)
     for names in pairs:
         for i in range(arguments.rounds):
             first, second = names if rng.random() < 0.5 else names[::-1]

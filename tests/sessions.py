@@ -45,7 +45,7 @@ def default_signals():
 
 
 def _stat(pid):
-    """Fields of /proc/PID/stat behind the name; None: there is no such process any more."""
+    """Fields of /proc/PID/stat after the name; None: there is no such process any more."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (OSError, ValueError):

@@ -58,7 +58,7 @@ class TestNames:
 
     def test_an_unknown_name_is_an_attribute_error(self):
         with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
-            iopf.nonsense  # noqa: B018
+            iopf.nonsense
 
     def test_everything_public_is_documented(self):
         for name, value in public().items():
@@ -167,6 +167,17 @@ class TestValues:
         assert len(names) > 50
         for name in names:
             assert getattr(lib, name) is not None
+
+    @pytest.mark.parametrize("values, prefix, others", [
+        (Perm, "IOPF_PERM_", set()),
+        (RequestFlags, "IOPF_", {"IOPF_PASID_VALID", "IOPF_LAST_PAGE", "IOPF_NEEDS_PASID"}),
+        (ResponseCode, "IOPF_", {"IOPF_SUCCESS", "IOPF_INVALID", "IOPF_FAILURE"}),
+    ])
+    def test_the_values_have_the_numbers_of_c(self, runtime, values, prefix, others):
+        """They are written twice, so that who only explores needs no extension for them."""
+        lib = _runtime.get(runtime).lib
+        names = others or {name for name in dir(lib) if name.startswith(prefix)}
+        assert {name: getattr(lib, name) for name in names} == {f"{prefix}{value.name}": value.value for value in values}
 
     def test_both_runtimes_have_the_same_face(self):
         native, plain = (dir(_runtime.get(name).lib) for name in ("native", "plain"))

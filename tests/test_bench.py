@@ -20,9 +20,9 @@ OWNED, SHARED = "owned", "shared"
 EXPERIMENTS = tuple(_bench.experiments())
 
 
-def stand(*args, **kwargs):
+def rig(*args, **kwargs):
     """A small one."""
-    return _bench.Stand(*args, devices=2, **kwargs)
+    return _bench.Rig(*args, devices=2, **kwargs)
 
 
 # --- states ---
@@ -39,7 +39,7 @@ def stand(*args, **kwargs):
 )
 def test_a_stand_is_in_the_state_that_its_row_names(state, regimes):
     """On native the locks and counts of the device have lost their bias, or not; measuring does not change that."""
-    with stand(state=state) as one:
+    with rig(state=state) as one:
         seen = [one.regimes()]
         one.groups(100)
         one.groups(20, 8)
@@ -50,8 +50,8 @@ def test_a_stand_is_in_the_state_that_its_row_names(state, regimes):
 
 @pytest.mark.threads
 def test_a_second_thread_costs_the_bias():
-    """The control: a stand that one thread has used is no longer so when two have."""
-    with stand(state="owned") as one:
+    """The control: a rig that one thread has used is no longer so when two have."""
+    with rig(state="owned") as one:
         before = one.regimes()["lock"]
         one.threads(64, 2, False)
         assert (OWNED, SHARED) == (before, one.regimes()["lock"])
@@ -60,14 +60,14 @@ def test_a_second_thread_costs_the_bias():
 def test_plain_knows_one_way_only():
     """Its locks and counts are the same for one thread and for many, in every state."""
     for state in _bench.STATES:
-        with stand(runtime="plain", state=state) as one:
+        with rig(runtime="plain", state=state) as one:
             assert {SHARED} == set(one.regimes().values())
 
 
 def test_a_state_that_does_not_exist_is_refused():
-    """And no stand is left."""
+    """And no rig is left."""
     with pytest.raises(ValueError):
-        stand(state="used")
+        rig(state="used")
 
 
 def test_every_item_has_a_row_for_each_state_that_users_meet():
@@ -86,7 +86,7 @@ import ctypes
 from iopf import _bench
 single = ctypes.c_char.in_dll(ctypes.CDLL(None), "__libc_single_threaded")
 before = single.value
-with _bench.Stand(runtime={runtime!r}):
+with _bench.Rig(runtime={runtime!r}):
     print(before[0], single.value[0])
 """
 
@@ -140,9 +140,9 @@ import os
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 from iopf import _bench
 for core, runtime in (("iopf", "native"), ("iopf", "plain"), ("v7.2", "plain")):
-    with _bench.Stand(core, runtime, state="worked") as stand:
+    with _bench.Rig(core, runtime, state="worked") as rig:
         rounds = [measure() for _ in range(20) for measure in (
-            lambda: stand.threads(2000, 2, False), lambda: stand.threads(2000, 2, True), lambda: stand.sustained(2000))]
+            lambda: rig.threads(2000, 2, False), lambda: rig.threads(2000, 2, True), lambda: rig.sustained(2000))]
         print(sum(not isinstance(ns, _bench.Apart) for ns in rounds), all(ns > 0 for ns in rounds))
 """
 
@@ -174,7 +174,7 @@ QUIET = [1.0, 1.01, 1.02] * 10
     ("spins", "steal", "load", "reason"),
     [
         (QUIET, 0.0, 0.1, None),
-        (QUIET + [2.0], 0.001, 0.9, None),
+        ([*QUIET, 2.0], 0.001, 0.9, None),
         (QUIET + [1.5] * 5, 0.0, 0.1, "5 of 35 reference spins"),
         (QUIET[:9], 0.0, 0.1, "9 reference spins, too few"),
         ([], 0.0, 0.1, "0 reference spins, too few"),

@@ -311,5 +311,5 @@ def test_a_source_is_a_regular_file_of_a_size_that_a_source_has(tmp_path, kind):
         else:
             path.touch()
             os.truncate(path, 1 << 40)
-    with pytest.raises(CoreSourceError, match="is a regular file|is at most 4 MiB"):
+    with pytest.raises(CoreSourceError, match=r"is a regular file|is at most 4 MiB"):
         compile_core(path)

@@ -16,8 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from iopf import Core, scenarios
-from iopf import check as checking
+from iopf import Core, check as checking, scenarios
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = Path(__file__).resolve().parent / "kernel_files"
@@ -154,7 +153,8 @@ def test_ctrl_c_prints_what_is_done_and_exits_with_130(cache, session):
         os.close(stderr)
         progress = b""
         while not re.search(rb"\d of \d+ cells", progress):
-            assert (more := shown.read(4096)), progress
+            more = shown.read(4096)
+            assert more, progress
             progress += more
         os.kill(run.pid, signal.SIGINT)
         out, _ = run.end()

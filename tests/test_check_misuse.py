@@ -5,7 +5,6 @@ import importlib.util
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 import iopf
-from iopf import _source, check, cli
+from iopf import _check_pool, _source, check, cli
 from iopf.check import ENDED, HUNG, Cell
 
 FILES = Path(__file__).resolve().parent / "kernel_files"
@@ -303,8 +302,8 @@ def test_a_core_that_never_comes_back_is_left_behind(tmp_path, monkeypatch):
         # The times of processes that were waited for go up as well, when one ends: no matter, there it begins anew.
         return 5 * max((sessions.seconds(pid) for pid in sessions.children(os.getpid())), default=0.0)
 
-    monkeypatch.setattr(check, "time", SimpleNamespace(monotonic=clock))
-    monkeypatch.setattr(check, "PATIENCE", 5.0)
+    monkeypatch.setattr(_check_pool, "time", SimpleNamespace(monotonic=clock))
+    monkeypatch.setattr(_check_pool, "PATIENCE", 5.0)
     core = iopf.Core.from_source(sessions.endless(tmp_path))
     table = check.check([core, "iopf"], ["partial", "refusal"], budget=0.5)
     assert table.complete

@@ -158,7 +158,7 @@ def test_run_with_wrong_options_is_exit_code_2(cli, files, arguments):
     trace, maps = files
     code, output, error = cli("run", trace, "--maps", maps, *arguments)
     assert (2, "") == (code, output)
-    assert one_line(error) and error.startswith("iopf run: ") or error.startswith("iopf: unrecognized")
+    assert (one_line(error) and error.startswith("iopf run: ")) or error.startswith("iopf: unrecognized")
 
 
 def test_run_that_loses_answers_is_exit_code_1(cli, files, monkeypatch):

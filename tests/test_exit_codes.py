@@ -14,8 +14,7 @@ import pytest
 from iopf import _exit, check, cli
 from iopf._exit import Evidence, decide
 from iopf.check import ENDED, HUNG, LEFT_OUT, Cell, Finding, Table
-from iopf.explore import cli as explore_cli
-from iopf.explore import explore
+from iopf.explore import cli as explore_cli, explore
 from iopf.explore.programs import rcget
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -92,7 +91,7 @@ def table(*cells, claims=(True,), complete=True):
 ], ids=lambda value: value if isinstance(value, int) else f"{value.verdict}{len(value.findings)}")
 def test_each_cell_is_evidence_of_one_thing(one, code):
     """What passes, fails with its contract kept, or says neither. A failure of the driver hides nothing when the search
-    came to its end behind it, and may hide everything when it did not."""
+    came to its end after it, and may hide everything when it did not."""
     assert code == table(one).exit_code
 
 
@@ -153,7 +152,7 @@ def test_what_was_found_counts_when_the_reader_goes_away():
 
 
 def test_bisect_says_good_bad_or_skip(command, tmp_path, monkeypatch):
-    """0 and 1 as check; 125 for usage, a file that is none, what does not compile, no verdict, and a bug of ours."""
+    """0 and 1 as check; 125 for usage, a file of no known form, what does not compile, no verdict, and a bug of ours."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setenv("IOPF_CACHE_DIR", str(tmp_path / "cache"))
     good, bad = ROOT / "tests/kernel_files/form-g.c", ROOT / "tests/kernel_files/form-e-lost-return.c"

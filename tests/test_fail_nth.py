@@ -217,7 +217,7 @@ def test_a_last_request(runtime, lib, workers, pasid, partials):
     """One group; without it FAILURE is answered, 0 returned, and the partials of the key go. Exactly one answer."""
     def prepare():
         stand = Stand(runtime, workers)
-        for page in range(partials):
+        for _page in range(partials):
             stand.dev.report(addr=0x100, grpid=7, pasid=pasid, last=False)
         return stand
 

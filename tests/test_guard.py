@@ -322,10 +322,11 @@ class TestCollection:
         kept.pop().respond()
         again = [device for device in found if device is not None]
         for device in again:
-            for call in (device.flush, device.statistics, lambda: device.responses, lambda: queue.add(device),
-                         lambda: device.report(addr=0), lambda: device.attach(iopf.Inline()), device.clear_responses):
+            for call in (iopf.Device.flush, iopf.Device.statistics, lambda device: device.responses, queue.add,
+                         lambda device: device.report(addr=0), lambda device: device.attach(iopf.Inline()),
+                         iopf.Device.clear_responses):
                 with pytest.raises(iopf.Closed):
-                    call()
+                    call(device)
             repr(device)
         found.clear()
 
@@ -421,7 +422,7 @@ def unheld(source):
     for _function, call in c_calls(ast.parse(source)):
         for argument in call.args:
             for part in ast.walk(argument):
-                if not isinstance(part, ast.Attribute) or "pointer" not in part.attr and part.attr != "_held":
+                if not isinstance(part, ast.Attribute) or ("pointer" not in part.attr and part.attr != "_held"):
                     continue
                 if not (isinstance(part.value, ast.Name) and part.value.id != "self" and part.attr == "pointer"):
                     found.append(f"line {call.lineno}: {ast.unparse(call)}")
@@ -477,7 +478,7 @@ def test_a_call_without_the_guard_dies(runtime, what):
     """
     done = run_pairs(runtime, "--unguarded", what)
     assert "freeing\n" == done.stdout
-    assert done.returncode < 0 or SANITIZED and done.returncode, done.stderr
+    assert done.returncode < 0 or (SANITIZED and done.returncode), done.stderr
 
 
 def test_a_public_method_without_a_recipe_is_told(monkeypatch):
@@ -490,7 +491,7 @@ def test_a_public_method_without_a_recipe_is_told(monkeypatch):
     known = set(pairs.calls())
     assert {"Queue.close", "Device.flush", "AddressSpace.areas", "Group.respond", "Device.queue", "Queue.__repr__"} <= known
     monkeypatch.setattr(iopf.Device, "new_call", lambda self, what: None, raising=False)
-    with pytest.raises(pairs.NoRecipe, match="Device.new_call takes what: say in RECIPES"):
+    with pytest.raises(pairs.NoRecipe, match=r"Device.new_call takes what: say in RECIPES"):
         pairs.calls()
     monkeypatch.setattr(iopf.Device, "new_call", lambda self: None)
     assert {"Device.new_call"} == set(pairs.calls()) - known

@@ -467,7 +467,7 @@ class TestCallsFromHandlers:
         dev = iopf.Device("d")
         queue.add(dev)
         groups = []
-        dev.attach(lambda group: (groups.append(group), dev))
+        dev.attach(lambda group: (groups.append(group), dev))  # noqa: F821  # deleted below
         dev.report(addr=0)
         queue.remove(dev)
         dev.detach()

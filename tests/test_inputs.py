@@ -152,7 +152,7 @@ def test_what_follows_a_packed_trace_is_padding_or_an_error(pack):
     """Zeros fill up a block of a tape or of a file system; anything else would be left out."""
     assert TEXT == b"".join(read_trace(io.BytesIO(pack(TEXT) + bytes(64))))
     read = []
-    with pytest.raises(TraceError, match="damaged compressed file: what follows its .* data is none"):
+    with pytest.raises(TraceError, match=r"damaged compressed file: what follows its .* data is something else"):
         read.extend(read_trace(io.BytesIO(pack(TEXT) + TEXT)))
     assert [TEXT] == read
 
@@ -270,7 +270,7 @@ class Endless(io.RawIOBase):
 
 
 def test_a_line_without_end_is_unusable():
-    """Of a trace and of a map, also behind lines that are right."""
+    """Of a trace and of a map, also after lines that are right."""
     space = read_maps(io.BytesIO(MAPS % b""))
     with pytest.raises(TraceError, match="a line of more than 1 MiB"):
         run_trace(Endless(b"L"), space)

@@ -192,7 +192,7 @@ class TestCollection:
         queue, dev = iopf.Queue("q", runtime=runtime), iopf.Device("d")
 
         def handler(group):
-            assert queue is dev.queue
+            assert queue is dev.queue  # noqa: F821  # deleted below
             group.respond()
 
         queue.add(dev)

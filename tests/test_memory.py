@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 import iopf
-from iopf import _runtime
+from iopf import _registry
 
 SANITIZED = "-fsanitize=" in iopf.build_info()["flags"]
-KEPT = _runtime.KEPT
+KEPT = _registry.KEPT
 
 
 class Oops(Exception):
@@ -92,7 +92,7 @@ def test_one_more_than_a_hundred_is_counted_and_a_hundred_are_not(raising, unrai
 def test_so_it_is_in_the_thread_that_reports(raising, unraisable):
     """report_many goes through, raises the first, and the hook gets as many as were kept and the number of the others."""
     queue, device = raising
-    with pytest.raises(Oops, match="^0$"):
+    with pytest.raises(Oops, match=r"^0$"):
         report(device, 300, pasid=2)
     assert ([str(i) for i in range(1, KEPT)], f"after {KEPT} exceptions that were kept {300 - KEPT} more came and were not"
             ) == (unraisable[:KEPT - 1], unraisable[KEPT - 1])

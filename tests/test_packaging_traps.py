@@ -6,10 +6,13 @@ Those that build for a while are marked ``long``; those that need a network or a
 
 import importlib.util
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
+import time
 import zipfile
 from pathlib import Path
 
@@ -278,7 +281,7 @@ class TestErrors:
         done = python(tree, "-c", self.IMPORT)
         assert 1 == done.returncode
         last = done.stderr.splitlines()[-1]
-        assert last.startswith("iopf._runtime.MissingExtension: the extension iopf._native was built from other sources")
+        assert last.startswith("iopf._extension.MissingExtension: the extension iopf._native was built from other sources")
         assert "pip install ." in last
         assert 0 == python(tree, "-c", self.IMPORT, IOPF_ALLOW_STALE="1").returncode
 
@@ -291,7 +294,7 @@ class TestErrors:
                 extension.unlink()
         done = python(tree, "-c", self.IMPORT)
         last = done.stderr.splitlines()[-1]
-        assert (1, True) == (done.returncode, last.startswith("iopf._runtime.MissingExtension: the extension iopf._native"))
+        assert (1, True) == (done.returncode, last.startswith("iopf._extension.MissingExtension: the extension iopf._native"))
         assert "can't be loaded" in last and "pip install ." in last and "gcc" in last
 
     @pytest.mark.parametrize("arguments", [("info",), ("explore", "--list"), ("check", "--help"), ()])
@@ -315,7 +318,7 @@ class TestErrors:
 
     def test_another_platform_says_so(self, tree):
         done = python(tree, "-c", "import sys; sys.platform = 'darwin'; " + self.IMPORT)
-        assert "iopf._runtime.MissingExtension: iopf runs on Linux only, this is darwin" == done.stderr.splitlines()[-1]
+        assert "iopf._extension.MissingExtension: iopf runs on Linux only, this is darwin" == done.stderr.splitlines()[-1]
 
     def test_another_platform_says_so_when_built(self, tree):
         pytest.importorskip("setuptools", minversion="77")
@@ -379,10 +382,75 @@ class TestErrors:
         assert "BUILDS iopf._native iopf._plain\n" in done.stdout
         assert "the explorer is left out: its fiber switch has no form for this machine" in done.stderr
 
+    @pytest.mark.parametrize("end", ["error", "interrupt"])
+    def test_two_files_are_compiled_at_a_time_and_none_after_an_error_or_an_interrupt(self, tree, end):
+        """The compiler is one that waits until it runs a second time: alone it would wait for ever.
+
+        1. The first file is compiled, alone: what every file would show is shown once.
+        2. Two files are being compiled.
+        3. Both fail; or Ctrl-C comes, to all processes of the terminal.
+        4. The build ends, says why, and no further file was begun.
+        """
+        pytest.importorskip("setuptools", minversion="77")
+        pytest.importorskip("cffi")
+        begun, compiler = tree / "begun", tree / "compiler"
+        compiler.write_text(f"""#!/bin/sh
+            case " $* " in *" -c "*) ;; *) exec {shutil.which('gcc') or 'cc'} "$@" ;; esac
+            mkdir "{begun}/$$"
+            [ "$(ls "{begun}" | wc -l)" -ge 2 ] || exec {shutil.which('gcc') or 'cc'} "$@"
+            until [ "$(ls "{begun}" | wc -l)" -ge 3 ]; do sleep 0.01; done
+            {"sleep 600" if end == "interrupt" else "echo 'no such thing' >&2; exit 1"}
+        """)
+        compiler.chmod(0o755)
+        begun.mkdir()
+        env = {**os.environ, "CC": str(compiler), "PYTHONPATH": str(tree)}
+        run = subprocess.Popen([sys.executable, "setup.py", "-q", "build_ext", "-j2"], cwd=tree, env=env, text=True,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
+        for _ in range(12_000):
+            if run.poll() is not None or len(list(begun.iterdir())) >= 3:
+                break
+            time.sleep(0.01)
+        if run.poll() is not None or len(list(begun.iterdir())) < 3:
+            os.killpg(run.pid, signal.SIGKILL)
+            pytest.fail(f"no two files were compiled at a time: {run.communicate()[1]}")
+        if end == "interrupt":
+            os.killpg(run.pid, signal.SIGINT)
+        said = run.communicate(timeout=300)[1]
+        assert 0 != run.returncode and 3 == len(list(begun.iterdir())), said
+        if end == "error":
+            assert "no such thing" in said and "apt install gcc" in said
+
     @pytest.mark.parametrize("value", ["nonsense", "address,thread", "memory"])
     def test_sanitizers_that_there_are_not_are_named(self, tree, value):
         done = build(tree, "-q", "build_ext", IOPF_SANITIZE=value)
         assert (True, True) == (done.returncode != 0, f"IOPF_SANITIZE={value}: takes 'address'" in done.stderr)
+
+
+@pytest.mark.skipif(not (ROOT / ".ci" / "run").exists(), reason="the gate is no part of a distribution")
+class TestGate:
+    """.ci/run takes the names of its steps."""
+
+    def run(self, *arguments):
+        return subprocess.run([ROOT / ".ci" / "run", *arguments], capture_output=True, text=True, check=False)
+
+    def test_every_step_is_there_and_every_one_that_is_there_is_listed(self):
+        """So none is forgotten when all are run."""
+        listed = self.run("--list").stdout.split()
+        text = (ROOT / ".ci" / "run").read_text()
+        assert sorted(listed) == sorted(re.findall(r"^step_([\w-]+)\(\)", text, re.MULTILINE))
+        needed = {name for line in re.findall(r"^ *need (.*?)(?: *#.*)?$", text, re.MULTILINE) for name in line.split()}
+        assert needed == set(re.findall(r"^make_([\w-]+)\(\)", text, re.MULTILINE))
+
+    def test_what_steps_need_is_made_once_also_when_its_maker_needs_something(self, tmp_path):
+        """The gate's own need(), with makers that only tell."""
+        need = re.search(r"^need\(\) \{\n.*?^\}\n", (ROOT / ".ci" / "run").read_text(), re.MULTILINE | re.DOTALL)[0]
+        makers = "make_a() { echo a; }; make_b() { need a; echo b; }; make_c() { need a b; echo c; }; need c; need b a c"
+        done = subprocess.run(["bash", "-c", f"work={tmp_path}; {need}{makers}"], capture_output=True, text=True, check=True)
+        assert ["a", "b", "c"] == done.stdout.split()
+
+    def test_a_step_that_is_none_is_refused_before_anything_is_made(self):
+        done = self.run("lint", "nonsense")
+        assert (1, "") == (done.returncode, done.stdout) and "no step nonsense: there are readme" in done.stderr
 
 
 @pytest.mark.long

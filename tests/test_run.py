@@ -295,7 +295,7 @@ def test_random_traces_give_what_the_model_says(seed, runtime):
             outstanding=1 if workers else rng.choice([1, 5]),
         )
         found = {name: getattr(result, name) for name in model.count}
-        settings = dict(group=group, devices=devices, resident=resident, workers=workers)
+        settings = {"group": group, "devices": devices, "resident": resident, "workers": workers}
         assert dict(model.count) == found, f"trace {number} of --seed={seed}, {settings}"
         assert len(model.present) == result.present
         assert adds_up(result)
@@ -499,7 +499,7 @@ def test_a_damaged_trace_is_a_trace_error(tmp_path, pack, damage):
 
 def test_a_trace_without_accesses_is_a_trace_error():
     """Of whatever kind its lines are."""
-    with pytest.raises(TraceError, match="no line is an access.*line 1 is 'MZ'"):
+    with pytest.raises(TraceError, match=r"no line is an access.*line 1 is 'MZ'"):
         run_trace(io.BytesIO(b"MZ\n"), areas_space())
     with pytest.raises(TraceError, match="no line is an access"):
         run_trace(io.BytesIO(b""), areas_space())

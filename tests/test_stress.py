@@ -134,7 +134,7 @@ def test_everything_at_once(runtime, crew, seconds, expect_warnings, seed, worke
     queues = [iopf.Queue(f"q{i}", runtime=runtime, workers=workers) for i in range(2)]
     devices = [iopf.Device("d0"), iopf.Device("d1")]
     devices.append(iopf.Device("d2", group=devices[0]))
-    kept, kept_lock, reported = [], threading.Lock(), [dict() for _ in devices]
+    kept, kept_lock, reported = [], threading.Lock(), [{} for _ in devices]
 
     def keep(group):
         with kept_lock:

@@ -19,7 +19,7 @@ import pytest
 
 import iopf
 from iopf import scenarios
-from iopf._runtime import NotKept
+from iopf._registry import NotKept
 from iopf.explore import (
     DidNotReproduce,
     ExplorationFailed,

@@ -26,7 +26,8 @@ import iopf
 TYPED = Path(__file__).parent / "typed"
 PACKAGE = Path(iopf.__file__).parent
 #: Rooms that speak to the extension, and whose cffi objects have no types. What they export is public elsewhere.
-INTERNAL = {"iopf._runtime", "iopf.explore.bytecode", "iopf.explore.cli", "iopf.explore.loader", "iopf.explore.search"}
+INTERNAL = {"iopf._runtime", "iopf.explore.bytecode", "iopf.explore.cli", "iopf.explore.copier", "iopf.explore.loader",
+            "iopf.explore.search"}
 #: The operators that the package defines; the rest of the special methods come with a dataclass or an exception.
 SPECIAL = {"__call__", "__enter__", "__exit__", "__getattr__", "__getitem__", "__iter__", "__len__"}
 CHECKERS = ("mypy", "pyright")

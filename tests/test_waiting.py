@@ -65,9 +65,9 @@ def _name(call):
 def _of_clock(node, known):
     """Does an expression depend on a clock?"""
     return any(
-        isinstance(part, ast.Call) and _name(part) in CLOCKS and not part.args and not isinstance(
-            getattr(part.func, "value", None), ast.Call)
-        or isinstance(part, ast.Name) and part.id in known
+        (isinstance(part, ast.Call) and _name(part) in CLOCKS and not part.args and not isinstance(
+            getattr(part.func, "value", None), ast.Call))
+        or (isinstance(part, ast.Name) and part.id in known)
         for part in ast.walk(node)
     )
 

@@ -14,8 +14,9 @@ import sys
 import threading
 from pathlib import Path
 
-import iopf
 import pytest
+
+import iopf
 from iopf.explore import Interrupted, Scenario, explore, replay
 
 SPEC = importlib.util.spec_from_file_location("iopf_test_sessions", Path(__file__).with_name("sessions.py"))

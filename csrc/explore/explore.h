@@ -415,9 +415,15 @@ struct xp_step {
 	const char *text;	/* more to say, or NULL */
 };
 
+#define XP_SITE_CALL 1		/* a call that led to the place above it */
+#define XP_SITE_CALLERS 2	/* calls that were compiled into their callers belong below it, too */
+#define XP_SITE_MORE 4		/* says more about the site above it */
+#define XP_SITE_MEMORY 8	/* where the object's memory comes from, or went to */
+
 struct xp_site {
 	int task;		/* -1: not known */
 	int step;		/* index in the trace, -1: none */
+	unsigned int flags;	/* XP_SITE_* */
 	struct xp_place place;
 	const char *what;	/* "allocated", "freed", "accessed", "wrote", "read", "waits for" ... */
 	const char *object;
@@ -478,11 +484,21 @@ struct xp_failure {
 	const int32_t *dropped;	/* their indices; the trace and the schedule are of the scenario without them */
 };
 
-/* One distinct outcome: text such as "dev0 grpid 1 success; irq: report 0", and how many executions had it. */
+/* What a call of the scenario returned. */
+struct xp_return {
+	const char *task;	/* as xp_task_name() has it */
+	int record;
+	int64_t value;
+};
+
+/* One distinct outcome, and how many executions had it. */
 struct xp_outcome {
 	uint64_t hash;
 	uint64_t count;
-	const char *text;
+	const char *responses;	/* "task 0: dev0 grpid 1 success; task 1: dev0 grpid 2 unanswered" */
+	const char *warnings;	/* "WARN in iopf_queue_flush_dev (1)" */
+	const struct xp_return *returns;
+	int nr_returns;
 };
 
 struct xp_divergence {

@@ -27,8 +27,10 @@ from .scenario import KINDS, Device, Operation, Queue, Scenario, Space, Task
 from .search import Interrupted, explore
 from .token import VersionMismatch
 
+# fmt: off
 __all__ = [
     "KINDS", "Device", "DidNotReproduce", "ExplorationFailed", "Failure", "Hot", "Interrupted", "Operation", "Outcome",
     "Progress", "Queue", "Result", "Run", "Scenario", "ScenarioError", "Site", "Space", "Step", "Task", "VersionMismatch",
     "explore", "find_scenario", "replay", "scenario_names",
 ]
+# fmt: on

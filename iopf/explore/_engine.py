@@ -14,12 +14,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from .._runtime import load_extension
+from .._extension import check_interpreter, load_extension
 from ..exceptions import IopfError
-from .lines import Place
-from .lines import find as find_line
+from .lines import Place, find as find_line
 
 __all__ = ["Engine", "get", "names", "text", "turn"]
+
+check_interpreter()
 
 #: How long a thread waits between looks at signals while another thread searches.
 SLICE_SECONDS = 0.05

@@ -8,7 +8,7 @@ operation goes to which operand; compiling, checking of JSON, and the disassembl
 from __future__ import annotations
 
 import array
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from .._types import parse_perm
 if TYPE_CHECKING:
     from .scenario import BaseScenario, Operation, Section
 
-__all__ = ["FRAMEWORK", "LOW_LEVEL", "Compiled", "Record", "compile_scenario", "disassemble"]
+__all__ = ["FRAMEWORK", "LOW_LEVEL", "Compiled", "Record", "Table", "compile_scenario", "disassemble"]
 
 WORDS = 9
 OPERANDS = "abcdefgh"
@@ -60,9 +60,13 @@ def _code(value: str) -> int:
     return ("success", "invalid", "failure").index(value)
 
 
+#: The operations of a form of scenario by name.
+Table = Mapping[str, tuple[str, tuple[tuple[str, str, Callable[[Any], int]], ...]]]
+
+# fmt: off
 #: Operations of the framework: opcode, then the operand of each value: its letter, its name, how it becomes a number.
 #: ``lock`` and ``handler`` become numbers in :func:`compile_scenario`; ``returns`` None is XP_ANY.
-FRAMEWORK: dict[str, tuple[str, tuple[tuple[str, str, Callable[[Any], int]], ...]]] = {
+FRAMEWORK: Table = {
     "report": ("XP_REPORT", (
         ("a", "device", int), ("b", "grpid", _u32), ("c", "pasid", _u32), ("d", "perm", parse_perm), ("e", "last", int),
         ("e", "type", _other), ("e", "flags", _raw), ("f", "addr", _u32), ("h", "addr", _upper), ("g", "returns", _none),
@@ -94,14 +98,16 @@ FRAMEWORK: dict[str, tuple[str, tuple[tuple[str, str, Callable[[Any], int]], ...
     "unlock": ("XP_UNLOCK", (("a", "lock", _none),)),
     "repeat": ("XP_REPEAT", (("a", "n", int), ("b", "operations", int))),
 }
+# fmt: on
 
 
 def _place(*extra: tuple[str, str, Callable[[Any], int]]) -> tuple[tuple[str, str, Callable[[Any], int]], ...]:
     return (("a", "register", _none), ("b", "base", _none), ("c", "offset", int), *extra)
 
 
+# fmt: off
 #: Low-level operations. Names such as ``order`` and ``how`` become numbers by the lists below.
-LOW_LEVEL: dict[str, tuple[str, tuple[tuple[str, str, Callable[[Any], int]], ...]]] = {
+LOW_LEVEL: Table = {
     "load": ("XP_LOAD", _place(("d", "order", _none), ("e", "size", int))),
     "store": ("XP_STORE", _place(("d", "order", _none), ("e", "size", int), ("f", "value", int))),
     "rmw": ("XP_RMW", _place(("d", "order", _none), ("e", "size", int), ("f", "value", int), ("g", "how", _none))),
@@ -134,13 +140,16 @@ LOW_LEVEL: dict[str, tuple[str, tuple[tuple[str, str, Callable[[Any], int]], ...
     "fail_next_alloc": FRAMEWORK["fail_next_alloc"],
     "repeat": FRAMEWORK["repeat"],
 }
+# fmt: on
 
+# fmt: off
 #: Values that are names in Python and constants in C: (operation or None, value) -> prefix of the constant.
 NAMED = {
     (None, "handler"): "XP_H_", (None, "order"): "XP_", ("rmw", "how"): "XP_RMW_", ("ref", "how"): "XP_REF_",
     ("spinlock", "how"): "XP_SPINLOCK_", ("completion", "how"): "XP_COMPLETION_", ("waitqueue", "how"): "XP_WAITQUEUE_",
     ("one_work", "how"): "XP_ONE_WORK_", ("mutex", "how"): "XP_MUTEX_", ("rcu", "how"): "XP_RCU_", ("list", "how"): "XP_LIST_", ("wq", "how"): "XP_WQ_",
 }
+# fmt: on
 #: What a device may be besides, and the bit of it.
 DEVICE = {"user_pasid_table": "XP_D_USER_TABLE", "no_response": "XP_D_NO_RESPONSE", "no_iommu": "XP_D_NO_IOMMU"}
 SECTIONS = ("XP_SETUP", "XP_TASK", "XP_WORK", "XP_TEARDOWN")
@@ -181,7 +190,7 @@ class _Compiler:
         self.words.extend([getattr(self.lib, opcode), *(int(operands.get(letter, 0)) for letter in OPERANDS)])
         self.records.append(made_from or Record())
 
-    def operation(self, section: Section, operation: Operation, table: dict[str, Any]) -> None:
+    def operation(self, section: Section, operation: Operation, table: Table) -> None:
         opcode, layout = table[operation.op]
         operands: dict[str, int] = {}
         for letter, key, number in layout:
@@ -238,12 +247,10 @@ def compile_scenario(scenario: BaseScenario, lib: Any) -> Compiled:
     if data.get("memory"):
         compiler.record("XP_DEF_MEMORY", a=data["memory"])
 
-    table = FRAMEWORK if scenario.form == "iopf" else LOW_LEVEL
-
     def section(opcode: str, part: Section, name: str, **operands: int) -> None:
         compiler.record(opcode, Record(name), **operands)
         for operation in part:
-            compiler.operation(part, operation, table)
+            compiler.operation(part, operation, scenario._table)
 
     if scenario.setup.operations:
         section("XP_SETUP", scenario.setup, "setup")

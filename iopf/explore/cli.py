@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 from .. import _exit
 from .._cores import named
-from .._exit import ACCEPTABLE, FINE, FOUND, INTERRUPTED, NO_VERDICT, UNUSABLE
+from .._exit import ACCEPTABLE, FINE, FOUND, NO_VERDICT, UNUSABLE
 from .._facets import parse_facets
 from .._hints import said
 from .._options import count, count_or_zero, seconds, small_or_zero

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Scenarios by name, for the command line.
 
-A name is looked up among the registered scenarios, those of ``iopf.scenarios`` included; ``file.py:name`` takes a
+A name is looked up among the registered scenarios, those of ``races.py`` included; ``file.py:name`` takes a
 scenario, or a function that returns one, from a Python file; ``file.json`` reads what ``Scenario.to_json`` wrote. Files
 are regular ones of at most 4 MiB. A Python file is run, and what it raises is told with the line that raised it.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import importlib
 import inspect
 import re
 import sys
@@ -23,6 +22,7 @@ from .._files import read_small
 from .._hints import closest, unknown
 from ..exceptions import Travels
 from .programs import rcget
+from .races import all_scenarios
 from .scenario import BaseScenario
 
 __all__ = ["FileAlone", "ScenarioError", "find_scenario", "register", "scenario_names"]
@@ -73,23 +73,13 @@ def register(name: str, summary: str = "") -> Callable[[Callable[[], BaseScenari
     return take
 
 
-def _load() -> None:
-    try:
-        importlib.import_module("iopf.scenarios")  # registers its own
-    except ModuleNotFoundError as error:
-        if error.name != "iopf.scenarios":
-            raise
-
-
 def scenario_names() -> dict[str, str]:
     """What each registered scenario is about, by name."""
-    _load()
     return {name: summary for name, (_, summary) in sorted(_factories.items())}
 
 
 def find_scenario(name: str) -> BaseScenario:
     """The scenario of a name. LookupError says what there is; ValueError what is wrong with a file."""
-    _load()
     if name in _factories:
         return _factories[name][0]()
     match = re.fullmatch(r"rcget-([1-9]\d?)", name)
@@ -161,7 +151,7 @@ def _load_python(path: str) -> types.ModuleType:
 
 
 def _may_be_one(value: object, module: types.ModuleType) -> bool:
-    """A scenario, or a function of the file that may return one: who wants to know has to call it."""
+    """A scenario, or a function of the file that may return one: to know, it has to be called."""
     if isinstance(value, BaseScenario):
         return True
     if not inspect.isfunction(value) or value.__module__ != module.__name__:
@@ -205,6 +195,8 @@ def _from_python(path: str, attribute: str) -> BaseScenario:
     return found
 
 
+for _entry in all_scenarios():
+    register(_entry.name, _entry.title)(_entry.build)
 for _n in (2, 3, 4):
     register(f"rcget-{_n}", f"{_n} readers take a reference, a remover drops the last: the golden counts")(
         functools.partial(rcget, _n)

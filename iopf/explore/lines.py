@@ -10,14 +10,14 @@ from __future__ import annotations
 import bisect
 import functools
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .._csrc_tools import tool
 
 __all__ = ["LineMap", "Place", "find", "map_path"]
 
-HEADER = "iopf-lines 2"
+HEADER = "iopf-lines 3"
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class Place:
     inside: str | None = None
     #: calls that were compiled into their callers, from the inside out
     callers: tuple[Place, ...] = ()
+    #: the functions of every core are called from there: it says nothing about any of them
+    calls_cores: bool = field(default=False, repr=False, compare=False, metadata={"json": False})
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else self.file
@@ -50,7 +52,7 @@ class LineMap:
         rows = text.removesuffix("\n").split("\n")
         if not rows or rows[0] != HEADER:
             raise ValueError("this is no line map of this version of iopf")
-        self._files: list[str] = []
+        self._files: list[tuple[str, str]] = []
         self._starts: list[int] = []
         self._names: list[str] = []
         self._lines: list[str] = []
@@ -59,7 +61,8 @@ class LineMap:
         for row in rows[1:]:
             kind, _, rest = row.partition(" ")
             if kind == "F":
-                self._files.append(rest)
+                room, _, path = rest.partition(" ")
+                self._files.append((path, room))
             elif kind == "L":
                 address, _, entry = rest.partition(" ")
                 self._starts.append(int(address, 16))
@@ -92,7 +95,8 @@ class LineMap:
     def _place(self, text: str, function: str | None = None) -> Place:
         """What an L says of one place: line, file, and the function if it knows better than ``function``."""
         line, file, *name = map(int, text.split())
-        return Place(self._files[file], line, self._names[name[0]] if name else function)
+        path, room = self._files[file]
+        return Place(path, line, self._names[name[0]] if name else function, calls_cores=room == "caller")
 
     def function(self, offset: int) -> str | None:
         """The function that an address is in."""

@@ -479,6 +479,7 @@ class Program(BaseScenario[ProgramTask]):
 
     form = "program"
     section = ProgramTask
+    _table = LOW_LEVEL
 
     def __init__(self, name: str, **shared: str):
         super().__init__(name)

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 from ..exceptions import Travels
 from . import _engine
 from .bytecode import compile_scenario
+from .copier import Copier
 from .corefile import core_file
 from .result import Result, Run
 from .scenario import BaseScenario
-from .search import Copier, find_core, new_options
+from .search import find_core, new_options
 from .token import Token, decode
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def _what(op: str | None, of: str | None) -> str:
 
 def replay(token: str, *, core: Core | str | None = None, scenario: BaseScenario | None = None) -> Result:
     """Runs the execution that a token describes; its result, whose ``failure`` is the recorded one, with its trace.
-    ``failures`` has what else that execution shows behind it.
+    ``failures`` has what else that execution shows after it.
 
     The core is the token's. One of a user's file is compiled again from that file, if it is what it was; otherwise
     ``core=`` has to name it. Threads take turns.

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .._hints import unknown
 from ..exceptions import Travels
 from .lines import Place
+from .trace import render
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -26,6 +26,9 @@ __all__ = [
 
 #: What json.dumps() takes, by field. (A name of its own: below, fields are called object.)
 Data = dict[str, object]
+
+#: Of a field that says in another way what the others say.
+NOT_IN_JSON = {"json": False}
 
 VERDICTS = ("pass", "bounded", "sampled", "fail", "inconclusive")
 #: Strategies whose end means that every class was executed; "bound" ends when no bound leaves anything out.
@@ -65,26 +68,17 @@ class Outcome:
     text: str
     #: how many executions had it
     count: int = field(compare=False)
+    #: what devices got, by the task that reported: ``irq: dev0 grpid 1 success``
+    responses: tuple[str, ...] = field(default=(), repr=False, compare=False, metadata=NOT_IN_JSON)
+    #: what calls returned: ``irq: report -EINVAL``
+    returns: tuple[str, ...] = field(default=(), repr=False, compare=False, metadata=NOT_IN_JSON)
+    #: kernel WARNs: ``WARN in function (times)``
+    warnings: tuple[str, ...] = field(default=(), repr=False, compare=False, metadata=NOT_IN_JSON)
 
     @property
     def parts(self) -> tuple[str, ...]:
         """The facts it consists of."""
-        return tuple(part for part in self.text.split("; ") if part)
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """Kernel WARNs: ``WARN in function (times)``."""
-        return tuple(part for part in self.parts if part.startswith("WARN"))
-
-    @property
-    def responses(self) -> tuple[str, ...]:
-        """What devices got, by the task that reported: ``irq: dev0 grpid 1 success``."""
-        return tuple(part for part in self.parts if re.search(r"\bdev\d+ grpid", part))
-
-    @property
-    def returns(self) -> tuple[str, ...]:
-        """What calls returned: ``irq: report -EINVAL``."""
-        return tuple(part for part in self.parts if part not in self.responses and part not in self.warnings)
+        return (*self.responses, *self.returns, *self.warnings)
 
     def __str__(self) -> str:
         return f"{self.text}  ({self.count:,} executions)"
@@ -115,6 +109,10 @@ class Site:
     step: int | None
     place: Place | None
     object: str | None
+    #: it says more about the one above it
+    more: bool = field(default=False, compare=False, metadata=NOT_IN_JSON)
+    #: it is where the object's memory comes from, or went to
+    memory: bool = field(default=False, compare=False, metadata=NOT_IN_JSON)
 
 
 @dataclass(frozen=True)
@@ -124,7 +122,7 @@ class Step:
     #: name of the task
     task: str
     column: int
-    #: the how-manieth step of its task
+    #: which step of its task it belongs to, from 1
     ordinal: int
     #: what it does, "mutex_lock"
     op: str
@@ -137,7 +135,7 @@ class Step:
     point: bool
     #: number of the preemption that lies right before it, or 0
     preempted: int
-    #: locks that the task holds behind it
+    #: locks that the task holds after it
     held: int
     depth: int
     place: Place | None
@@ -205,8 +203,6 @@ class Failure:
         return self.steps
 
     def __str__(self) -> str:
-        from .trace import render
-
         return render(self)
 
     def __repr__(self) -> str:
@@ -217,8 +213,6 @@ class Failure:
 
     def render(self, *, width: int | None = None, color: bool = False, every_event: bool = False) -> str:
         """The trace as text: see :func:`iopf.explore.trace.render`."""
-        from .trace import render
-
         return render(self, width=width, color=color, every_event=every_event)
 
     def to_dict(self) -> Data:
@@ -340,7 +334,9 @@ class Result:
 
 
 def _fields(value: DataclassInstance) -> Data:
-    return {item.name: _plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
+    return {
+        item.name: _plain(getattr(value, item.name)) for item in dataclasses.fields(value) if item.metadata.get("json", True)
+    }
 
 
 def _plain(value: object) -> object:

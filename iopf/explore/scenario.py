@@ -14,12 +14,11 @@ import errno
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, SupportsIndex, TypeVar, Union, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, SupportsIndex, TypeVar, cast
 
 from .._hints import closest, unknown
-from .._types import RequestFlags, parse_perm
-from ..space import AddressSpace
-from .bytecode import FRAMEWORK, LOW_LEVEL
+from .._types import RequestFlags, check_pages, parse_perm
+from .bytecode import FRAMEWORK, LOW_LEVEL, Table
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar as TypeVarWithDefault
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "Device", "Operation", "Queue", "Scenario", "Section", "Space", "Task"]
 
+# fmt: off
 #: Every kind of failure, as results name them.
 KINDS = (
     "use-after-free", "double-free", "invalid-free", "bad-access", "leak", "data-race", "refcount", "rcu", "sleep",
@@ -35,6 +35,7 @@ KINDS = (
     "livelock", "lock-order", "stack-overflow", "lost-response", "double-response", "wrong-response", "late-response",
     "wrong-code", "wrong-group", "under-lock", "unexpected-return", "wrong-count", "missing-warn", "warn",
 )
+# fmt: on
 HANDLERS = ("sva", "inline", "refuse", "held", "drop")
 CODES = ("success", "invalid", "failure")
 TYPES = ("page-request", "other")
@@ -49,7 +50,7 @@ MAX_FLAGS = (1 << 16) - 1
 MAX_ERRNO = 4095
 
 #: What an operation is told: numbers (True and False too), names; None is not said.
-Value = Union[int, str, None]
+Value = int | str | None
 
 
 def integer(name: str, value: object, low: int, high: int) -> int:
@@ -177,12 +178,14 @@ def _low_level_text(op: str, values: dict[str, Value]) -> str:
 
 _HEX = ("addr", "start", "length", "flags")
 _NO_DEFAULT = object()
+# fmt: off
 #: Values that need not be shown.
 DEFAULTS = {
     ("report", "addr"): 0x1000, ("report", "perm"): "r", ("report", "last"): True, ("respond", "code"): "success",
     ("respond", "free"): True, ("attach", "nested"): False, ("replace", "nested"): False,
     ("fail_next_alloc", "n"): 1, ("repeat", "operations"): 1,
 }
+# fmt: on
 
 
 _S = TypeVar("_S", bound="Section")
@@ -373,7 +376,7 @@ class Task(Section):
         )
 
     def unbind(self, dev: Device, pasid: int) -> Task:
-        """Takes away what the PASID is bound to. It waits for nothing: flush behind it, or before."""
+        """Takes away what the PASID is bound to. It waits for nothing: flush after it, or before."""
         return self._add("unbind", device=self._device(dev), pasid=_bound(pasid))
 
     def exit(self, space: Space) -> Task:
@@ -386,13 +389,13 @@ class Task(Section):
         :param start, length: bytes, of whole pages of 4096
         :param perm: what is allowed there, of ``r``, ``w`` and ``x``
         """
-        start, length = AddressSpace._range(start, length)
+        start, length = check_pages(start, length)
         parse_perm(perm, "rwx")
         return self._add("map", space=self._space(space), start=start, length=length, perm=perm)
 
     def unmap(self, space: Space, start: int, length: int) -> Task:
         """Takes a range of the address space away; what is not mapped is fine."""
-        start, length = AddressSpace._range(start, length)
+        start, length = check_pages(start, length)
         return self._add("unmap", space=self._space(space), start=start, length=length)
 
     def lock(self, name: str) -> Task:
@@ -404,7 +407,7 @@ class Task(Section):
         return self._add("unlock", lock=self._scenario._lock(name, known=True))
 
 
-if TYPE_CHECKING:  # the sections of a form; who does not care says BaseScenario, and has a Section
+if TYPE_CHECKING:  # the sections of a form; whoever does not care says BaseScenario, and has Sections
     _SectionT = TypeVarWithDefault("_SectionT", bound=Section, default=Section, covariant=True)
 else:
     _SectionT = TypeVar("_SectionT", covariant=True)
@@ -416,6 +419,15 @@ class BaseScenario(Generic[_SectionT]):
 
     form: ClassVar[str]
     section: ClassVar[type[Section]]
+    #: its operations, and how each becomes numbers
+    _table: ClassVar[Table]
+    #: every form by its name
+    _forms: ClassVar[dict[str, type[BaseScenario]]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "form" in vars(cls):  # a user's subclass of Scenario is no form of its own
+            BaseScenario._forms[cls.form] = cls
 
     def __init__(self, name: str):
         self.name = label("a scenario's name", name)
@@ -558,13 +570,11 @@ class BaseScenario(Generic[_SectionT]):
             raise ValueError("this is no scenario: it takes an object with name and tasks")
         if data.get("format") != FORMAT:
             raise ValueError(f"a scenario of format {data.get('format')!r}: this iopf reads format {FORMAT}")
-        from .programs import Program
-
-        forms = {Scenario.form: Scenario, Program.form: Program}
+        forms = BaseScenario._forms
         if not isinstance(data.get("form"), str) or data["form"] not in forms:
             raise ValueError(f"a scenario of form {data.get('form')!r}: takes {', '.join(forms)}")
         try:
-            scenario: Scenario | Program = forms[data["form"]](data["name"])
+            scenario = cast("Scenario | Program", forms[data["form"]](data["name"]))
             scenario._parts_from_dict(data)
             for key, section in (("setup", scenario.setup), ("teardown", scenario.teardown)):
                 for op, values in data.get(key, ()):
@@ -607,6 +617,7 @@ class Scenario(BaseScenario[Task]):
 
     form = "iopf"
     section = Task
+    _table = FRAMEWORK
 
     def __init__(self, name: str):
         super().__init__(name)
@@ -625,7 +636,7 @@ class Scenario(BaseScenario[Task]):
     def queue(self, workers: int | None = None) -> Queue:
         """A queue. ``workers`` None: every work may run beside every other, as on an unbound workqueue.
 
-        With 0 of them a work runs in the task that reports, behind its report, or in one that flushes or frees the queue.
+        With 0 of them a work runs in the task that reports, after its report, or in one that flushes or frees the queue.
         """
         self._queues.append(None if workers is None else integer("workers", workers, 0, MAX_TASKS))
         index = len(self._queues) - 1

@@ -7,7 +7,7 @@ were set. The schedule says who runs for how many steps, and before each run whi
 so that a replay notices the first step that is not the one that was recorded. Tasks go by the numbers that they had in
 the search, which depend on what it met first; so the token has those, too.
 
-The number behind ``iopf`` is that of the format. A token also says which version of iopf wrote it: what one step is may
+The number after ``iopf`` is that of the format. A token also says which version of iopf wrote it: what one step is may
 change between versions, so another version refuses it (:class:`VersionMismatch`) instead of running something else.
 """
 
@@ -18,19 +18,18 @@ import binascii
 import json
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from .. import __version__
 from .corefile import CoreFile
 from .result import Run
-
-if TYPE_CHECKING:
-    from .scenario import BaseScenario
+from .scenario import BaseScenario
 
 __all__ = ["Token", "VersionMismatch", "command", "decode", "encode"]
 
 PREFIX = "iopf"
 FORMAT = 2
-#: A token is for a small program: what unpacks to more than this is none.
+#: A token is for a small program: what unpacks to more than this is not a token.
 MAX_BYTES = 4 << 20
 #: More than the engine has: what is more than these was not written by it.
 MAX_TASKS, MAX_RUNS, MAX_STEPS, MAX_RECORDS = 64, 30_000, 30_000, 4096
@@ -52,7 +51,8 @@ class Token:
     file: CoreFile | None
     scenario: BaseScenario
     runs: tuple[Run, ...]
-    #: number i + 1 is that of the task that is the second one's of task number first: (parent, the how-manieth of it)
+    #: task number i + 1 by who started it, since numbers differ from search to search: its parent, and which of the
+    #: parent's children it is, from 0
     tasks: tuple[tuple[int, int], ...]
     #: records of the scenario that do not run
     dropped: tuple[int, ...]
@@ -62,12 +62,6 @@ class Token:
     hash: int
     flags: int
     max_steps: int | None
-
-
-def _version() -> str:
-    from .. import __version__
-
-    return __version__
 
 
 def encode(
@@ -83,7 +77,7 @@ def encode(
 
     schedule = [[run.task, run.steps, index(run.op), index(run.object)] for run in runs]
     data = {
-        "iopf": _version(),
+        "iopf": __version__,
         "core": core,
         "scenario": scenario.to_dict(),
         "strings": list(strings),
@@ -131,8 +125,6 @@ def _number(value: Any, low: int, high: int) -> int:
 
 def _read(data: dict[str, Any]) -> Token:
     """What the JSON says. ValueError, and what Python raises for data of another form."""
-    from .scenario import BaseScenario
-
     strings = [*map(str, data["strings"]), None]  # -1 is None
 
     def text_at(index: Any) -> str | None:
@@ -175,15 +167,15 @@ def decode(token: str) -> Token:
         raise ValueError(f"this is no token of iopf: one begins with {PREFIX}{FORMAT}.")
     if head != f"{PREFIX}{FORMAT}":
         raise VersionMismatch(
-            f"the token has format {head.removeprefix(PREFIX)}, this is iopf {_version()}, which reads format {FORMAT}:"
+            f"the token has format {head.removeprefix(PREFIX)}, this is iopf {__version__}, which reads format {FORMAT}:"
             " use the version that wrote it, or run explore again"
         )
     data = _unpack(body)
     if not isinstance(data, dict) or not isinstance(data.get("iopf"), str):
         raise ValueError(DAMAGED)
-    if data["iopf"] != _version():
+    if data["iopf"] != __version__:
         raise VersionMismatch(
-            f"the token was written by iopf {data['iopf']}, this is iopf {_version()}: use that version, or run explore"
+            f"the token was written by iopf {data['iopf']}, this is iopf {__version__}: use that version, or run explore"
             " again"
         )
     try:

@@ -25,7 +25,7 @@ __all__ = ["render", "wants_color"]
 
 #: A terminal that does not say how wide it is, and what is no terminal.
 WIDTH = 118
-#: Room for a step's number, and for the bars and text of a task.
+#: Columns of a step's number, and of the bars and text of a task.
 NUMBER = 5
 COLUMN = 24
 #: So many lines in a row that the failure is not about become one.
@@ -33,9 +33,6 @@ FOLD = 3
 
 #: Operations on an object as a whole, whatever lies at its start.
 WHOLE = ("allocate", "free", "kfree", "kfree_rcu", "call_rcu")
-
-#: Places that belong to the one above them.
-SAYS_MORE = ("called from", "last touched before that")
 
 RESET, BOLD, DIM, RED = "\033[0m", "\033[1m", "\033[2m", "\033[31;1m"
 COLUMN_COLORS = ("\033[36m", "\033[33m", "\033[35m", "\033[32m", "\033[34m")
@@ -68,9 +65,9 @@ class _Page:
                 seen.append(step.column)
         #: Tasks in the order of the scenario; where it begins in a line, by task.
         self.tasks = sorted(seen)
-        room = (width - NUMBER - 26) // max(len(self.tasks), 1)
-        self.column_width = min(max(room, 14), 44) if len(self.tasks) > 1 else 60
-        self.marked = {index for index in failure.culprit or ()}
+        each = (width - NUMBER - 26) // max(len(self.tasks), 1)
+        self.column_width = min(max(each, 14), 44) if len(self.tasks) > 1 else 60
+        self.marked = set(failure.culprit or ())
         self.marked |= {site.step for site in failure.sites if site.step is not None}
         self.about = self._about()
 
@@ -143,7 +140,7 @@ class _Page:
         return [
             index for index, step in enumerate(steps)
             if step.point or index in self.marked or index == len(steps) - 1 or step.preempted
-            or (step.object or "").partition(".")[0] in self.about and step.op not in ("read", "write")
+            or ((step.object or "").partition(".")[0] in self.about and step.op not in ("read", "write"))
         ]
 
     def steps(self) -> None:
@@ -192,7 +189,7 @@ class _Page:
             if step.note:
                 text += "  " + (FIRST_MEMBER.sub(r"\1", step.note) if step.op.startswith("atomic") else step.note)
             before = held[step.column]
-            # The bar of a lock begins behind the line that takes it and ends before the line that drops it.
+            # The bar of a lock begins after the line that takes it and ends before the line that drops it.
             held[step.column] = min(before, step.held)
             self.line(str(index + 1), step, text, step.place.short if step.place else "", held, offsets,
                       bold=index in self.marked)
@@ -247,7 +244,7 @@ class _Page:
 
     def sites(self) -> None:
         sites = [site for site in self.failure.sites
-                 if self.failure.kind != "data-race" or not site.what.startswith(("allocated", "freed"))]
+                 if self.failure.kind != "data-race" or not site.memory]
         if not sites:
             return
         self.add()
@@ -258,7 +255,7 @@ class _Page:
 
     def site(self, site: Site) -> tuple[str, str, str, str, str]:
         return (
-            f"  {site.what}" if site.what in SAYS_MORE else site.what,
+            f"  {site.what}" if site.more else site.what,
             site.object or "",
             f"by {site.task}" if site.task is not None else "",
             f"step {site.step + 1}" if site.step is not None else "",

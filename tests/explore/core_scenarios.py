@@ -111,7 +111,7 @@ def refusal_against_removal():
 
 def detach_against_report():
     """The attachment goes while a fault is on its way to its handler."""
-    s, queue, dev = _device("detach against report")
+    s, _queue, dev = _device("detach against report")
     s.task("irq").report(dev, grpid=1, pasid=1)
     s.task("driver").detach(dev, pasid=1)
     return s
@@ -161,21 +161,21 @@ def removal_then_report():
 
 def partial_and_last():
     """One group of two pages, alone."""
-    s, queue, dev = _device("a group of two pages")
+    s, _queue, dev = _device("a group of two pages")
     s.task("irq").report_partial(dev, grpid=1, pasid=1).report(dev, grpid=1, pasid=1).flush(dev)
     return s
 
 
 def partial_without_memory():
     """The last page of a group meets an empty allocator; its partials have to go."""
-    s, queue, dev = _device("no memory for the group")
+    s, _queue, dev = _device("no memory for the group")
     s.task("irq").report_partial(dev, grpid=1, pasid=1).fail_next_alloc().report(dev, grpid=1, pasid=1)
     return s
 
 
 def index_used_again_without_memory():
     """A group finds no memory, and its partials go with it: the next one of the index has one page."""
-    s, queue, dev = _device("an index that is used again after there was no memory", handler="inline")
+    s, _queue, dev = _device("an index that is used again after there was no memory", handler="inline")
     irq = s.task("irq").report_partial(dev, grpid=1, pasid=1).fail_next_alloc().report(dev, grpid=1, pasid=1)
     irq.report(dev, grpid=1, pasid=1, addr=0x2000)
     return s
@@ -183,7 +183,7 @@ def index_used_again_without_memory():
 
 def refusal_alone():
     """The handler refuses, nobody else is there."""
-    s, queue, dev = _device("handler refusal", handler="refuse")
+    s, _queue, dev = _device("handler refusal", handler="refuse")
     s.task("irq").report(dev, grpid=1, pasid=1)
     return s
 
@@ -230,7 +230,7 @@ def add_and_removal_beside_report():
 
 
 def readding_and_report_beside_removal():
-    """The add comes while the removal runs, and the report right behind it: its answer is the new life's, not late."""
+    """The add comes while the removal runs, and the report right after it: its answer is the new life's, not late."""
     s, queue, dev = _device("add and report beside a removal", handler="held")
     s.task("probe").add(queue, dev).report(dev, grpid=1, pasid=1)
     s.task("driver").remove(queue, dev)
@@ -270,7 +270,7 @@ def without_a_response():
 
 def attach_beside_detach():
     """What the report in the end finds attached depends on which of the two came last."""
-    s, queue, dev = _device("attach beside detach, then a report")
+    s, _queue, dev = _device("attach beside detach, then a report")
     s.task("old").detach(dev, pasid=1)
     s.task("new").attach(dev, handler="sva", pasid=1)
     s.teardown.report(dev, grpid=1, pasid=1)

@@ -97,7 +97,7 @@ def null_access(wrong):
 
 
 def out_of_bounds(wrong):
-    """An access behind the object's end."""
+    """An access beyond the object's end."""
     p = Program("behind the end")
     small = Layout(value="u64")
     p.task("t").kzalloc(A, small).load(B, _field(8 if wrong else 0)).kfree(A)
@@ -341,7 +341,7 @@ KINDS = (
 
 def predicted_cycle(gate=False, tries=False, deadlock=False):
     """Two locks in both orders, but never at the same time: one task begins when the other has ended. ``gate``: in
-    addition both hold a third lock around the two; ``tries``: the other one only tries its second lock; ``deadlock``: behind
+    addition both hold a third lock around the two; ``tries``: the other one only tries its second lock; ``deadlock``: after
     that one takes a lock of its own twice."""
     p = Program("locks in both orders, in turn", a="mutex", b="mutex", gate="mutex", turn="u32")
     p.setup.mutex_init(p.at["a"]).mutex_init(p.at["b"]).mutex_init(p.at["gate"])

@@ -137,6 +137,7 @@ def instead(text, part, other):
     return text, text.replace(part, other)
 
 
+# fmt: off
 MUTANTS = (
     # --- references ---
     mutant("free-keeps-param", FAULT, sc.work_against_removal, "leak",
@@ -311,6 +312,7 @@ MUTANTS = (
     mutant("work-does-not-answer", SVA, sc.partial_and_last, MEMORY | {"lost-response", "leak"},
            (SVA_TAIL, "	(void)code;\n	kfree(group);\n}")),
 )
+# fmt: on
 
 
 @functools.cache

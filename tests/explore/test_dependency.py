@@ -37,7 +37,7 @@ def kinds(program):
 @pytest.mark.parametrize("by", ["release", "seq_cst", "rcu_assign_pointer"])
 @pytest.mark.parametrize("reader", ["once", "relaxed", "acquire"])
 def test_a_marked_load_orders_what_is_read_through_the_pointer(by, reader):
-    """``p = READ_ONCE(slot); if (p) p->payload``: the writer's stores before the release are behind it."""
+    """``p = READ_ONCE(slot); if (p) p->payload``: the writer's stores before the release are visible through it."""
     assert set() == kinds(published(by, reader))
 
 
@@ -78,7 +78,7 @@ def test_a_flag_or_an_index_orders_no_read(order):
 
 
 def test_a_chain_of_pointers_is_a_chain_of_dependencies():
-    """``p = READ_ONCE(slot); q = p->next; q->payload``: the object behind the published one was there before, too."""
+    """``p = READ_ONCE(slot); q = p->next; q->payload``: the object that the published one points to was there before, too."""
     def program(by):
         p = Program("chain", slot="pointer")
         p.task("writer").kzalloc(B, OBJECT).store(OBJECT.payload(B), 5).kzalloc(A, OBJECT) \
@@ -94,7 +94,7 @@ def test_a_chain_of_pointers_is_a_chain_of_dependencies():
 
 @pytest.mark.parametrize(("order", "found"), [("release", set()), ("once", {"data-race"})])
 def test_who_releases_hands_on_what_it_saw(order, found):
-    """A release is cumulative: the third task, that acquires, is behind the writer, whom it never met."""
+    """A release is cumulative: the third task, that acquires, comes after the writer, whom it never met."""
     p = published(through=lambda t, p: t.store(p.at["second"], register=A, order=order))
     t = p.task("third").load(A, p.at["second"], order="acquire")
     with t.when(A):
@@ -103,6 +103,6 @@ def test_who_releases_hands_on_what_it_saw(order, found):
 
 
 def test_the_object_may_be_freed_through_the_pointer():
-    """kfree() is an access through it as well. With the pointer not released, nothing orders it behind the stores."""
+    """kfree() is an access through it as well. With the pointer not released, nothing orders it after the stores."""
     assert set() == kinds(published(through=lambda t, p: t.kfree(A)))
     assert "use-after-free" in kinds(published("once", through=lambda t, p: t.kfree(A)))

@@ -110,7 +110,7 @@ def test_strategies_agree_on_random_programs_of_callbacks(number, class_hashes):
 
 
 def test_a_barrier_beside_a_callback_waits_for_it_or_not():
-    """Both orders are executed: what comes behind the barrier sees what the callback did, or does not."""
+    """Both orders are executed: what comes after the barrier sees what the callback did, or does not."""
     p = micro.Program("barrier beside call_rcu", x="u64")
     body = p.work("callback").store(p.at["x"], 7, order="once").kfree(micro.A)
     p.task("caller").kzalloc(micro.A, micro.OBJECT).call_rcu(micro.OBJECT.head(micro.A), body)
@@ -119,7 +119,7 @@ def test_a_barrier_beside_a_callback_waits_for_it_or_not():
         result = explore(p, strategy=strategy, classes=True, **quiet())
         outs = {part for outcome in result.outcomes for part in outcome.parts if part.startswith("waiter")}
         assert ("pass", 2) == (result.verdict, len(outs)), (result, outs)
-        # Before the callback was deferred; behind that, between and after; behind both only after.
+        # Before the callback was deferred; after that, between and after; after both only after.
         assert 3 == result.classes, result
     behind = micro.Program("barrier behind call_rcu", x="u64")
     body = behind.work("callback").store(behind.at["x"], 7, order="once").kfree(micro.A)

@@ -15,6 +15,7 @@ from iopf.explore.loader import load
 MM = "iommu-sva-mm.c"
 NAMES = scenarios.names()
 
+# fmt: off
 #: Bugs that no revision has, for the scenarios that no revision fails, or only by a bug that shows everywhere.
 BUGS = (
     (mutants.mutant("replaced-handle-stays", mutants.ATTACH, None, mutants.MEMORY,
@@ -137,12 +138,15 @@ BUGS = (
     )), {"no-response"}),
     (mutants.mutant("queue-lock-never-initialised", mutants.FAULT, None, "warn", ("	mutex_init(&queue->lock);\n", "")), {"no-queue"}),
 )
+# fmt: off
+# fmt: on
 #: And those that take a driver that broke its contract.
 TOLD = (
     mutants.mutant("flushes-no-queue", mutants.FAULT, None, "bad-access", ("	if (WARN_ON(!queue))\n		return -ENODEV;\n", "")),
     mutants.mutant("flush-tells-nobody", mutants.FAULT, None, "missing-warn", ("	if (WARN_ON(!queue))\n", "	if (!queue)\n")),
     mutants.mutant("puts-no-handle", mutants.ATTACH, None, "bad-access", ("	if (WARN_ON(!handle))\n		return;\n", "")),
 )
+# fmt: on
 #: In these the driver does what it must not do, on every core.
 BROKEN = {"answer-inside-response", "answer-inside-itself"}
 SHOWN = [(bug, name) for bug, names in BUGS for name in sorted(names)]

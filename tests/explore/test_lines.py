@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import iopf
 from iopf.explore.lines import LineMap, Place, find, map_path
 
 SOURCE = """
@@ -104,10 +105,22 @@ def test_an_address_outside_is_shown_as_an_offset(built, tmp_path):
 def test_a_map_of_another_version_is_not_read(tmp_path):
     """The first line says what it is."""
     with pytest.raises(ValueError):
-        LineMap("iopf-lines 9\nF x.c\n")
+        LineMap("iopf-lines 9\nF other x.c\n")
     library = tmp_path / "x.so"
     map_path(library).write_text("iopf-lines 9\n")
     assert "x.so+0x20" == str(find(str(library), 0x20))
+
+
+def test_what_calls_the_functions_of_every_core_is_there_and_is_marked():
+    """By its path, so a file that was moved is told; and the map of the explorer has all of them, marked, and others."""
+    callers = lines_module().CALLERS
+    root = Path(__file__).resolve().parents[2]
+    if (root / "csrc").exists():
+        assert [] == [path for path in callers if not (root / path).exists()]
+    extension = next(Path(iopf.__file__).parent.glob("_explore*.so"))
+    rows = [row.split(" ", 2)[1:] for row in map_path(extension).read_text().splitlines() if row.startswith("F ")]
+    assert set(callers) == {path[path.index("csrc/"):] for room, path in rows if room == "caller"}
+    assert {"caller", "other"} == {room for room, _ in rows}
 
 
 def test_rows_that_are_left_out_leave_a_hole(built, tmp_path):

@@ -79,7 +79,7 @@ def two_devices():
     return s
 
 
-#: State that the explorer does not see, behind a lock of each device's own: who comes first is answered otherwise.
+#: State that the explorer does not see, under a lock of each device's own: who comes first is answered otherwise.
 HIDDEN = mutants.mutant(
     "hidden-state", mutants.FAULT, two_devices, set(),
     ("static inline void iopf_respond(", """static noinline __attribute__((no_sanitize("thread"))) int iopf_turn(void)

@@ -135,7 +135,7 @@ def test_every_way_to_find_a_failure_gives_tokens_that_replay(options):
 
 
 def test_a_failure_that_is_not_the_gravest_of_its_execution_is_the_one_that_replays(library):
-    """An execution shows several: the result's failure is the one that the token is of, the others stand behind it."""
+    """An execution shows several: the result's failure is the one that the token is of, the others come after it."""
     several = 0
     for result, _ in library.values():
         for failure in result.failures:

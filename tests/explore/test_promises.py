@@ -96,6 +96,7 @@ TESTED_BEFORE = """	rcu_read_lock();
 	mutex_lock(&param->lock);
 """
 
+# fmt: off
 CODES = (
     mutant("removal-answers-failure", FAULT, sc.held_against_removal, "wrong-code",
            (mutants.REMOVE_ANSWERS, mutants.REMOVE_ANSWERS.replace("RESP_INVALID", "RESP_FAILURE"))),
@@ -121,6 +122,7 @@ CODES = (
     mutant("work-resolves-half", SVA, sc.partial_and_last, "wrong-code",
            ("		if (code != IOMMU_PAGE_RESP_SUCCESS)\n			break;\n", "		break;\n")),
 )
+# fmt: on
 
 ALL_SUCCESS = Everywhere(
     "all-codes-success", FAULT,
@@ -128,12 +130,14 @@ ALL_SUCCESS = Everywhere(
     frozenset({"wrong-code"}), sc.held_against_removal,
 )
 
+# fmt: off
 LATE = (
     mutant("no-memory-answers-behind-the-unlock", FAULT, without_memory_beside_removal, "late-response",
            (NO_MEMORY, "	mutex_unlock(&param->lock);\n	iopf_respond(dev, evt, IOMMU_PAGE_RESP_FAILURE);\n\n"
                        "	iopf_free_partials(&dropped);\n")),
     mutant("disassociated-before-the-lock", FAULT, sc.inline_against_removal, "late-response", (BEFORE_LOCK, TESTED_BEFORE)),
 )
+# fmt: on
 
 
 def partial_discarded():
@@ -204,6 +208,7 @@ COUNTING = """	if (group->responded) {
 	}
 	atomic_long_inc(&dev->iommu->dropped_responses);
 """
+# fmt: off
 GROUPS = (
     mutant("partials-in-reverse", FAULT, three_partials, "wrong-group",
            ("		list_add_tail(&partial->iopf.list, &first->iopf.list);\n", "		list_add(&partial->iopf.list, &first->iopf.list);\n")),
@@ -222,6 +227,8 @@ GROUPS = (
     mutant("bad-setup-keeps-partials", FAULT, partial_of_bad_setup, {"wrong-group", "wrong-response"},
            (mutants.BAD_SETUP, mutants.BAD_SETUP.replace("			iopf_take_partials(param, &evt->fault.prm, &dropped);\n", ""))),
 )
+# fmt: off
+# fmt: on
 DUTIES = (
     mutant("flush-waits-for-nothing", FAULT, flush_behind_a_report, "unexpected-return", ("	flush_workqueue(queue->wq);\n", "")),
     mutant("flush-does-not-warn", FAULT, caller("flush_after_removal", "sva", remove, lambda task, queue, dev: task.flush(dev)),
@@ -252,6 +259,7 @@ DUTIES = (
     mutant("repeated-is-not-counted", FAULT, answered_twice, "wrong-count",
            (COUNTING, COUNTING.replace("		atomic_long_inc(&dev->iommu->repeated_responses);\n", ""))),
 )
+# fmt: on
 
 
 
@@ -263,12 +271,15 @@ def answered_behind_removal():
     return s
 
 
+# fmt: off
 #: Removal takes the device's lock and then the param's, and a response the other way round.
 INVERTED = (
     (mutants.RESPONSE, mutants.RESPONSE.replace("		iopf_answer_pending(param, group, code);\n",
      "		mutex_lock(&param->dev->iommu->lock);\n		iopf_answer_pending(param, group, code);\n"
      "		mutex_unlock(&param->dev->iommu->lock);\n")),
 )
+# fmt: off
+# fmt: on
 #: Both inside one more lock, a static one.
 GATED = (
     (mutants.RESPONSE, "	mutex_lock(&iopf_gate);\n" + INVERTED[0][1] + "	mutex_unlock(&iopf_gate);\n"),
@@ -281,6 +292,8 @@ GATED = (
     (mutants.REMOVE_TAIL, mutants.REMOVE_TAIL.replace(
         "	mutex_unlock(&queue->lock);\n", "	mutex_unlock(&queue->lock);\n	mutex_unlock(&iopf_gate);\n")),
 )
+# fmt: off
+# fmt: on
 ORDERS = (
     mutant("response-takes-the-device-s-lock", FAULT, answered_behind_removal, "lock-order", *INVERTED),
     # With the static lock of the gate and another one in both orders.
@@ -289,6 +302,7 @@ ORDERS = (
             "		iopf_answer_pending(param, group, code);\n", "		mutex_lock(&iopf_gate);\n"
             "		iopf_answer_pending(param, group, code);\n		mutex_unlock(&iopf_gate);\n"))),
 )
+# fmt: on
 #: That nobody can meet between the two locks makes the first of these harmless.
 HARMLESS = mutant("response-takes-the-device-s-lock-in-turn", FAULT, answered_behind_removal, "lock-order", *GATED)
 
@@ -335,6 +349,7 @@ def test_a_lock_order_is_a_failure_though_nothing_deadlocks_and_none_inside_one_
     assert ("pass", ()) == (harmless.verdict, harmless.notes)
 
 
+# fmt: off
 UNDER_LOCK = (
     ("v5.14", "remove-twice", set()),
     ("locking", "partial", {("iopf_store_partial", "allocated with the fault param's lock held")}),
@@ -342,6 +357,7 @@ UNDER_LOCK = (
     ("v6.12", "remove-late-partials",
      {("iopf_put_dev_fault_param", "a reference is put with a lock of the framework held")}),
 )
+# fmt: on
 
 
 @pytest.mark.parametrize(("core", "name", "expected"), UNDER_LOCK, ids=[f"{core} {name}" for core, name, _ in UNDER_LOCK])

@@ -44,7 +44,7 @@ def test_another_core_that_is_right_does_not_reproduce_it(failure):
 
 @pytest.mark.parametrize("where", ["before", "after"])
 def test_an_unrelated_operation_is_noticed(failure, where):
-    """A flush put before or behind the operation of a task: the replay stops at the first step that is another one, and
+    """A flush put before or after the operation of a task: the replay stops at the first step that is another one, and
     names both."""
     changed = Scenario("remove races the work, changed")
     queue = changed.queue()

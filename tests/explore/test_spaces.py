@@ -93,7 +93,7 @@ def test_what_bind_returns_is_demanded():
 
 def test_who_does_not_pin_the_domain_loses_the_space():
     """Unbound and exited, and the work looks a page up: where the group does not count its domain, what leads to the
-    space is gone. (The space itself, used behind its group: test_library.py, space-used-behind-its-group.)
+    space is gone. (The space itself, used after its group: test_library.py, space-used-behind-its-group.)
     """
     s, _, dev, space = bound()
     s.setup.map(space, PAGE, PAGE, "r").report(dev, grpid=1, pasid=1)

@@ -80,7 +80,7 @@ def test_another_version_is_refused():
         with pytest.raises(VersionMismatch, match=f"format {other}.*reads format 2"):
             decode(f"iopf{other}." + token().partition(".")[2])
     other = packed(json.dumps({**unpacked(token()), "iopf": "0.0.7"}).encode())
-    with pytest.raises(VersionMismatch, match="written by iopf 0.0.7.*run explore again"):
+    with pytest.raises(VersionMismatch, match=r"written by iopf 0.0.7.*run explore again"):
         decode(other)
     with pytest.raises(TypeError):
         decode(b"iopf2.")

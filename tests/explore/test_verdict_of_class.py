@@ -20,6 +20,7 @@ from iopf.explore.loader import load
 #: Every place at which a task can be preempted.
 EVERY_POINT = ("unlock", "free", "plain")
 
+# fmt: off
 #: Bugs that show in the order of an answer and the end of a removal alone, which no lock and no access tells apart.
 LATE = (
     mutants.mutant(
@@ -44,6 +45,7 @@ LATE = (
 """),
     ),
 )
+# fmt: on
 
 #: Where the scenario library shows them.
 SHOWN = {

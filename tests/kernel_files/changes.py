@@ -27,7 +27,7 @@ class Change:
         return text.replace(self.old, self.new)
 
     def line(self, text: str) -> int:
-        """The number of the line that differs, or of the one behind it where a line was taken out."""
+        """The number of the line that differs, or of the one after it where a line was taken out."""
         pairs = zip(text.split("\n"), self.apply(text).split("\n"), strict=False)
         return next(number for number, (before, after) in enumerate(pairs, 1) if before != after)
 

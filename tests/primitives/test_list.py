@@ -68,7 +68,7 @@ def test_a_new_list_is_empty(runtime, lists):
 
 
 def test_add_is_a_stack_and_add_tail_a_queue(runtime, lists, node):
-    """list_add() puts behind the head, list_add_tail() before it."""
+    """list_add() puts after the head, list_add_tail() before it."""
     nodes = [node(value) for value in (1, 2, 3, 4)]
     runtime.list_add(nodes[0], lists[0])
     runtime.list_add(nodes[1], lists[0])
@@ -154,7 +154,7 @@ def test_splice_of_nothing_or_to_nothing(runtime, lists, node, splice):
 
 @pytest.mark.parametrize("values", [[], [1], [2], [1, 2, 3, 4], [2, 1, 3, 5], [1, 3, 5]])
 def test_the_safe_walk_survives_deleting(runtime, values):
-    """list_for_each_entry_safe() goes on behind a node that was deleted and freed."""
+    """list_for_each_entry_safe() goes on after a node that was deleted and freed."""
     a_list = runtime.list_new()
     for value in values:
         runtime.list_add_tail(runtime.node_new(value), a_list)
@@ -188,7 +188,7 @@ def test_hlist_del_unlinks_and_poisons(runtime, node, victim):
 
 @pytest.mark.parametrize("values", [[], [1], [2], [1, 2, 3, 4], [1, 3, 5]])
 def test_the_safe_walk_of_a_chain_survives_deleting(runtime, values):
-    """hlist_for_each_entry_safe() goes on behind a node that was deleted and freed."""
+    """hlist_for_each_entry_safe() goes on after a node that was deleted and freed."""
     chain = runtime.hlist_new()
     for value in reversed(values):
         runtime.hlist_add_head(runtime.node_new(value), chain)

@@ -8,12 +8,22 @@ import array
 import struct
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING
 
 import iopf
 from iopf.exceptions import AlreadyOnQueue
 from iopf.explore import (
-    DidNotReproduce, ExplorationFailed, Failure, Progress, Result, Scenario, Step, Task, explore, find_scenario, replay,
+    DidNotReproduce,
+    ExplorationFailed,
+    Failure,
+    Progress,
+    Result,
+    Scenario,
+    Step,
+    Task,
+    explore,
+    find_scenario,
+    replay,
     scenario_names,
 )
 from iopf.explore.programs import Address, Layout, Program, ProgramTask, rcget
@@ -40,7 +50,7 @@ def live() -> list[iopf.PageResponse]:
         try:
             queue.add(device)
         except AlreadyOnQueue as error:
-            assert_type(error.errno, Union[int, None])
+            assert_type(error.errno, int | None)
         device.attach(iopf.SVA(space), pasid=7)
         device.attach(iopf.Work(lambda group: groups.append(group)), pasid=8)
         device.attach(iopf.Inline(iopf.ResponseCode.INVALID), pasid=9)
@@ -57,7 +67,7 @@ def live() -> list[iopf.PageResponse]:
         assert_type(queue.statistics(), iopf.QueueStatistics)
         assert_type(queue.statistics().answered, int)
         assert_type(queue.devices, list[iopf.Device])
-        assert_type(device.queue, Union[iopf.Queue, None])
+        assert_type(device.queue, iopf.Queue | None)
         assert_type(device.statistics(), iopf.DeviceStatistics)
         assert_type(device.responses[0].code, iopf.ResponseCode)
     assert heard == device.responses
@@ -99,7 +109,7 @@ def race() -> Scenario:
     s.teardown.flush(dev)
     assert_type(s.copy(), Scenario)
     assert_type(s.expect("data-race").alloc_may_fail(False), Scenario)
-    assert_type(Scenario.from_json(s.to_json()), Union[Scenario, Program])
+    assert_type(Scenario.from_json(s.to_json()), Scenario | Program)
     assert_type(s.sections, tuple[Task, ...])
     return s
 
@@ -107,14 +117,14 @@ def race() -> Scenario:
 def search(scenario: BaseScenario, core: iopf.Core | str = "iopf") -> Result:
     seen: list[Progress] = []
     result = explore(scenario, core=core, budget=30, all_failures=True, progress=seen.append)
-    assert_type(result.failure, Union[Failure, None])
+    assert_type(result.failure, Failure | None)
     assert_type([part for outcome in result.outcomes for part in outcome.parts], list[str])
     if result.failure is not None:
         assert_type(result.failure.steps, tuple[Step, ...])
         try:
             assert_type(replay(result.failure.token), Result)
         except DidNotReproduce as error:
-            assert_type(error.result, Union[Result, None])
+            assert_type(error.result, Result | None)
     try:
         return result.check("bounded")
     except ExplorationFailed as error:

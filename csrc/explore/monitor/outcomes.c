@@ -22,8 +22,11 @@ void outcomes_reset(void)
 {
 	int i;
 
-	for (i = 0; i < nr_outcomes; i++)
-		free((char *)outcomes[i].text);
+	for (i = 0; i < nr_outcomes; i++) {
+		free((char *)outcomes[i].responses);
+		free((char *)outcomes[i].warnings);
+		free((struct xp_return *)outcomes[i].returns);
+	}
 	nr_outcomes = 0;
 	memset(outcome_table, 0, sizeof(outcome_table));
 	free(classes);
@@ -35,7 +38,6 @@ void outcomes_collect(void)
 {
 	u64 hash = monitor_outcome();
 	u32 slot = (u32)(hash % (2 * MOST_OUTCOMES));
-	char text[2048];
 
 	while (outcome_table[slot]) {
 		struct xp_outcome *o = &outcomes[outcome_table[slot] - 1];
@@ -48,8 +50,8 @@ void outcomes_collect(void)
 	}
 	if (nr_outcomes == MOST_OUTCOMES)
 		return;
-	monitor_outcome_text(text, sizeof(text));
-	outcomes[nr_outcomes] = (struct xp_outcome){ .hash = hash, .count = 1, .text = strdup(text) };
+	outcomes[nr_outcomes] = (struct xp_outcome){ .hash = hash, .count = 1 };
+	monitor_outcome_words(&outcomes[nr_outcomes]);
 	outcome_table[slot] = (u32)++nr_outcomes;
 }
 

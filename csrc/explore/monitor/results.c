@@ -7,6 +7,7 @@
  */
 #include <linux/bug.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "monitor.h"
@@ -140,15 +141,16 @@ u64 monitor_outcome(void)
 
 static const char *const code_names[] = { "success", "invalid", "failure" };
 
-void monitor_outcome_text(char *text, size_t capacity)
+void monitor_outcome_words(struct xp_outcome *o)
 {
+	char text[2048] = "";
+	struct xp_return *returns = calloc((size_t)nr_values + 1, sizeof(*returns));
 	size_t used = 0;
 	int i, nth, task;
 
-	text[0] = '\0';
 #define SAY(format...) do {								\
-	if (used < capacity)								\
-		used += (size_t)snprintf(text + used, capacity - used, format);		\
+	if (used < sizeof(text))							\
+		used += (size_t)snprintf(text + used, sizeof(text) - used, format);	\
 } while (0)
 	for (task = 0; task < MAX_TASKS; task++)
 		for (nth = 0; nth < monitor_nth_report[task]; nth++)
@@ -165,13 +167,19 @@ void monitor_outcome_text(char *text, size_t capacity)
 				if (t->answers > 1)
 					SAY(" %d times", t->answers);
 			}
+	o->responses = strdup(text);
 	for (task = 0; task < MAX_TASKS; task++)
 		for (nth = 0; nth < nth_value[task]; nth++)
-			for (i = 0; i < nr_values; i++)
+			for (i = 0; i < nr_values && returns; i++)
 				if (values[i].task == task && values[i].nth == nth)
-					SAY("%s%s: record %d gives %lld", used ? "; " : "", record_task(task),
-					    values[i].record, (long long)values[i].value);
+					returns[o->nr_returns++] = (struct xp_return){
+						.task = record_task(task), .record = values[i].record, .value = values[i].value,
+					};
+	o->returns = returns;
+	used = 0;
+	text[0] = '\0';
 	for (i = 0; i < nr_warn_hits; i++)
 		SAY("%sWARN in %s (%u)", used ? "; " : "", warn_hits[i].site->function, warn_hits[i].hits);
+	o->warnings = strdup(text);
 #undef SAY
 }

@@ -87,7 +87,8 @@ bool monitor_is_closed(int device);
 bool monitor_queue_is_freed(int queue);
 /* The outcome of the execution that just ran. */
 u64 monitor_outcome(void);
-void monitor_outcome_text(char *text, size_t capacity);
+/* The words of an outcome: *o is otherwise made already. What it gets is freed by outcomes_reset(). */
+void monitor_outcome_words(struct xp_outcome *o);
 /* The group that the current task is about to answer, by its token; 0: nobody said. */
 void monitor_answering(u64 token, enum iommu_page_response_code code);
 void monitor_freeing(u64 token);

@@ -130,6 +130,17 @@ static void site_and_callers(struct xp_site *sites, int *n, int event, const cha
 	record_callers(sites, n, event);
 }
 
+/* The same, of the site above. */
+static void site_and_more(struct xp_site *sites, int *n, int event, const char *what, const char *object,
+			  const int *index_of)
+{
+	int first = *n;
+
+	site_and_callers(sites, n, event, what, object, index_of);
+	if (first < *n)
+		sites[first].flags |= XP_SITE_MORE;
+}
+
 /* The last that who freed it did to it before. */
 static int touch_before_free(const struct object *o)
 {
@@ -159,7 +170,7 @@ static void holders(struct xp_site *sites, int *n, int object, const int *index_
 		record_site(sites, n, o->free_task, o->free_event < engine.nr_events ? index_of[o->free_event] : -1, o->free_pc,
 			    "freed, with a pointer to it", record_whole(i));
 		if (touch_before_free(o) >= 0)
-			site_and_callers(sites, n, touch_before_free(o), "last touched before that", record_whole(i), index_of);
+			site_and_more(sites, n, touch_before_free(o), "last touched before that", record_whole(i), index_of);
 	}
 	if (found > MOST_HOLDERS && *n < MAX_SITES)
 		record_site(sites, n, -1, -1, NULL, record_text("and %d more", found - MOST_HOLDERS), NULL);

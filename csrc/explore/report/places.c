@@ -193,6 +193,8 @@ void record_sites(struct found *f, const struct finding *finding, const int *ind
 			record_site(sites, &n, finding->task, step_of(index_of, finding->event), finding->pc,
 				 finding->kind == XP_K_DOUBLE_FREE || finding->kind == XP_K_INVALID_FREE ? "freed" :
 				 finding->kind <= XP_K_BAD_ACCESS ? "accessed" : "here", object);
+			if (finding->kind > XP_K_BAD_ACCESS)
+				sites[n - 1].flags = XP_SITE_CALLERS;
 		}
 	}
 	if (finding->kind <= XP_K_BAD_ACCESS && (u64)finding->pc < PC_RECORDS)
@@ -200,12 +202,14 @@ void record_sites(struct found *f, const struct finding *finding, const int *ind
 	if (finding->object >= 0 && finding->kind != XP_K_DEADLOCK && finding->kind != XP_K_LOCK_ORDER) {
 		const struct object *o = &heap_objects[finding->object];
 
-		if (o->state == OBJECT_FREED && !finding->by_order)
+		if (o->state == OBJECT_FREED && !finding->by_order) {
 			record_site(sites, &n, o->free_task, step_of(index_of, o->free_event), o->free_pc,
 				 finding->kind == XP_K_DOUBLE_FREE ? "freed before" : "freed", object);
-		else if (o->state == OBJECT_WAITING)
+			sites[n - 1].flags = XP_SITE_MEMORY;
+		} else if (o->state == OBJECT_WAITING)
 			record_site(sites, &n, -1, -1, o->free_pc, "handed to kfree_rcu", object);
 		record_site(sites, &n, o->task, step_of(index_of, o->event), o->pc, "allocated", object);
+		sites[n - 1].flags = XP_SITE_MEMORY;
 	}
 	f->face.sites = sites;
 	f->face.nr_sites = n;

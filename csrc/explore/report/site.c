@@ -14,6 +14,8 @@ void record_callers(struct xp_site *sites, int *n, int event)
 {
 	int task = engine.events[event].task, depth = engine.events[event].depth, i;
 
+	if (*n)
+		sites[*n - 1].flags |= XP_SITE_CALLERS;
 	for (i = event - 1; i >= 0 && depth >= 2 && *n < MAX_SITES; i--) {
 		const struct event *e = &engine.events[i];
 
@@ -21,5 +23,6 @@ void record_callers(struct xp_site *sites, int *n, int event)
 			continue;
 		depth--;
 		record_site(sites, n, task, -1, e->pc, "called from", NULL);
+		sites[*n - 1].flags = XP_SITE_CALL | XP_SITE_CALLERS | XP_SITE_MORE;
 	}
 }

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The cells of a check, each an exploration in a process of a pool; each process has an explorer of its own.
+
+A core may end the process that explores it, or never come back: then the others are explored all the same.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+
+from ._check_table import ENDED, HUNG, LEFT_OUT, Cell, Finding
+from ._cores import Core
+from ._processes import be_a_worker, deaf_to_the_terminal, held
+from .explore import explore
+from .explore.scenario import BaseScenario
+
+__all__ = ["Job", "explore_all", "explore_cell"]
+
+#: Seconds beyond twice its budget after which a cell does not come back: it has ends of its own long before.
+PATIENCE = 30.0
+
+#: How long a signal waits while nothing comes, in seconds.
+SLICE = 0.05
+
+
+@dataclass(frozen=True)
+class Job:
+    """What becomes a cell: the scenario and the name of its row, the core and the name of its column."""
+
+    scenario: str
+    what: BaseScenario
+    core: Core | str
+    name: str
+    #: does it claim to be correct?
+    claims: bool
+    budget: float
+
+
+def explore_cell(job: Job) -> Cell:
+    result = explore(job.what, core=job.core, budget=job.budget, notes=False)
+    failures = result.failures
+    exhausted = result.exhausted
+    if job.claims and failures and all(failure.contract == "broken" for failure in failures):
+        # The driver's failures hide nothing of the core's: an execution ends where it fails, so search on after them.
+        more = explore(job.what, core=job.core, budget=job.budget, all_failures=True, notes=False)
+        exhausted = more.exhausted
+        failures += tuple(failure for failure in more.failures if failure.contract == "kept")
+    findings = tuple(
+        Finding(
+            failure.kind, failure.contract, failure.clauses, failure.message, failure.token, failure.command, str(failure),
+            failure.signature,
+        )
+        for failure in failures
+    )
+    return Cell(
+        job.scenario, job.name, result.verdict, result.why, result.classes, result.executions, result.seconds, findings,
+        exhausted,
+    )
+
+
+class _Pool:
+    """Processes that explore. One that dies, or that does not come back, takes the others with it."""
+
+    def __init__(self, workers: int):
+        with deaf_to_the_terminal():
+            self._pool = ProcessPoolExecutor(
+                workers, multiprocessing.get_context("spawn"), initializer=be_a_worker, initargs=(os.getpid(),)
+            )
+
+    def run(self, jobs: list[Job], take: Callable[[Cell], object]) -> str | None:
+        """Takes the cells as they come; why it ended before the last one, if it did.
+
+        The thread that calls it is the one that starts the processes, and is here until they have ended.
+        """
+        with held() as signals:
+            through = False
+            try:
+                with deaf_to_the_terminal():
+                    waiting = {self._pool.submit(explore_cell, job) for job in jobs}
+                came = time.monotonic()
+                while waiting:
+                    finished, waiting = wait(waiting, SLICE, FIRST_COMPLETED)
+                    signals.act()
+                    if finished:
+                        came = time.monotonic()
+                    elif time.monotonic() - came > 2 * jobs[0].budget + PATIENCE:
+                        return HUNG
+                    for future in finished:
+                        take(future.result())
+                through = True
+            except BrokenProcessPool:
+                signals.act()
+                return ENDED
+            finally:
+                if not through:
+                    for process in list((self._pool._processes or {}).values()):
+                        process.kill()
+                self._pool.shutdown(wait=True, cancel_futures=True)
+            return None
+
+
+def explore_all(jobs: list[Job], take: Callable[[Cell], object]) -> None:
+    """Every job, whatever some core does to its process: the others are done all the same."""
+    workers = os.cpu_count() or 1
+    left = {(job.scenario, job.name): job for job in jobs}
+    hung: set[str] = set()
+
+    def took(cell: Cell) -> None:
+        left.pop((cell.scenario, cell.core), None)
+        take(cell)
+
+    def took_nothing(job: Job, why: str) -> None:
+        took(Cell(job.scenario, job.name, "inconclusive", why, None, 0, 0.0, ()))
+
+    while left:
+        if _Pool(workers).run(list(left.values()), took) is None:
+            continue
+        # One of those that ran did it, and they are the first that are left. Each gets a process of its own.
+        for job in list(left.values())[:workers]:
+            why = LEFT_OUT if job.name in hung else _Pool(1).run([job], took)
+            if why is not None:
+                took_nothing(job, why)
+            if why == HUNG:
+                hung.add(job.name)
+                for other in [other for other in left.values() if other.name == job.name]:
+                    took_nothing(other, LEFT_OUT)
