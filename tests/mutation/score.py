@@ -94,7 +94,7 @@ def _why(mutant):
 def chosen(arguments):
     """The mutants that the options name."""
     files = arguments.file or targets.FILES
-    found = [mutant for file in files for mutant in targets.mutants_of(file)
+    found = [mutant for file in files for mutant in targets.mutants_of(file, arguments.needless)
              if not arguments.operator or mutant.operator in arguments.operator]
     if arguments.mutant:
         found = [mutant for mutant in found if mutant.id in arguments.mutant]
@@ -265,6 +265,7 @@ def main():
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every N-th")
     parser.add_argument("--begin", type=int, default=0, metavar="K", help="the first of every N-th")
     parser.add_argument("--survivors", action="store_true", help="only those of survivors.json")
+    parser.add_argument("--needless", action="store_true", help="the edits that are not made since nobody could see them, instead")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="processes")
     parser.add_argument("--no-why", action="store_true", help="do not look why something lives")
     parser.add_argument("--list", action="store_true", help="list the mutants and end")
@@ -275,10 +276,12 @@ def main():
     parser.add_argument("--command", help="with --from-rows: the command that wrote them")
     parser.add_argument("--record", action="store_true", help="write SCORE.md, SURVIVORS.md and survivors.json beside this file")
     arguments = parser.parse_args()
+    if arguments.needless and arguments.record:
+        parser.error("--record is about the mutants that are made: leave out --needless")
     if arguments.show:
         import difflib
 
-        mutant = next(each for file in targets.FILES for each in targets.mutants_of(file) if each.id == arguments.show)
+        mutant = next(each for file in targets.FILES for each in targets.mutants_of(file, arguments.needless) if each.id == arguments.show)
         text = targets.text_of(mutant.file)
         print("".join(difflib.unified_diff(text.splitlines(True), mutant.edit.apply(text).splitlines(True), mutant.file, mutant.id)))
         return 0

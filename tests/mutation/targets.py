@@ -54,9 +54,9 @@ def text_of(file):
 
 
 @functools.cache
-def mutants_of(file):
-    """All mutants of a file, in a fixed order."""
-    return tuple(generator.mutants(file, text_of(file)))
+def mutants_of(file, needless=False):
+    """All mutants of a file, in a fixed order; or the edits that are none, since nobody could see them."""
+    return tuple(generator.mutants(file, text_of(file), needless))
 
 
 @functools.cache

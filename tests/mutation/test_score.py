@@ -23,6 +23,13 @@ def sanitized():
     return "-fsanitize" in module.ffi.string(module.lib.iopf_build_flags).decode()
 
 
+def needs_an_explorer(test):
+    """The marks of a test that compiles mutants and explores them."""
+    for mark in pytestmark:
+        test = mark(test)
+    return test
+
+
 pytestmark = [
     pytest.mark.skipif(sanitized(), reason="a mutant has limits on its address space"),
     pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc"),
