@@ -186,6 +186,7 @@ _ANSWER = ("equivalent: unseen", "both in one section of F.lock; page_response m
 _EVERY_FORM = {
     "iopf_get_dev_fault_param/delete/1": _NO_IOMMU,
     "iopf_get_dev_fault_param/delete/2": _NO_IOMMU,
+    "iopf_get_dev_fault_param/unasked/2": _NO_IOMMU,
     "iopf_get_dev_fault_param/cross/1": _NO_IOMMU,
     "find_fault_handler/swap/3": (
         "equivalent: unseen", "the lookup changes nothing, and where the table is the host's nobody looks at what it gave"),
@@ -193,8 +194,6 @@ _EVERY_FORM = {
     "iopf_group_alloc/swap/7": _UNDER_FLOCK,
     "iopf_group_alloc/swap/8": (
         "equivalent: unseen", "in one section of F.lock; removal, which alone could see the group, does not look at its count"),
-    "iopf_group_alloc/list/7": (
-        "equivalent: unspecified", "in which order removal answers what is pending is free"),
     "iommu_report_device_fault/swap/7": (
         "equivalent: unseen", "nobody looks at the handle of an abort group: neither response nor free does, nor removal"),
     "iopf_group_response/swap/1": _ANSWER,
@@ -215,3 +214,6 @@ REASONS |= {f"{file}:{name}": why for file in FORMS for name, why in _EVERY_FORM
 REASONS |= {f"{file}:iopf_queue_remove_device/list/3": _FREED_NEXT for file in ("form-h.c", "form-j.c")}
 REASONS["form-g.c:iopf_queue_add_device/list/1"] = (
     "equivalent: unspecified", "in which order the end of a queue removes its devices is free")
+# Where it frees the groups, which of two is freed first tells.
+REASONS["form-g.c:iopf_group_alloc/list/7"] = (
+    "equivalent: unspecified", "in which order removal answers what is pending is free")

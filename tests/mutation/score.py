@@ -235,6 +235,13 @@ def survivors(rows):
     return "\n".join(lines)
 
 
+def alive(rows):
+    """Id and reason of all that lives: of what is the same object as such a one, too, which a sample may meet without it."""
+    lives = {row["id"] for row in rows if row["outcome"] == "lives"}
+    return [{"id": row["id"], "reason": row["where"] if row["id"] in lives else f"the same object as {row['where']}"}
+            for row in rows if row["id"] in lives or row["outcome"] == "same" and row["where"] in lives]
+
+
 def report(rows, command):
     """The record: both tables."""
     c = counts(rows)
@@ -321,7 +328,7 @@ def main():
     if arguments.record:
         (HERE / "SCORE.md").write_text(text)
         (HERE / "SURVIVORS.md").write_text(f"# What lives, and why\n\nMade by `{command}`.\n\n{survivors(rows)}")
-        kept = [{"id": row["id"], "reason": row["where"]} for row in rows if row["outcome"] == "lives"]
+        kept = alive(rows)
         (HERE / "survivors.json").write_text(json.dumps(kept, indent=0) + "\n")
     else:
         print(survivors(rows))
