@@ -33,6 +33,9 @@ _TAKEN = ("equivalent: idempotent", "the second call, in the same section of F.l
 _ANSWERED = (
     "equivalent: unseen", "both in one section of F.lock; page_response must not call back, and does not see the list")
 _NEW = ("equivalent: unseen", "the object is not published yet, and neither looks at what the other writes")
+_LATE_COUNT = (
+    "equivalent: unspecified", "until its count is set nobody gets a reference, and the device is on no queue for a report that"
+    " runs beside add; who adds or removes needs the locks that are held")
 
 REASONS: dict[str, tuple[str, str]] = {
     "io-pgfault.c:iopf_key/relation/2": _HASH,
@@ -123,9 +126,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "io-pgfault.c:iopf_report_last/unasked/5": ("equivalent: speed", "with nothing stored the lookup finds nothing"),
     "io-pgfault.c:iopf_queue_discard_partial/cross/4": ("equivalent: unspecified", "nothing is freed under F.lock; under Q.lock it may be"),
     "io-pgfault.c:iopf_queue_add_device/cross/6": ("equivalent: unspecified", "in which order two locks are dropped is free"),
-    "io-pgfault.c:iopf_queue_add_device/move/5": (
-        "equivalent: unspecified", "until its count is set nobody gets a reference, and the device is on no queue for a report that runs"
-        " beside add; who adds or removes needs the locks that are held"),
+    "io-pgfault.c:iopf_queue_add_device/move/5": _LATE_COUNT,
     "io-pgfault.c:iopf_queue_remove_device/cross/6": _FLOCK,
     "io-pgfault.c:iopf_queue_remove_device/swap/2": (
         "equivalent: unspecified", "who looks at F.queue without F.lock queues its work, or does not, in either order: the group is"
@@ -202,6 +203,7 @@ _EVERY_FORM = {
     "iopf_queue_add_device/cross/6": _NO_ORDER,
     "iopf_queue_add_device/swap/8": (
         "equivalent: unseen", "the queue's list is Q.lock's, which is held; who finds the param by its pointer does not look at it"),
+    "iopf_queue_add_device/move/5": _LATE_COUNT,
     "iopf_queue_remove_device/cross/8": _NO_ORDER,
     "iopf_queue_remove_device/swap/2": _UNDER_FLOCK,
     "iopf_queue_remove_device/swap/4": _ANSWER,
@@ -214,6 +216,8 @@ REASONS |= {f"{file}:{name}": why for file in FORMS for name, why in _EVERY_FORM
 REASONS |= {f"{file}:iopf_queue_remove_device/list/3": _FREED_NEXT for file in ("form-h.c", "form-j.c")}
 REASONS["form-g.c:iopf_queue_add_device/list/1"] = (
     "equivalent: unspecified", "in which order the end of a queue removes its devices is free")
-# Where it frees the groups, which of two is freed first tells.
+# Where it frees the groups, which of two is freed first tells, and the group may be gone behind the lock.
+REASONS["form-g.c:iopf_group_alloc/cross/3"] = (
+    "equivalent: unseen", "removal answers the group, looks at no count, and frees nothing; nobody else has it before the handler")
 REASONS["form-g.c:iopf_group_alloc/list/7"] = (
     "equivalent: unspecified", "in which order removal answers what is pending is free")
