@@ -245,11 +245,13 @@ def alive(rows):
 def report(rows, command):
     """The record: both tables."""
     c = counts(rows)
+    unmade = sum(len(targets.mutants_of(file, True)) for file in {row["file"] for row in rows})
     return "\n".join([
         "# Mutants and who finds them", "",
         f"Made by `{command}`. {len(rows)} edits: {c['uncompiled']} do not compile, {c['twins']} are the same object as another"
         f" mutant, {c['distinct']} are left. \"library\" is what `iopf check` finds; the last two columns are without what is"
-        " equivalent. SURVIVORS.md lists what lives.", "",
+        f" equivalent. SURVIVORS.md lists what lives. {unmade} more edits of these files are none of them: nobody could see"
+        " them, by the rules of needless.py.", "",
         table(rows, "file"), "", table(rows, "operator"), "",
         f"Found only with the driver's contract broken: {sum(row['outcome'] == 'driver' for row in rows)}. Found only by a"
         " failure's signature, where the unchanged file fails by the same kind:"
