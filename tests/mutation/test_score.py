@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import score
@@ -90,6 +91,24 @@ print(targets.judge(built.library, scenarios, {{}})[0])
 """)
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True)
     assert (["lives", "lives", "killed"], "") == (done.stdout.split(), done.stderr)
+
+
+@pytest.mark.parametrize("worked, budgets", [(0.1, [5, 20, 80, 320]), (4.9, [5])])
+def test_a_search_that_the_clock_ended_is_done_again_with_more_of_it(monkeypatch, worked, budgets):
+    """Where it was a busy machine: the search has had no 2.5 seconds of work. One that has had them is over."""
+    from iopf import explore
+
+    given, work = [], [0.0]
+
+    def search(scenario, budget, **options):
+        given.append(budget)
+        work[0] += worked
+        return SimpleNamespace(exhausted=False, failures=(), verdict="inconclusive")
+
+    monkeypatch.setattr(explore, "explore", search)
+    monkeypatch.setattr(targets.time, "process_time", lambda: work[0])
+    assert ("inconclusive", False, []) == targets.look(lambda: None, "iopf", False)
+    assert budgets == given
 
 
 def failure(kind, contract, what):
