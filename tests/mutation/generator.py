@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
+import needless
 from ctext import Source
 
 #: Calls that come in pairs, or end something: what may be forgotten, doubled, or stand at the wrong place.
@@ -47,7 +48,7 @@ class Edit:
     what: str
     #: where the statement begins in which it is
     at: int
-    #: counted, so that the numbers of others stay, and not made: the same program by the rule of its operator
+    #: counted, so that the numbers of others stay, and not made: nobody could see it, by a rule of needless.py
     needless: bool = False
 
     def apply(self, text):
@@ -115,47 +116,8 @@ def deletions(source, function):
         yield Edit(operator, (_gone(source, statement),), f"without: {_short(text)}", statement.begin)
 
 
-_ALLOCATES = re.compile(r"\b(\w+)\s*=\s*k[mzc]alloc\w*\s*\(")
-_WRITES = re.compile(r"(?:INIT_LIST_HEAD|mutex_init|refcount_set)\s*\(\s*&(?P<of>(?P<a>\w+)->[\w.>-]+)|"
-                     r"(?:RCU_INIT_POINTER\s*\(\s*)?(?P<to>(?P<b>\w+)->[\w.>-]+)\s*(?:=(?!=)|,)")
-
-
-def _write_to_new(source, function, statement):
-    """The member that a statement writes of an object that its function has allocated, and that nobody else has yet."""
-    text = source.text[statement.begin:statement.end]
-    write = _WRITES.match(text) if statement.kind == "expression" else None
-    if write is None:
-        return None
-    name, member = write["a"] or write["b"], write["of"] or write["to"]
-    before = source.text[function.body.begin:statement.begin]
-    made = [one for one in _ALLOCATES.finditer(before) if one[1] == name]
-    since = (before[made[-1].end():].partition(";")[2] if made else "") + text[write.end():]
-    # Whoever names it without a member, or takes a member's address, may hand it on; not so a question whether there was
-    # memory, who frees it, and who initialises the member.
-    harmless = rf"!\s*{name}\b|\bkfree\s*\(\s*{name}\s*\)|\b(?:INIT_LIST_HEAD|mutex_init|refcount_set)\s*\(\s*&{name}->"
-    handed_on = re.search(rf"\b{name}\b(?!\s*->)|&\s*{name}\b", re.sub(harmless, "", since))
-    return member if made and not handed_on else None
-
-
-_SETS_A_BIT = re.compile(r"if\s*\((?P<asked>[^;]*)\)\s*(?P<of>\w+)\s*\|=\s*[A-Z_]+;")
-
-
-def _bits(texts):
-    """Two questions, each of which sets a bit of one variable, and does not ask for it: in either order the same bits."""
-    found = [_SETS_A_BIT.fullmatch(" ".join(text.split())) for text in texts]
-    return None not in found and found[0]["of"] == found[1]["of"] and not any(
-        re.search(rf"\b{one['of']}\b", one["asked"]) for one in found)
-
-
-def _nobody_sees(source, function, one, other):
-    """Two writes to members of an object that is the function's own: in which order they come, there is nobody to see."""
-    writes = [_write_to_new(source, function, each) for each in (one, other)]
-    texts = [source.text[each.begin:each.end] for each in (one, other)]
-    return None not in writes and writes[0] not in texts[1] and writes[1] not in texts[0]
-
-
 def swaps(source, function):
-    """Two neighbours change places, but for two writes to what nobody else has yet, and two bits of one variable."""
+    """Two neighbours change places."""
     for block in _blocks(function):
         for one, other in itertools.pairwise(block.inside):
             if {one.kind, other.kind} & {"declaration", "label", "goto", "break", "continue", "return"}:
@@ -164,7 +126,7 @@ def swaps(source, function):
             operator = "cross" if _paired(source, one) or _paired(source, other) else "swap"
             yield Edit(operator, ((one.begin, one.end, texts[1]), (other.begin, other.end, texts[0])),
                        f"{_short(texts[1])} before {_short(texts[0])}", one.begin,
-                       needless=_nobody_sees(source, function, one, other) or _bits(texts))
+                       needless=needless.exchanged(source, function, one, other))
 
 
 def doubles(source, function):
@@ -173,7 +135,7 @@ def doubles(source, function):
         if _paired(source, statement):
             text = source.text[statement.begin:statement.end]
             yield Edit("double", ((statement.begin, statement.end, f"{{ {text} {text} }}"),), f"twice: {_short(text)}",
-                       statement.begin)
+                       statement.begin, needless=needless.doubled(source, function, statement))
 
 
 def moves(source, function):
@@ -266,8 +228,10 @@ def lists(source, function):
             continue
         at = _statement_of(function, index).begin
         text = source.code(index, source.closing(index + 1) + 1)
+        given = [source.code(*argument) for argument in source.arguments(index + 1)]
         for new in LISTS[token.text]:
-            yield Edit("list", ((token.begin, token.end, new),), f"{new} for {_short(text)}", at)
+            yield Edit("list", ((token.begin, token.end, new),), f"{new} for {_short(text)}", at,
+                       needless=needless.unlinked(source, token.text, new, given))
         if token.text == "list_for_each_entry_safe":
             one, following, *rest = [source.code(*argument) for argument in source.arguments(index + 1)]
             yield Edit("list", ((token.begin, source.tokens[source.closing(index + 1)].end,
@@ -329,7 +293,8 @@ def orders(source, function):
         elif token.text == "mmget_not_zero":
             new = (f"(mmget({given[0]}), true)", "true")
         for each in new:
-            yield Edit("order", ((*span, each),), f"{each} for {_short(source.code(index, closed + 1))}", at)
+            yield Edit("order", ((*span, each),), f"{each} for {_short(source.code(index, closed + 1))}", at,
+                       needless=needless.weakened(source, function, index, given, each))
 
 
 def keys(source, function):
@@ -348,8 +313,11 @@ def keys(source, function):
 OPERATORS = (deletions, swaps, doubles, moves, conditions, operands, relations, lists, codes, orders, keys)
 
 
-def mutants(file, text):
-    """Every mutant of a file's text, in a fixed order; none of two have the same text."""
+def mutants(file, text, needless=False):
+    """Every mutant of a file's text, in a fixed order; none of two have the same text.
+
+    With ``needless`` those that are not made, instead: for who wants to see that nobody finds them.
+    """
     source = Source(text)
     seen = {text}
     for function in source.functions:
@@ -358,7 +326,7 @@ def mutants(file, text):
             for edit in make(source, function):
                 counts[edit.operator] += 1
                 mutated = edit.apply(text)
-                if mutated not in seen and not edit.needless:
+                if mutated not in seen and edit.needless == needless:
                     seen.add(mutated)
                     yield Mutant(file, function.name, counts[edit.operator], edit)
 

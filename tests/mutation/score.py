@@ -94,7 +94,7 @@ def _why(mutant):
 def chosen(arguments):
     """The mutants that the options name."""
     files = arguments.file or targets.FILES
-    found = [mutant for file in files for mutant in targets.mutants_of(file)
+    found = [mutant for file in files for mutant in targets.mutants_of(file, arguments.needless)
              if not arguments.operator or mutant.operator in arguments.operator]
     if arguments.mutant:
         found = [mutant for mutant in found if mutant.id in arguments.mutant]
@@ -235,14 +235,23 @@ def survivors(rows):
     return "\n".join(lines)
 
 
+def alive(rows):
+    """Id and reason of all that lives: of what is the same object as such a one, too, which a sample may meet without it."""
+    lives = {row["id"] for row in rows if row["outcome"] == "lives"}
+    return [{"id": row["id"], "reason": row["where"] if row["id"] in lives else f"the same object as {row['where']}"}
+            for row in rows if row["id"] in lives or row["outcome"] == "same" and row["where"] in lives]
+
+
 def report(rows, command):
     """The record: both tables."""
     c = counts(rows)
+    unmade = sum(len(targets.mutants_of(file, True)) for file in {row["file"] for row in rows})
     return "\n".join([
         "# Mutants and who finds them", "",
         f"Made by `{command}`. {len(rows)} edits: {c['uncompiled']} do not compile, {c['twins']} are the same object as another"
         f" mutant, {c['distinct']} are left. \"library\" is what `iopf check` finds; the last two columns are without what is"
-        " equivalent. SURVIVORS.md lists what lives.", "",
+        f" equivalent. SURVIVORS.md lists what lives. {unmade} more edits of these files are none of them: nobody could see"
+        " them, by the rules of needless.py.", "",
         table(rows, "file"), "", table(rows, "operator"), "",
         f"Found only with the driver's contract broken: {sum(row['outcome'] == 'driver' for row in rows)}. Found only by a"
         " failure's signature, where the unchanged file fails by the same kind:"
@@ -265,6 +274,7 @@ def main():
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every N-th")
     parser.add_argument("--begin", type=int, default=0, metavar="K", help="the first of every N-th")
     parser.add_argument("--survivors", action="store_true", help="only those of survivors.json")
+    parser.add_argument("--needless", action="store_true", help="the edits that are not made since nobody could see them, instead")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="processes")
     parser.add_argument("--no-why", action="store_true", help="do not look why something lives")
     parser.add_argument("--list", action="store_true", help="list the mutants and end")
@@ -275,10 +285,12 @@ def main():
     parser.add_argument("--command", help="with --from-rows: the command that wrote them")
     parser.add_argument("--record", action="store_true", help="write SCORE.md, SURVIVORS.md and survivors.json beside this file")
     arguments = parser.parse_args()
+    if arguments.needless and arguments.record:
+        parser.error("--record is about the mutants that are made: leave out --needless")
     if arguments.show:
         import difflib
 
-        mutant = next(each for file in targets.FILES for each in targets.mutants_of(file) if each.id == arguments.show)
+        mutant = next(each for file in targets.FILES for each in targets.mutants_of(file, arguments.needless) if each.id == arguments.show)
         text = targets.text_of(mutant.file)
         print("".join(difflib.unified_diff(text.splitlines(True), mutant.edit.apply(text).splitlines(True), mutant.file, mutant.id)))
         return 0
@@ -318,7 +330,7 @@ def main():
     if arguments.record:
         (HERE / "SCORE.md").write_text(text)
         (HERE / "SURVIVORS.md").write_text(f"# What lives, and why\n\nMade by `{command}`.\n\n{survivors(rows)}")
-        kept = [{"id": row["id"], "reason": row["where"]} for row in rows if row["outcome"] == "lives"]
+        kept = alive(rows)
         (HERE / "survivors.json").write_text(json.dumps(kept, indent=0) + "\n")
     else:
         print(survivors(rows))

@@ -54,9 +54,9 @@ def text_of(file):
 
 
 @functools.cache
-def mutants_of(file):
-    """All mutants of a file, in a fixed order."""
-    return tuple(generator.mutants(file, text_of(file)))
+def mutants_of(file, needless=False):
+    """All mutants of a file, in a fixed order; or the edits that are none, since nobody could see them."""
+    return tuple(generator.mutants(file, text_of(file), needless))
 
 
 @functools.cache
@@ -163,27 +163,38 @@ def suite_scenarios():
             if callable(make) and not name.startswith(("_", "three_")) and getattr(make, "__module__", "") == "core_scenarios"}
 
 
+def _search(make, core, **options):
+    """explore() within BUDGET seconds, which are of the clock; of work, where the machine has more to do than this."""
+    from iopf.explore import explore
+
+    budget = BUDGET
+    while True:
+        began = time.process_time()
+        result = explore(make(), core=core, budget=budget, shrink=False, **options)
+        if result.exhausted or result.failures or time.process_time() - began > BUDGET / 2 or budget > PATIENCE / 4:
+            return result
+        budget *= 4
+
+
 def look(make, core, thorough, everything=False):
     """What one search says: verdict, whether it came to its end, and [kind, contract, signature] of each failure.
 
     Thorough, it is the search of a cell of ``iopf check``, and what that lists with ``--json``; else the same strategy
     without the estimate. ``everything``: also the driver's failures that lie behind other failures, which a cell leaves out.
     """
-    from iopf.explore import explore
-
     quick = {} if thorough else {"strategy": "dpor", "estimate": False}
-    result = explore(make(), core=core, budget=BUDGET, shrink=False, **quick)
+    result = _search(make, core, **quick)
     failures, exhausted = result.failures, result.exhausted
     if failures and (everything or all(failure.contract == "broken" for failure in failures)):
         # As iopf check does: the driver's failures hide nothing of the core's.
-        more = explore(make(), core=core, budget=BUDGET, shrink=False, all_failures=True, **quick)
+        more = _search(make, core, all_failures=True, **quick)
         failures += tuple(failure for failure in more.failures if everything or failure.contract == "kept")
         exhausted = more.exhausted
     found = {(failure.kind, failure.contract, failure.signature) for failure in failures}
     return result.verdict, exhausted, sorted(found)
 
 
-def in_a_process(work, cpu=CPU):
+def in_a_process(work):
     """The lines that work(write) writes, as Python values, and whether the process came back."""
     reading, writing = os.pipe()
     pid = os.fork()
@@ -191,7 +202,7 @@ def in_a_process(work, cpu=CPU):
         try:
             os.close(reading)
             signal.signal(signal.SIGINT, signal.SIG_DFL)
-            resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 5))
+            resource.setrlimit(resource.RLIMIT_CPU, (CPU, CPU + 5))
             resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             null = os.open(os.devnull, os.O_WRONLY)
