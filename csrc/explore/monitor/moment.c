@@ -17,6 +17,31 @@
 
 static struct op_class op_moment = { .name = "call or answer", .touches_nothing = true };
 
+struct op_class op_report_begins = { .name = "report begins", .remark = REMARK_BEGINS };
+struct op_class op_report_returns = { .name = "report returns", .remark = REMARK_RETURNS };
+struct op_class op_response = { .name = "response", .remark = REMARK };
+
+enum change { REMOVE, ADD, CLOSE, FREE_QUEUE };
+static struct op_class begins[] = {
+	[REMOVE] = { .name = "remove begins", .remark = REMARK_BEGINS },
+	[ADD] = { .name = "add begins", .remark = REMARK_BEGINS },
+	[CLOSE] = { .name = "close", .remark = REMARK },
+	[FREE_QUEUE] = { .name = "free begins", .remark = REMARK_BEGINS },
+};
+static struct op_class returns[] = {
+	[REMOVE] = { .name = "remove returns", .remark = REMARK_RETURNS },
+	[ADD] = { .name = "add returns", .remark = REMARK_RETURNS },
+	[CLOSE] = { .name = "closed", .remark = REMARK },
+	[FREE_QUEUE] = { .name = "free returns", .remark = REMARK_RETURNS },
+};
+static struct op_class flush_begins = { .name = "flush begins", .remark = REMARK_BEGINS };
+static struct op_class flush_returns = { .name = "flush returns", .remark = REMARK_RETURNS };
+
+static enum change change_of(int op)
+{
+	return op == XP_REMOVE ? REMOVE : op == XP_ADD ? ADD : op == XP_CLOSE ? CLOSE : FREE_QUEUE;
+}
+
 struct moment moments[MAX_MOMENTS];
 struct call calls[MAX_CALLS];
 int nr_moments, nr_calls;
@@ -132,7 +157,7 @@ int monitor_report_begin(int device, const struct record *r)
 	moment();
 	if (nr_tokens == MAX_TOKENS)
 		finding_fatal(XP_K_EXPLORER, 0, NULL, "too many requests in one execution");
-	note(&op_note, 0, NULL, "report begins", (u64)nr_tokens + 1);
+	note(&op_report_begins, 0, NULL, NULL, (u64)nr_tokens + 1);
 	c = call(CALL_REPORT_BEGIN);
 	c->device = (s16)device;
 	c->record = r;
@@ -156,7 +181,7 @@ void monitor_report_end(int token, int result)
 	c->number = (u64)token + 1;
 	c->result = result;
 	c->warned = has_warned();
-	note(&op_note, 0, NULL, "report returns", (u64)(s64)result);
+	note(&op_report_returns, 0, NULL, NULL, (u64)(s64)result);
 	tell(c);
 }
 
@@ -350,7 +375,7 @@ void monitor_response(int device, u64 number, u64 magic, const struct iommu_page
 	c->report = doing[engine.current->id].report;
 	c->pc = placed(pc);
 	if (engine.logging && c->known)
-		note(&op_note, 0, pc, "response", number | (u64)msg->code << 32);
+		note(&op_response, 0, pc, NULL, number | (u64)msg->code << 32);
 	tell(c);
 }
 
@@ -393,8 +418,7 @@ void monitor_change_begin(int op, int device, int queue)
 	struct call *c;
 
 	moment();
-	note(&op_note, 0, NULL, op == XP_REMOVE ? "remove begins" : op == XP_ADD ? "add begins" :
-	     op == XP_CLOSE ? "close" : "free begins", 0);
+	note(&begins[change_of(op)], 0, NULL, NULL, 0);
 	doing[engine.current->id].removes = op == XP_REMOVE || op == XP_FREE_QUEUE;
 	call_begins();
 	c = call(CALL_CHANGE_BEGIN);
@@ -409,8 +433,7 @@ void monitor_change_end(int op, int device, int queue, int result)
 	struct call *c;
 
 	moment();
-	note(&op_note, 0, NULL, op == XP_REMOVE ? "remove returns" : op == XP_ADD ? "add returns" :
-	     op == XP_CLOSE ? "closed" : "free returns", (u64)(s64)result);
+	note(&returns[change_of(op)], 0, NULL, NULL, (u64)(s64)result);
 	doing[engine.current->id].removes = false;
 	c = call(CALL_CHANGE_END);
 	c->op = (s16)op;
@@ -426,7 +449,7 @@ void monitor_flush_begin(int device)
 	struct call *c;
 
 	moment();
-	note(&op_note, 0, NULL, "flush begins", 0);
+	note(&flush_begins, 0, NULL, NULL, 0);
 	call_begins();
 	c = call(CALL_FLUSH_BEGIN);
 	c->device = (s16)device;
@@ -438,7 +461,7 @@ void monitor_flush_end(int device, int result)
 	struct call *c;
 
 	moment();
-	note(&op_note, 0, NULL, "flush returns", (u64)(s64)result);
+	note(&flush_returns, 0, NULL, NULL, (u64)(s64)result);
 	c = call(CALL_FLUSH_END);
 	c->warned = has_warned();
 	c->device = (s16)device;

@@ -60,6 +60,8 @@ struct token {
 	int answer_event;
 	s32 result;
 };
+/* What they note in the history: the number of the request; what report returned; both and its code. */
+extern struct op_class op_report_begins, op_report_returns, op_response;
 extern struct token tokens[MAX_TOKENS];
 extern int nr_tokens;
 

@@ -66,9 +66,9 @@ static int last_in_core(int task, int event)
 	for (i = event < engine.nr_events ? event : engine.nr_events - 1; i >= 0; i--) {
 		const struct event *e = &engine.events[i];
 
-		if (e->task == task && e->op == &op_note && e->text && strstr(e->text, "begins"))
+		if (e->task == task && e->op->remark == REMARK_BEGINS)
 			return -1;
-		if (e->task == task && (e->op != &op_note || e->text) && (u64)e->pc >= PC_RECORDS)
+		if (e->task == task && e->op != &op_note && (u64)e->pc >= PC_RECORDS)
 			return i;
 	}
 	return -1;
@@ -89,11 +89,11 @@ static int end_of_report(u64 number)
 	for (i = 0; i < engine.nr_events; i++) {
 		const struct event *e = &engine.events[i];
 
-		if (e->op != &op_note || !e->text || e->task != tokens[number - 1].task)
+		if (e->task != tokens[number - 1].task)
 			continue;
-		if (!strcmp(e->text, "report begins") && e->detail == number)
+		if (e->op == &op_report_begins && e->detail == number)
 			begin = 1;
-		else if (begin && !strcmp(e->text, "report returns"))
+		else if (begin && e->op == &op_report_returns)
 			return i;
 	}
 	return -1;

@@ -38,7 +38,7 @@ static bool is_kept(const struct event *e, const struct finding *f)
 {
 	if (e->op == &op_read || e->op == &op_write)
 		return e->point || is_about(e, f);
-	return e->op != &op_note || e->text;
+	return e->op != &op_note;
 }
 
 static const char *token_text(u64 number)
@@ -57,24 +57,23 @@ static void write_note(struct xp_step *s, const struct event *e)
 	static const char *const codes[] = { "success", "invalid", "failure" };
 	u32 code = (u32)(e->detail >> 32);
 
-	s->op = e->text;
-	if (!strcmp(e->text, "!")) {
+	if (e->op == &op_finding) {
 		s->op = xp_kind_name((int)e->detail);
 		s->object = record_object(e->addr);
 		return;
 	}
-	if (!strcmp(e->text, "report begins")) {
+	if (e->op == &op_report_begins) {
 		s->object = token_text(e->detail);
-	} else if (!strcmp(e->text, "response")) {
+	} else if (e->op == &op_response) {
 		s->object = token_text((u32)e->detail);
 		s->text = code < 3 ? codes[code] : "no code";
-	} else if (strstr(e->text, "returns")) {
+	} else if (e->op->remark == REMARK_RETURNS) {
 		s->text = record_text("%lld", (long long)(s64)e->detail);
-	} else if (!strcmp(e->text, "WARN")) {
+	} else if (e->op == &op_warn) {
 		const struct warn_site *site = (const struct warn_site *)e->detail;
 
 		s->text = record_text("%s: %s", site->function, site->reason);
-	} else if (!strcmp(e->text, "message")) {
+	} else if (e->op == &op_message) {
 		s->text = record_text("%s", (const char *)e->detail);
 	}
 }
@@ -112,7 +111,7 @@ static void write_step(struct xp_step *s, const struct event *e)
 	}
 	if (is_work_of_core(e))
 		s->record = -1;
-	if (e->op == &op_note)
+	if (e->op->remark)
 		write_note(s, e);
 	else
 		s->object = record_object(e->addr);
@@ -206,7 +205,7 @@ static int step_of_node(const int *index_of, int node)
 
 	for (i = 0; i < engine.nr_events; i++)
 		if (engine.events[i].node == node && index_of[i] >= 0 &&
-		    (engine.events[i].op != &op_note || engine.nodes[node].op->touches_nothing))
+		    (!engine.events[i].op->remark || engine.nodes[node].op->touches_nothing))
 			return index_of[i];
 	return -1;
 }

@@ -19,7 +19,7 @@ void record_callers(struct xp_site *sites, int *n, int event)
 	for (i = event - 1; i >= 0 && depth >= 2 && *n < MAX_SITES; i--) {
 		const struct event *e = &engine.events[i];
 
-		if (e->task != task || e->op != &op_note || e->text || e->addr || e->depth != depth)
+		if (e->task != task || e->op != &op_note || e->addr || e->depth != depth)
 			continue;
 		depth--;
 		record_site(sites, n, task, -1, e->pc, "called from", NULL);

@@ -22,8 +22,10 @@ void __attribute__((noreturn)) finding_fatal(int kind, u64 addr, const void *pc,
 
 /* --- history.c --- */
 
-/* Of the history alone: a remark, accesses. */
+/* Of the history alone: a remark without words, accesses. */
 extern struct op_class op_note, op_read, op_write;
+/* A finding, by its kind. */
+extern struct op_class op_finding;
 extern bool event_point_next;	/* the next event of the history is a scheduling point */
 
 /* --- deadlock.c --- */

@@ -2,6 +2,8 @@
 /* What an execution shows to be wrong. The fast pass only notes what and where. */
 #include "detect.h"
 
+struct op_class op_finding = { .name = "!", .remark = REMARK };
+
 struct finding *finding_add(int kind, u64 addr, const void *pc, const char *text)
 {
 	struct finding *f;
@@ -28,7 +30,7 @@ struct finding *finding_add(int kind, u64 addr, const void *pc, const char *text
 		.node = engine.depth - 1,
 		.event = engine.nr_events,
 	};
-	note(&op_note, addr, pc, "!", (u64)kind);
+	note(&op_finding, addr, pc, NULL, (u64)kind);
 	return f;
 }
 

@@ -307,6 +307,8 @@ void hb_would_race(struct task *t)
 		clock_zero(&node->clock);
 	node->task = (u8)t->id;
 	node->ordinal = (u16)(t->ordinal + 1);
+	node->op = t->pending.class;
+	node->addr = t->pending.addr;
 	node->clock.at[t->id] = (s16)node->ordinal;
 
 	for (i = 0; i < nr_vars; i++) {

@@ -9,7 +9,7 @@
 #include "detect.h"
 
 bool event_point_next;
-struct op_class op_note = { .name = "note" };
+struct op_class op_note = { .name = "note", .remark = REMARK };
 struct op_class op_read = { .name = "read" };
 struct op_class op_write = { .name = "write" };
 
@@ -88,13 +88,13 @@ void note_record(struct op_class *op, u64 addr, const void *pc, const char *text
 	    engine.nr_events - engine.turn_events > MOST_IN_A_STRETCH)
 		return;
 	/* A remark takes no point away from what it is about. */
-	if (op == &op_note)
+	if (op->remark)
 		event_point_next = false;
 	event_add(op, MODE_READ, addr, pc, &e);
 	if (e) {
 		e->text = text;
 		e->detail = detail;
 	}
-	if (op == &op_note)
+	if (op->remark)
 		event_point_next = point;
 }

@@ -57,6 +57,9 @@ enum pending_mode {
 /* Operations that identical tasks do to the same things: the first of them is done in the order of the tasks. */
 enum gate { GATES_NEVER, GATES_ALWAYS, GATES_UNLESS_COMMUTING /* ordering what commutes saves nothing */ };
 
+/* What is no operation and only said in the history. */
+enum remark { NO_REMARK, REMARK, REMARK_BEGINS /* a call of the scenario */, REMARK_RETURNS };
+
 struct task;
 
 /*
@@ -71,6 +74,7 @@ struct op_class {
 	u64 (*waits_for)(const struct task *t);
 	u8 pending_mode;
 	u8 gates;
+	u8 remark;
 	bool spins;		/* a loop of these is one that waits */
 	bool touches_nothing;	/* a point where something is told: no order of it and another is looked at */
 	u64 id;			/* made of the name, by op_id() */

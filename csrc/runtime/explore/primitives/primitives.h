@@ -106,7 +106,11 @@ static inline void check_sleep(const void *pc, const char *in_reader, const char
 enum under_lock { UNDER_LOCK_ALLOC, UNDER_LOCK_FREE, UNDER_LOCK_PUT };
 extern void (*under_lock)(enum under_lock what, const void *pc);
 
+/* printk.c: its format */
+extern struct op_class op_message;
+
 /* warn.c */
+extern struct op_class op_warn;
 struct warn_site;
 #define MAX_WARNS 32
 struct warn_hit {

@@ -4,17 +4,19 @@
 
 #include "primitives.h"
 
+struct op_class op_message = { .name = "message", .remark = REMARK };
+
 const char runtime_name[] = "explore";
 
 void dev_warn(const struct device *dev, const char *format, ...)
 {
 	(void)dev;
-	note(&op_note, 0, caller_pc(), "message", (u64)format);
+	note(&op_message, 0, caller_pc(), NULL, (u64)format);
 }
 
 void __dev_warn_ratelimited(struct ratelimit_state *state, const struct device *dev, const char *format, ...)
 {
 	(void)state;
 	(void)dev;
-	note(&op_note, 0, caller_pc(), "message", (u64)format);
+	note(&op_message, 0, caller_pc(), NULL, (u64)format);
 }

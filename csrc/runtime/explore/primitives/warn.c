@@ -8,6 +8,8 @@
 
 #include "primitives.h"
 
+struct op_class op_warn = { .name = "WARN", .remark = REMARK };
+
 struct warn_hit warn_hits[MAX_WARNS];
 int nr_warn_hits;
 unsigned int caller_warns[MAX_TASKS];
@@ -56,7 +58,7 @@ void warn_slowpath(struct warn_site *site)
 	else if (site->once)
 		return;
 	warn_hits[i].hits++;
-	note(&op_note, 0, pc, "WARN", (u64)site);
+	note(&op_warn, 0, pc, NULL, (u64)site);
 	if (warn_is_callers(site))
 		return;
 	f = finding_add(strstr(site->reason, "suspicious") ? FINDING_RCU : FINDING_WARN, 0, pc, site->reason);

@@ -435,6 +435,7 @@ static void begin_anew(void)
 	t->id = 0;
 	clock_zero(&t->race);
 	task_begin(t, main_task, NULL);
+	t->pending.class = &op_none;
 	t->race.at[0] = 1;
 	engine.current = t;
 }
