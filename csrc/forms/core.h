@@ -82,6 +82,29 @@ struct iopf_core_facts {
 	bool group_handlers;		/* false: domains have none, and the table makes a group of each last fault for them */
 };
 
+/*
+ * What a form allocates, for whoever names objects in a trace and looks at what is done under their locks. A form's layouts
+ * are its own: nobody above knows them but by this.
+ */
+struct iopf_core_member {
+	const char *name;		/* NULL: the end */
+	size_t offset, size;
+};
+
+#define IOPF_CORE_MEMBER(type, m) { #m, offsetof(type, m), sizeof(((type *)0)->m) }
+
+/* What a form that promises it (counts_handles) does not do with a lock of the object held. */
+#define IOPF_FORBIDS_ALLOC (1u << 0)	/* allocate */
+#define IOPF_FORBIDS_FREE (1u << 1)	/* free */
+#define IOPF_FORBIDS_PUT (1u << 2)	/* put a reference */
+
+struct iopf_core_type {
+	const char *name;		/* NULL: the end */
+	size_t size;			/* told apart by it */
+	const struct iopf_core_member *members;	/* the first that has an offset names it */
+	unsigned int forbids;		/* IOPF_FORBIDS_ bits */
+};
+
 struct iopf_core {
 	const char *name;
 	const char *title;
@@ -90,6 +113,7 @@ struct iopf_core {
 	const char *summary;
 	bool claims_correct;		/* a failure with the contract kept is a bug, not history */
 	struct iopf_core_facts facts;
+	const struct iopf_core_type *types;
 
 	struct iopf_queue *(*queue_alloc)(const char *name);
 	void (*queue_free)(struct iopf_queue *queue);

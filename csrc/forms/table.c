@@ -160,6 +160,7 @@ CORE_EXPORT const struct iopf_core CORE_SYMBOL(iopf_core_, CORE_ID) = {
 		.flush_holds_device_lock = FACET_FLUSH_HOLDS_LOCK,
 		.group_handlers = !FACET_REGISTERED_HANDLER,
 	},
+	.types = FACET_TYPES,
 	.queue_alloc = iopf_queue_alloc,
 	.queue_free = core_queue_free,
 	.add_device = core_add_device,

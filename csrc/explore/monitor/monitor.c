@@ -145,7 +145,7 @@ static void judge_code_of_report(const struct token *t, const struct observed *s
 static void judge_refusal(const struct token *t, const struct observed *seen)
 {
 	if (t->last && t->members && !t->answers && seen->handlers == 2u << XP_H_REFUSE)
-		monitor_wrong(XP_K_LOST_RESPONSE, (const void *)(u64)(t->record + 1),
+		monitor_wrong(XP_K_LOST_RESPONSE, place_of_record(t->record),
 			      "report returned, and nobody has answered what the handler refused", t->number);
 }
 
@@ -362,7 +362,7 @@ void monitor_end(void)
 			struct finding *f = finding_add(XP_K_LOST_RESPONSE, 0, NULL, "a last request was never answered");
 
 			f->detail = (u64)i + 1;
-			f->pc = (const void *)(u64)(tokens[i].record + 1);
+			f->pc = place_of_record(tokens[i].record);
 			f->task = tokens[i].task;
 		}
 	if (heap_live)

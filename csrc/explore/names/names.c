@@ -2,8 +2,8 @@
 /*
  * Names for people: "param#1.users" in the place of an address.
  *
- * An object is called by what its size says it is, among the framework's structures that cores allocate, and numbered in
- * the order of allocation; members by the tables below. Objects that only a core knows are called by the function that
+ * An object is called by what the core's table of types says of its size (forms/core.h), and numbered in the order of
+ * allocation; those of the driver by the tables below. Objects that only a core knows are called by the function that
  * allocated them. A name means the same thing in every run of a schedule: none is made of an address.
  */
 #define _GNU_SOURCE
@@ -64,97 +64,68 @@ const char *record_text(const char *format, ...)
 
 /* --- objects --- */
 
-struct member {
-	const char *name;
-	size_t offset, size;
-};
+#define MEMBER IOPF_CORE_MEMBER
 
-#define MEMBER(type, m) { #m, offsetof(type, m), sizeof(((type *)0)->m) }
-
-static const struct member group_members[] = {
-	MEMBER(struct iopf_group, last_fault.list), MEMBER(struct iopf_group, last_fault),
-	MEMBER(struct iopf_group, faults), MEMBER(struct iopf_group, fault_count),
-	MEMBER(struct iopf_group, pending_node), MEMBER(struct iopf_group, work), MEMBER(struct iopf_group, domain),
-	MEMBER(struct iopf_group, attach_handle), MEMBER(struct iopf_group, fault_param), MEMBER(struct iopf_group, node),
-	MEMBER(struct iopf_group, cookie), MEMBER(struct iopf_group, responded), { NULL, 0, 0 },
-};
-static const struct member param_members[] = {
-	MEMBER(struct iommu_fault_param, lock), MEMBER(struct iommu_fault_param, users),
-	MEMBER(struct iommu_fault_param, rcu), MEMBER(struct iommu_fault_param, dev),
-	MEMBER(struct iommu_fault_param, queue), MEMBER(struct iommu_fault_param, queue_list),
-	MEMBER(struct iommu_fault_param, partial), MEMBER(struct iommu_fault_param, partial_index),
-	MEMBER(struct iommu_fault_param, faults), { NULL, 0, 0 },
-};
-static const struct member queue_members[] = {
-	MEMBER(struct iopf_queue, wq), MEMBER(struct iopf_queue, devices), MEMBER(struct iopf_queue, lock), { NULL, 0, 0 },
-};
-static const struct member fault_members[] = {
-	MEMBER(struct iopf_fault, fault), MEMBER(struct iopf_fault, list), { NULL, 0, 0 },
-};
 struct driver_device_layout {
 	struct device dev;
 	struct dev_iommu iommu;
 };
-static const struct member device_members[] = {
+static const struct iopf_core_member device_members[] = {
 	MEMBER(struct driver_device_layout, dev.users), MEMBER(struct driver_device_layout, iommu.lock),
 	MEMBER(struct driver_device_layout, iommu.fault_param), MEMBER(struct driver_device_layout, iommu), { NULL, 0, 0 },
 };
-static const struct member domain_members[] = {
+static const struct iopf_core_member domain_members[] = {
 	MEMBER(struct iommu_domain, users), MEMBER(struct iommu_domain, iopf_handler), { NULL, 0, 0 },
 };
-static const struct member handle_members[] = {
+static const struct iopf_core_member handle_members[] = {
 	MEMBER(struct iommu_attach_handle, domain), MEMBER(struct iommu_attach_handle, users),
 	MEMBER(struct iommu_attach_handle, node), { NULL, 0, 0 },
 };
-static const struct member iommu_group_members[] = {
+static const struct iopf_core_member iommu_group_members[] = {
 	MEMBER(struct iommu_group, lock), MEMBER(struct iommu_group, handles), MEMBER(struct iommu_group, users),
 	{ NULL, 0, 0 },
 };
 
-static const struct member space_members[] = {
+static const struct iopf_core_member space_members[] = {
 	MEMBER(struct mm_struct, count), MEMBER(struct mm_struct, users), MEMBER(struct mm_struct, areas),
 	MEMBER(struct mm_struct, number), { NULL, 0, 0 },
 };
 
-static const struct type {
-	const char *name;
-	size_t size;
-	const char *function;	/* the site's, or NULL: any in a core */
-	const struct member *members;
-	u8 forbids;		/* under its lock, as bits of enum under_lock */
-} types[] = {
-	{ "device", 0, "device", device_members, 1 << UNDER_LOCK_PUT },
-	{ "domain", 0, "domain", domain_members },
-	{ "handle", 0, "handle", handle_members },
-	{ "iommu_group", 0, "iommu_group", iommu_group_members },
-	{ "lock", 0, "driver lock", NULL },
-	{ "space", 0, "space", space_members },
-	{ "wq", 0, "alloc_workqueue", NULL },
-	{ "memory", 0, "shared memory", NULL },
-	{ "object", 0, "object", NULL },
-	{ "group", sizeof(struct iopf_group), NULL, group_members },
-	{ "param", sizeof(struct iommu_fault_param), NULL, param_members,
-	  1 << UNDER_LOCK_PUT | 1 << UNDER_LOCK_ALLOC | 1 << UNDER_LOCK_FREE },
-	{ "queue", sizeof(struct iopf_queue), NULL, queue_members, 1 << UNDER_LOCK_PUT },
-	{ "fault", sizeof(struct iopf_fault), NULL, fault_members },
+/* Of the driver and the runtime, by the function of the site. */
+static const struct {
+	const char *function;
+	struct iopf_core_type type;
+} driver_types[] = {
+	{ "device", { "device", 0, device_members, IOPF_FORBIDS_PUT } },
+	{ "domain", { "domain", 0, domain_members, 0 } },
+	{ "handle", { "handle", 0, handle_members, 0 } },
+	{ "iommu_group", { "iommu_group", 0, iommu_group_members, 0 } },
+	{ "driver lock", { "lock", 0, NULL, 0 } },
+	{ "space", { "space", 0, space_members, 0 } },
+	{ "alloc_workqueue", { "wq", 0, NULL, 0 } },
+	{ "shared memory", { "memory", 0, NULL, 0 } },
+	{ "object", { "object", 0, NULL, 0 } },
 };
 
-static const struct type *find_type(const struct slab_site *site, size_t size)
+static const struct iopf_core_type *find_type(const struct slab_site *site, size_t size)
 {
+	const struct iopf_core_type *type;
 	size_t i;
 
-	for (i = 0; i < sizeof(types) / sizeof(*types); i++) {
-		if (types[i].function ? !strcmp(types[i].function, site->function) : types[i].size == size)
-			return &types[i];
-	}
+	for (i = 0; i < sizeof(driver_types) / sizeof(*driver_types); i++)
+		if (!strcmp(driver_types[i].function, site->function))
+			return &driver_types[i].type;
+	for (type = core->types; type->name; type++)
+		if (type->size == size)
+			return type;
 	return NULL;
 }
 
 /* It is asked at each put and allocation under a lock: what a search has asked before is remembered. */
 #define REMEMBERED 256		/* eight bits */
-static struct { const struct slab_site *site; size_t size; const struct type *type; } remembered[REMEMBERED];
+static struct { const struct slab_site *site; size_t size; const struct iopf_core_type *type; } remembered[REMEMBERED];
 
-static const struct type *type_of(const struct object *o)
+static const struct iopf_core_type *type_of(const struct object *o)
 {
 	u64 i = ((u64)o->site ^ (u64)o->size << 32) * 0x9e3779b97f4a7c15ull >> 56;
 
@@ -180,7 +151,7 @@ static const char *name_by_function(const struct object *o)
 
 static const char *name_of(const struct object *o)
 {
-	const struct type *type = type_of(o);
+	const struct iopf_core_type *type = type_of(o);
 
 	return type ? type->name : name_by_function(o);
 }
@@ -198,8 +169,8 @@ static int number_of(int index)
 
 static const char *member_of(const struct object *o, u32 offset, char *text, size_t capacity)
 {
-	const struct type *type = type_of(o);
-	const struct member *m;
+	const struct iopf_core_type *type = type_of(o);
+	const struct iopf_core_member *m;
 
 	for (m = type ? type->members : NULL; m && m->name; m++) {
 		if (offset < m->offset || offset >= m->offset + m->size)
@@ -227,7 +198,7 @@ const char *record_object(u64 addr)
 		return NULL;
 	if (plain == ADDR_RCU)
 		return "RCU";
-	if (plain >= 0x100 && plain < 0x1000)
+	if (plain >= ADDR_HELD && plain < ADDR_HELD + ADDRS_HELD)
 		return "held groups";
 	if (plain >= ADDR_PROCESS && plain < ADDR_PROCESS + 8 * MAX_PROCESSES)
 		return record_text("process %llu", (unsigned long long)(plain - ADDR_PROCESS) / 8 + 1);
@@ -236,7 +207,7 @@ const char *record_object(u64 addr)
 		stack = engine_stack_owner(plain);
 		if (stack >= 0)
 			return record_text("stack of %s", record_task(stack));
-		if (plain < 65536)
+		if (plain < ADDR_FIRST)
 			return "NULL";
 		return heap_has(plain) ? "unused memory" : plain >> 48 == 0xdead ? "list poison" : "static memory";
 	}
@@ -252,16 +223,20 @@ const char *record_type(int object)
 
 bool record_forbids(int object, enum under_lock what)
 {
-	const struct type *type = type_of(&heap_objects[object]);
+	const struct iopf_core_type *type = type_of(&heap_objects[object]);
 
-	return type && type->forbids >> what & 1;
+	static const unsigned int bits[] = {
+		[UNDER_LOCK_ALLOC] = IOPF_FORBIDS_ALLOC, [UNDER_LOCK_FREE] = IOPF_FORBIDS_FREE, [UNDER_LOCK_PUT] = IOPF_FORBIDS_PUT,
+	};
+
+	return type && type->forbids & bits[what];
 }
 
 /* ".users", without where in it; of what has no members by name "[8]", and of shared memory "[0]", as the caller has it. */
 const char *record_field(int object, u64 addr, char *text, size_t capacity)
 {
 	const struct object *o = &heap_objects[object];
-	const struct type *type = type_of(o);
+	const struct iopf_core_type *type = type_of(o);
 	u32 offset = (u32)((addr & ~ADDR_LOCK_BIT) - (u64)heap_base) - o->base;
 
 	if (!(type && type->members)) {
@@ -324,7 +299,7 @@ struct xp_place record_place(const void *pc)
 	struct xp_place place = { NULL, 0, NULL };
 	Dl_info info;
 
-	if ((u64)pc < PC_RECORDS || !dladdr(pc, &info))
+	if (!place_is_code(pc) || !dladdr(pc, &info))
 		return place;
 	place.file = record_text("%s", info.dli_fname);
 	/* A return address: the call is before it. */

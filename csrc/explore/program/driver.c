@@ -522,7 +522,7 @@ static int (*const handlers[])(struct iopf_group *group) = {
 /* Where the held groups of one key are, for the scheduler. */
 u64 driver_held_addr(int device, u32 grpid, u32 pasid)
 {
-	return 0x100 + (((u64)grpid * 31 + (pasid ? (u64)pasid + 1 : 0) * 7 + (u64)device) % 0xe00);
+	return ADDR_HELD + ((u64)grpid * 31 + (pasid ? (u64)pasid + 1 : 0) * 7 + (u64)device) % 0xe00;
 }
 
 static struct held *find_held(int device, u32 grpid, u32 pasid)

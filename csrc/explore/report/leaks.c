@@ -89,7 +89,7 @@ static int last_touch(const struct object *o, int task)
 	for (i = engine.nr_events - 1; i >= 0; i--) {
 		const struct event *e = &engine.events[i];
 
-		if (!e->op->remark && (u64)e->pc >= PC_RECORDS && is_of(e, o) && is_for(e->task, task))
+		if (!e->op->remark && place_is_code(e->pc) && is_of(e, o) && is_for(e->task, task))
 			return i;
 	}
 	return -1;
@@ -107,7 +107,7 @@ static int end_of_call(int event)
 			continue;
 		if (e->record != engine.events[event].record || e->op == &op_work_end)
 			break;
-		if (!e->op->remark && (u64)e->pc >= PC_RECORDS)
+		if (!e->op->remark && place_is_code(e->pc))
 			last = i;
 	}
 	return last;
@@ -149,7 +149,7 @@ static int touch_before_free(const struct object *o)
 	for (i = o->free_event - 1; i >= 0; i--) {
 		const struct event *e = &engine.events[i];
 
-		if (e->task == o->free_task && !e->op->remark && (u64)e->pc >= PC_RECORDS && is_of(e, o))
+		if (e->task == o->free_task && !e->op->remark && place_is_code(e->pc) && is_of(e, o))
 			return i;
 	}
 	return -1;

@@ -68,7 +68,7 @@ static int last_in_core(int task, int event)
 
 		if (e->task == task && e->op->remark == REMARK_BEGINS)
 			return -1;
-		if (e->task == task && e->op != &op_note && (u64)e->pc >= PC_RECORDS)
+		if (e->task == task && e->op != &op_note && place_is_code(e->pc))
 			return i;
 	}
 	return -1;
@@ -197,7 +197,7 @@ void record_sites(struct found *f, const struct finding *finding, const int *ind
 				sites[n - 1].flags = XP_SITE_CALLERS;
 		}
 	}
-	if (finding->kind <= XP_K_BAD_ACCESS && (u64)finding->pc < PC_RECORDS)
+	if (finding->kind <= XP_K_BAD_ACCESS && !place_is_code(finding->pc))
 		add_queued(sites, &n, finding, index_of);
 	if (finding->object >= 0 && finding->kind != XP_K_DEADLOCK && finding->kind != XP_K_LOCK_ORDER) {
 		const struct object *o = &heap_objects[finding->object];

@@ -74,7 +74,7 @@ static const char *function_of(const void *pc)
 	int record = (int)(u64)pc - 1;
 	const char *name;
 
-	if ((u64)pc >= PC_RECORDS)
+	if (place_is_code(pc))
 		return function_at(pc);
 	if (record < 0 || record >= scenario.nr_records)
 		return "";

@@ -77,7 +77,7 @@ static const void *place(const struct task *t)
 		return place_of(t, NULL);
 	if (watch.frame == INT_MAX && watch.met)
 		return watch.met;	/* also of a function that is nothing but the loop, whose call no hook told */
-	return watch.frame > 0 && watch.frame < INT_MAX ? watch.pc : (const void *)(u64)(t->record + 1);
+	return watch.frame > 0 && watch.frame < INT_MAX ? watch.pc : place_of_record(t->record);
 }
 
 #define TEXT "a loop that never comes to a scheduling point"

@@ -99,8 +99,10 @@ static inline u64 op_id(struct op_class *class)
 
 /* Objects that are no memory. */
 #define ADDR_RCU 0x10u
-#define ADDR_HELD 0x20u
+#define ADDR_HELD 0x100u		/* groups that a handler keeps, by their key */
+#define ADDRS_HELD 0xf00u
 #define ADDR_PROCESS 0x1000u	/* of a scenario, 8 for each */
+#define ADDR_FIRST 0x10000u	/* below there is no memory */
 /* An object that is a mutex, or can be asked whether it is free: its address with this bit, no other object has it. */
 #define ADDR_LOCK_BIT (1ull << 62)
 
@@ -337,9 +339,20 @@ static inline void race_tick(struct task *t)
 /* An operation of the scenario itself, in place of an address in a core. */
 #define PC_RECORDS 65536u
 
+static inline bool place_is_code(const void *place)
+{
+	return (u64)place >= PC_RECORDS;
+}
+
+/* In its place, an operation of the scenario. */
+static inline const void *place_of_record(int record)
+{
+	return (const void *)(u64)(record + 1);
+}
+
 static inline const void *place_of(const struct task *t, const void *pc)
 {
-	return t->depth ? pc : (const void *)(u64)(t->record + 1);
+	return t->depth ? pc : place_of_record(t->record);
 }
 
 static inline void watch_turn(void)
