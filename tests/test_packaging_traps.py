@@ -12,7 +12,6 @@ import signal
 import subprocess
 import sys
 import sysconfig
-import time
 import zipfile
 from pathlib import Path
 
@@ -383,7 +382,7 @@ class TestErrors:
         assert "the explorer is left out: its fiber switch has no form for this machine" in done.stderr
 
     @pytest.mark.parametrize("end", ["error", "interrupt"])
-    def test_two_files_are_compiled_at_a_time_and_none_after_an_error_or_an_interrupt(self, tree, end):
+    def test_two_files_are_compiled_at_a_time_and_none_after_an_error_or_an_interrupt(self, tree, end, eventually):
         """The compiler is one that waits until it runs a second time: alone it would wait for ever.
 
         1. The first file is compiled, alone: what every file would show is shown once.
@@ -406,13 +405,13 @@ class TestErrors:
         env = {**os.environ, "CC": str(compiler), "PYTHONPATH": str(tree)}
         run = subprocess.Popen([sys.executable, "setup.py", "-q", "build_ext", "-j2"], cwd=tree, env=env, text=True,
                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
-        for _ in range(12_000):
-            if run.poll() is not None or len(list(begun.iterdir())) >= 3:
-                break
-            time.sleep(0.01)
-        if run.poll() is not None or len(list(begun.iterdir())) < 3:
+        try:
+            eventually(lambda: run.poll() is not None or len(list(begun.iterdir())) >= 3)
+        except BaseException:  # no two files were compiled at a time
             os.killpg(run.pid, signal.SIGKILL)
-            pytest.fail(f"no two files were compiled at a time: {run.communicate()[1]}")
+            run.communicate()
+            raise
+        assert run.poll() is None or end == "error"
         if end == "interrupt":
             os.killpg(run.pid, signal.SIGINT)
         said = run.communicate(timeout=300)[1]
