@@ -192,6 +192,8 @@ _EVERY_FORM = {
     "find_fault_handler/swap/3": (
         "equivalent: unseen", "the lookup changes nothing, and where the table is the host's nobody looks at what it gave"),
     "iopf_group_alloc/delete/7": ("equivalent: unseen", "list_add() writes both of its links before anybody can see the node"),
+    "iopf_group_alloc/list/7": (
+        "equivalent: unspecified", "in which order removal answers what is pending is free"),
     "iopf_group_alloc/swap/7": _UNDER_FLOCK,
     "iopf_group_alloc/swap/8": (
         "equivalent: unseen", "in one section of F.lock; removal, which alone could see the group, does not look at its count"),
@@ -216,8 +218,6 @@ REASONS |= {f"{file}:{name}": why for file in FORMS for name, why in _EVERY_FORM
 REASONS |= {f"{file}:iopf_queue_remove_device/list/3": _FREED_NEXT for file in ("form-h.c", "form-j.c")}
 REASONS["form-g.c:iopf_queue_add_device/list/1"] = (
     "equivalent: unspecified", "in which order the end of a queue removes its devices is free")
-# Where it frees the groups, which of two is freed first tells, and the group may be gone behind the lock.
+# Where it frees the groups, this one may be gone behind the lock.
 REASONS["form-g.c:iopf_group_alloc/cross/3"] = (
     "equivalent: unseen", "removal answers the group, looks at no count, and frees nothing; nobody else has it before the handler")
-REASONS["form-g.c:iopf_group_alloc/list/7"] = (
-    "equivalent: unspecified", "in which order removal answers what is pending is free")

@@ -39,6 +39,8 @@ FILES = ("io-pgfault.c", "attach.c", "iommu-sva.c", "iommu-sva-mm.c", "form-g.c"
 CPU, BUDGET, MEMORY = 10, 5.0, 6 << 30
 #: Seconds of the clock after which a process is taken for one that sleeps for ever. CPU ends every other one.
 PATIENCE = 600
+#: Random executions of an unchanged file, of each scenario that fails on it.
+RANDOM = 2000
 HUNG = "it never came back, or took all memory"
 
 
@@ -194,7 +196,7 @@ def look(make, core, thorough, everything=False):
     return result.verdict, exhausted, sorted(found)
 
 
-def in_a_process(work):
+def in_a_process(work, cpu=None):
     """The lines that work(write) writes, as Python values, and whether the process came back."""
     reading, writing = os.pipe()
     pid = os.fork()
@@ -202,7 +204,8 @@ def in_a_process(work):
         try:
             os.close(reading)
             signal.signal(signal.SIGINT, signal.SIG_DFL)
-            resource.setrlimit(resource.RLIMIT_CPU, (CPU, CPU + 5))
+            cpu = cpu or CPU
+            resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 5))
             resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             null = os.open(os.devnull, os.O_WRONLY)
@@ -317,16 +320,25 @@ def judge(library, scenarios, base, thorough=False, stop=True):
 def base_of(library, scenarios):
     """What the scenarios say about the unchanged file, by scenario: as look() gives it, all failures that there are.
 
-    Both searches of a mutant are done on it, so that nothing which only one of them finds is taken for new.
+    Both searches of a mutant are done on it, so that nothing which only one of them finds is taken for new. Where it
+    fails, random executions, too: what comes of a race with a free, and so which of two accesses is too late, is no
+    matter of the class, and a search by classes may show either.
     """
     def work(write):
+        from iopf.explore import explore
+
         core = load(library)
         for name, make in scenarios.items():
             _, _, quick = look(make, core, False, everything=True)
             verdict, whole, found = look(make, core, True, everything=True)
-            write([name, verdict, whole, sorted({*map(tuple, quick), *map(tuple, found)})])
+            every = {*map(tuple, quick), *map(tuple, found)}
+            for points in ((), ("unlock", "free", "plain")) if every else ():
+                sampled = explore(make(), core=core, budget=PATIENCE, shrink=False, all_failures=True, strategy="random",
+                                  max_executions=RANDOM, points=points, estimate=False)
+                every |= {(failure.kind, failure.contract, failure.signature) for failure in sampled.failures}
+            write([name, verdict, whole, sorted(every)])
 
-    lines, back = in_a_process(work)
+    lines, back = in_a_process(work, 30 * CPU)
     if not back or len(lines) != len(scenarios):
         raise RuntimeError(f"the unchanged core did not come back: {lines[-1:]}")
     return {name: rest for name, *rest in lines}

@@ -93,6 +93,16 @@ print(targets.judge(built.library, scenarios, {{}})[0])
     assert (["lives", "lives", "killed"], "") == (done.stdout.split(), done.stderr)
 
 
+def test_all_that_the_unchanged_file_has_is_known_where_accesses_race_with_a_free(tmp_path):
+    """Two groups are alike, and are freed under their reporters. A search by classes may show one of the two, and shows
+    the other for no better reason than another line elsewhere: neither is new."""
+    name = "remove-two-groups"
+    built = targets.compile_text("form-h.c", targets.text_of("form-h.c"), tmp_path)
+    verdict, whole, found = targets.base_of(built.library, {name: targets.library_scenarios()[name]})[name]
+    signatures = " ".join(signature for _, _, signature in found)
+    assert ("fail", True) == (verdict, whole) and "grpid=1" in signatures and "grpid=2" in signatures
+
+
 @pytest.mark.parametrize("worked, budgets", [(0.1, [5, 20, 80, 320]), (4.9, [5])])
 def test_a_search_that_the_clock_ended_is_done_again_with_more_of_it(monkeypatch, worked, budgets):
     """Where it was a busy machine: the search has had no 2.5 seconds of work. One that has had them is over."""
