@@ -14,7 +14,6 @@ from concurrent.futures import Future, wait
 
 import pytest
 
-
 #: How long a test waits for what must happen, and for what must not, in seconds.
 PATIENCE = 60
 MOMENT = 0.05
