@@ -353,7 +353,7 @@ class TestErrors:
             pytest.skip("needs musl-gcc")
         csrc = ROOT / "csrc"
         command = ["musl-gcc", "-std=gnu11", "-fsyntax-only", f"-I{csrc}/runtime/native", f"-I{csrc}/include",
-                   f"-I{csrc}/runtime", csrc / "runtime" / "native" / "system.c"]
+                   f"-I{csrc}/runtime", csrc / "runtime" / "shared" / "futex.c"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert 0 != done.returncode and "the headers of Linux are missing" in done.stderr
 
