@@ -287,7 +287,7 @@ def test_the_line_map_leads_to_the_users_lines(compiled):
         pytest.skip("no binutils")
     path = compiled.paths["form-h"]
     text = Path(f"{compiled.core('form-h', 'native').library}.lines").read_text()
-    files = re.findall(r"^F (.*)$", text, re.M)
+    files = re.findall(r"^F \w+ (.*)$", text, re.M)
     assert [name for name in files if name.startswith(str(path.parents[2]))] == [str(path)]
     lines = {int(n) for n in re.findall(rf"^L \w+ (\d+) {files.index(str(path))}\b", text, re.M)}
     source = path.read_text().split("\n")

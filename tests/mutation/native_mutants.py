@@ -86,8 +86,8 @@ MUTANTS = (
                  "	return __atomic_add_fetch", "a reader is missed"),
     NativeMutant("rcu-inner-unlock-ends-the-reader", "rcu.c", "	if (!self->rcu_nesting)\n", "	if (true)\n",
                  "what the outer reader holds is freed"),
-    NativeMutant("rcu-scan-misses-the-last-epoch", "rcu.c", "		if (began && began < epoch)\n",
-                 "		if (began && began + RCU_EPOCH_STEP < epoch)\n", "a grace period waits for nobody who just came"),
+    NativeMutant("rcu-scan-misses-the-last-epoch", "rcu.c", "		if (began && began / RCU_EPOCH_STEP < epoch / RCU_EPOCH_STEP)\n",
+                 "		if (began && began / RCU_EPOCH_STEP + 1 < epoch / RCU_EPOCH_STEP)\n", "a grace period waits for nobody who just came"),
     NativeMutant("rcu-barrier-does-not-ask", "rcu.c", "		u64 queued = __atomic_load_n(&t->queued, __ATOMIC_ACQUIRE);\n",
                  "		u64 queued = 0;\n", "a barrier comes back before what was deferred"),
 
