@@ -24,10 +24,9 @@ from setuptools.modified import newer_group
 
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "csrc"))
+import build as units  # noqa: E402
 import compilers  # noqa: E402
 import lines  # noqa: E402
-
-import build as units  # noqa: E402
 
 NEEDS = (
     "iopf is built from C when it is installed: it needs Linux, gcc (12 or newer) or clang (14 or newer), and the headers of this"
