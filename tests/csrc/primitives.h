@@ -160,10 +160,10 @@ struct iopf_prim_gate;
 struct iopf_prim_gate *iopf_prim_gate_new(void);
 void iopf_prim_gate_free(struct iopf_prim_gate *gate);
 void iopf_prim_gate_set(struct iopf_prim_gate *gate, int value, bool wakes);
-void iopf_prim_gate_wait(struct iopf_prim_gate *gate, int atleast);
-long iopf_prim_gate_wait_timeout(struct iopf_prim_gate *gate, int atleast, unsigned long jiffies);
+void iopf_prim_gate_wait(struct iopf_prim_gate *gate, int minimum);
+long iopf_prim_gate_wait_timeout(struct iopf_prim_gate *gate, int minimum, unsigned long jiffies);
 /* wait_event_lock_irq(): how often the condition was tested without the lock. */
-int iopf_prim_gate_wait_locked(struct iopf_prim_gate *gate, int atleast);
+int iopf_prim_gate_wait_locked(struct iopf_prim_gate *gate, int minimum);
 int iopf_prim_gate_tests(struct iopf_prim_gate *gate);	/* of the condition, so far */
 bool iopf_prim_gate_active(struct iopf_prim_gate *gate);
 /* Two threads wait for each other in turn. Returns the rounds that both came through. */

@@ -137,34 +137,34 @@ void iopf_prim_gate_set(struct iopf_prim_gate *gate, int value, bool wakes)
 		wake_up(&gate->wq);
 }
 
-static bool is_open(struct iopf_prim_gate *gate, int atleast)
+static bool is_open(struct iopf_prim_gate *gate, int minimum)
 {
 	ADD(&gate->tests, 1);
-	return LOAD(&gate->value) >= atleast;
+	return LOAD(&gate->value) >= minimum;
 }
 
-void iopf_prim_gate_wait(struct iopf_prim_gate *gate, int atleast)
+void iopf_prim_gate_wait(struct iopf_prim_gate *gate, int minimum)
 {
-	wait_event(gate->wq, is_open(gate, atleast));
+	wait_event(gate->wq, is_open(gate, minimum));
 }
 
-long iopf_prim_gate_wait_timeout(struct iopf_prim_gate *gate, int atleast, unsigned long jiffies)
+long iopf_prim_gate_wait_timeout(struct iopf_prim_gate *gate, int minimum, unsigned long jiffies)
 {
-	return wait_event_timeout(gate->wq, is_open(gate, atleast), jiffies);
+	return wait_event_timeout(gate->wq, is_open(gate, minimum), jiffies);
 }
 
-static bool is_open_under(struct iopf_prim_gate *gate, int atleast, int *without)
+static bool is_open_under(struct iopf_prim_gate *gate, int minimum, int *without)
 {
 	*without += !spin_is_held_by_current(&gate->lock);
-	return is_open(gate, atleast);
+	return is_open(gate, minimum);
 }
 
-int iopf_prim_gate_wait_locked(struct iopf_prim_gate *gate, int atleast)
+int iopf_prim_gate_wait_locked(struct iopf_prim_gate *gate, int minimum)
 {
 	int without = 0;
 
 	spin_lock_irq(&gate->lock);
-	wait_event_lock_irq(gate->wq, is_open_under(gate, atleast, &without), gate->lock);
+	wait_event_lock_irq(gate->wq, is_open_under(gate, minimum, &without), gate->lock);
 	without += !spin_is_held_by_current(&gate->lock);
 	spin_unlock_irq(&gate->lock);
 	return without;
