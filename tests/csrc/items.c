@@ -193,6 +193,11 @@ bool iopf_prim_item_queue(struct iopf_prim_item *item)
 	return queue_work(item->wq, &item->object->work);
 }
 
+void iopf_prim_item_move(struct iopf_prim_item *item, struct workqueue_struct *wq)
+{
+	item->wq = wq;
+}
+
 bool iopf_prim_item_flush_work(struct iopf_prim_item *item)
 {
 	return flush_work(&item->object->work);

@@ -301,6 +301,8 @@ void iopf_prim_item_free(struct iopf_prim_item *item);
 void iopf_prim_item_requeue(struct iopf_prim_item *item, int times);
 void iopf_prim_item_chain(struct iopf_prim_item *item, struct iopf_prim_item *next);
 bool iopf_prim_item_queue(struct iopf_prim_item *item);
+/* It is queued on another queue from now on. */
+void iopf_prim_item_move(struct iopf_prim_item *item, struct workqueue_struct *wq);
 bool iopf_prim_item_flush_work(struct iopf_prim_item *item);
 bool iopf_prim_item_cancel_work(struct iopf_prim_item *item);
 bool iopf_prim_item_cancel_work_sync(struct iopf_prim_item *item);

@@ -125,9 +125,8 @@ def test_nobody_sleeps_with_a_spinlock_held(runtime, lock):
         "flush": lambda: runtime.wq_flush(wq), "completion": lambda: runtime.wait_for_completion(completion),
         "timeout": lambda: runtime.gate_wait_timeout(gate, 2, 1), "flush_work": lambda: runtime.item_flush_work(item),
         "cancel_work_sync": lambda: runtime.item_cancel_work_sync(item),
+        "allocation": lambda: allocate(runtime.GFP_KERNEL),
     }
-    if runtime.name == "native":  # plain's allocator is the C library's, and looks at nothing
-        sleeping["allocation"] = lambda: allocate(runtime.GFP_KERNEL)
     for what, call in sleeping.items():
         runtime.spin_lock(lock, PLAIN)
         call()

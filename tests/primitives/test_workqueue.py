@@ -33,6 +33,9 @@ class Item:
     def cancel(self):
         return self.runtime.item_cancel_work(self.at)
 
+    def move(self, queue):
+        self.runtime.item_move(self.at, queue.at)
+
     def cancel_sync(self):
         return self.runtime.item_cancel_work_sync(self.at)
 
@@ -1014,6 +1017,65 @@ def test_cancelling_an_item_from_itself(runtime, queue):
     item.queue()
     item.finished()
     assert {"cancel_work_sync from the work itself": 1} == runtime.warned()
+
+
+@WORKERS
+def test_an_item_outlives_its_queue(runtime, queue, workers):
+    """It remembers the queue that it was queued on, which is gone: nothing of it is looked at. Another queue may have its
+    memory by then, with items of its own.
+    """
+    queues = [queue(workers) for _ in range(3)]
+    items = [one.item() for one in queues]
+    for one, item in zip(queues, items):
+        item.queue()
+        one.destroy()
+    after = queue(workers)
+    busy = after.item("GATED")
+    busy.queue()
+    busy.started()
+    for item in items:
+        assert (False, False, False, (False, False)) == (item.flush(), item.cancel(), item.cancel_sync(), item.busy)
+    assert [1, 1, 1] == [item.runs for item in items]
+    busy.open()
+
+
+@WORKERS
+def test_an_item_is_taken_back_from_the_queue_that_it_is_on(queue, workers):
+    """Not from the one that it was on before."""
+    first, second = queue(workers), queue(workers)
+    item = first.item()
+    item.queue()
+    first.flush()
+    blocking = [second.item("GATED") for _ in range(workers)]
+    for one in blocking:
+        one.queue()
+        one.started()
+    item.move(second)
+    assert item.queue()
+    assert [True, False] == [item.cancel_sync(), item.cancel_sync()]
+    for one in blocking:
+        one.open()
+    second.flush()
+    assert 1 == item.runs
+
+
+def test_what_a_draining_queue_dropped_can_be_taken_back(runtime, queue):
+    """It is PENDING for ever otherwise, as in the kernel: queue_work() says false. Step by step: the queue drains, since an
+    item of it runs; another is queued from outside, which is a warning, and dropped.
+    """
+    q = queue(1)
+    gate, dropped = q.item("GATED"), q.item()
+    gate.queue()
+    gate.started()
+    destroying = runtime.thread().start(q.destroy)
+    assert runtime.blocked(destroying)
+    assert dropped.queue()
+    assert {DRAINING: 1} == runtime.warned()
+    assert [(True, False), False] == [dropped.busy, dropped.queue()]
+    assert [True, False] == [dropped.cancel(), dropped.cancel()]
+    gate.open()
+    destroying.result(60)
+    assert 0 == dropped.runs
 
 
 def test_an_item_that_was_never_queued_has_nothing_to_take_back(queue):

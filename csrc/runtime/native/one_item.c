@@ -1,18 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #define _GNU_SOURCE
-/* Waiting for one item, and taking it back. */
+/* What is asked of one item: of the lists of the queue's workers, too, which those change without the queue's lock. */
 #include <linux/bug.h>
-#include <linux/rcupdate.h>
-#include <runtime.h>
+#include <one_work.h>
 #include <sched.h>
 
 #include "internal.h"
 #include "worker.h"
-
-static struct workqueue_struct *queue_of(struct work_struct *work)
-{
-	return __atomic_load_n(&work->wq, __ATOMIC_ACQUIRE);
-}
 
 /* Under the lock: until intrude_end() the lists of the workers change under the lock only (worker.c). */
 static void intrude(struct workqueue_struct *wq)
@@ -31,18 +25,29 @@ static void intrude_end(struct workqueue_struct *wq)
 	__atomic_store_n(&wq->intruders, wq->intruders - 1, __ATOMIC_RELEASE);
 }
 
-static bool is_in(const struct work_struct *work, struct list_head *list, u64 ticket)
+static struct work_struct *find_in(struct list_head *list, const struct work_struct *work)
 {
 	struct work_struct *other;
 
 	list_for_each_entry(other, list, entry)
-		if (other == work && other->ticket <= ticket)
-			return true;
-	return false;
+		if (other == work)
+			return other;
+	return NULL;
 }
 
-/* An intruder asks. It may be gone by now: nothing but its address is asked about. */
-static bool is_running(struct workqueue_struct *wq, const struct work_struct *work, u64 ticket)
+/* Of an intruder, as the next. NULL: it is not queued here. */
+static struct work_struct *find(struct workqueue_struct *wq, const struct work_struct *work)
+{
+	struct work_struct *found = find_in(&wq->pending, work);
+	struct worker *worker;
+
+	list_for_each_entry(worker, &wq->workers, node)
+		found = found ? found : find_in(&worker->taken, work);
+	return found;
+}
+
+/* It may have freed itself: nothing but its address is asked about. */
+static bool runs(struct workqueue_struct *wq, const struct work_struct *work, u64 ticket)
 {
 	struct worker *worker;
 
@@ -54,13 +59,12 @@ static bool is_running(struct workqueue_struct *wq, const struct work_struct *wo
 
 static bool is_over(struct workqueue_struct *wq, const struct work_struct *work, u64 ticket)
 {
-	struct worker *worker;
+	const struct work_struct *queued;
 	bool over;
 
 	intrude(wq);
-	over = !is_running(wq, work, ticket) && !is_in(work, &wq->pending, ticket);
-	list_for_each_entry(worker, &wq->workers, node)
-		over = over && !is_in(work, &worker->taken, ticket);
+	queued = find(wq, work);
+	over = !runs(wq, work, ticket) && !(queued && queued->ticket <= ticket);
 	intrude_end(wq);
 	return over;
 }
@@ -70,112 +74,55 @@ static bool is_idle(struct workqueue_struct *wq, const struct work_struct *work,
 	bool idle;
 
 	intrude(wq);
-	idle = !is_running(wq, work, ticket);
+	idle = !runs(wq, work, ticket);
 	intrude_end(wq);
 	return idle;
 }
 
-bool flush_work(struct work_struct *work)
+bool work_take_off(struct workqueue_struct *wq, struct work_struct *work)
 {
-	struct workqueue_struct *wq = queue_of(work);
-	bool waited;
+	bool queued;
+
+	raw_lock(&wq->lock);
+	intrude(wq);
+	queued = find(wq, work);
+	if (queued)
+		list_del_init(&work->entry);
+	intrude_end(wq);
+	raw_unlock(&wq->lock);
+	return queued;
+}
+
+bool work_wait(struct workqueue_struct *wq, struct work_struct *work, bool queued_too)
+{
+	is_done_t is_done = queued_too ? is_over : is_idle;
+	const struct work_struct *queued;
+	bool waits;
 	u64 ticket;
 
-	might_sleep_in_reader();
-	if (WARN(current_work_is(work), "flush_work from the work itself") || !wq)
-		return false;
 	raw_lock(&wq->lock);
-	ticket = work->ticket == NO_TICKET ? 0 : work->ticket;
-	waited = !is_over(wq, work, ticket);
+	intrude(wq);
+	queued = find(wq, work);
+	ticket = queued_too && queued ? queued->ticket : wq->newest_ticket;
+	intrude_end(wq);
+	waits = !is_done(wq, work, ticket);
 	raw_unlock(&wq->lock);
-	if (!waited)
+	if (!waits)
 		return false;
-	run_here(wq);		/* where nobody else would */
+	if (queued_too)
+		run_here(wq);		/* where nobody else would */
 	raw_lock(&wq->lock);
-	wait_for(wq, is_over, work, ticket, UINT64_MAX, false);
+	wait_for(wq, is_done, work, ticket, UINT64_MAX, false);
 	raw_unlock(&wq->lock);
 	return true;
 }
 
-/* Under the lock. True: it was queued, or dropped, and is on no list any more. */
-static bool unlink(struct workqueue_struct *wq, struct work_struct *work)
+bool work_is_running(struct workqueue_struct *wq, struct work_struct *work)
 {
-	bool linked;
+	bool running;
 
-	intrude(wq);
-	linked = !list_empty(&work->entry);
-	if (linked)
-		list_del_init(&work->entry);
-	linked |= work->ticket == NO_TICKET;
-	if (linked)
-		work->ticket = 0;
-	intrude_end(wq);
-	return linked;
-}
-
-/* Takes PENDING, so that nobody can queue the item until it is given back. True: the item was queued. */
-static bool grab(struct work_struct *work)
-{
-	for (;; sched_yield()) {
-		struct workqueue_struct *wq;
-		int idle = 0;
-		bool taken;
-
-		if (__atomic_compare_exchange_n(&work->pending, &idle, 1, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
-			return false;
-		wq = queue_of(work);
-		if (!wq)
-			continue;	/* somebody is just queueing it */
-		raw_lock(&wq->lock);
-		taken = work_pending(work) && unlink(wq, work);
-		raw_unlock(&wq->lock);
-		if (taken)
-			return true;
-	}
-}
-
-static void give_back(struct work_struct *work)
-{
-	__atomic_exchange_n(&work->pending, 0, __ATOMIC_SEQ_CST);
-}
-
-bool cancel_work(struct work_struct *work)
-{
-	bool was_pending;
-
-	if (!work_pending(work))
-		return false;
-	was_pending = grab(work);
-	give_back(work);
-	return was_pending;
-}
-
-bool cancel_work_sync(struct work_struct *work)
-{
-	struct workqueue_struct *wq;
-	bool was_pending;
-
-	might_sleep_in_reader();
-	was_pending = grab(work);
-	wq = queue_of(work);
-	if (wq && !WARN(current_work_is(work), "cancel_work_sync from the work itself")) {
-		raw_lock(&wq->lock);
-		wait_for(wq, is_idle, work, NO_TICKET, UINT64_MAX, false);
-		raw_unlock(&wq->lock);
-	}
-	give_back(work);
-	return was_pending;
-}
-
-unsigned int work_busy(struct work_struct *work)
-{
-	struct workqueue_struct *wq = queue_of(work);
-	unsigned int busy = work_pending(work) ? WORK_BUSY_PENDING : 0;
-
-	if (!wq)
-		return busy;
 	raw_lock(&wq->lock);
-	busy |= is_idle(wq, work, NO_TICKET) ? 0 : WORK_BUSY_RUNNING;
+	running = !is_idle(wq, work, wq->newest_ticket);
 	raw_unlock(&wq->lock);
-	return busy;
+	return running;
 }

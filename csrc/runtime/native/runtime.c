@@ -4,6 +4,7 @@
  * that comes and goes, and in the child of a fork.
  */
 #include <membarrier.h>
+#include <one_work.h>
 #include <runtime.h>
 
 #include "internal.h"
@@ -36,5 +37,6 @@ void runtime_after_fork(void)
 	thread_after_fork();
 	slab_after_fork();
 	rcu_after_fork();
+	live_queues_after_fork();
 	start();
 }

@@ -137,6 +137,7 @@ void thread_after_fork(void)
 			continue;
 		t->rcu_epoch = 0;
 		t->rcu_nesting = 0;
+		t->unpreempted = 0;
 		t->fail_nth = 0;
 		/* Its lists may have been in the middle of a change: forgotten, not trusted. */
 		memset(t->nr_free, 0, sizeof(t->nr_free));

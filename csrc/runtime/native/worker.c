@@ -13,6 +13,7 @@
  * that is queued again while it runs goes to the worker that runs it.
  */
 #include <linux/bug.h>
+#include <one_work.h>
 #include <runtime.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -314,7 +315,7 @@ unsigned long run_here(struct workqueue_struct *wq)
 	return n;
 }
 
-bool current_work_is(const struct work_struct *work)
+bool work_is_current(const struct work_struct *work)
 {
 	struct worker *worker;
 

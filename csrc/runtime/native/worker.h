@@ -5,6 +5,7 @@
 
 #include <linux/mutex.h>
 #include <linux/workqueue.h>
+#include <one_work.h>
 #include <pthread.h>
 #include <time.h>
 
@@ -35,6 +36,7 @@ struct workqueue_struct {
 	bool draining, stopping;
 	u32 flushers, progress;		/* progress is the futex word of flushers */
 	u32 intruders;			/* who looks into the lists of workers */
+	struct live_queue live;
 	char name[64];
 };
 
@@ -59,8 +61,6 @@ void start_worker(struct workqueue_struct *wq);
 typedef bool (*is_done_t)(struct workqueue_struct *wq, const struct work_struct *work, u64 ticket);
 bool wait_for(struct workqueue_struct *wq, is_done_t is_done, const struct work_struct *work, u64 ticket, u64 deadline,
 	      bool polls);
-/* Is the current thread in the item? */
-bool current_work_is(const struct work_struct *work);
 /* Runs what is pending, where no thread of the queue does. Returns how many times it took some. */
 unsigned long run_here(struct workqueue_struct *wq);
 

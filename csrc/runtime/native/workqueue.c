@@ -28,7 +28,7 @@ bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
 
 	raw_lock(&wq->lock);
 	if (unlikely(wq->draining) && WARN_ONCE(!current_work_on(wq), "workqueue: queueing on a queue that is draining")) {
-		work->ticket = NO_TICKET;
+		__atomic_store_n(&work->wq, WORK_DROPPED, __ATOMIC_RELEASE);
 		raw_unlock(&wq->lock);
 		return true;	/* and never runs: so does the kernel */
 	}
@@ -64,6 +64,7 @@ struct workqueue_struct *alloc_workqueue(const char *format, unsigned int flags,
 	INIT_LIST_HEAD(&wq->workers);
 	wq->nr_workers = 1;
 	wq->waker_cpu = -1;
+	live_queue_add(&wq->live, wq);
 	return wq;
 }
 
@@ -188,5 +189,6 @@ void destroy_workqueue(struct workqueue_struct *wq)
 		pthread_join(worker->thread, NULL);
 		free(worker);
 	}
+	live_queue_remove(&wq->live);
 	kfree(wq);
 }

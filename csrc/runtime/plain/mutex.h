@@ -35,7 +35,7 @@ static inline void mutex_init(struct mutex *lock)
 
 static inline void mutex_lock(struct mutex *lock)
 {
-	if (unlikely(rcu_read_lock_held() || thread_current()->unpreempted))
+	if (unlikely(thread_current()->sections))
 		might_sleep_in_reader();
 	if (unlikely(mutex_is_held_by_current(lock)) && mutex_misused(lock, true))
 		return;

@@ -24,7 +24,7 @@ static inline void rcu_read_lock(void)
 {
 	struct thread *self = thread_current();
 
-	if (self->nesting++ == 0 && !self->unpreempted)
+	if (self->sections++ == 0)
 		/* Release: who sees this reader has also the one before it behind. */
 		__atomic_store_n(&self->since, __atomic_load_n(&rcu_generation, __ATOMIC_ACQUIRE), __ATOMIC_RELEASE);
 	barrier();
@@ -35,13 +35,15 @@ static inline void rcu_read_unlock(void)
 	struct thread *self = thread_current();
 
 	barrier();
-	if (!WARN(!self->nesting, "unbalanced rcu_read_unlock") && --self->nesting == 0 && !self->unpreempted)
+	if (!WARN(self->sections == self->unpreempted, "unbalanced rcu_read_unlock") && --self->sections == 0)
 		__atomic_store_n(&self->since, 0, __ATOMIC_RELEASE);
 }
 
 static inline bool rcu_read_lock_held(void)
 {
-	return thread_current()->nesting != 0;
+	const struct thread *self = thread_current();
+
+	return self->sections != self->unpreempted;
 }
 
 #endif

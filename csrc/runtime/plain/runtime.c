@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <one_work.h>
 #include <runtime.h>
 
 #include "internal.h"
@@ -22,4 +23,5 @@ void runtime_after_fork(void)
 	thread_after_fork();
 	rcu_after_fork();
 	slab_after_fork();
+	live_queues_after_fork();
 }

@@ -57,7 +57,7 @@ void *slab_alloc(struct slab_site *site, size_t size, gfp_t gfp)
 
 	if (unlikely(!id))
 		id = site_number(site);
-	if ((gfp & GFP_KERNEL) && unlikely(self->nesting))
+	if ((gfp & GFP_KERNEL) && unlikely(self->sections))
 		might_sleep_in_reader();
 	if ((fail_nth && --fail_nth == 0) || size > SIZE_MAX - sizeof(*header))
 		return NULL;

@@ -23,7 +23,7 @@ static pthread_once_t start_once = PTHREAD_ONCE_INIT;
 
 static void reader_forget(struct thread *t)
 {
-	t->nesting = 0;
+	t->sections = t->unpreempted = 0;
 	__atomic_store_n(&t->since, 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&t->in_use, 0, __ATOMIC_RELEASE);
 }
@@ -33,7 +33,8 @@ static void detach(void *arg)
 {
 	struct thread *self = arg;
 
-	(void)WARN(self->nesting, "a thread ended inside an RCU reader");
+	(void)WARN(self->sections != self->unpreempted, "a thread ended inside an RCU reader");
+	(void)WARN(self->unpreempted, "a thread ended with a spinlock held");
 	thread_self = NULL;
 	reader_forget(self);
 }
@@ -113,7 +114,8 @@ void preempt_disable(void)
 {
 	struct thread *self = thread_current();
 
-	if (self->unpreempted++ == 0 && !self->nesting)
+	self->unpreempted++;
+	if (self->sections++ == 0)
 		__atomic_store_n(&self->since, __atomic_load_n(&rcu_generation, __ATOMIC_ACQUIRE), __ATOMIC_RELEASE);
 	barrier();
 }
@@ -123,7 +125,10 @@ void preempt_enable(void)
 	struct thread *self = thread_current();
 
 	barrier();
-	if (!WARN(!self->unpreempted, "unbalanced preempt_enable") && --self->unpreempted == 0 && !self->nesting)
+	if (WARN(!self->unpreempted, "unbalanced preempt_enable"))
+		return;
+	self->unpreempted--;
+	if (--self->sections == 0)
 		__atomic_store_n(&self->since, 0, __ATOMIC_RELEASE);
 }
 

@@ -12,8 +12,8 @@
 
 struct thread {
 	/* rcu.h */
-	unsigned int nesting;		/* the thread's own */
-	unsigned int unpreempted;	/* sections that must not lose the CPU: a grace period waits for them, too */
+	unsigned int sections;		/* the thread's own: of readers, and those that must not lose the CPU */
+	unsigned int unpreempted;	/* the latter. A grace period waits for both */
 	u64 since;			/* generation; 0: no reader here */
 	/* slab.c: of each place, how many objects this thread allocated, less those that it freed, whoever allocated them */
 	long live[SLAB_SITES];

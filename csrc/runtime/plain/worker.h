@@ -9,6 +9,7 @@
 #define IOPF_PLAIN_WORKER_H
 
 #include <linux/workqueue.h>
+#include <one_work.h>
 #include <pthread.h>
 
 /* A worker, or somebody who runs the items of a queue without workers. */
@@ -31,6 +32,7 @@ struct workqueue_struct {
 	unsigned int nr_pending, nr_idle, nr_workers, nr_started;
 	u64 newest;			/* ticket */
 	bool draining, stopping;
+	struct live_queue live;
 	char name[16];
 };
 
@@ -38,7 +40,6 @@ struct workqueue_struct {
 extern __thread struct runner *innermost_runner;
 
 #define EVERY_TICKET UINT64_MAX
-#define DROPPED UINT64_MAX	/* the ticket of an item that is PENDING for ever */
 
 /* Under the queue's lock; all but the last leave it meanwhile. */
 bool run_one(struct runner *self, u64 upto);

@@ -19,7 +19,7 @@ bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
 	pthread_mutex_lock(&wq->lock);
 	if (wq->draining &&
 	    WARN_ONCE(!current_work_on(wq), "workqueue: queueing on a queue that is draining")) {
-		work->ticket = DROPPED;
+		__atomic_store_n(&work->wq, WORK_DROPPED, __ATOMIC_RELEASE);
 		goto out;	/* and never runs: so does the kernel */
 	}
 	work->ticket = ++wq->newest;
@@ -62,6 +62,7 @@ struct workqueue_struct *alloc_workqueue(const char *format, unsigned int flags,
 	INIT_LIST_HEAD(&wq->pending);
 	INIT_LIST_HEAD(&wq->runners);
 	wq->nr_workers = 1;
+	live_queue_add(&wq->live, wq);
 	return wq;
 }
 
@@ -103,6 +104,7 @@ void destroy_workqueue(struct workqueue_struct *wq)
 		pthread_join(worker->thread, NULL);
 		free(worker);
 	}
+	live_queue_remove(&wq->live);
 	pthread_cond_destroy(&wq->more);
 	pthread_cond_destroy(&wq->done);
 	pthread_mutex_destroy(&wq->lock);
