@@ -2,6 +2,7 @@
 /* A fork in the middle of everything, and a child that uses every primitive. */
 #define _GNU_SOURCE
 #include <linux/iommu.h>
+#include <linux/preempt.h>
 #include <runtime.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -25,9 +26,11 @@ static void stay_in_reader(void *arg, unsigned int index)
 
 	(void)index;
 	rcu_read_lock();
+	preempt_disable();
 	ADD(&test->in_reader, 1);
 	while (!LOAD(&test->leave))
 		sleep_us(100);
+	preempt_enable();
 	rcu_read_unlock();
 }
 
@@ -58,6 +61,20 @@ static bool frees_by_itself(void)
 	return slab_live() <= before;
 }
 
+/* As many threads as the parent had beside this one, all at the same time: they get what the runtime knew of those. */
+#define THREADS_OF_PARENT 3
+
+static void sleep_there(void *arg, unsigned int index)
+{
+	int *arrived = arg;
+
+	(void)index;
+	synchronize_rcu();
+	ADD(arrived, 1);
+	while (LOAD(arrived) < THREADS_OF_PARENT)
+		sleep_us(100);
+}
+
 /* Returns the number of the step that failed. */
 static int use_everything(void)
 {
@@ -65,9 +82,12 @@ static int use_everything(void)
 	struct workqueue_struct *wq;
 	struct iopf_prim_item *item;
 	struct rcu_head head = { .object = NULL };
+	unsigned long warned;
 	struct mutex lock;
+	int arrived = 0;
 
 	runtime_after_fork();
+	warned = warn_total();
 	mutex_init(&lock);
 	mutex_lock(&lock);
 	if (!lockdep_is_held(&lock))
@@ -90,7 +110,8 @@ static int use_everything(void)
 		return 5;
 	destroy_workqueue(wq);
 	iopf_prim_item_free(item);
-	return 0;
+	run_parts(THREADS_OF_PARENT, sleep_there, &arrived);
+	return warn_total() == warned ? 0 : 6;
 }
 
 static void child_main(void)

@@ -213,6 +213,17 @@ def test_preemption_is_off_as_often_as_it_was_disabled(runtime, lock):
     assert ([False, True, False], {"unbalanced preempt_enable": 1}) == (seen, runtime.warned())
 
 
+def test_a_thread_that_ends_with_a_spinlock_held_holds_up_nobody(runtime):
+    """It warns, and its section ends with it: a grace period does, and the next thread may sleep. The lock stays taken."""
+    lock = runtime.spin_new()
+    runtime.thread().call(runtime.spin_lock, lock, PLAIN)
+    runtime.end_threads()
+    runtime.synchronize_rcu()
+    runtime.thread().call(runtime.synchronize_rcu)
+    assert ({"a thread ended with a spinlock held": 1}, True) == (runtime.warned(), runtime.spin_is_locked(lock))
+    runtime.spin_free(lock)
+
+
 @pytest.mark.threads
 @pytest.mark.parametrize("threads, rounds", [(2, 20_000), (4, 5_000)])
 def test_one_thread_at_a_time_is_inside(runtime, threads, rounds):
