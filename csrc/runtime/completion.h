@@ -10,11 +10,6 @@ struct completion {
 #define COMPLETION_ALL UINT32_MAX
 #define COMPLETION_INITIALIZER(name) { 0 }
 
-KERNEL_API void complete(struct completion *x);
-KERNEL_API void complete_all(struct completion *x);
-KERNEL_API unsigned long __wait_for_completion(struct completion *x, unsigned long timeout);
-KERNEL_API bool try_wait_for_completion(struct completion *x);
-
 static inline void init_completion(struct completion *x)
 {
 	__atomic_store_n(&x->done, 0, __ATOMIC_RELAXED);

@@ -12,11 +12,6 @@ typedef struct spinlock {
 
 #define __SPIN_LOCK_UNLOCKED(name) { NULL, SPIN_PLAIN }
 
-KERNEL_API void __spin_lock(spinlock_t *lock, enum spin_form form);
-KERNEL_API bool __spin_trylock(spinlock_t *lock, enum spin_form form);
-KERNEL_API void __spin_unlock(spinlock_t *lock, enum spin_form form);
-KERNEL_API bool spin_is_held_by_current(spinlock_t *lock);
-
 static inline void spin_lock_init(spinlock_t *lock)
 {
 	__atomic_store_n(&lock->owner, NULL, __ATOMIC_RELAXED);

@@ -10,11 +10,6 @@ struct wait_queue_head {
 
 #define __WAIT_QUEUE_HEAD_INITIALIZER(name) { 0, 0 }
 
-KERNEL_API u32 __wait_begin(struct wait_queue_head *wq);
-KERNEL_API unsigned long __wait_sleep(struct wait_queue_head *wq, u32 begun, unsigned long left);
-KERNEL_API void __wait_end(struct wait_queue_head *wq);
-KERNEL_API void wake_up(struct wait_queue_head *wq);
-
 static inline void init_waitqueue_head(struct wait_queue_head *wq)
 {
 	__atomic_store_n(&wq->wakes, 0, __ATOMIC_RELAXED);

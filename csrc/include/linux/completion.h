@@ -22,6 +22,11 @@
 
 #include <completion.h>		/* the runtime's */
 
+KERNEL_API void complete(struct completion *x);
+KERNEL_API void complete_all(struct completion *x);
+KERNEL_API unsigned long __wait_for_completion(struct completion *x, unsigned long timeout);
+KERNEL_API bool try_wait_for_completion(struct completion *x);
+
 #define DECLARE_COMPLETION(name) struct completion name = COMPLETION_INITIALIZER(name)
 #define DECLARE_COMPLETION_ONSTACK(name) DECLARE_COMPLETION(name)
 

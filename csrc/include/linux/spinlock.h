@@ -24,6 +24,11 @@ enum spin_form { SPIN_PLAIN, SPIN_BH, SPIN_IRQ, SPIN_IRQSAVE };
 
 #include <spinlock.h>	/* the runtime's */
 
+KERNEL_API void __spin_lock(spinlock_t *lock, enum spin_form form);
+KERNEL_API bool __spin_trylock(spinlock_t *lock, enum spin_form form);
+KERNEL_API void __spin_unlock(spinlock_t *lock, enum spin_form form);
+KERNEL_API bool spin_is_held_by_current(spinlock_t *lock);
+
 typedef spinlock_t raw_spinlock_t;
 
 #define DEFINE_SPINLOCK(name) spinlock_t name = __SPIN_LOCK_UNLOCKED(name)

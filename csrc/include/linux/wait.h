@@ -25,6 +25,11 @@
 
 #include <wait.h>	/* the runtime's */
 
+KERNEL_API u32 __wait_begin(struct wait_queue_head *wq);
+KERNEL_API unsigned long __wait_sleep(struct wait_queue_head *wq, u32 begun, unsigned long left);
+KERNEL_API void __wait_end(struct wait_queue_head *wq);
+KERNEL_API void wake_up(struct wait_queue_head *wq);
+
 typedef struct wait_queue_head wait_queue_head_t;
 
 #define DECLARE_WAIT_QUEUE_HEAD(name) wait_queue_head_t name = __WAIT_QUEUE_HEAD_INITIALIZER(name)

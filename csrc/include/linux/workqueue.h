@@ -40,6 +40,17 @@ typedef void (*work_func_t)(struct work_struct *work);
 
 #include <workqueue.h>
 
+KERNEL_API bool queue_work(struct workqueue_struct *wq, struct work_struct *work);
+KERNEL_API struct workqueue_struct * __printf(1, 4)
+alloc_workqueue(const char *format, unsigned int flags, int max_active, ...);
+KERNEL_API void flush_workqueue(struct workqueue_struct *wq);
+KERNEL_API void destroy_workqueue(struct workqueue_struct *wq);
+KERNEL_API bool current_work_on(struct workqueue_struct *wq);
+KERNEL_API bool flush_work(struct work_struct *work);
+KERNEL_API bool cancel_work(struct work_struct *work);
+KERNEL_API bool cancel_work_sync(struct work_struct *work);
+KERNEL_API unsigned int work_busy(struct work_struct *work);
+
 #define INIT_WORK_ONSTACK(work, func) INIT_WORK(work, func)
 #define destroy_work_on_stack(work) ((void)(work))
 

@@ -10,10 +10,6 @@ struct completion {
 
 KERNEL_API void init_completion(struct completion *x);
 KERNEL_API void reinit_completion(struct completion *x);
-KERNEL_API void complete(struct completion *x);
-KERNEL_API void complete_all(struct completion *x);
-KERNEL_API unsigned long __wait_for_completion(struct completion *x, unsigned long timeout);
-KERNEL_API bool try_wait_for_completion(struct completion *x);
 KERNEL_API bool completion_done(struct completion *x);
 
 #endif

@@ -9,10 +9,6 @@ struct wait_queue_head {
 #define __WAIT_QUEUE_HEAD_INITIALIZER(name) { 0, 0 }
 
 KERNEL_API void init_waitqueue_head(struct wait_queue_head *wq);
-KERNEL_API u32 __wait_begin(struct wait_queue_head *wq);
-KERNEL_API unsigned long __wait_sleep(struct wait_queue_head *wq, u32 begun, unsigned long left);
-KERNEL_API void __wait_end(struct wait_queue_head *wq);
-KERNEL_API void wake_up(struct wait_queue_head *wq);
 KERNEL_API bool waitqueue_active(struct wait_queue_head *wq);
 
 #endif
