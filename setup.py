@@ -56,8 +56,10 @@ class BuildUnits(build_ext):
         command, self.fortify = units.without_fortify(units.without_link_time(self.compiler.compiler_so))
         self.compiler.compiler_so = command
         if not self._has_fibers():
-            self.warn("the explorer is left out: its fiber switch has no form for this machine"
-                      " (csrc/runtime/explore/machine/fiber.h). Everything else is built, and works without it")
+            self.warn(
+                "the explorer is left out: its fiber switch has no form for this machine"
+                " (csrc/runtime/explore/machine/fiber.h). Everything else is built, and works without it"
+            )
             self.extensions = [ext for ext in self.extensions if ext.name != "iopf._explore"]
         # Files are compiled several at a time, whichever extension they are of; the extensions are linked one by one.
         jobs, self.parallel = self.parallel, None
@@ -78,7 +80,8 @@ class BuildUnits(build_ext):
         (ext, flavour, unit), *others = [
             (ext, flavour, unit)
             for ext in sorted(self.extensions, key=lambda ext: not self._flavour(ext).line_map)
-            for flavour in [self._flavour(ext)] for unit in flavour.units
+            for flavour in [self._flavour(ext)]
+            for unit in flavour.units
         ]
         first = self._begin(flavour, unit)
         self.begun = {each.name: [self._begin_module(each)] for each in self.extensions}
@@ -90,9 +93,17 @@ class BuildUnits(build_ext):
         (unit,) = (unit for unit in units.explore_flavour().units if unit.name == "runtime")
         try:
             done = subprocess.run(
-                [*self.compiler.compiler_so, *(f"-I{units.CSRC / folder}" for folder in unit.include), "-fsyntax-only",
-                 "-x", "c", str(units.CSRC / "runtime" / "explore" / "machine" / "fiber.h")],
-                capture_output=True, check=False, env={**os.environ, "LC_ALL": "C"},
+                [
+                    *self.compiler.compiler_so,
+                    *(f"-I{units.CSRC / folder}" for folder in unit.include),
+                    "-fsyntax-only",
+                    "-x",
+                    "c",
+                    str(units.CSRC / "runtime" / "explore" / "machine" / "fiber.h"),
+                ],
+                capture_output=True,
+                check=False,
+                env={**os.environ, "LC_ALL": "C"},
             )
         except OSError:  # no compiler: the first compile says what to install
             return True
@@ -128,6 +139,7 @@ class BuildUnits(build_ext):
 
     def _submit(self, sources, **arguments):
         """Compiles files when it is their turn; after an error or an interrupt nothing begins that has not begun."""
+
         def compile_now():
             if self.error is not None:
                 raise self.error
@@ -153,18 +165,17 @@ class BuildUnits(build_ext):
             include_dirs=ext.include_dirs,
             macros=ext.define_macros,
             debug=self.debug,
-            extra_postargs=[
-                *self.fortify, *compilers.flags_for(self.compiler.compiler_so[:1], ext.extra_compile_args),
-            ],
+            extra_postargs=[*self.fortify, *compilers.flags_for(self.compiler.compiler_so[:1], ext.extra_compile_args)],
         )
         return self.compiler.object_filenames(ext.sources, output_dir=self.build_temp), [compiling], None, ""
 
     def _begin(self, flavour, unit):
         """Begins to compile a unit, unless nothing that the build depends on has changed; _finish() takes what it returns."""
         fortify = [] if units.is_explored(unit) else self.fortify
-        flags = compilers.flags_for(self.compiler.compiler_so[:1], [
-            *fortify, *units.CFLAGS, *flavour.flags, *units.instrumented(flavour, unit), *unit.flags,
-        ])
+        flags = compilers.flags_for(
+            self.compiler.compiler_so[:1],
+            [*fortify, *units.CFLAGS, *flavour.flags, *units.instrumented(flavour, unit), *unit.flags],
+        )
         build = "coverage" if os.environ.get("IOPF_COVERAGE") else os.environ.get("IOPF_SANITIZE", "") or "release"
         key = re.sub(r"\W+", "-", build)
         output = Path(self.build_temp) / f"{flavour.name}-{key}" / unit.name
@@ -215,8 +226,14 @@ class BuildUnits(build_ext):
 free_threaded = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
 #: The C sources ship, as package data: a core can be compiled later. Every folder of data has to be named.
-csrc = ["iopf._csrc", *(f"iopf._csrc.{'.'.join(folder.relative_to(units.CSRC).parts)}"
-                        for folder in sorted(units.CSRC.rglob("*")) if folder.is_dir() and folder.name != "__pycache__")]
+csrc = [
+    "iopf._csrc",
+    *(
+        f"iopf._csrc.{'.'.join(folder.relative_to(units.CSRC).parts)}"
+        for folder in sorted(units.CSRC.rglob("*"))
+        if folder.is_dir() and folder.name != "__pycache__"
+    ),
+]
 
 setup(
     packages=[*find_packages(include=["iopf", "iopf.*"]), "iopf.samples", *csrc],

@@ -25,7 +25,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def run(*command, **environment):
     """Runs a command in the checkout; its standard output."""
-    return subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True, check=False)
+    return subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True, check=False
+    )
 
 
 def of_python():
@@ -39,7 +41,7 @@ def of_python():
 def of_c():
     """The same for C: the sum over all flavours, since one source is compiled for each."""
     run(sys.executable, "-m", "gcovr", "-r", ".", "--filter", "csrc/", "--json-summary", "build/coverage-c.json",
-        "--gcov-ignore-errors=all", "--gcov-ignore-parse-errors=all", "--merge-mode-functions=merge-use-line-min", "build")
+        "--gcov-ignore-errors=all", "--gcov-ignore-parse-errors=all", "--merge-mode-functions=merge-use-line-min", "build")  # fmt: skip
     files = json.loads((ROOT / "build" / "coverage-c.json").read_text())["files"]
     return {file["filename"]: (file["line_total"], file["line_covered"]) for file in files}
 
@@ -50,7 +52,9 @@ def show(what, files):
     if not ran:
         raise SystemExit(f"nothing of {what} was counted")
     print(f"\n{what}: {100 * ran / lines:.1f} % of {lines:,} lines in {len(files)} files")
-    low = sorted((100 * ran / lines, lines, name) for name, (lines, ran) in files.items() if lines and 100 * ran / lines < WANTED)
+    low = sorted(
+        (100 * ran / lines, lines, name) for name, (lines, ran) in files.items() if lines and 100 * ran / lines < WANTED
+    )
     for percent, lines, name in low:
         print(f"  {percent:5.1f} %  {lines:5}  {name}")
     if not low:
@@ -68,7 +72,7 @@ def main():
         sys.executable, "-m", "coverage", "run", "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider",
         "-o", "faulthandler_timeout=600", *(f"--ignore={path}" for path in LEFT_OUT), *(sys.argv[1:] or ["tests"]),
         IOPF_COVERAGE="1",
-    )
+    )  # fmt: skip
     print("\n".join(tests.stdout.splitlines()[-15:]))
     show("Python", of_python())
     show("C", of_c())

@@ -30,8 +30,11 @@ def check(name, text, *options):
     (folder / "io-pgfault.c").write_text(text)
     begin = sum(os.times()[2:4])
     done = subprocess.run(
-        [sys.executable, "-m", "iopf", "check", str(folder / "io-pgfault.c"), "--json", *options], cwd=work,
-        env={**os.environ, "XDG_CACHE_HOME": str(work / "cache")}, capture_output=True, text=True,
+        [sys.executable, "-m", "iopf", "check", str(folder / "io-pgfault.c"), "--json", *options],
+        cwd=work,
+        env={**os.environ, "XDG_CACHE_HOME": str(work / "cache")},
+        capture_output=True,
+        text=True,
     )
     seconds = sum(os.times()[2:4]) - begin
     if done.returncode not in (0, 1):
@@ -48,15 +51,24 @@ def verdicts(data, core):
     return {cell["scenario"]: cell["verdict"] for cell in data["cells"] if cell["core"] == core}
 
 
-found = Path(subprocess.run([sys.executable, "-c", "import iopf; print(iopf.__file__)"], cwd=work, capture_output=True,
-                            text=True, check=True).stdout.strip())
+found = Path(
+    subprocess.run(
+        [sys.executable, "-c", "import iopf; print(iopf.__file__)"],
+        cwd=work,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+)
 if found.is_relative_to(files.parents[1]):
     sys.exit(f"{found} is in the checkout")
 for file in sorted(files.glob("*.c")):
     revision = SAME_AS.get(file.stem)
     _, data = check(file.stem, file.read_text(), *(("--core", revision) if revision else ()))
     if revision and verdicts(data, "io-pgfault.c") != verdicts(data, revision):
-        sys.exit(f"{file.stem} is not what {revision} is:\n{verdicts(data, 'io-pgfault.c')}\n{verdicts(data, revision)}")
+        sys.exit(
+            f"{file.stem} is not what {revision} is:\n{verdicts(data, 'io-pgfault.c')}\n{verdicts(data, revision)}"
+        )
 base = (files / f"{BASE}.c").read_text()
 change = next(change for change in CHANGES if change.name == CHANGE)
 for name, text, expected in ("unchanged", base, 0), ("changed", change.apply(base), 1):

@@ -23,7 +23,10 @@ def cells(path):
     """Of each cell: what has to be the same."""
     return {
         (cell["scenario"], cell["core"]): (
-            cell["verdict"], cell["why"], cell["classes"], cell["executions"],
+            cell["verdict"],
+            cell["why"],
+            cell["classes"],
+            cell["executions"],
             kinds(cell["findings"]),
         )
         for cell in json.loads(Path(path).read_text())["cells"]
@@ -31,7 +34,10 @@ def cells(path):
 
 
 one, two = map(cells, sys.argv[1:3])
-different = [f"{' on '.join(key)}: {one.get(key)} and {two.get(key)}" for key in sorted({*one, *two})
-             if one.get(key) != two.get(key)]
+different = [
+    f"{' on '.join(key)}: {one.get(key)} and {two.get(key)}"
+    for key in sorted({*one, *two})
+    if one.get(key) != two.get(key)
+]
 print(*different, f"{len(one)} cells, {len(different)} different", sep="\n")
 sys.exit(bool(different) or not one)

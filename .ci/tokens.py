@@ -15,7 +15,8 @@ from iopf.explore import explore, find_scenario, replay, scenario_names
 
 def described(failure):
     return {
-        "token": failure.token, "signature": failure.signature,
+        "token": failure.token,
+        "signature": failure.signature,
         "place": failure.place and json.loads(json.dumps(dataclasses.asdict(failure.place))),
     }
 
@@ -23,7 +24,9 @@ def described(failure):
 def main(what, file):
     if what == "write":
         failures = [
-            failure for scenario in scenario_names() for core in iopf.cores()
+            failure
+            for scenario in scenario_names()
+            for core in iopf.cores()
             for failure in explore(find_scenario(scenario), core=core, strategy="dpor", estimate=False).failures
         ]
         Path(file).write_text(json.dumps([described(failure) for failure in failures]))

@@ -62,7 +62,9 @@ def take_turns(benchmark, quick):
                 turns.round()
             # Threads that were to meet: for rounds that do not count there are others, but not without end.
             enough = min(8, turns.comparison.tried[first])
-            while turns.comparison.fewest() < enough and turns.comparison.tried[first] < _bench.MORE_ROUNDS * 2 * rounds:
+            while (
+                turns.comparison.fewest() < enough and turns.comparison.tried[first] < _bench.MORE_ROUNDS * 2 * rounds
+            ):
                 turns.round()
         benchmark.extra_info.update(turns.comparison.as_info())
         return turns.comparison

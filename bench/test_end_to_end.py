@@ -22,7 +22,7 @@ def test_e2e_sva(benchmark, quick, runtime):
         struct.pack(iopf.PAGE_REQUEST_FORMAT, 1, 0, 1 | (2 if page == 7 else 0), 7, group % 512, 1,
                     0x1000 * (1 + (8 * group + page) % 1024), 0, 0)
         for group in range(groups) for page in range(8)
-    )
+    )  # fmt: skip
     space = iopf.AddressSpace()
     space.map(0x1000, 0x1000 * 1024, "rw")
     with iopf.Queue("bench", runtime=runtime) as queue, iopf.Device("bench", record=False) as device:
@@ -32,7 +32,7 @@ def test_e2e_sva(benchmark, quick, runtime):
         def job():
             # Half of the indices at most are in flight: a group's index is its own until it is answered.
             for at in range(0, len(requests), 48 * 8 * 256):
-                device.report_many(requests[at:at + 48 * 8 * 256])
+                device.report_many(requests[at : at + 48 * 8 * 256])
                 device.flush()
 
         benchmark.pedantic(job, rounds=2 if quick else 10, warmup_rounds=1)

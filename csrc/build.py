@@ -26,7 +26,7 @@ CFLAGS = [
     "-std=gnu11", "-O2", "-g1", "-UNDEBUG", "-fvisibility=hidden", "-fno-strict-aliasing", "-Wall", "-Wextra",
     "-Werror=implicit-function-declaration", "-Werror=incompatible-pointer-types", "-Werror=int-conversion",
     "-Wno-unused-parameter", "-Wno-missing-field-initializers", f"-ffile-prefix-map={PACKAGE_ROOT}/=",
-]
+]  # fmt: skip
 #: A core may be a file that somebody else wrote: it is compiled with the kernel's set of warnings, not with ours.
 CORE_FLAGS = ["-Wno-unused-function", "-Wno-maybe-uninitialized"]
 
@@ -73,7 +73,7 @@ CORES: dict[str, tuple[str, str | None]] = {
             "v6.14", "v7.2",
         )
     },
-}
+}  # fmt: skip
 
 
 def _sources(*rooms: str) -> tuple[str, ...]:
@@ -87,13 +87,19 @@ def core_unit(identifier: str, include: tuple[str, ...], flags: tuple[str, ...] 
     macros = [("CORE_SOURCE", f'"{source}"'), ("CORE_ID", identifier)]
     if facets is not None:
         macros.append(("CORE_FACETS", f'"{facets}"'))
-    return Unit(f"core-{identifier}", ("forms/unit.c",), (*include, "forms", "core"), tuple(macros), (*CORE_FLAGS, *flags))
+    return Unit(
+        f"core-{identifier}", ("forms/unit.c",), (*include, "forms", "core"), tuple(macros), (*CORE_FLAGS, *flags)
+    )
 
 
 def _list_of_cores(include: tuple[str, ...]) -> Unit:
     """csrc/forms/cores.c, and what it is told: the cores that are built in, in this order."""
-    return Unit("forms", ("forms/cores.c",), (*include, "forms"),
-                (("CORES", " ".join(f"CORE({identifier})" for identifier in CORES)),))
+    return Unit(
+        "forms",
+        ("forms/cores.c",),
+        (*include, "forms"),
+        (("CORES", " ".join(f"CORE({identifier})" for identifier in CORES)),),
+    )
 
 
 def run_flavour(runtime: str) -> Flavour:
@@ -105,8 +111,10 @@ def run_flavour(runtime: str) -> Flavour:
         Unit("threads", _sources("runtime/threads"), include),
         *(core_unit(identifier, include) for identifier in CORES),
         _list_of_cores(include),
-        *(Unit(room.rpartition("/")[2], _sources(room), (*include, "forms", "driver", "api"))
-          for room in ("api", "api/trace", "api/bench")),
+        *(
+            Unit(room.rpartition("/")[2], _sources(room), (*include, "forms", "driver", "api"))
+            for room in ("api", "api/trace", "api/bench")
+        ),
     ]
     faces = ("api/run.h", "api/trace/trace.h", "api/bench/bench.h")
     return Flavour(runtime, faces, tuple(units), RUN_CALLBACKS)
@@ -115,8 +123,14 @@ def run_flavour(runtime: str) -> Flavour:
 #: What makes a core one for the explorer: the compiler's calls for every access, answered by csrc/runtime/explore and never by
 #: libtsan. Volatile accesses get calls of their own; string functions are ours, so that none is expanded in line.
 EXPLORED_FLAGS = (
-    "-O1", "-fsanitize=thread", "-fno-builtin", "--param=tsan-distinguish-volatile=1", "-U_FORTIFY_SOURCE",
-    "-Dmemcpy=iopf_explore_memcpy", "-Dmemmove=iopf_explore_memcpy", "-Dmemset=iopf_explore_memset",
+    "-O1",
+    "-fsanitize=thread",
+    "-fno-builtin",
+    "--param=tsan-distinguish-volatile=1",
+    "-U_FORTIFY_SOURCE",
+    "-Dmemcpy=iopf_explore_memcpy",
+    "-Dmemmove=iopf_explore_memcpy",
+    "-Dmemset=iopf_explore_memset",
 )
 
 #: The explorer switches stacks by hand (runtime/explore/machine/fiber.c), so it must not be marked as fit for a shadow stack,
@@ -142,9 +156,16 @@ def explore_flavour() -> Flavour:
         *(core_unit(identifier, include, EXPLORED_FLAGS) for identifier in CORES),
         _list_of_cores(include),
         Unit("explore", _sources("explore", *(f"explore/{room}" for room in EXPLORE_ROOMS)), (*runtime, "forms", "driver", "explore")),
-    ]
-    return Flavour("explore", ("explore/explore.h",), tuple(units), EXPLORE_CALLBACKS, sanitizable=False,
-                   line_map=True, flags=EXPLORE_FLAGS)
+    ]  # fmt: skip
+    return Flavour(
+        "explore",
+        ("explore/explore.h",),
+        tuple(units),
+        EXPLORE_CALLBACKS,
+        sanitizable=False,
+        line_map=True,
+        flags=EXPLORE_FLAGS,
+    )
 
 
 def flavours() -> tuple[Flavour, ...]:
@@ -163,7 +184,11 @@ def sources_hash() -> str:
 
 def dependencies() -> list[Path]:
     """Every file whose change calls for a new build."""
-    return sorted(path for path in CSRC.rglob("*") if path.suffix in {".c", ".h"} or path.name in {"build.py", "compilers.py", "lines.py"})
+    return sorted(
+        path
+        for path in CSRC.rglob("*")
+        if path.suffix in {".c", ".h"} or path.name in {"build.py", "compilers.py", "lines.py"}
+    )
 
 
 # What a compiler's command brings with it, from CC and CFLAGS. Our flags come after it and have the last word, but for
@@ -191,15 +216,23 @@ def is_explored(unit: Unit) -> bool:
 
 def overridden(command: Iterable[str]) -> str | None:
     """Which flags of a command the build does not follow, and why, in a line; None: it follows all."""
+
     def found(pattern: str) -> str:
         return " ".join(dict.fromkeys(part for part in command if re.fullmatch(pattern, part)))
 
-    said = [f"{flags} {why}" for flags, why in (
-        (found(_LINK_TIME.pattern), "nowhere: every unit has flags of its own"),
-        (found(_FORTIFY.pattern), "not in the explored cores, whose accesses are all looked at"),
-        (found("-fcf-protection(=(full|return))?") if EXPLORE_FLAGS else "", "not in the explorer, which switches stacks"),
-        (found("-O([^2]|fast)?"), "is -O2, and -O1 in the explored cores"),
-    ) if flags]
+    said = [
+        f"{flags} {why}"
+        for flags, why in (
+            (found(_LINK_TIME.pattern), "nowhere: every unit has flags of its own"),
+            (found(_FORTIFY.pattern), "not in the explored cores, whose accesses are all looked at"),
+            (
+                found("-fcf-protection(=(full|return))?") if EXPLORE_FLAGS else "",
+                "not in the explorer, which switches stacks",
+            ),
+            (found("-O([^2]|fast)?"), "is -O2, and -O1 in the explored cores"),
+        )
+        if flags
+    ]
     return f"flags that are overridden: {'; '.join(said)}" if said else None
 
 
@@ -236,9 +269,7 @@ def sanitizers() -> list[str]:
     known = {"address", "undefined", "thread"}
     names = wanted.split(",")
     if not set(names) <= known or {"address", "thread"} <= set(names):
-        raise SystemExit(
-            f"IOPF_SANITIZE={wanted}: takes 'address', 'undefined', 'address,undefined' or 'thread'"
-        )
+        raise SystemExit(f"IOPF_SANITIZE={wanted}: takes 'address', 'undefined', 'address,undefined' or 'thread'")
     return [f"-fsanitize={wanted}", "-fno-omit-frame-pointer", "-O1", "-g"]
 
 

@@ -14,8 +14,14 @@ CLANG = {
     "-fno-tree-loop-distribute-patterns": (),
     "-Wno-maybe-uninitialized": (),
     "--param=tsan-distinguish-volatile=1": (
-        "-mllvm", "-tsan-distinguish-volatile=1", "-mllvm", "-tsan-instrument-read-before-write=1",
-        "-fno-vectorize", "-fno-slp-vectorize", "-include", "clang-copies.h",
+        "-mllvm",
+        "-tsan-distinguish-volatile=1",
+        "-mllvm",
+        "-tsan-instrument-read-before-write=1",
+        "-fno-vectorize",
+        "-fno-slp-vectorize",
+        "-include",
+        "clang-copies.h",
     ),
 }
 

@@ -38,7 +38,10 @@ _EXPLORER = re.compile(r"(^|/)(explore/|runtime/|csrc/driver/|iopf\._\w+\.c$|pyt
 
 #: Where the functions of every core are called from: such a place says nothing about any of them.
 CALLERS = (
-    "csrc/forms/table.c", "csrc/history/registered-handler.c", "csrc/driver/driver.h", "csrc/explore/program/driver.c",
+    "csrc/forms/table.c",
+    "csrc/history/registered-handler.c",
+    "csrc/driver/driver.h",
+    "csrc/explore/program/driver.c",
 )
 
 
@@ -57,7 +60,9 @@ def _objdump(*arguments):
 def _run(*command, lines=()):
     environment = {**os.environ, "LC_ALL": "C"}
     try:
-        done = subprocess.run(command, input="\n".join(lines).encode(), capture_output=True, env=environment, check=True)
+        done = subprocess.run(
+            command, input="\n".join(lines).encode(), capture_output=True, env=environment, check=True
+        )
     except FileNotFoundError:
         raise NoLines(f"there is no {command[0]}: install binutils") from None
     except subprocess.CalledProcessError as error:
@@ -73,7 +78,8 @@ def _frames(so_path, rows):
     """
     addresses = [
         f"{address:x}"
-        for (first, line, path), (end, _, _) in itertools.pairwise(rows) if line and not _EXPLORER.search(path)
+        for (first, line, path), (end, _, _) in itertools.pairwise(rows)
+        if line and not _EXPLORER.search(path)
         for address in range(first, end)
     ]
     if not addresses:
@@ -122,13 +128,15 @@ def _entry(line, path, frames, files, names):
     text = f"{frames[own][0]} {files[frames[own][1]]} {names[frames[own][2]]}"
     if own:
         text += f" in {line} {files[path]}"
-    return text + "".join(f" from {line} {files[path]} {names[name]}" for line, path, name in frames[own + 1:] if line)
+    return text + "".join(f" from {line} {files[path]} {names[name]}" for line, path, name in frames[own + 1 :] if line)
 
 
 def _as_compiled(path, known):
     """A path that addr2line has made absolute as the compiler was told it."""
     parts = path.split("/")
-    return next((known[tail] for tail in ("/".join(parts[first:]) for first in range(len(parts))) if tail in known), path)
+    return next(
+        (known[tail] for tail in ("/".join(parts[first:]) for first in range(len(parts))) if tail in known), path
+    )
 
 
 def _rows(lines):
@@ -173,8 +181,13 @@ def line_map(so_path, only=None):
         symbol = _SYMBOL.match(line)
         if symbol and int(symbol[2], 16):
             symbols.add((int(symbol[1], 16), int(symbol[2], 16), symbol[3]))
-    text = [HEADER, *(f"F {_room(path)} {path}" for path in files), *(f"N {name}" for name in names), *text,
-            *(f"S {address:x} {size:x} {name}" for address, size, name in sorted(symbols))]
+    text = [
+        HEADER,
+        *(f"F {_room(path)} {path}" for path in files),
+        *(f"N {name}" for name in names),
+        *text,
+        *(f"S {address:x} {size:x} {name}" for address, size, name in sorted(symbols)),
+    ]
     return "\n".join(text) + "\n"
 
 

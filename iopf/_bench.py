@@ -76,8 +76,17 @@ class Rig:
     The process has had a second thread when a rig is there: glibc's locks are without atomics before that.
     """
 
-    def __init__(self, core: Core | str = "iopf", runtime: str = "native", *, devices: int = 2, workers: int = 1,
-                 pending: int = 0, partials: int = 0, state: str = "owned"):
+    def __init__(
+        self,
+        core: Core | str = "iopf",
+        runtime: str = "native",
+        *,
+        devices: int = 2,
+        workers: int = 1,
+        pending: int = 0,
+        partials: int = 0,
+        state: str = "owned",
+    ):
         if state not in STATES:
             raise ValueError(f"no state {state!r} of a rig: there are {', '.join(STATES)}")
         self.runtime = _runtime.get(runtime)
@@ -138,7 +147,7 @@ class Rig:
         result = self.runtime.ffi.new("struct iopf_bench_parallel *")
         self._run(name, *args, result)
         ns = result.ns / result.groups
-        return ns if ran_together(result.ns, result.overlap_ns, result.threads[0:result.nr_threads]) else Apart(ns)
+        return ns if ran_together(result.ns, result.overlap_ns, result.threads[0 : result.nr_threads]) else Apart(ns)
 
     def threads(self, n: int, threads: int, own_devices: bool) -> float:
         """One one-page group, with so many threads at it until one has been through n: the time over all groups."""
@@ -345,7 +354,9 @@ class Experiment:
 
         return Turns(against(core, **self.beside, state=self.state), measure, medians=self.medians)
 
-    def run(self, core: Core | str = "iopf", *, quick: bool = False, between: Callable[[], None] | None = None) -> Comparison:
+    def run(
+        self, core: Core | str = "iopf", *, quick: bool = False, between: Callable[[], None] | None = None
+    ) -> Comparison:
         """All rounds. Where rounds do not count, more of them: up to MORE_ROUNDS times as many.
 
         ``between`` is called every tenth turn.
@@ -370,40 +381,85 @@ MORE_ROUNDS = 5
 def experiments() -> Iterator[Experiment]:
     """Items A to F, each in the states in which users meet it."""
     for state in STATES:
-        yield Experiment("A", "one-page group, inline", lambda s, n: s.groups(n), (20000, 5000), state=state, inline=True)
+        yield Experiment(
+            "A", "one-page group, inline", lambda s, n: s.groups(n), (20000, 5000), state=state, inline=True
+        )
     for state in STATES:
         yield Experiment(
-            "B", "8-page group, per fault", lambda s, n: s.groups(n, 8), (2500, 600), state=state, partials=True, inline=True
+            "B",
+            "8-page group, per fault",
+            lambda s, n: s.groups(n, 8),
+            (2500, 600),
+            state=state,
+            partials=True,
+            inline=True,
         )
     yield Experiment(
-        "C", "workqueue, window 1024", lambda s, n: s.sustained(n), (10000, 3000), (20, 4), "worked", threads=2,
+        "C",
+        "workqueue, window 1024",
+        lambda s, n: s.sustained(n),
+        (10000, 3000),
+        (20, 4),
+        "worked",
+        threads=2,
         medians=True,
     )
     yield Experiment(
         "C", "latency p50, worker awake", lambda s, n: s.latency(n)["p50"], (2000, 500), (10, 3), "worked", threads=2
     )
     yield Experiment(
-        "C", "latency p50, worker parked", lambda s, n: s.latency(n, pause_us=100)["p50"], (200, 30), (5, 2), "worked",
+        "C",
+        "latency p50, worker parked",
+        lambda s, n: s.latency(n, pause_us=100)["p50"],
+        (200, 30),
+        (5, 2),
+        "worked",
         threads=2,
     )
     yield Experiment(
-        "D", "two threads, one device", lambda s, n: s.threads(n, 2, False), (10000, 4000), (20, 4), "shared", threads=2,
-        medians=True, inline=True,
+        "D",
+        "two threads, one device",
+        lambda s, n: s.threads(n, 2, False),
+        (10000, 4000),
+        (20, 4),
+        "shared",
+        threads=2,
+        medians=True,
+        inline=True,
     )
     for state in ("owned", "worked"):
         yield Experiment(
-            "D", "two threads, two devices", lambda s, n: s.threads(n, 2, True), (15000, 4000), (20, 4), state,
-            threads=2, inline=True,
+            "D",
+            "two threads, two devices",
+            lambda s, n: s.threads(n, 2, True),
+            (15000, 4000),
+            (20, 4),
+            state,
+            threads=2,
+            inline=True,
         )
     for pending in (0, 256, 65536):
         yield Experiment(
-            "E", f"beside {pending} pending", lambda s, n: s.groups(n), (10000, 3000), (20, 4), "worked",
-            {"pending": pending}, inline=True,
+            "E",
+            f"beside {pending} pending",
+            lambda s, n: s.groups(n),
+            (10000, 3000),
+            (20, 4),
+            "worked",
+            {"pending": pending},
+            inline=True,
         )
     for partials in (256, 4096):
         yield Experiment(
-            "E", f"beside {partials} partials", lambda s, n: s.groups(n), (500, 200), (20, 4), "worked",
-            {"partials": partials}, partials=True, inline=True,
+            "E",
+            f"beside {partials} partials",
+            lambda s, n: s.groups(n),
+            (500, 200),
+            (20, 4),
+            "worked",
+            {"partials": partials},
+            partials=True,
+            inline=True,
         )
     yield Experiment("F", "remove, per outstanding group", lambda s, n: s.remove(n), (1024, 1024), state="worked")
     yield Experiment(
@@ -466,7 +522,9 @@ def judge(spins: Sequence[float], steal: float, load: float, cpus: int) -> dict[
     if len(spins) < 10:
         reasons.append(f"{len(spins)} reference spins, too few to tell")
     elif slow > SLOW_SPINS * len(spins):
-        reasons.append(f"{slow} of {len(spins)} reference spins took more than {SLOW_SPIN} times as long as the fastest")
+        reasons.append(
+            f"{slow} of {len(spins)} reference spins took more than {SLOW_SPIN} times as long as the fastest"
+        )
     if steal > STEAL:
         reasons.append(f"{steal:.1%} of the CPUs' time went to other machines")
     if load > LOAD * cpus:

@@ -25,23 +25,38 @@ __all__ = ["register", "run"]
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds ``iopf check``."""
     parser = subparsers.add_parser(
-        "check", help="the verdict table: scenarios × cores",
+        "check",
+        help="the verdict table: scenarios × cores",
         description="Explores every scenario of the library on every core and prints what was found. With SOURCE, an"
         " unmodified drivers/iommu/io-pgfault.c (v6.9 or newer), that file is a core, too: it is compiled and run.",
         epilog=_exit.epilog(("check", "check --bisect")),
     )
     parser.add_argument("source", nargs="?", metavar="SOURCE", help="your io-pgfault.c")
     parser.add_argument("--core", action="append", metavar="NAME", help="only this core (may be repeated)")
-    parser.add_argument("--scenario", action="append", metavar="NAME", help="only this scenario: a name, file.py:name,"
-                        " file.json (may be repeated)")
+    parser.add_argument(
+        "--scenario",
+        action="append",
+        metavar="NAME",
+        help="only this scenario: a name, file.py:name, file.json (may be repeated)",
+    )
     parser.add_argument("--budget", type=seconds, default=BUDGET, metavar="SECONDS", help=f"for one cell ({BUDGET:g})")
     parser.add_argument(
-        "--facet", action="append", default=[], metavar="NAME=VALUE", help="override a facet of SOURCE (may be repeated)"
+        "--facet",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="override a facet of SOURCE (may be repeated)",
     )
     parser.add_argument(
-        "--accept", action="append", default=[], choices=ACCEPTABLE, help="this verdict is enough, too (may be repeated)"
+        "--accept",
+        action="append",
+        default=[],
+        choices=ACCEPTABLE,
+        help="this verdict is enough, too (may be repeated)",
     )
-    parser.add_argument("--bisect", action="store_true", help="exit codes for git bisect run: 0 good, 1 bad, 125 neither")
+    parser.add_argument(
+        "--bisect", action="store_true", help="exit codes for git bisect run: 0 good, 1 bad, 125 neither"
+    )
     parser.add_argument("--json", action="store_true", help="the table as JSON")
     parser.set_defaults(run=run)
 

@@ -53,13 +53,26 @@ def explore_cell(job: Job) -> Cell:
         failures += tuple(failure for failure in more.failures if failure.contract == "kept")
     findings = tuple(
         Finding(
-            failure.kind, failure.contract, failure.clauses, failure.message, failure.token, failure.command, str(failure),
+            failure.kind,
+            failure.contract,
+            failure.clauses,
+            failure.message,
+            failure.token,
+            failure.command,
+            str(failure),
             failure.signature,
         )
         for failure in failures
     )
     return Cell(
-        job.scenario, job.name, result.verdict, result.why, result.classes, result.executions, result.seconds, findings,
+        job.scenario,
+        job.name,
+        result.verdict,
+        result.why,
+        result.classes,
+        result.executions,
+        result.seconds,
+        findings,
         exhausted,
     )
 

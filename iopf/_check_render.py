@@ -63,7 +63,8 @@ def render(table: Table, *, width: int, color: bool) -> str:
     for short in (False, True):
         texts = {
             (scenario, core): cell_text(cell, short) if (cell := table.cell(scenario, core)) else "-"
-            for scenario in table.scenarios for core in table.cores
+            for scenario in table.scenarios
+            for core in table.cores
         }
         first = max(map(len, (*table.scenarios, "scenario")))
         widths = {

@@ -115,7 +115,8 @@ class Table:
         """Cells in which a core that claims to be correct fails with its contract kept."""
         claiming = {core for core, claims in zip(self.cores, self.claims_correct) if claims}
         return [
-            cell for cell in self.cells
+            cell
+            for cell in self.cells
             if cell.core in claiming and cell.finding is not None and cell.finding.contract == "kept"
         ]
 

@@ -87,8 +87,15 @@ class Core:
         """The same, compiled for the runtime that it is wanted on first."""
         compiled = compile_core(path, runtime, facets=facets, cc=cc, name=name)
         return cls(
-            compiled.name, compiled.facets.form, "", "", f"Compiled from {compiled.source}", True, compiled.source,
-            compiled.facets, cc,
+            compiled.name,
+            compiled.facets.form,
+            "",
+            "",
+            f"Compiled from {compiled.source}",
+            True,
+            compiled.source,
+            compiled.facets,
+            cc,
         )
 
     def compile_for(self, runtime: str) -> CompiledCore:

@@ -45,33 +45,20 @@ ACCEPTABLE = ("bounded", "sampled")
 MEANINGS: dict[str, dict[int, str]] = {
     "check": {
         FINE: "every core that claims to be correct (ours, your file) was explored exhaustively and passes with its"
-              " contract kept",
+        " contract kept",
         FOUND: "one of them fails with its contract kept",
         NO_VERDICT: "no verdict: budget, sampled, bounded, inconclusive, nothing ran; --accept bounded, --accept sampled"
-                    " say that this is enough",
+        " say that this is enough",
     },
     "check --bisect": {
         FINE: "good: what check calls 0",
         FOUND: "bad: what check calls 1",
         SKIP: "everything that says neither: no verdict, usage, a file of no known form, or that does not compile, a bug",
     },
-    "explore": {
-        FINE: "pass",
-        FOUND: "any failure",
-        NO_VERDICT: "no verdict, as above; --accept as above",
-    },
-    "replay": {
-        FINE: "passes now",
-        FOUND: "fails as recorded",
-        NO_VERDICT: "did not reproduce",
-    },
-    "run": {
-        FINE: "every request was answered once",
-        FOUND: "answers were lost, or came twice",
-    },
-    "others": {
-        FINE: "done",
-    },
+    "explore": {FINE: "pass", FOUND: "any failure", NO_VERDICT: "no verdict, as above; --accept as above"},
+    "replay": {FINE: "passes now", FOUND: "fails as recorded", NO_VERDICT: "did not reproduce"},
+    "run": {FINE: "every request was answered once", FOUND: "answers were lost, or came twice"},
+    "others": {FINE: "done"},
 }
 EVERYWHERE = {
     UNUSABLE: "usage or unusable input",
@@ -129,9 +116,7 @@ def checked(command: str, code: object) -> int:
 
 def wants_bisect(arguments: Sequence[str]) -> bool:
     """Is this ``check --bisect``, also when the rest of the line can't be parsed?"""
-    return arguments[:1] == ["check"] and any(
-        len(word) > 3 and "--bisect".startswith(word) for word in arguments[1:]
-    )
+    return arguments[:1] == ["check"] and any(len(word) > 3 and "--bisect".startswith(word) for word in arguments[1:])
 
 
 def for_bisect(code: int) -> int:
@@ -164,9 +149,11 @@ def epilog(commands: Collection[str]) -> str:
     """The same below a command's ``--help``."""
     lines = []
     for command in commands:
-        lines.append(f"exit codes of {command}: " + "; ".join(
-            f"{code} {meaning}" for code, meaning in MEANINGS[command].items()
-        ) + ".")
+        lines.append(
+            f"exit codes of {command}: "
+            + "; ".join(f"{code} {meaning}" for code, meaning in MEANINGS[command].items())
+            + "."
+        )
     return " ".join([*lines, f"All: {_everywhere()}."]).replace("%", "%%").replace("exit", "Exit", 1)
 
 

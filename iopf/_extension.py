@@ -87,9 +87,12 @@ def load_extension(name: str) -> Any:
             raise MissingExtension(_SUBINTERPRETER) from error
         left_out = name == "explore" and isinstance(error, ModuleNotFoundError)
         raise MissingExtension(
-            f"the extension iopf._{name} can't be loaded: {error}. {_BUILD}" + (
+            f"the extension iopf._{name} can't be loaded: {error}. {_BUILD}"
+            + (
                 "  (The build leaves the explorer out, and says so, where its fiber switch has no form for the machine.)"
-                if left_out else "")
+                if left_out
+                else ""
+            )
         ) from error
     expected = _checkout_hash()
     built = module.ffi.string(module.lib.iopf_sources_hash).decode()

@@ -49,9 +49,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "removal": ("refuses", "answers", "frees"),
 }
 
-_LOOKUP = {
-    "domain": "FACET_BY_DOMAIN", "handle": "FACET_BY_HANDLE", "counted-handle": "FACET_BY_COUNTED_HANDLE",
-}
+_LOOKUP = {"domain": "FACET_BY_DOMAIN", "handle": "FACET_BY_HANDLE", "counted-handle": "FACET_BY_COUNTED_HANDLE"}
 
 
 @dataclass(frozen=True)
@@ -142,8 +140,11 @@ class Facets:
 
     def __str__(self) -> str:
         parts = [f"{name}={getattr(self, name)}" for name in _CHOICES]
-        parts += [name for name in ("response_unconditional", "dequeue", "answers_partials", "kzalloc_obj",
-                                    "lost_return") if getattr(self, name)]
+        parts += [
+            name
+            for name in ("response_unconditional", "dequeue", "answers_partials", "kzalloc_obj", "lost_return")
+            if getattr(self, name)
+        ]
         return " ".join(parts)
 
 
@@ -198,7 +199,7 @@ def _body(code: str, name: str) -> str:
     for match in re.compile(r"[{}]").finditer(code, start):
         depth += 1 if match.group() == "{" else -1
         if not depth:
-            return code[start:match.start()]
+            return code[start : match.start()]
     return code[start:]
 
 
@@ -209,8 +210,14 @@ def _returns(code: str, name: str) -> str:
 
 
 _EXPORTED = (
-    "iopf_free_group", "iommu_report_device_fault", "iopf_queue_flush_dev", "iopf_group_response",
-    "iopf_queue_discard_partial", "iopf_queue_add_device", "iopf_queue_remove_device", "iopf_queue_alloc",
+    "iopf_free_group",
+    "iommu_report_device_fault",
+    "iopf_queue_flush_dev",
+    "iopf_group_response",
+    "iopf_queue_discard_partial",
+    "iopf_queue_add_device",
+    "iopf_queue_remove_device",
+    "iopf_queue_alloc",
     "iopf_queue_free",
 )
 
@@ -220,8 +227,10 @@ def detect(text: str) -> Facets:
     with_strings = _without_if_0(_without_comments(text))
     code = _TOKEN.sub(_blank, with_strings)
 
-    if _definition(code, "iommu_queue_iopf") or _definition(code, "iopf_handle_group") or re.search(
-        r'^[ \t]*#[ \t]*include[ \t]*"iommu-sva\.h"', with_strings, re.M
+    if (
+        _definition(code, "iommu_queue_iopf")
+        or _definition(code, "iopf_handle_group")
+        or re.search(r'^[ \t]*#[ \t]*include[ \t]*"iommu-sva\.h"', with_strings, re.M)
     ):
         raise CoreSourceError(
             f"This is the form of v6.8 or older, from before faults were handled in groups. {SUPPORTED}"
@@ -229,11 +238,13 @@ def detect(text: str) -> Facets:
     if not any(_definition(code, name) for name in _EXPORTED):
         raise CoreSourceError(f"This is not an io-pgfault.c: none of its functions is defined here. {SUPPORTED}")
     page_response = _definition(code, "iommu_page_response")
-    if not re.search(r'^[ \t]*#[ \t]*include[ \t]*"iommu-priv\.h"', with_strings, re.M) or not _definition(
-        code, "iopf_group_response"
-    ) or (page_response and not page_response.group(1)):
+    if (
+        not re.search(r'^[ \t]*#[ \t]*include[ \t]*"iommu-priv\.h"', with_strings, re.M)
+        or not _definition(code, "iopf_group_response")
+        or (page_response and not page_response.group(1))
+    ):
         raise CoreSourceError(
-            "This is a form from before v6.9: it does not include \"iommu-priv.h\", has no iopf_group_response(), or"
+            'This is a form from before v6.9: it does not include "iommu-priv.h", has no iopf_group_response(), or'
             f" exports iommu_page_response(). {SUPPORTED}"
         )
     missing = [name for name in _EXPORTED if not _definition(code, name)]
@@ -257,8 +268,11 @@ def detect(text: str) -> Facets:
             f" iommu_get_domain_for_dev_pasid(). {SUPPORTED}"
         )
     returns = {}
-    for facet, name in (("report", "iommu_report_device_fault"), ("response", "iopf_group_response"),
-                        ("remove", "iopf_queue_remove_device")):
+    for facet, name in (
+        ("report", "iommu_report_device_fault"),
+        ("response", "iopf_group_response"),
+        ("remove", "iopf_queue_remove_device"),
+    ):
         returns[facet] = _returns(code, name)
         if returns[facet] not in _CHOICES[facet]:
             raise CoreSourceError(
@@ -285,15 +299,14 @@ def detect(text: str) -> Facets:
         pending="copies" if copies else "groups",
         answers=answers,
         removal=removal,
-        response_unconditional=not copies and not re.search(
-            r"\blist_empty(?:_careful)?\s*\(", _body(code, "iopf_group_response")
-        ),
+        response_unconditional=not copies
+        and not re.search(r"\blist_empty(?:_careful)?\s*\(", _body(code, "iopf_group_response")),
         dequeue=_definition(code, "iopf_group_dequeue") is not None,
         answers_partials=lookup == "handle",
         kzalloc_obj=bool(re.search(r"\bkzalloc_objs?\s*\(", code)),
-        lost_return=returns["report"] == "void" and "report_partial_fault" in report_body and not re.search(
-            r"\b(?:return|goto)\b", after_partial
-        ),
+        lost_return=returns["report"] == "void"
+        and "report_partial_fault" in report_body
+        and not re.search(r"\b(?:return|goto)\b", after_partial),
     )
 
 

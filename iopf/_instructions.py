@@ -38,9 +38,18 @@ def collect(core: str, runtime: str, state: str, pages: int, n: int) -> Counter[
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "callgrind"
         done = subprocess.run(
-            ["valgrind", "--tool=callgrind", "--collect-atstart=no", "--toggle-collect=iopf_bench_groups",
-             f"--callgrind-out-file={out}", sys.executable, "-c", code],
-            capture_output=True, text=True,
+            [
+                "valgrind",
+                "--tool=callgrind",
+                "--collect-atstart=no",
+                "--toggle-collect=iopf_bench_groups",
+                f"--callgrind-out-file={out}",
+                sys.executable,
+                "-c",
+                code,
+            ],
+            capture_output=True,
+            text=True,
         )
         if done.returncode:
             raise RuntimeError(f"valgrind: exit {done.returncode}\n{done.stderr[-2000:]}")

@@ -97,6 +97,8 @@ def explain(command: str, error: BaseException) -> int:
     what = said(" ".join(traceback.format_exception_only(error)[-1].split())[:300])
     frames = traceback.extract_tb(error.__traceback__)
     where = f" at {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
-    print(f"{name}: this is a bug in iopf, please report it with the traceback ({_keep(error)}): {what}{where}",
-          file=sys.stderr)
+    print(
+        f"{name}: this is a bug in iopf, please report it with the traceback ({_keep(error)}): {what}{where}",
+        file=sys.stderr,
+    )
     return _exit.BUG

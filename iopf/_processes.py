@@ -91,9 +91,13 @@ def _leave_the_terminal() -> None:
 def _unheard(before: Callable[[Any], object]) -> Callable[[Any], object]:
     """A hook for what cannot be raised, without the signal that came while it was being ignored: Python reports that one
     as an error ("Signal 2 ignored due to race condition"), and being ignored is what was wanted."""
+
     def hook(unraisable: Any) -> object:
         error = unraisable.exc_value
-        return None if isinstance(error, OSError) and "ignored due to race condition" in str(error) else before(unraisable)
+        return (
+            None if isinstance(error, OSError) and "ignored due to race condition" in str(error) else before(unraisable)
+        )
+
     return hook
 
 
@@ -108,8 +112,11 @@ def command_line(*, whole_process: bool) -> Iterator[Ending]:
     before: dict[int, Any] = {}
     if _in_main_thread():
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, *TERMINATING)}
-        before = {number: handler for number, handler in before.items()
-                  if handler is (signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)}
+        before = {
+            number: handler
+            for number, handler in before.items()
+            if handler is (signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        }
         for number in before:
             signal.signal(number, ending)
     try:
@@ -242,7 +249,10 @@ class Watchdog:
         source, self._pipe = os.pipe()
         try:
             self._shell: subprocess.Popen[bytes] = subprocess.Popen(
-                ["/bin/sh", "-c", self.SCRIPT], stdin=source, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                ["/bin/sh", "-c", self.SCRIPT],
+                stdin=source,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )
         except BaseException:

@@ -33,8 +33,11 @@ class Progress:
             except ImportError:
                 return self
             self._rich = Bar(
-                TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}"),
-                console=Console(file=self._stream), transient=True,
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.fields[text]}"),
+                console=Console(file=self._stream),
+                transient=True,
             )
             self._rich.start()
             self._task = self._rich.add_task(self.title, total=None, text="")

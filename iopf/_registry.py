@@ -92,6 +92,7 @@ def unraisable(error: BaseException, what: str) -> None:
 
     Python itself calls the hook for what a finaliser raises, so that is what this is.
     """
+
     def __del__(self: Any) -> None:
         raise self.error
 

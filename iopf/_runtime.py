@@ -58,7 +58,10 @@ class Runtime:
         index = 0
         while core := self.lib.iopf_core_at(index):
             self.lib.iopf_core_describe(core, info)
-            text = {key: self.ffi.string(getattr(info, key)).decode() for key in ("name", "title", "commit", "releases", "summary")}
+            text = {
+                key: self.ffi.string(getattr(info, key)).decode()
+                for key in ("name", "title", "commit", "releases", "summary")
+            }
             self.cores[text["name"]] = core
             self.core_info[text["name"]] = {**text, "claims_correct": bool(info.claims_correct)}
             index += 1

@@ -51,7 +51,12 @@ SYMBOL = "iopf_core_user"
 
 #: What makes a compiler compile otherwise, beside its command.
 COMPILER_VARIABLES = (
-    "CPATH", "C_INCLUDE_PATH", "COMPILER_PATH", "GCC_EXEC_PREFIX", "LIBRARY_PATH", "CCC_OVERRIDE_OPTIONS",
+    "CPATH",
+    "C_INCLUDE_PATH",
+    "COMPILER_PATH",
+    "GCC_EXEC_PREFIX",
+    "LIBRARY_PATH",
+    "CCC_OVERRIDE_OPTIONS",
 )
 
 
@@ -171,7 +176,11 @@ def _extension_hash(path: str, _changed: int) -> str:
 
 def _c_string(text: str) -> str:
     quoted = "".join(
-        f"\\{char}" if char in '"\\' else char if " " <= char <= "~" else "".join(f"\\{b:03o}" for b in os.fsencode(char))
+        f"\\{char}"
+        if char in '"\\'
+        else char
+        if " " <= char <= "~"
+        else "".join(f"\\{b:03o}" for b in os.fsencode(char))
         for char in text
     )
     return f'"{quoted}"'
@@ -259,25 +268,28 @@ def compile_core(
         *_tool("compilers").flags_for(
             command, [*build.CFLAGS, *flavour.flags, *sanitizers, *unit.flags], clang=_is_clang(tuple(command))
         ),
-        "-fPIC", "-DRUNTIME_IS_ELSEWHERE",
+        "-fPIC",
+        "-DRUNTIME_IS_ELSEWHERE",
         *(f"-I{csrc / folder}" for folder in unit.include),
     ]
     parts = [
         str(source), header, runtime, build.sources_hash(), _version(tuple(command)), *command, *compile_flags,
         str(shutil.which(command[0])), *(f"{name}={os.environ.get(name)}" for name in COMPILER_VARIABLES),
         str(extension), _extension_hash(str(extension), extension.stat().st_mtime_ns),
-    ]
+    ]  # fmt: skip
     digest = hashlib.sha256(content + b"\0" + os.fsencode("\0".join(parts))).hexdigest()[:32]
 
     def result(home: Path, cached: bool) -> CompiledCore:
         warnings = (home / "warnings.txt").read_text(errors="replace")
-        return CompiledCore(source, home / "core.so", SYMBOL, shown, found, runtime, _version(tuple(command)), warnings,
-                            cached)
+        return CompiledCore(
+            source, home / "core.so", SYMBOL, shown, found, runtime, _version(tuple(command)), warnings, cached
+        )
 
     def made_in(place: _cache.Place) -> Path:
-        with held(), tempfile.TemporaryDirectory(
-            prefix=".compiling-", dir=place.root, ignore_cleanup_errors=True
-        ) as made:
+        with (
+            held(),
+            tempfile.TemporaryDirectory(prefix=".compiling-", dir=place.root, ignore_cleanup_errors=True) as made,
+        ):
             scratch = Path(made).resolve()
             (scratch / "source").mkdir()
             linked = source.name if re.fullmatch(r"[\w.+-]+", source.name) else "core.c"
@@ -286,7 +298,9 @@ def compile_core(
             _compile(command, compile_flags, scratch, linked, source, csrc, found)
             _link(command, sanitizers, scratch, extension, source)
             if read_small(source, "a core's source") != content:
-                raise CoreSourceError(f"{source} was changed while it was being compiled: try again.", number=errno.EAGAIN)
+                raise CoreSourceError(
+                    f"{source} was changed while it was being compiled: try again.", number=errno.EAGAIN
+                )
             lines = _tool("lines")
             with contextlib.suppress(lines.NoLines):  # places are shown as offsets then
                 lines.write_line_map(scratch / "core.so", scratch / "core.so.lines")
@@ -326,11 +340,20 @@ def _compile(
 ) -> None:
     run = _run(
         [
-            *command, *flags, "-H", f"-iquote{scratch}", "-DCORE_ID=user", f'-DCORE_SOURCE="source/{linked}"',
-            '-DCORE_FACETS="facets-of-core.h"', f"-ffile-prefix-map={scratch}=iopf",
+            *command,
+            *flags,
+            "-H",
+            f"-iquote{scratch}",
+            "-DCORE_ID=user",
+            f'-DCORE_SOURCE="source/{linked}"',
+            '-DCORE_FACETS="facets-of-core.h"',
+            f"-ffile-prefix-map={scratch}=iopf",
             # The last one that fits counts. A line feed would end a line of the line map.
             f"-ffile-prefix-map={scratch}/source/{linked}={source}".replace("\n", "\\n"),
-            "-c", str(csrc / "forms" / "unit.c"), "-o", "core.o",
+            "-c",
+            str(csrc / "forms" / "unit.c"),
+            "-o",
+            "core.o",
         ],
         scratch,
     )
@@ -348,7 +371,9 @@ def _compile(
             output=notes,
         )
     if run.returncode == 0 and not (scratch / "core.o").exists():
-        raise CoreSourceError(f"{command[0]!r} compiled nothing and said nothing: is it a C compiler? Name one with CC.")
+        raise CoreSourceError(
+            f"{command[0]!r} compiled nothing and said nothing: is it a C compiler? Name one with CC."
+        )
     if run.returncode:
         raise _compile_error(command, run.returncode, notes, source, scratch, csrc, facets)
     (scratch / "warnings.txt").write_text(notes)
@@ -356,7 +381,9 @@ def _compile(
 
 #: What a compiler says when there is no room for what it writes, and when its parts are killed.
 _NO_ROOM = re.compile("|".join(map(os.strerror, FULL)), re.I)
-_KILLED = re.compile(r"internal compiler error|Killed signal|out of memory|virtual memory exhausted|Cannot allocate", re.I)
+_KILLED = re.compile(
+    r"internal compiler error|Killed signal|out of memory|virtual memory exhausted|Cannot allocate", re.I
+)
 
 
 def _not_the_file(command: list[str], code: int, output: str) -> tuple[str, int] | None:
@@ -369,8 +396,10 @@ def _not_the_file(command: list[str], code: int, output: str) -> tuple[str, int]
         return f"the compiler {command[0]!r} {how}: is there too little memory?", errno.ENOMEM
     if "error" not in output.lower() and "undefined" not in output.lower():
         said = f"said: {output.partition(chr(10))[0]}" if output.strip() else "said nothing"
-        return (f"the compiler {command[0]!r} ended with exit {code} and {said}. Is it a C compiler? Name one with CC.",
-                errno.EINVAL)
+        return (
+            f"the compiler {command[0]!r} ended with exit {code} and {said}. Is it a C compiler? Name one with CC.",
+            errno.EINVAL,
+        )
     return None
 
 
@@ -386,7 +415,11 @@ def _compile_error(
     first_error = first.group().strip() if first else notes.partition("\n")[0]
     place = re.match(r"(.+?):\d+:", first_error)
     where = Path(os.path.abspath(scratch / place.group(1))) if place else None
-    if where is not None and (where == source or any(where.is_relative_to(csrc / room) for room in ("forms", "core")) or where.is_relative_to(scratch)):
+    if where is not None and (
+        where == source
+        or any(where.is_relative_to(csrc / room) for room in ("forms", "core"))
+        or where.is_relative_to(scratch)
+    ):
         advice = (
             f"Facets: {facets}\n{SUPPORTED}\nIf the facets are wrong, override them (--facet NAME=VALUE, facets=). If"
             " the file uses a part of the kernel that is named in the error, it is a form that iopf does not know yet."
@@ -398,7 +431,8 @@ def _compile_error(
         )
     return CoreSourceError(
         f"{source} does not compile as a core ({facets.form}):\n  {first_error}\n{advice}",
-        first_error=first_error, output=notes,
+        first_error=first_error,
+        output=notes,
     )
 
 

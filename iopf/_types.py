@@ -153,10 +153,18 @@ def __getattr__(name: str) -> object:
     if name == "page_request_dtype":
         import numpy
 
-        dtype = numpy.dtype([
-            ("type", "u4"), ("padding", "u4"), ("flags", "u4"), ("pasid", "u4"), ("grpid", "u4"), ("perm", "u4"),
-            ("addr", "u8"), ("private_data", "u8", (2,)),
-        ])
+        dtype = numpy.dtype(
+            [
+                ("type", "u4"),
+                ("padding", "u4"),
+                ("flags", "u4"),
+                ("pasid", "u4"),
+                ("grpid", "u4"),
+                ("perm", "u4"),
+                ("addr", "u8"),
+                ("private_data", "u8", (2,)),
+            ]
+        )
         globals()[name] = dtype
         return dtype
     raise AttributeError(name)

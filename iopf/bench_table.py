@@ -26,11 +26,18 @@ NEVER_TOGETHER = "no round in which both ran"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of ``bench``."""
-    parser.add_argument("--core", default="iopf", metavar="NAME", help="the core to time, or your io-pgfault.c, which is"
-                        " compiled and run (default: iopf)")
+    parser.add_argument(
+        "--core",
+        default="iopf",
+        metavar="NAME",
+        help="the core to time, or your io-pgfault.c, which is compiled and run (default: iopf)",
+    )
     parser.add_argument("--quick", action="store_true", help="few and short rounds: a look, not a measurement")
-    parser.add_argument("--instructions", action="store_true",
-                        help="count the instructions of A and B, too: needs valgrind, and a minute")
+    parser.add_argument(
+        "--instructions",
+        action="store_true",
+        help="count the instructions of A and B, too: needs valgrind, and a minute",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -64,24 +71,26 @@ def _rows(experiment: _bench.Experiment, core: Core | str, comparison: _bench.Co
         ns, baseline_ns = comparison.ns(first), comparison.ns(baseline)
         if comparison.samples[first] and comparison.samples[baseline] and math.isnan(ns + baseline_ns):
             continue
-        rows.append({
-            "item": experiment.item,
-            "case": experiment.case,
-            "state": experiment.state,
-            "core": str(core),
-            "runtime": first,
-            "baseline": baseline,
-            "ns": _number(ns),
-            "baseline_ns": _number(baseline_ns),
-            "ratio": _number(comparison.ratio(baseline), 3),
-            "median_ns": _number(comparison.median(first)),
-            "baseline_median_ns": _number(comparison.median(baseline)),
-            "rounds": len(comparison.samples[first]),
-            "baseline_rounds": len(comparison.samples[baseline]),
-            "rounds_tried": comparison.tried.get(first, 0),
-            "threads": experiment.threads,
-            "instructions": None,
-        })
+        rows.append(
+            {
+                "item": experiment.item,
+                "case": experiment.case,
+                "state": experiment.state,
+                "core": str(core),
+                "runtime": first,
+                "baseline": baseline,
+                "ns": _number(ns),
+                "baseline_ns": _number(baseline_ns),
+                "ratio": _number(comparison.ratio(baseline), 3),
+                "median_ns": _number(comparison.median(first)),
+                "baseline_median_ns": _number(comparison.median(baseline)),
+                "rounds": len(comparison.samples[first]),
+                "baseline_rounds": len(comparison.samples[baseline]),
+                "rounds_tried": comparison.tried.get(first, 0),
+                "threads": experiment.threads,
+                "instructions": None,
+            }
+        )
     return rows
 
 
@@ -126,8 +135,11 @@ def _line(rows: list[dict[str, Any]]) -> tuple[str, ...]:
         cells += [_cell(other["baseline_ns"], 1), _cell(other["ratio"], 2)] if other else ["", ""]
     counted = [row["rounds"], *(other["baseline_rounds"] for other in rows)]
     if row["threads"] > 1 and min(counted) < row["rounds_tried"]:
-        cells.append(f"{'/'.join(map(str, counted))} of {row['rounds_tried']}"
-                     if any(counted) else f"{NEVER_TOGETHER}, of {row['rounds_tried']}")
+        cells.append(
+            f"{'/'.join(map(str, counted))} of {row['rounds_tried']}"
+            if any(counted)
+            else f"{NEVER_TOGETHER}, of {row['rounds_tried']}"
+        )
     else:
         cells.append(str(row["rounds"]))
     return tuple(cells)
@@ -137,8 +149,10 @@ def _print_table(lines: list[tuple[str, ...]]) -> None:
     last = len(HEADER) - 1
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEADER))]
     for line in lines:
-        text = [cell.ljust(width) if column < LEFT_ALIGNED or column == last else cell.rjust(width)
-                for column, (cell, width) in enumerate(zip(line, widths, strict=True))]
+        text = [
+            cell.ljust(width) if column < LEFT_ALIGNED or column == last else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
         print("  ".join(text).rstrip())
 
 
@@ -186,7 +200,11 @@ def main(args: argparse.Namespace) -> int:
                 progress.show(f"{experiment.item} {experiment.case}, {experiment.state}", number / len(experiments))
                 noise.spin()
                 reason = _why_not(experiment, hazards, inline, rows)
-                new = [] if reason else _rows(experiment, core, experiment.run(core, quick=args.quick, between=noise.spin))
+                new = (
+                    []
+                    if reason
+                    else _rows(experiment, core, experiment.run(core, quick=args.quick, between=noise.spin))
+                )
                 if new:
                     lines.append(_line(new))
                 else:
@@ -210,17 +228,22 @@ def main(args: argparse.Namespace) -> int:
     about = machine()
     if args.json:
         print(json.dumps({"machine": about, "trusted": trusted, "noise": found, "rows": rows, "prices": prices,
-                          "floor_ns": _number(floor), "skipped": skipped}, indent=2))
+                          "floor_ns": _number(floor), "skipped": skipped}, indent=2))  # fmt: skip
         return status
     print(", ".join(f"{key} {value}" for key, value in about.items()))
-    print(f"{core} on native; plain: {core} on glibc's malloc and pthreads; stock: {_bench.STOCK_CORE} on the same. Sides"
-          f" in turn; fastest rounds, but medians where threads meet.\n{LEGEND}\n")
+    print(
+        f"{core} on native; plain: {core} on glibc's malloc and pthreads; stock: {_bench.STOCK_CORE} on the same. Sides"
+        f" in turn; fastest rounds, but medians where threads meet.\n{LEGEND}\n"
+    )
     _print_table(lines)
     print()
     if args.instructions:
         counts = {(row["item"], row["state"]): row["instructions"] for row in rows if row["instructions"] is not None}
-        print("Instructions per fault: "
-              + ", ".join(f"{item} {state} {count:.0f}" for (item, state), count in counts.items()) + ".")
+        print(
+            "Instructions per fault: "
+            + ", ".join(f"{item} {state} {count:.0f}" for (item, state), count in counts.items())
+            + "."
+        )
     if not math.isnan(floor):
         print(f"A driver and a handler with no framework between them: {floor:.1f} ns.")
     if prices:

@@ -54,8 +54,15 @@ DERIVED = "derived"
 
 
 def _each(
-    ids: str, cores_with_it: tuple[str, ...], scenario: str, kind: str, message: str, contract: str, reported: str,
-    mechanism: str, fixed_by: str | None = None,
+    ids: str,
+    cores_with_it: tuple[str, ...],
+    scenario: str,
+    kind: str,
+    message: str,
+    contract: str,
+    reported: str,
+    mechanism: str,
+    fixed_by: str | None = None,
 ) -> tuple[Defect, ...]:
     return tuple(
         Defect(f"{core}: {ids}", core, scenario, kind, message, contract, reported, mechanism, fixed_by)
@@ -272,8 +279,10 @@ def explain(defect: Defect, failure: Failure) -> str:
     """The essential lines of the trace that shows a defect."""
     important = {site.step for site in failure.sites if site.step is not None} | set(failure.culprit or ())
     important |= {
-        index for index, step in enumerate(failure.steps)
-        if step.preempted or step.op in ("response", "work begins", "queue_work", failure.kind)
+        index
+        for index, step in enumerate(failure.steps)
+        if step.preempted
+        or step.op in ("response", "work begins", "queue_work", failure.kind)
         or step.op.endswith((" begins", " returns"))
         or (step.op.startswith("refcount") and step.after == 0)
     }
@@ -296,7 +305,9 @@ def explain(defect: Defect, failure: Failure) -> str:
     for site in failure.sites:
         if site.step is None and site.place is not None:
             who = f" by {site.task}" if site.task else ""
-            lines.append(f"  {site.what} {site.object or ''}{who}: {site.place.file.rpartition('/')[2]}: {site.place.function}")
+            lines.append(
+                f"  {site.what} {site.object or ''}{who}: {site.place.file.rpartition('/')[2]}: {site.place.function}"
+            )
     return "\n".join(lines)
 
 
@@ -331,22 +342,33 @@ def generate(executor: Executor | None = None) -> str:
     for core in cores().values():
         if core.name != "iopf":
             lines.append(f"| `{core.name}` | {core.commit or '-'} | {core.releases or '-'} | {core.title} |")
-    lines += ["", "## The defects\n",
-              "*Kept* and *broken*: what the driver does about the contract of that form in the execution that shows it.\n",
-              "| defect | scenario | kind | contract | reported | clean since |", "|---|---|---|---|---|---|"]
+    lines += [
+        "",
+        "## The defects\n",
+        "*Kept* and *broken*: what the driver does about the contract of that form in the execution that shows it.\n",
+        "| defect | scenario | kind | contract | reported | clean since |",
+        "|---|---|---|---|---|---|",
+    ]
     for defect in CATALOGUE:
-        lines.append(f"| {defect.id} | {defect.scenario} | {defect.kind} | {defect.contract} | {defect.reported} |"
-                     f" {defect.fixed_by or 'ours'} |")
+        lines.append(
+            f"| {defect.id} | {defect.scenario} | {defect.kind} | {defect.contract} | {defect.reported} |"
+            f" {defect.fixed_by or 'ours'} |"
+        )
     lines += ["", "## Where exploration and the history differ\n", "The trace decides.\n"]
     lines += [f"* **{what}.** {why}" for what, why in CONTRADICTIONS]
     lines += ["", "## What these scenarios can't show\n"]
     lines += [f"* {what}: {why}." for what, why in NOT_EXPRESSED]
-    lines += ["", "## The traces\n", "The shortest execution of each, its essential lines; `iopf explore SCENARIO --core CORE`",
-              "shows all of it. `*`: what the failure is about.", ""]
+    lines += [
+        "",
+        "## The traces\n",
+        "The shortest execution of each, its essential lines; `iopf explore SCENARIO --core CORE`",
+        "shows all of it. `*`: what the failure is about.",
+        "",
+    ]
     for defect in CATALOGUE:
         failure = defect.shown(results[defect.scenario, defect.core])
         lines += [f"### {defect.id}\n", defect.mechanism, "", "```",
-                  explain(defect, failure) if failure is not None else "NOT FOUND", "```", ""]
+                  explain(defect, failure) if failure is not None else "NOT FOUND", "```", ""]  # fmt: skip
     return "\n".join(lines).rstrip() + "\n"
 
 

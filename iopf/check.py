@@ -74,12 +74,12 @@ def check(
     for core, name in columns:
         if not isinstance(core, Core) and name not in known:
             raise ValueError(unknown("core", name, known))
-    named = [(scenario, _scenario(scenario)) if isinstance(scenario, str) else (scenario.name, scenario)
-             for scenario in scenarios]
+    named = [
+        (scenario, _scenario(scenario)) if isinstance(scenario, str) else (scenario.name, scenario)
+        for scenario in scenarios
+    ]
     rows = tuple(name for name, _ in named)
-    claims = tuple(
-        core.claims_correct if isinstance(core, Core) else known[core].claims_correct for core, _ in columns
-    )
+    claims = tuple(core.claims_correct if isinstance(core, Core) else known[core].claims_correct for core, _ in columns)
     for core, _ in columns:
         if isinstance(core, Core) and core.source is not None:
             core.compile_for("explore")  # once, here: an error is an error of the file, and not of a cell
@@ -87,8 +87,7 @@ def check(
     begin = time.monotonic()
     done: dict[tuple[str, str], Cell] = {}
     jobs = [
-        Job(row, what, core, name, claim, budget)
-        for (core, name), claim in zip(columns, claims) for row, what in named
+        Job(row, what, core, name, claim, budget) for (core, name), claim in zip(columns, claims) for row, what in named
     ]
 
     def take(cell: Cell) -> None:
@@ -98,8 +97,15 @@ def check(
 
     def table(complete: bool) -> Table:
         order = [(scenario, name) for scenario in rows for name in names]
-        return Table(rows, names, claims, tuple(done[key] for key in order if key in done),
-                     time.monotonic() - begin, complete, tuple(_source_of(core) for core, _ in columns))
+        return Table(
+            rows,
+            names,
+            claims,
+            tuple(done[key] for key in order if key in done),
+            time.monotonic() - begin,
+            complete,
+            tuple(_source_of(core) for core, _ in columns),
+        )
 
     try:
         if executor is not None:

@@ -94,21 +94,49 @@ def _complain(options: argparse.Namespace, message: object) -> None:
 
 def _add_run(subparsers: Any) -> None:
     parser = _add(subparsers, "run", "perform a real program's memory accesses and resolve their page faults", _run)
-    parser.add_argument("trace", metavar="TRACE", help="of valgrind --tool=lackey --trace-mem=yes; plain, or packed by"
-                        " xz, gzip, bzip2 or zstd; -: standard input")
+    parser.add_argument(
+        "trace",
+        metavar="TRACE",
+        help="of valgrind --tool=lackey --trace-mem=yes; plain, or packed by"
+        " xz, gzip, bzip2 or zstd; -: standard input",
+    )
     parser.add_argument("--maps", required=True, metavar="MAPS", help="a copy of that process's /proc/PID/maps")
-    parser.add_argument("--group", type=integer, default=runs.GROUP, metavar="N",
-                        help="pages of a request group at most (%(default)s)")
-    parser.add_argument("--outstanding", type=integer, default=runs.OUTSTANDING, metavar="N",
-                        help="groups without an answer at most (%(default)s)")
-    parser.add_argument("--devices", type=integer, default=runs.DEVICES, metavar="N",
-                        help="that the accesses are dealt to, over one address space (%(default)s)")
-    parser.add_argument("--workers", type=integer, default=runs.WORKERS, metavar="N",
-                        help="threads that resolve; 0: the reporting one (%(default)s)")
-    parser.add_argument("--resident", type=integer, metavar="PAGES",
-                        help="present pages at most: the least recently used ones are dropped (no limit)")
-    parser.add_argument("--core", default="iopf", metavar="NAME", help="see iopf cores, or your"
-                        " io-pgfault.c, which is compiled and run (%(default)s)")
+    parser.add_argument(
+        "--group", type=integer, default=runs.GROUP, metavar="N", help="pages of a request group at most (%(default)s)"
+    )
+    parser.add_argument(
+        "--outstanding",
+        type=integer,
+        default=runs.OUTSTANDING,
+        metavar="N",
+        help="groups without an answer at most (%(default)s)",
+    )
+    parser.add_argument(
+        "--devices",
+        type=integer,
+        default=runs.DEVICES,
+        metavar="N",
+        help="that the accesses are dealt to, over one address space (%(default)s)",
+    )
+    parser.add_argument(
+        "--workers",
+        type=integer,
+        default=runs.WORKERS,
+        metavar="N",
+        help="threads that resolve; 0: the reporting one (%(default)s)",
+    )
+    parser.add_argument(
+        "--resident",
+        type=integer,
+        metavar="PAGES",
+        help="present pages at most: the least recently used ones are dropped (no limit)",
+    )
+    parser.add_argument(
+        "--core",
+        default="iopf",
+        metavar="NAME",
+        help="see iopf cores, or your io-pgfault.c, which is compiled and run (%(default)s)",
+    )
     parser.add_argument("--runtime", default=RUNTIMES[0], choices=RUNTIMES, help="(%(default)s)")
 
 
@@ -129,8 +157,14 @@ def _run(options: argparse.Namespace) -> int:
     try:
         space = runs.read_maps(options.maps)
         run = runs.TraceRun(
-            space, group=options.group, outstanding=options.outstanding, devices=options.devices,
-            workers=options.workers, resident=options.resident, core=named(options.core), runtime=options.runtime,
+            space,
+            group=options.group,
+            outstanding=options.outstanding,
+            devices=options.devices,
+            workers=options.workers,
+            resident=options.resident,
+            core=named(options.core),
+            runtime=options.runtime,
         )
         _perform(run, options.trace)
     except runs.LostAnswers as error:
@@ -195,15 +229,17 @@ def _nanoseconds(value: int) -> str:
 
 def _figures(result: runs.TraceResult) -> str:
     latency = result.latency
-    return "\n".join((
-        f"accesses   {result.accesses:,} in {result.seconds:.3f} s",
-        f"requests   {result.requests:,} in {result.groups:,} groups ({result.merged:,} merged),"
-        f" {result.faults_per_second:,.0f} faults/s",
-        f"answers    success {result.success:,}, invalid {result.invalid:,}, failure {result.failure:,}",
-        f"pages      {result.present:,} present, {result.dropped:,} dropped, {result.refused:,} accesses refused",
-        f"latency    p50 {_nanoseconds(latency.p50)}, p99 {_nanoseconds(latency.p99)},"
-        f" p99.9 {_nanoseconds(latency.p999)}, max {_nanoseconds(latency.max)}",
-    ))
+    return "\n".join(
+        (
+            f"accesses   {result.accesses:,} in {result.seconds:.3f} s",
+            f"requests   {result.requests:,} in {result.groups:,} groups ({result.merged:,} merged),"
+            f" {result.faults_per_second:,.0f} faults/s",
+            f"answers    success {result.success:,}, invalid {result.invalid:,}, failure {result.failure:,}",
+            f"pages      {result.present:,} present, {result.dropped:,} dropped, {result.refused:,} accesses refused",
+            f"latency    p50 {_nanoseconds(latency.p50)}, p99 {_nanoseconds(latency.p99)},"
+            f" p99.9 {_nanoseconds(latency.p999)}, max {_nanoseconds(latency.max)}",
+        )
+    )
 
 
 # --- record ---
@@ -252,11 +288,19 @@ def _add_about(subparsers: Any) -> None:
 def _cores(options: argparse.Namespace) -> int:
     cores = iopf.cores()
     if options.json:
-        print_json([
-            {"name": core.name, "title": core.title, "commit": core.commit, "summary": core.summary,
-             "claims_correct": core.claims_correct, "hazards": list(core.hazards)}
-            for core in cores.values()
-        ])
+        print_json(
+            [
+                {
+                    "name": core.name,
+                    "title": core.title,
+                    "commit": core.commit,
+                    "summary": core.summary,
+                    "claims_correct": core.claims_correct,
+                    "hazards": list(core.hazards),
+                }
+                for core in cores.values()
+            ]
+        )
         return FINE
     width = max(map(len, cores))
     for core in cores.values():
@@ -291,7 +335,8 @@ def _add_bench(subparsers: Any) -> None:
     from . import bench_table
 
     parser = subparsers.add_parser(
-        "bench", help="time the hot paths, native against plain",
+        "bench",
+        help="time the hot paths, native against plain",
         description="Times the hot paths, native against plain, in turn in one process.",
     )
     bench_table.add_arguments(parser)

@@ -168,7 +168,7 @@ class _IommuGroup:
         self.held, self.attachments = group, attachments
         for device, held in zip(members, made):
             device._take(held)
-        for held in made[len(members):]:
+        for held in made[len(members) :]:
             held.let_go()
         old_group.runtime.collect_handlers()
 
@@ -233,9 +233,7 @@ def stranger(runtime: Runtime, core_name: str) -> Iterator[Held]:
         group.let_go()
 
 
-def call_attach(
-    held: Held, call: Callable[..., int], index: int, handler: Handler
-) -> tuple[int, PythonHandler | None]:
+def call_attach(held: Held, call: Callable[..., int], index: int, handler: Handler) -> tuple[int, PythonHandler | None]:
     """Attaches or replaces in C. Returns what C did, and the Python handler that lives as long as the attachment."""
     runtime = held.runtime
     lib = runtime.lib
@@ -369,7 +367,8 @@ class Device(Unique):
         warnings.warn(
             "SVA without a PASID answers every request INVALID: it resolves addresses of a process, and a request"
             " without a PASID names none. Say attach(handler, pasid=N), and report(..., pasid=N)",
-            NoPasidWarning, stacklevel=3,
+            NoPasidWarning,
+            stacklevel=3,
         )
 
     def attach(self, handler: Handler, *, pasid: int | None = None) -> None:
@@ -388,10 +387,13 @@ class Device(Unique):
             if not result:
                 self._group.attachments[index] = _Attachment(handler, python, self._user_pasid_table)
         if result:
-            raise error_for(result, {
-                errno.EBUSY: f"{_index_name(index)} has a handler: use replace(), or detach() first",
-                errno.ENOMEM: "no memory to attach",
-            })
+            raise error_for(
+                result,
+                {
+                    errno.EBUSY: f"{_index_name(index)} has a handler: use replace(), or detach() first",
+                    errno.ENOMEM: "no memory to attach",
+                },
+            )
 
     def replace(self, handler: Handler, *, pasid: int | None = None) -> None:
         """Exchanges the handler of ``pasid``; groups in flight keep the old one. EINVAL when there is none."""
@@ -413,10 +415,13 @@ class Device(Unique):
                 _registry.detached.pop(old.python.id, None)
         runtime.after()
         if result:
-            raise error_for(result, {
-                errno.EINVAL: f"{_index_name(index)} has no handler to replace: use attach()",
-                errno.ENOMEM: "no memory to attach",
-            })
+            raise error_for(
+                result,
+                {
+                    errno.EINVAL: f"{_index_name(index)} has no handler to replace: use attach()",
+                    errno.ENOMEM: "no memory to attach",
+                },
+            )
 
     def detach(self, *, pasid: int | None = None) -> None:
         """Takes the handler away. Groups in flight keep it; flush() waits for them. Nothing there: counted WARN."""

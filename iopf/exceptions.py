@@ -11,7 +11,7 @@ from typing import Any
 __all__ = [
     "AlreadyAnswered", "AlreadyOnQueue", "BadSetup", "Closed", "ForkedError", "HandlerError", "IopfError",
     "NoPasidWarning", "NotOnQueue", "Travels", "UnsafeCore", "UnsafeCoreWarning", "WouldDeadlock",
-]
+]  # fmt: skip
 
 
 class Travels(BaseException):

@@ -77,9 +77,7 @@ class Group(Unique):
             device = self._device() if self._device is not None else None
             if device is not None:
                 device._count_answered_again()
-            raise AlreadyAnswered(
-                114, f"group {self.last.grpid} has been answered before: a group takes one respond()"
-            )
+            raise AlreadyAnswered(114, f"group {self.last.grpid} has been answered before: a group takes one respond()")
         got_it = self._runtime.lib.iopf_group_finish(self._core, pointer, code)
         self._runtime.after()
         return bool(got_it)
@@ -103,5 +101,7 @@ class Group(Unique):
         finally:
             warnings.warn(
                 f"group {self.last.grpid} was collected without an answer: the device got INVALID",
-                ResourceWarning, source=self, stacklevel=2,
+                ResourceWarning,
+                source=self,
+                stacklevel=2,
             )

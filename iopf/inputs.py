@@ -265,7 +265,9 @@ def shown(line: bytes | str) -> str:
 
 
 def pieces(
-    source: Source, refused: Callable[[bytes], str | None] = no_trace, instead: str = _INSTEAD,
+    source: Source,
+    refused: Callable[[bytes], str | None] = no_trace,
+    instead: str = _INSTEAD,
     seen: Callable[[int, int | None], object] | None = None,
 ) -> Iterator[bytes]:
     """The content as whole lines, unpacked, in pieces of about 1 MiB at most.

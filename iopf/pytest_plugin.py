@@ -55,14 +55,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """The options."""
     group = parser.getgroup("iopf", "iopf, I/O page faults explored")
     group.addoption(
-        "--iopf-core", action="append", metavar="NAME",
+        "--iopf-core",
+        action="append",
+        metavar="NAME",
         help="core that the explore fixture runs on (iopf), or a kernel file; repeatable",
     )
     group.addoption(
         "--iopf-budget", type=seconds, default=None, metavar="SECONDS", help="how long one search may take (60)"
     )
     group.addoption(
-        "--iopf-accept", action="append", default=[], choices=ACCEPTABLE,
+        "--iopf-accept",
+        action="append",
+        default=[],
+        choices=ACCEPTABLE,
         help="a search with this verdict is enough for a test to pass; repeatable",
     )
     group.addoption("--iopf-replay", metavar="TOKEN", help="run the one execution of this token, and no search")
@@ -160,14 +165,17 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     caller = item.stash.get(_KEY, None)
     accepted: list[str] = item.config.getoption("--iopf-accept") or []
     unknown = [
-        result for result in (caller.results if caller is not None else ())
+        result
+        for result in (caller.results if caller is not None else ())
         if not result.accepted and result.verdict not in accepted
     ]
     if unknown:
         raise NoVerdict(
             "the test passed, and these searches say nothing: "
             + "; ".join(map(str, unknown))
-            + '. Give them more budget, or say that it is enough: explore(...).check("' + unknown[0].verdict + '")'
+            + '. Give them more budget, or say that it is enough: explore(...).check("'
+            + unknown[0].verdict
+            + '")'
         )
     return outcome
 

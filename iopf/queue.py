@@ -98,7 +98,8 @@ class Queue(Unique):
                 f"core {self.core} can corrupt this process's memory, or hang: "
                 + "; ".join(self._runtime.hazards[hazard] for hazard in hazards)
                 + ". iopf explore and iopf check run it safely.",
-                UnsafeCoreWarning, stacklevel=3,
+                UnsafeCoreWarning,
+                stacklevel=3,
             )
 
     @contextlib.contextmanager
@@ -144,10 +145,13 @@ class Queue(Unique):
                 self._runtime.after()
                 raise Closed(errno.EBADF, f"the queue {self.name} is closed")
         if result:
-            raise error_for(result, {
-                errno.EBUSY: f"{device.name} is on a queue: remove it there first",
-                errno.ENOMEM: "no memory for a fault param",
-            })
+            raise error_for(
+                result,
+                {
+                    errno.EBUSY: f"{device.name} is on a queue: remove it there first",
+                    errno.ENOMEM: "no memory for a fault param",
+                },
+            )
 
     def remove(self, device: Device) -> None:
         """Takes ``device`` off: every outstanding request is answered INVALID. Never fails.
@@ -203,10 +207,13 @@ class Queue(Unique):
         self._runtime.after()
         self._raise_handler_error()
         if result:
-            raise error_for(result, {
-                errno.ENODEV: f"{device.name} was removed from the queue: flush before removing",
-                errno.EINTR: "the flush was interrupted; works may still be running",
-            })
+            raise error_for(
+                result,
+                {
+                    errno.ENODEV: f"{device.name} was removed from the queue: flush before removing",
+                    errno.EINTR: "the flush was interrupted; works may still be running",
+                },
+            )
 
     def _run_pending(self) -> None:
         with contextlib.suppress(Closed):
@@ -225,7 +232,9 @@ class Queue(Unique):
             members = self._members()
             parts = [device.statistics() for device in members]
         names = DeviceStatistics.__dataclass_fields__
-        return QueueStatistics(**{name: sum(getattr(part, name) for part in parts) for name in names}, devices=len(members))
+        return QueueStatistics(
+            **{name: sum(getattr(part, name) for part in parts) for name in names}, devices=len(members)
+        )
 
     @property
     def runtime(self) -> str:

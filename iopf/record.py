@@ -48,8 +48,12 @@ class Recording:
     def as_dict(self) -> dict[str, object]:
         """What ``iopf record --json`` prints."""
         return {
-            "command": list(self.command), "trace": self.trace, "maps": self.maps, "accesses": self.accesses,
-            "status": self.status, "complete": self.complete,
+            "command": list(self.command),
+            "trace": self.trace,
+            "maps": self.maps,
+            "accesses": self.accesses,
+            "status": self.status,
+            "complete": self.complete,
         }
 
 
@@ -174,8 +178,15 @@ def _record(
     try:
         with output, Watchdog() as watchdog:
             child = subprocess.Popen(
-                [valgrind, "--tool=lackey", "--trace-mem=yes", f"--log-fd={log}", "--child-silent-after-fork=yes", "--",
-                 *command],
+                [
+                    valgrind,
+                    "--tool=lackey",
+                    "--trace-mem=yes",
+                    f"--log-fd={log}",
+                    "--child-silent-after-fork=yes",
+                    "--",
+                    *command,
+                ],
                 pass_fds=[log],
             )
             watchdog.watch(child.pid)

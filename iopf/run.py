@@ -31,7 +31,6 @@ from .queue import MAX_WORKERS, Queue
 from .space import AddressSpace
 
 if TYPE_CHECKING:
-
     from ._cores import Core
     from ._extension import CData
 
@@ -457,7 +456,13 @@ def run_trace(
     """
     space = maps if isinstance(maps, AddressSpace) else read_maps(maps)
     with TraceRun(
-        space, group=group, outstanding=outstanding, devices=devices, workers=workers, resident=resident, core=core,
+        space,
+        group=group,
+        outstanding=outstanding,
+        devices=devices,
+        workers=workers,
+        resident=resident,
+        core=core,
         runtime=runtime,
     ) as run:
         perform(run, trace)

@@ -223,6 +223,7 @@ def expect_warnings(_clean):
 @pytest.fixture
 def kernel_messages(_clean):
     """Calling it gives the texts of the kernel messages of the test so far."""
+
     def texts():
         fetch_messages()
         return list(_clean[1].texts)

@@ -24,7 +24,7 @@ def _functions(path):
     found = {}
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            text = "\n".join(lines[node.lineno - 1:node.end_lineno])
+            text = "\n".join(lines[node.lineno - 1 : node.end_lineno])
             if isinstance(node, ast.ClassDef) and any(isinstance(part, ast.FunctionDef) for part in node.body):
                 continue  # its functions count one by one
             # Two of one name, in two classes: either may be meant.
@@ -52,8 +52,11 @@ def touches_processes(path, function):
 
 def modules(folder):
     """The test modules of a folder with a test that touches processes: the others need not be collected for them."""
-    return [path for path in sorted(Path(folder).rglob("test_*.py")) if any(
-        name.startswith("test") and touches_processes(str(path), name) for name in _functions(str(path)))]
+    return [
+        path
+        for path in sorted(Path(folder).rglob("test_*.py"))
+        if any(name.startswith("test") and touches_processes(str(path), name) for name in _functions(str(path)))
+    ]
 
 
 if __name__ == "__main__":

@@ -101,7 +101,9 @@ class NoRecipe(Exception):
 
 
 def _subject(stand, cls):
-    return getattr(stand, {"Queue": "queue", "Device": "device", "AddressSpace": "space", "Group": "group"}[cls.__name__])
+    return getattr(
+        stand, {"Queue": "queue", "Device": "device", "AddressSpace": "space", "Group": "group"}[cls.__name__]
+    )
 
 
 def _member_call(cls, name):
@@ -112,6 +114,7 @@ def _member_call(cls, name):
     if isinstance(found, property):
         return lambda stand: getattr(_subject(stand, cls), name)
     if name == "__enter__":
+
         def enter_and_exit(stand):
             with _subject(stand, cls):
                 pass
@@ -120,7 +123,9 @@ def _member_call(cls, name):
     function = found.__func__ if isinstance(found, (staticmethod, classmethod)) else found
     needs = [p for p in list(inspect.signature(function).parameters.values())[1:] if p.default is p.empty]
     if needs:
-        raise NoRecipe(f"{label} takes {', '.join(p.name for p in needs)}: say in RECIPES of tests/pairs.py how to call it")
+        raise NoRecipe(
+            f"{label} takes {', '.join(p.name for p in needs)}: say in RECIPES of tests/pairs.py how to call it"
+        )
     return lambda stand: getattr(_subject(stand, cls), name)()
 
 
@@ -129,9 +134,9 @@ def calls():
     found = {}
     for cls in CLASSES:
         for name in dir(cls):
-            if not name.startswith("_") and (callable(getattr(cls, name)) or isinstance(
-                inspect.getattr_static(cls, name), (property,)
-            )):
+            if not name.startswith("_") and (
+                callable(getattr(cls, name)) or isinstance(inspect.getattr_static(cls, name), (property,))
+            ):
                 found[f"{cls.__name__}.{name}"] = _member_call(cls, name)
         for name in SPECIAL:
             if name in vars(cls):
@@ -240,7 +245,9 @@ def main():
             try:
                 pair.round(table[first], table[second], stand)
             except BaseException as error:
-                print(f"{first} beside {second}, round {i}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+                print(
+                    f"{first} beside {second}, round {i}: {type(error).__name__}: {error}", file=sys.stderr, flush=True
+                )
                 raise
             stand.end()
             done[first] += 1

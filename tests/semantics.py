@@ -68,8 +68,11 @@ def build(runtime):
     flavour = rules.run_flavour(runtime)
     (unit,) = (unit for unit in flavour.units if unit.name == "runtime")
     flags = [
-        *compilers.flags_for(command[:1], [*rules.CFLAGS, *flavour.flags]), "-fPIC", "-DRUNTIME_IS_ELSEWHERE",
-        *sanitizers(extension), *(f"-I{csrc / folder}" for folder in unit.include),
+        *compilers.flags_for(command[:1], [*rules.CFLAGS, *flavour.flags]),
+        "-fPIC",
+        "-DRUNTIME_IS_ELSEWHERE",
+        *sanitizers(extension),
+        *(f"-I{csrc / folder}" for folder in unit.include),
     ]
     key = hashlib.sha256("\0".join([extension.__file__, str(csrc), *command, *flags]).encode()).hexdigest()[:16]
     folder = _made_here()
@@ -79,11 +82,12 @@ def build(runtime):
     with tempfile.TemporaryDirectory(dir=folder) as scratch, ThreadPoolExecutor(os.cpu_count()) as pool:
         sources = sorted(SOURCES.glob("*.c"))
         for compiled in [
-            pool.submit(_run, [*command, *flags, "-c", str(source), "-o", f"{source.stem}.o"], scratch) for source in sources
+            pool.submit(_run, [*command, *flags, "-c", str(source), "-o", f"{source.stem}.o"], scratch)
+            for source in sources
         ]:
             compiled.result()
         _run([*command, "-shared", "-o", "semantics.so", *(f"{source.stem}.o" for source in sources), extension.__file__,
-              "-Wl,-z,defs", "-Wl,-z,now", *sanitizers(extension), "-lpthread"], scratch)
+              "-Wl,-z,defs", "-Wl,-z,now", *sanitizers(extension), "-lpthread"], scratch)  # fmt: skip
         os.replace(Path(scratch) / "semantics.so", library)
     return library
 

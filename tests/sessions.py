@@ -81,16 +81,24 @@ def command(pid):
 
 def children(parent):
     """The processes that a process has started, and that run."""
-    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()
-            and (fields := _stat(entry.name)) and fields[0] not in "ZX" and int(fields[1]) == parent]
+    return [
+        int(entry.name)
+        for entry in Path("/proc").iterdir()
+        if entry.name.isdigit() and (fields := _stat(entry.name)) and fields[0] not in "ZX" and int(fields[1]) == parent
+    ]
 
 
 class Session:
     """A process, and all that it starts."""
 
     def __init__(self, *command, **options):
-        options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True,
-                   **options}
+        options = {
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            "text": True,
+            **options,
+        }
         with default_signals():
             self.process = subprocess.Popen([str(part) for part in command], start_new_session=True, **options)
         self.pid = self.process.pid
@@ -110,6 +118,7 @@ class Session:
 
     def until(self, condition):
         """Waits for a state, which comes before the end."""
+
         def look():
             found = condition()
             assert found or self.process.poll() is None, self.process.communicate()
@@ -152,10 +161,10 @@ def changed(path, statement):
 #: The thread has no signals any more, and the explorer's watchdog needs one: rt_sigprocmask(SIG_BLOCK, all of them).
 NO_SIGNALS = {
     "x86_64": 'unsigned long all = -1; register long size asm("r10") = 8;'
-              ' asm volatile("syscall" :: "a"(14), "D"(0), "S"(&all), "d"(0), "r"(size) : "rcx", "r11", "memory");',
+    ' asm volatile("syscall" :: "a"(14), "D"(0), "S"(&all), "d"(0), "r"(size) : "rcx", "r11", "memory");',
     "aarch64": 'unsigned long all = -1; register long how asm("x0") = 0; register void *set asm("x1") = &all;'
-               ' register long old asm("x2") = 0; register long size asm("x3") = 8; register long call asm("x8") = 135;'
-               ' asm volatile("svc 0" : "+r"(how) : "r"(set), "r"(old), "r"(size), "r"(call) : "memory");',
+    ' register long old asm("x2") = 0; register long size asm("x3") = 8; register long call asm("x8") = 135;'
+    ' asm volatile("svc 0" : "+r"(how) : "r"(set), "r"(old), "r"(size), "r"(call) : "memory");',
 }
 
 
@@ -168,8 +177,7 @@ def waiting_compiler(folder):
     """A compiler that has begun when ``begun`` is there, and never ends. It has a process of its own under it."""
     path = folder / "waiting-cc"
     path.write_text(
-        '#!/bin/sh\ncase "$*" in --version) echo waiting; exit;; esac\n'
-        f"sleep 1000 &\n: >'{folder}/begun'\nwait\n"
+        f"#!/bin/sh\ncase \"$*\" in --version) echo waiting; exit;; esac\nsleep 1000 &\n: >'{folder}/begun'\nwait\n"
     )
     path.chmod(0o755)
     return path, folder / "begun"

@@ -23,7 +23,7 @@ RUN_NAMES = {
     "MissingExtension", "NotOnQueue", "PageRequest", "PageResponse", "Perm", "Queue", "QueueStatistics", "Refuse",
     "RequestFlags", "ResponseCode", "Site", "Work", "WouldDeadlock", "build_info", "clear_warnings", "cores",
     "live_objects", "page_request_dtype", "warnings",
-}
+}  # fmt: skip
 
 
 def public():
@@ -33,8 +33,11 @@ def public():
 
 def methods(cls):
     """The public methods and properties that the class itself defines."""
-    return {name: member for name, member in vars(cls).items()
-            if not name.startswith("_") and (inspect.isfunction(member) or isinstance(member, property))}
+    return {
+        name: member
+        for name, member in vars(cls).items()
+        if not name.startswith("_") and (inspect.isfunction(member) or isinstance(member, property))
+    }
 
 
 @pytest.fixture
@@ -52,8 +55,11 @@ class TestNames:
         assert sorted(iopf.__all__, key=str.swapcase) == sorted(set(iopf.__all__), key=str.swapcase)
 
     def test_each_is_there_and_nothing_else_that_is_not_a_module(self):
-        others = {name for name, value in vars(iopf).items()
-                  if not name.startswith("_") and not isinstance(value, types.ModuleType)}
+        others = {
+            name
+            for name, value in vars(iopf).items()
+            if not name.startswith("_") and not isinstance(value, types.ModuleType)
+        }
         assert set() == others - set(iopf.__all__) - {"annotations", "Any", "TYPE_CHECKING"}
 
     def test_an_unknown_name_is_an_attribute_error(self):
@@ -124,15 +130,21 @@ class TestNames:
 class TestValues:
     def test_enum_values_are_the_kernels(self):
         assert [(1, 2, 4, 8), (1, 2, 4), (0, 1, 2)] == [
-            tuple(int(member) for member in kind) for kind in (Perm, RequestFlags, ResponseCode)]
+            tuple(int(member) for member in kind) for kind in (Perm, RequestFlags, ResponseCode)
+        ]
 
-    @pytest.mark.parametrize(("kind", "prefix"), [(Perm, "IOPF_PERM_"), (RequestFlags, "IOPF_"), (ResponseCode, "IOPF_")])
+    @pytest.mark.parametrize(
+        ("kind", "prefix"), [(Perm, "IOPF_PERM_"), (RequestFlags, "IOPF_"), (ResponseCode, "IOPF_")]
+    )
     def test_enum_values_come_from_c(self, lib, kind, prefix):
         assert {name: getattr(lib, prefix + name) for name in kind.__members__} == {m.name: int(m) for m in kind}
 
     def test_the_kinds_of_enums(self):
-        assert (True, True, True) == (issubclass(Perm, enum.IntFlag), issubclass(RequestFlags, enum.IntFlag),
-                                      issubclass(ResponseCode, enum.IntEnum))
+        assert (True, True, True) == (
+            issubclass(Perm, enum.IntFlag),
+            issubclass(RequestFlags, enum.IntFlag),
+            issubclass(ResponseCode, enum.IntEnum),
+        )
 
     def test_a_page_request_is_48_bytes_and_the_c_struct(self, runtime):
         """The format, struct iopf_request (which C asserts to be struct iommu_fault) and its offsets agree."""
@@ -157,8 +169,15 @@ class TestValues:
                 continue  # opaque: C alone knows it
             for field, description in ffi.typeof(name).fields or ():
                 assert description.offset < sizes[name], f"{name}.{field}"
-        assert {"struct iopf_request", "struct iopf_response", "struct iopf_site", "struct iopf_statistics",
-                "struct iopf_handler", "struct iopf_callbacks", "struct iopf_core_info"} <= set(sizes)
+        assert {
+            "struct iopf_request",
+            "struct iopf_response",
+            "struct iopf_site",
+            "struct iopf_statistics",
+            "struct iopf_handler",
+            "struct iopf_callbacks",
+            "struct iopf_core_info",
+        } <= set(sizes)
 
     def test_every_c_function_and_constant_is_in_the_library(self, runtime):
         """cffi resolves names late, too."""
@@ -168,16 +187,21 @@ class TestValues:
         for name in names:
             assert getattr(lib, name) is not None
 
-    @pytest.mark.parametrize("values, prefix, others", [
-        (Perm, "IOPF_PERM_", set()),
-        (RequestFlags, "IOPF_", {"IOPF_PASID_VALID", "IOPF_LAST_PAGE", "IOPF_NEEDS_PASID"}),
-        (ResponseCode, "IOPF_", {"IOPF_SUCCESS", "IOPF_INVALID", "IOPF_FAILURE"}),
-    ])
+    @pytest.mark.parametrize(
+        "values, prefix, others",
+        [
+            (Perm, "IOPF_PERM_", set()),
+            (RequestFlags, "IOPF_", {"IOPF_PASID_VALID", "IOPF_LAST_PAGE", "IOPF_NEEDS_PASID"}),
+            (ResponseCode, "IOPF_", {"IOPF_SUCCESS", "IOPF_INVALID", "IOPF_FAILURE"}),
+        ],
+    )
     def test_the_values_have_the_numbers_of_c(self, runtime, values, prefix, others):
         """They are written twice, so that who only explores needs no extension for them."""
         lib = _runtime.get(runtime).lib
         names = others or {name for name in dir(lib) if name.startswith(prefix)}
-        assert {name: getattr(lib, name) for name in names} == {f"{prefix}{value.name}": value.value for value in values}
+        assert {name: getattr(lib, name) for name in names} == {
+            f"{prefix}{value.name}": value.value for value in values
+        }
 
     def test_both_runtimes_have_the_same_face(self):
         native, plain = (dir(_runtime.get(name).lib) for name in ("native", "plain"))
@@ -223,7 +247,9 @@ class TestRepresentations:
         assert ("<AddressSpace, exited>", "<Queue dmar0, closed>") == (repr(space), repr(queue))
 
     def test_of_the_values(self):
-        assert "PageResponse(pasid=7, grpid=3, code=<ResponseCode.SUCCESS: 0>)" == repr(iopf.PageResponse(7, 3, SUCCESS))
+        assert "PageResponse(pasid=7, grpid=3, code=<ResponseCode.SUCCESS: 0>)" == repr(
+            iopf.PageResponse(7, 3, SUCCESS)
+        )
 
     def test_the_ten_line_example_prints_what_it_says(self, capsys):
         space = iopf.AddressSpace()
@@ -251,18 +277,26 @@ class TestErrors:
 
     def test_the_family(self):
         kinds = [iopf.AlreadyAnswered, iopf.AlreadyOnQueue, iopf.BadSetup, iopf.Closed, iopf.ForkedError,
-                 iopf.HandlerError, iopf.NotOnQueue, iopf.WouldDeadlock]
+                 iopf.HandlerError, iopf.NotOnQueue, iopf.WouldDeadlock]  # fmt: skip
         assert [True] * 8 == [issubclass(kind, iopf.IopfError) for kind in kinds]
         assert (True, True) == (issubclass(iopf.IopfError, OSError), issubclass(iopf.MissingExtension, ImportError))
 
     @pytest.mark.parametrize(
         ("arguments", "kind"),
         [
-            ({"addr": -1}, ValueError), ({"addr": 1 << 64}, ValueError), ({"addr": 1.0}, TypeError),
-            ({"addr": None}, TypeError), ({"addr": 0, "perm": "rr"}, ValueError), ({"addr": 0, "perm": "q"}, ValueError),
-            ({"addr": 0, "perm": 16}, ValueError), ({"addr": 0, "grpid": 1 << 32}, ValueError),
-            ({"addr": 0, "grpid": "1"}, TypeError), ({"addr": 0, "pasid": 1 << 32}, ValueError),
-            ({"addr": 0, "flags": -1}, ValueError), ({}, TypeError), ({"addr": 0, "nonsense": 1}, TypeError),
+            ({"addr": -1}, ValueError),
+            ({"addr": 1 << 64}, ValueError),
+            ({"addr": 1.0}, TypeError),
+            ({"addr": None}, TypeError),
+            ({"addr": 0, "perm": "rr"}, ValueError),
+            ({"addr": 0, "perm": "q"}, ValueError),
+            ({"addr": 0, "perm": 16}, ValueError),
+            ({"addr": 0, "grpid": 1 << 32}, ValueError),
+            ({"addr": 0, "grpid": "1"}, TypeError),
+            ({"addr": 0, "pasid": 1 << 32}, ValueError),
+            ({"addr": 0, "flags": -1}, ValueError),
+            ({}, TypeError),
+            ({"addr": 0, "nonsense": 1}, TypeError),
         ],
     )
     def test_report_checks_its_arguments_and_reports_nothing(self, dev, arguments, kind):
@@ -273,15 +307,29 @@ class TestErrors:
     @pytest.mark.parametrize(
         "call",
         [
-            lambda: iopf.Queue(5), lambda: iopf.Queue("q", workers=-1), lambda: iopf.Queue("q", workers=257),
-            lambda: iopf.Queue("q", workers=1.5), lambda: iopf.Queue("q", core="nonsense"), lambda: iopf.Queue("a\0b"),
-            lambda: iopf.Queue("q", runtime="nonsense"), lambda: iopf.Device(b"d"), lambda: iopf.Device("d", group="d"),
-            lambda: iopf.Device("d", on_response=1), lambda: iopf.SVA(None), lambda: iopf.Work(None),
-            lambda: iopf.Inline(3), lambda: iopf.Device("d").attach(None), lambda: iopf.Device("d").attach("sva"),
-            lambda: iopf.Device("d").attach(iopf.Inline(), pasid=0), lambda: iopf.Device("d\ud800"),
-            lambda: iopf.Device("d").attach(iopf.Inline(), pasid=1 << 20), lambda: iopf.Device("d").detach(pasid=-1),
-            lambda: iopf.AddressSpace().map(1, 0x1000, "r"), lambda: iopf.AddressSpace().map(0, 0, "r"),
-            lambda: iopf.AddressSpace().map(0, 0x1000, "p"), lambda: iopf.AddressSpace().unmap(0, 1),
+            lambda: iopf.Queue(5),
+            lambda: iopf.Queue("q", workers=-1),
+            lambda: iopf.Queue("q", workers=257),
+            lambda: iopf.Queue("q", workers=1.5),
+            lambda: iopf.Queue("q", core="nonsense"),
+            lambda: iopf.Queue("a\0b"),
+            lambda: iopf.Queue("q", runtime="nonsense"),
+            lambda: iopf.Device(b"d"),
+            lambda: iopf.Device("d", group="d"),
+            lambda: iopf.Device("d", on_response=1),
+            lambda: iopf.SVA(None),
+            lambda: iopf.Work(None),
+            lambda: iopf.Inline(3),
+            lambda: iopf.Device("d").attach(None),
+            lambda: iopf.Device("d").attach("sva"),
+            lambda: iopf.Device("d").attach(iopf.Inline(), pasid=0),
+            lambda: iopf.Device("d\ud800"),
+            lambda: iopf.Device("d").attach(iopf.Inline(), pasid=1 << 20),
+            lambda: iopf.Device("d").detach(pasid=-1),
+            lambda: iopf.AddressSpace().map(1, 0x1000, "r"),
+            lambda: iopf.AddressSpace().map(0, 0, "r"),
+            lambda: iopf.AddressSpace().map(0, 0x1000, "p"),
+            lambda: iopf.AddressSpace().unmap(0, 1),
             lambda: iopf.AddressSpace().map(0xFFFFFFFFFFFFF000, 0x1000, "r"),
         ],
     )
@@ -320,8 +368,9 @@ class TestErrors:
 
 
 def packed(*flags):
-    return b"".join(struct.pack(iopf.PAGE_REQUEST_FORMAT, 1, 0, flag, 9, i, 1, i << 12, 0, 0)
-                    for i, flag in enumerate(flags))
+    return b"".join(
+        struct.pack(iopf.PAGE_REQUEST_FORMAT, 1, 0, flag, 9, i, 1, i << 12, 0, 0) for i, flag in enumerate(flags)
+    )
 
 
 class TestReportMany:
@@ -332,7 +381,9 @@ class TestReportMany:
         results = array.array("i", [7] * 4)
         assert 3 == dev.report_many(packed(2, 0, 2, 3), results)
         assert ([0, 0, 0, -errno.EINVAL], [(0, SUCCESS), (2, SUCCESS), (3, INVALID)]) == (
-            list(results), [(r.grpid, r.code) for r in dev.responses])
+            list(results),
+            [(r.grpid, r.code) for r in dev.responses],
+        )
 
     @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
     def test_it_takes_any_buffer(self, dev, kind):
@@ -412,7 +463,11 @@ class TestInformation:
         dev.detach(pasid=3)
         ((site, count),) = iopf.warnings().items()
         assert ("csrc/core/attach.c", "iommu_detach_device_pasid", "!handle", 2) == (
-            site.file, site.function, site.reason, count)
+            site.file,
+            site.function,
+            site.reason,
+            count,
+        )
         assert f"csrc/core/attach.c:{site.line} iommu_detach_device_pasid: !handle" == str(site)
         iopf.clear_warnings()
         assert {} == iopf.warnings()
@@ -434,8 +489,13 @@ class TestInformation:
         with iopf.Queue("q", runtime=runtime) as queue:
             dev = iopf.Device("d")
             groups = []
-            for step in (lambda: None, lambda: queue.add(dev), lambda: dev.attach(groups.append),
-                         lambda: dev.report(addr=0, last=False), lambda: dev.report(addr=0, grpid=1)):
+            for step in (
+                lambda: None,
+                lambda: queue.add(dev),
+                lambda: dev.attach(groups.append),
+                lambda: dev.report(addr=0, last=False),
+                lambda: dev.report(addr=0, grpid=1),
+            ):
                 step()
                 counts.append(iopf.live_objects())
             groups.pop().respond()
@@ -481,8 +541,10 @@ class TestSpaces:
         space = iopf.AddressSpace()
         space.map(0x2000, 0x1000, "r")
         before = space.areas
-        for number, call in ((errno.EEXIST, lambda: space.map(0x1000, 0x2000, "r")),
-                             (errno.ENOENT, lambda: space.protect(0x1000, 0x2000, "r"))):
+        for number, call in (
+            (errno.EEXIST, lambda: space.map(0x1000, 0x2000, "r")),
+            (errno.ENOENT, lambda: space.protect(0x1000, 0x2000, "r")),
+        ):
             with pytest.raises(iopf.IopfError) as caught:
                 call()
             assert (number, before) == (caught.value.errno, space.areas)
@@ -516,5 +578,6 @@ def test_kernel_messages_go_to_logging(dev, caplog):
     finally:
         _runtime.get(queue.runtime).lib.iopf_set_clock(0)
     assert ("iopf", "WARNING", "d: response after removal dropped, group 77") == [
-        (r.name, r.levelname, r.getMessage()) for r in caplog.records][-1]
+        (r.name, r.levelname, r.getMessage()) for r in caplog.records
+    ][-1]
     assert sys.modules["iopf"] is iopf

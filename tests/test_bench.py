@@ -245,7 +245,7 @@ def test_the_json_has_a_row_for_each_state_and_baseline(bench):
     for row in timed:
         assert ("iopf", "native", 4, 4) == (row["core"], row["runtime"], row["rounds"], row["baseline_rounds"])
         assert row["baseline_ns"] / row["ns"] == pytest.approx(row["ratio"], rel=0.01)
-    for row in result["rows"][len(timed):]:
+    for row in result["rows"][len(timed) :]:
         assert ("D", None, None, None, 0) == tuple(row[k] for k in ("item", "ns", "baseline_ns", "ratio", "rounds"))
         assert row["rounds_tried"] == 4 * _bench.MORE_ROUNDS
     assert {None} == {row["instructions"] for row in result["rows"]}
@@ -257,7 +257,9 @@ def test_the_text_says_in_which_state_and_what_does_not_count(bench):
     lines = out.splitlines()
     assert status == 0
     assert [["A", state] for state in _bench.STATES] == [
-        [line.split()[0], next(s for s in _bench.STATES if f" {s} " in line)] for line in lines if line.startswith("A  ")
+        [line.split()[0], next(s for s in _bench.STATES if f" {s} " in line)]
+        for line in lines
+        if line.startswith("A  ")
     ]
     assert next(line for line in lines if line.startswith("D  ")).endswith(f"no round in which both ran, of {4 * 5}")
     assert any(line.startswith("A pair each on the baseline's runtime: ") for line in lines)
@@ -275,7 +277,9 @@ def test_a_run_is_marked_by_what_its_noise_says(bench, monkeypatch):
 def test_instructions_come_with_the_option_alone(bench, monkeypatch):
     """Counted for each state of A and B; without valgrind one line says what to install."""
     monkeypatch.setattr(_instructions, "available", lambda: True)
-    monkeypatch.setattr(_instructions, "per_fault", lambda item, core, runtime, state: 100.0 + _bench.STATES.index(state))
+    monkeypatch.setattr(
+        _instructions, "per_fault", lambda item, core, runtime, state: 100.0 + _bench.STATES.index(state)
+    )
     rows = json.loads(bench("--json", "--instructions")[1])["rows"]
     assert [100, 100, 101, 101, 102, 102, None, None] == [row["instructions"] for row in rows]
     monkeypatch.setattr(_instructions, "available", lambda: False)

@@ -174,8 +174,10 @@ def test_a_noexec_mount_is_left_out_and_that_is_said_once(cache, fallback, monke
     with caplog.at_level(logging.WARNING, "iopf.cache"):
         assert compile_core(FORM).library.is_relative_to(fallback)
         assert compile_core(FORM).cached
-    assert [f"IOPF_CACHE_DIR={cache}: it is mounted noexec, and cores are loaded from there."
-            " Compiled cores are kept elsewhere."] == [record.getMessage() for record in caplog.records]
+    assert [
+        f"IOPF_CACHE_DIR={cache}: it is mounted noexec, and cores are loaded from there."
+        " Compiled cores are kept elsewhere."
+    ] == [record.getMessage() for record in caplog.records]
 
 
 @needs_cc
@@ -205,6 +207,7 @@ def test_a_full_disk_is_left_for_the_next_place(cache, fallback, monkeypatch, ca
 
 def test_no_room_anywhere_is_said_with_every_place_and_the_reason(cache, fallback, monkeypatch):
     """And with what to set; not with facets."""
+
     def full(self, text):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -267,8 +270,14 @@ def test_all_that_goes_into_a_core_is_in_its_key(monkeypatch, tmp_path):
     shutil.copy(FORM, copy)
     build = _source._tool("build")
     changes = [
-        {"path": other}, {"path": copy}, {"facets": {"removal": "answers"}}, {"name": "x"}, {"runtime": "plain"},
-        {"cc": "cc -O1"}, {"env": {"CPATH": "/nowhere"}}, {"patch": [(_source, "_version", lambda command: "99")]},
+        {"path": other},
+        {"path": copy},
+        {"facets": {"removal": "answers"}},
+        {"name": "x"},
+        {"runtime": "plain"},
+        {"cc": "cc -O1"},
+        {"env": {"CPATH": "/nowhere"}},
+        {"patch": [(_source, "_version", lambda command: "99")]},
         {"patch": [(build, "sources_hash", lambda: "others")]},
         {"patch": [(_source, "_extension_hash", lambda path, changed: "others")]},
     ]
@@ -280,16 +289,33 @@ def test_all_that_goes_into_a_core_is_in_its_key(monkeypatch, tmp_path):
 # --- advice follows the cause ---
 
 
-@pytest.mark.parametrize(("script", "number", "says", "not_said"), [
-    ("exit 1", errno.EINVAL, "ended with exit 1 and said nothing. Is it a C compiler?", "acet"),
-    ("kill -9 $$", errno.ENOMEM, "was ended by signal 9: is there too little memory?", "acet"),
-    ("echo 'cc: internal compiler error: Killed signal terminated program cc1' >&2; exit 4", errno.ENOMEM,
-     "broke down: is there too little memory?", "acet"),
-    ("echo 'cc: error: unrecognized command-line option' >&2; exit 1", errno.EINVAL, "The error is not in the file",
-     "Facets"),
-    ("echo '/usr/include/stdio.h:1:2: error: bad' >&2; exit 1", errno.EINVAL, "The error is not in the file", "Facets"),
-    (f"echo '{FORM}:7:2: error: bad' >&2; exit 1", errno.EINVAL, "If the facets are wrong", "not in the file"),
-], ids=["silent", "killed", "breaks down", "option", "header", "file"])
+@pytest.mark.parametrize(
+    ("script", "number", "says", "not_said"),
+    [
+        ("exit 1", errno.EINVAL, "ended with exit 1 and said nothing. Is it a C compiler?", "acet"),
+        ("kill -9 $$", errno.ENOMEM, "was ended by signal 9: is there too little memory?", "acet"),
+        (
+            "echo 'cc: internal compiler error: Killed signal terminated program cc1' >&2; exit 4",
+            errno.ENOMEM,
+            "broke down: is there too little memory?",
+            "acet",
+        ),
+        (
+            "echo 'cc: error: unrecognized command-line option' >&2; exit 1",
+            errno.EINVAL,
+            "The error is not in the file",
+            "Facets",
+        ),
+        (
+            "echo '/usr/include/stdio.h:1:2: error: bad' >&2; exit 1",
+            errno.EINVAL,
+            "The error is not in the file",
+            "Facets",
+        ),
+        (f"echo '{FORM}:7:2: error: bad' >&2; exit 1", errno.EINVAL, "If the facets are wrong", "not in the file"),
+    ],
+    ids=["silent", "killed", "breaks down", "option", "header", "file"],
+)
 def test_advice_follows_the_cause(tmp_path, script, number, says, not_said):
     """Facets are the matter of an error in the file, and of no other one."""
     compiler = tmp_path / "cc"

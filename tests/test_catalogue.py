@@ -47,7 +47,8 @@ def test_the_default_core_passes_where_others_fail(scenario, results):
 
 
 @pytest.mark.parametrize(
-    "defect", [defect for defect in CATALOGUE if defect.fixed_by],
+    "defect",
+    [defect for defect in CATALOGUE if defect.fixed_by],
     ids=[f"{defect.id} in {defect.fixed_by}" for defect in CATALOGUE if defect.fixed_by],
 )
 def test_a_cured_defect_is_gone(defect, results):
@@ -62,10 +63,19 @@ def test_what_the_catalogue_has_to_have_is_there():
     """The defects that this project is about, by core and kind."""
     known = {(defect.core, defect.kind) for defect in CATALOGUE}
     assert known >= {
-        ("locking", "deadlock"), ("lkml-v8", "wrong-response"), ("lkml-v8", "lost-response"),
-        ("lkml-v8", "unexpected-return"), ("refcount", "use-after-free"), ("remove-void", "use-after-free"),
-        ("v6.9", "use-after-free"), ("v6.14", "use-after-free"), ("v6.14", "invalid-free"), ("v7.2", "use-after-free"),
-        ("v7.2", "late-response"), ("v7.2", "double-response"), ("v5.14", "deadlock"),
+        ("locking", "deadlock"),
+        ("lkml-v8", "wrong-response"),
+        ("lkml-v8", "lost-response"),
+        ("lkml-v8", "unexpected-return"),
+        ("refcount", "use-after-free"),
+        ("remove-void", "use-after-free"),
+        ("v6.9", "use-after-free"),
+        ("v6.14", "use-after-free"),
+        ("v6.14", "invalid-free"),
+        ("v7.2", "use-after-free"),
+        ("v7.2", "late-response"),
+        ("v7.2", "double-response"),
+        ("v5.14", "deadlock"),
     }
     stale = {defect.core for defect in CATALOGUE if defect.id.endswith("stale partials")}
     assert {"remove-void", "track-group", "void-response", "v6.9", "v6.12", "v6.14", "v7.2"} == stale

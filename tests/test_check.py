@@ -62,8 +62,14 @@ def check(cache):
 
     def check(*arguments, **environment):
         env = {**os.environ, "XDG_CACHE_HOME": str(cache), "PYTHONPATH": str(ROOT), "COLUMNS": "200", **environment}
-        return subprocess.run([sys.executable, "-m", "iopf", "check", *map(str, arguments)], capture_output=True,
-                              text=True, env=env, timeout=300, check=False)
+        return subprocess.run(
+            [sys.executable, "-m", "iopf", "check", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            env=env,
+            timeout=300,
+            check=False,
+        )
 
     return check
 
@@ -76,7 +82,8 @@ def kinds(data, core):
     """Kinds and contracts of the findings of a core, by scenario."""
     return {
         cell["scenario"]: {(finding["kind"], finding["contract"]) for finding in cell["findings"]}
-        for cell in data["cells"] if cell["core"] == core
+        for cell in data["cells"]
+        if cell["core"] == core
     }
 
 
@@ -107,7 +114,9 @@ def test_json_has_every_cell_with_clauses_and_tokens(check):
     found = kinds(data, "v6.14")
     assert {("use-after-free", "broken")} == found["remove-queued-work"]
     assert {("use-after-free", "kept")} == found["free-queue-pending"]
-    broken = next(cell for cell in data["cells"] if cell["core"] == "v6.14" and cell["scenario"] == "remove-queued-work")
+    broken = next(
+        cell for cell in data["cells"] if cell["core"] == "v6.14" and cell["scenario"] == "remove-queued-work"
+    )
     assert "flush" in broken["findings"][0]["clauses"][0]
     assert broken["findings"][0]["token"].startswith("iopf")
 
@@ -231,15 +240,20 @@ def function_around(number, text):
     return range(first, next(index for index, line in enumerate(text[first:], first + 1) if line == "}") + 1)
 
 
-@pytest.mark.parametrize("change", [change for change in CHANGES.CHANGES if change.kinds == ("leak",)],
-                         ids=lambda change: change.name)
+@pytest.mark.parametrize(
+    "change", [change for change in CHANGES.CHANGES if change.kinds == ("leak",)], ids=lambda change: change.name
+)
 def test_a_missing_put_is_looked_for_in_its_function(change, tables, kernel_trees):
     """A line that is not there is named by those next to it: the leak's places lead into the function that lost it."""
     _, data, path = tables[change.name]
     leak = next(finding for finding in data["cells"][0]["findings"] if finding["kind"] == "leak")
     places = leak["trace"].split("\n\n")[-2]
-    lines = {int(number) for row in places.splitlines() if re.match("  (last|freed|  )", row)
-             for number in re.findall(rf"{re.escape(str(path))}:(\d+)", row)}
+    lines = {
+        int(number)
+        for row in places.splitlines()
+        if re.match("  (last|freed|  )", row)
+        for number in re.findall(rf"{re.escape(str(path))}:(\d+)", row)
+    }
     lost_at = change.line(kernel_trees.paths[CHANGES.BASE].read_text())
     assert lines & set(function_around(lost_at, path.read_text().split("\n"))), (lost_at, places)
     assert "its count is still 1" in leak["message"] and "perhaps never put" in places

@@ -47,8 +47,14 @@ def command(capsys):
 def process(*arguments, stdout=subprocess.PIPE, **env):
     """The same in a process of its own."""
     return subprocess.run(
-        [sys.executable, "-m", "iopf", *map(str, arguments)], stdout=stdout, stderr=subprocess.PIPE, text=True,
-        stdin=subprocess.DEVNULL, env={**os.environ, **env}, timeout=120, check=False,
+        [sys.executable, "-m", "iopf", *map(str, arguments)],
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, **env},
+        timeout=120,
+        check=False,
     )
 
 
@@ -71,21 +77,30 @@ def test_without_a_compiler_it_says_what_to_install(command, monkeypatch, tmp_pa
     unusable(command("check", FORM, *ONE, *option), "apt install gcc", "dnf", "name one with CC")
 
 
-@pytest.mark.parametrize(("cc", "says"), [
-    ("/no/such/cc", "can't be found"), ("gcc '", "is no command: No closing quotation"), ("/", "can't be found"),
-    ("true", "compiled nothing and said nothing"), ("false", "exit 1"),
-])
+@pytest.mark.parametrize(
+    ("cc", "says"),
+    [
+        ("/no/such/cc", "can't be found"),
+        ("gcc '", "is no command: No closing quotation"),
+        ("/", "can't be found"),
+        ("true", "compiled nothing and said nothing"),
+        ("false", "exit 1"),
+    ],
+)
 def test_a_compiler_that_is_none_is_named(command, monkeypatch, cc, says):
     monkeypatch.setenv("CC", cc)
     unusable(command("check", FORM, *ONE), says)
 
 
-@pytest.mark.parametrize(("content", "says"), [
-    (b"", "This is not an io-pgfault.c"),
-    (b"# A heading\n\nSome prose.\n", "This is not an io-pgfault.c"),
-    (bytes(range(256)) * 8, "This is not an io-pgfault.c"),
-    (b'#include "iommu-sva.h"\nint iommu_queue_iopf(struct iommu_fault *f, void *c)\n{\n}\n', "v6.8 or older"),
-])
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "This is not an io-pgfault.c"),
+        (b"# A heading\n\nSome prose.\n", "This is not an io-pgfault.c"),
+        (bytes(range(256)) * 8, "This is not an io-pgfault.c"),
+        (b'#include "iommu-sva.h"\nint iommu_queue_iopf(struct iommu_fault *f, void *c)\n{\n}\n', "v6.8 or older"),
+    ],
+)
 def test_a_file_that_is_no_such_file_is_refused_by_name(command, tmp_path, content, says):
     """With what is supported."""
     path = tmp_path / "file.c"
@@ -113,10 +128,16 @@ def test_a_syntax_error_is_shown_with_the_line_of_the_file(command, tmp_path, ca
     assert [] == list(cache.iterdir())
 
 
-@pytest.mark.parametrize(("facet", "says"), [
-    ("response=int", "--facet NAME=VALUE"), ("nosuch=1", "no facet nosuch; there are answers"),
-    ("nosuch", "takes NAME=VALUE"), ("dequeue=maybe", "True or False"), ("removal=eats", "refuses, answers, frees"),
-])
+@pytest.mark.parametrize(
+    ("facet", "says"),
+    [
+        ("response=int", "--facet NAME=VALUE"),
+        ("nosuch=1", "no facet nosuch; there are answers"),
+        ("nosuch", "takes NAME=VALUE"),
+        ("dequeue=maybe", "True or False"),
+        ("removal=eats", "refuses, answers, frees"),
+    ],
+)
 def test_a_facet_that_can_not_be_is_refused(command, facet, says):
     """A wrong type by the compiler, whose message has the way to say it right."""
     unusable(command("check", FORM, *ONE, "--facet", facet), says)
@@ -181,7 +202,9 @@ def test_a_facet_against_the_text_is_shown_as_such():
 
 
 def test_what_is_named_twice_is_checked_once():
-    done = process("check", "--core", "iopf", "--core", "iopf", "--scenario", "partial", "--scenario", "partial", "--json")
+    done = process(
+        "check", "--core", "iopf", "--core", "iopf", "--scenario", "partial", "--scenario", "partial", "--json"
+    )
     assert [("partial", "iopf")] == [(cell["scenario"], cell["core"]) for cell in json.loads(done.stdout)["cells"]]
 
 
@@ -256,7 +279,9 @@ def test_colours_are_for_terminals_that_want_them():
         ours, theirs = os.openpty()
         environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
         child = subprocess.Popen(
-            [sys.executable, "-m", "iopf", "check", *ONE], stdout=theirs, stderr=subprocess.DEVNULL,
+            [sys.executable, "-m", "iopf", "check", *ONE],
+            stdout=theirs,
+            stderr=subprocess.DEVNULL,
             env={**environment, **env},
         )
         os.close(theirs)
@@ -282,7 +307,7 @@ EXIT = 'asm volatile("mov $60, %%eax; mov $3, %%edi; syscall" ::: "memory");'
 def test_a_core_that_ends_its_process_is_found_and_the_rest_is_checked(tmp_path):
     """Its cells are gone, which is exit code 1; the other cores' are what they are without it."""
     done = process("check", sessions.changed(tmp_path / "changed.c", EXIT), "--scenario", "partial", "--scenario", "flush-pending-work",
-                   "--core", "iopf", "--core", "v6.9", "--json")
+                   "--core", "iopf", "--core", "v6.9", "--json")  # fmt: skip
     assert (1, "") == (done.returncode, done.stderr)
     table = json.loads(done.stdout)
     assert table["complete"]
@@ -298,6 +323,7 @@ def test_a_core_that_never_comes_back_is_left_behind(tmp_path, monkeypatch):
     The clock that patience goes by is the processor time of the process that has used the most: only a process that does
     not come back uses much of it, on any machine.
     """
+
     def clock():
         # The times of processes that were waited for go up as well, when one ends: no matter, there it begins anew.
         return 5 * max((sessions.seconds(pid) for pid in sessions.children(os.getpid())), default=0.0)
@@ -318,6 +344,7 @@ def test_a_core_that_never_comes_back_is_left_behind(tmp_path, monkeypatch):
 
 def test_only_a_core_that_claims_to_be_correct_is_blamed_for_it():
     """A cell of the history that is gone is no bug of ours: it says nothing, and that is no verdict."""
+
     def table(claims):
         cell = Cell("partial", "v6.9", "inconclusive", ENDED, None, 0, 0.0, ())
         return check.Table(("partial",), ("v6.9",), (claims,), (cell,), 0.0, True, (None,))

@@ -43,6 +43,7 @@ def files(tmp_path):
 @pytest.fixture
 def cli(capsys):
     """``cli(*arguments)``: exit code, standard output, standard error."""
+
     def cli(*arguments):
         code = main([str(argument) for argument in arguments])
         output = capsys.readouterr()
@@ -76,10 +77,17 @@ def test_run_prints_the_figures(cli, files):
     assert all(f"{name} " in output for name in ("p50", "p99", "p99.9", "max"))
 
 
-@pytest.mark.parametrize("options", [
-    (), ("--runtime", "plain"), ("--workers", 0), ("--devices", 3, "--outstanding", 1, "--resident", 2),
-    ("--core", "v6.14"),
-], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [
+        (),
+        ("--runtime", "plain"),
+        ("--workers", 0),
+        ("--devices", 3, "--outstanding", 1, "--resident", 2),
+        ("--core", "v6.14"),
+    ],
+    ids=str,
+)
 def test_run_json_has_the_documented_keys(cli, files, options):
     """All of them, nothing else, as numbers that add up."""
     trace, maps = files
@@ -87,8 +95,15 @@ def test_run_json_has_the_documented_keys(cli, files, options):
     found = json.loads(output)
     assert 0 == code
     assert {
-        "accesses": int, "malformed": int, "requests": int, "groups": int, "merged": int, "answers": dict,
-        "seconds": float, "faults_per_second": float, "latency_ns": dict,
+        "accesses": int,
+        "malformed": int,
+        "requests": int,
+        "groups": int,
+        "merged": int,
+        "answers": dict,
+        "seconds": float,
+        "faults_per_second": float,
+        "latency_ns": dict,
     } == {name: type(value) for name, value in found.items()}
     assert {"success": int, "invalid": int, "failure": int} == {k: type(v) for k, v in found["answers"].items()}
     assert {"p50": int, "p99": int, "p99.9": int, "max": int} == {k: type(v) for k, v in found["latency_ns"].items()}
@@ -116,11 +131,16 @@ def test_run_shows_the_first_malformed_lines(cli, files):
     assert 2 == json.loads(output)["malformed"]
 
 
-@pytest.mark.parametrize(("content", "says"), [
-    (b"", "no line is an access"), (b"rubbish\n", "no line is an access"),
-    (b"==1== valgrind alone\n", "no line is an access"), (b"\x7fELF\0\0\n" * 50, "it is an ELF file"),
-    (b"\n", "no line is an access"),
-])
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "no line is an access"),
+        (b"rubbish\n", "no line is an access"),
+        (b"==1== valgrind alone\n", "no line is an access"),
+        (b"\x7fELF\0\0\n" * 50, "it is an ELF file"),
+        (b"\n", "no line is an access"),
+    ],
+)
 def test_run_of_nothing_usable_is_exit_code_2(cli, files, content, says):
     """No figures are printed for it."""
     trace, maps = files
@@ -130,16 +150,19 @@ def test_run_of_nothing_usable_is_exit_code_2(cli, files, content, says):
     assert says in error and "Traceback" not in error
 
 
-@pytest.mark.parametrize("change, message", [
-    (lambda trace, maps: os.unlink(trace), "No such file"),
-    (lambda trace, maps: os.unlink(maps), "No such file"),
-    (lambda trace, maps: (os.unlink(trace), os.mkdir(trace)), "Is a directory"),
-    (lambda trace, maps: Path(trace).write_bytes(lzma.compress(GOOD)[:30]), "damaged compressed file"),
-    (lambda trace, maps: Path(trace).write_bytes(b"\x1f\x8b\x08rubbish"), "damaged compressed file|Not a gzipped"),
-    (lambda trace, maps: Path(maps).write_text("rubbish\n"), "maps, line 1: not a line of /proc/PID/maps"),
-    (lambda trace, maps: Path(maps).write_bytes(b"\xff\xfe\n"), "not a line of /proc/PID/maps"),
-    (lambda trace, maps: Path(maps).write_text(""), "no areas"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda trace, maps: os.unlink(trace), "No such file"),
+        (lambda trace, maps: os.unlink(maps), "No such file"),
+        (lambda trace, maps: (os.unlink(trace), os.mkdir(trace)), "Is a directory"),
+        (lambda trace, maps: Path(trace).write_bytes(lzma.compress(GOOD)[:30]), "damaged compressed file"),
+        (lambda trace, maps: Path(trace).write_bytes(b"\x1f\x8b\x08rubbish"), "damaged compressed file|Not a gzipped"),
+        (lambda trace, maps: Path(maps).write_text("rubbish\n"), "maps, line 1: not a line of /proc/PID/maps"),
+        (lambda trace, maps: Path(maps).write_bytes(b"\xff\xfe\n"), "not a line of /proc/PID/maps"),
+        (lambda trace, maps: Path(maps).write_text(""), "no areas"),
+    ],
+)
 def test_run_of_files_that_cannot_be_used_is_exit_code_2(cli, files, change, message):
     """One line says which and why."""
     trace, maps = files
@@ -149,10 +172,23 @@ def test_run_of_files_that_cannot_be_used_is_exit_code_2(cli, files, change, mes
     assert one_line(error) and error.startswith("iopf run: ") and re.search(message, error)
 
 
-@pytest.mark.parametrize("arguments", [
-    ("--group", "0"), ("--group", "many"), ("--outstanding", "0"), ("--devices", "0"), ("--devices", "1000"),
-    ("--workers", "-1"), ("--resident", "0"), ("--core", "none"), ("--runtime", "none"), ("--unknown",), ("extra",),
-], ids=str)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--group", "0"),
+        ("--group", "many"),
+        ("--outstanding", "0"),
+        ("--devices", "0"),
+        ("--devices", "1000"),
+        ("--workers", "-1"),
+        ("--resident", "0"),
+        ("--core", "none"),
+        ("--runtime", "none"),
+        ("--unknown",),
+        ("extra",),
+    ],
+    ids=str,
+)
 def test_run_with_wrong_options_is_exit_code_2(cli, files, arguments):
     """One line says what is wrong."""
     trace, maps = files
@@ -204,7 +240,9 @@ def test_interrupt_prints_partial_figures_and_is_exit_code_130(runtime):
         text += piece
         if len(text) > 3_000_000:
             break
-    process = command("run", "-", "--maps", MAPS, "--resident", 8, "--json", "--runtime", runtime, stdin=subprocess.PIPE)
+    process = command(
+        "run", "-", "--maps", MAPS, "--resident", 8, "--json", "--runtime", runtime, stdin=subprocess.PIPE
+    )
     # The pipe is small: when all of it is in, most of it has been read and performed.
     process.stdin.write(text)
     process.stdin.flush()
@@ -261,6 +299,7 @@ def test_record_without_valgrind_says_where_to_get_it(cli, tmp_path, monkeypatch
 @pytest.fixture
 def imitation(tmp_path):
     """A valgrind that is a few lines of Python; ``log`` is the descriptor that it is given."""
+
     def imitation(script):
         path = tmp_path / "valgrind"
         path.write_text(
@@ -289,7 +328,7 @@ def test_interrupt_of_a_recording_keeps_what_there_is(tmp_path, eventually):
     """Ctrl-C ends the program; its trace so far is written, and the exit code is 130."""
     process = command("record", "-o", "t.lackey", "--json", "--", "sleep", "60", cwd=tmp_path, start_new_session=True,
                       env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(iopf.__file__).parent.parent),
-                                                                        os.environ.get("PYTHONPATH", "")])})
+                                                                        os.environ.get("PYTHONPATH", "")])})  # fmt: skip
     partial = tmp_path / "t.lackey.part"
     eventually(lambda: partial.exists() and partial.stat().st_size)
     os.killpg(process.pid, signal.SIGINT)
@@ -312,12 +351,15 @@ def test_record_of_nothing_is_exit_code_2(cli, tmp_path, imitation, monkeypatch)
 
 
 @needs_valgrind
-@pytest.mark.parametrize("arguments, message", [
-    ((), "what to record is missing"),
-    (("--",), "what to record is missing"),
-    (("--", "no-such-program"), "no-such-program: no such program"),
-    (("-o", "none/trace", "--", "true"), "none/trace: No such file"),
-])
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ((), "what to record is missing"),
+        (("--",), "what to record is missing"),
+        (("--", "no-such-program"), "no-such-program: no such program"),
+        (("-o", "none/trace", "--", "true"), "none/trace: No such file"),
+    ],
+)
 def test_record_with_wrong_arguments_is_exit_code_2(cli, tmp_path, monkeypatch, arguments, message):
     """One line says what is wrong."""
     monkeypatch.chdir(tmp_path)

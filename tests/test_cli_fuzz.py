@@ -34,7 +34,8 @@ BAD = [
     "", " ", "-1", "0", "-0", "1.5", "nan", "inf", "-inf", "1e400", "1e-320", str(10**23), str(-(10**23)), "9" * 5000,
     "x" * 10000, "\udcff", "é\u2028\f", "{}", "{}.json", ":x", "a.py:b", "/no/such.py:x", "/no/such.json", "/no/such.c",
     "/", "--", "=", "=x", "x=", "removal=", "iopf9.x", "iopf1.", "v6.41", "%s%n", "0x10", "1_000", "\0",
-]
+]  # fmt: skip
+
 
 def parsers():
     parser = cli._parser()
@@ -92,19 +93,27 @@ def test_what_was_meant_is_said(capsys, tmp_path):
     """Commands, options, choices, and every kind of name."""
     (tmp_path / "mine.py").write_text("from iopf.explore import Scenario\nracing = Scenario('r')\n")
     for arguments, meant in (
-        (["exlpore", "x"], "'explore'"), (["explore", "rcget-2", "--bugdet", "1"], "--budget"),
-        (["explore", "rcget-2", "--strategy", "dpro"], "'dpor'"), (["explore", "parital"], "'partial'"),
-        (["explore", "rcget-2", "--core", "v6.41"], "'v6.14'"), (["check", "--core", "v6.41"], "'v6.14'"),
-        (["check", "--scenario", "refusla"], "'refusal'"), (["explore", "mine.py:racign"], "'racing'"),
-        (["scenarios", "parital"], "'partial'"), (["explore", "rcget-2", "--accept", "sampeld"], "'sampled'"),
+        (["exlpore", "x"], "'explore'"),
+        (["explore", "rcget-2", "--bugdet", "1"], "--budget"),
+        (["explore", "rcget-2", "--strategy", "dpro"], "'dpor'"),
+        (["explore", "parital"], "'partial'"),
+        (["explore", "rcget-2", "--core", "v6.41"], "'v6.14'"),
+        (["check", "--core", "v6.41"], "'v6.14'"),
+        (["check", "--scenario", "refusla"], "'refusal'"),
+        (["explore", "mine.py:racign"], "'racing'"),
+        (["scenarios", "parital"], "'partial'"),
+        (["explore", "rcget-2", "--accept", "sampeld"], "'sampled'"),
     ):
         assert 2 == cli.main(arguments)
         assert f"did you mean {meant}" in capsys.readouterr().err
     for wrong, meant in (
-        (lambda s, q: s.device(q, handler="inlnie"), "inline"), (lambda s, q: s.expect("laek"), "leak"),
+        (lambda s, q: s.device(q, handler="inlnie"), "inline"),
+        (lambda s, q: s.expect("laek"), "leak"),
         (lambda s, q: s.task("t").respond(s.device(q), grpid=1, code="sucess"), "success"),
-        (lambda s, q: Scenario.from_dict({**s.to_dict(), "tasks": [{"name": "t", "operations": [["reprot", {}]]}]}),
-         "report"),
+        (
+            lambda s, q: Scenario.from_dict({**s.to_dict(), "tasks": [{"name": "t", "operations": [["reprot", {}]]}]}),
+            "report",
+        ),
     ):
         scenario = Scenario("s")
         with pytest.raises(ValueError, match=f"did you mean '{meant}'"):
@@ -154,18 +163,26 @@ def test_a_file_of_scenarios_is_listed_and_used(capsys, tmp_path):
     assert ["mine.py", "saved.json"] == sorted(path.name for path in tmp_path.iterdir())  # nothing is written beside it
 
 
-@pytest.mark.parametrize(("text", "says"), [
-    ("x = 1\n1 / 0\n", "mine.py:2: ZeroDivisionError: division by zero"),
-    ("def x(:\n", "mine.py:1: SyntaxError: "),
-    ("raise SystemExit(0)\n", "mine.py:1: SystemExit: 0"),
-    ("import no_such_module_at_all\n", "mine.py:1: ModuleNotFoundError: "),
-    ("def x():\n    return x()\n", "mine.py:2: RecursionError: "),
-    ("from iopf.explore import Scenario\ndef x():\n    Scenario('x').task('t').reprot()\n", "did you mean 'report'?"),
-    ("from iopf.explore import Scenario\ns = Scenario('')\n", "mine.py:2: ValueError: a scenario's name"),
-    ("def x(argument): pass\n", "TypeError: x() missing"),
-    ("x = 5\n", "'x' is no scenario"), ("y = 5\n", "mine.py has no scenario 'x'"), ("\0", "mine.py"),
-    ("\udcff", "mine.py"),
-])
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("x = 1\n1 / 0\n", "mine.py:2: ZeroDivisionError: division by zero"),
+        ("def x(:\n", "mine.py:1: SyntaxError: "),
+        ("raise SystemExit(0)\n", "mine.py:1: SystemExit: 0"),
+        ("import no_such_module_at_all\n", "mine.py:1: ModuleNotFoundError: "),
+        ("def x():\n    return x()\n", "mine.py:2: RecursionError: "),
+        (
+            "from iopf.explore import Scenario\ndef x():\n    Scenario('x').task('t').reprot()\n",
+            "did you mean 'report'?",
+        ),
+        ("from iopf.explore import Scenario\ns = Scenario('')\n", "mine.py:2: ValueError: a scenario's name"),
+        ("def x(argument): pass\n", "TypeError: x() missing"),
+        ("x = 5\n", "'x' is no scenario"),
+        ("y = 5\n", "mine.py has no scenario 'x'"),
+        ("\0", "mine.py"),
+        ("\udcff", "mine.py"),
+    ],
+)
 def test_what_a_scenario_file_raises_is_told_with_its_line(capsys, tmp_path, text, says):
     """In one line, exit code 2, by each command that reads it; from Python as a ScenarioError with the cause."""
     (tmp_path / "mine.py").write_bytes(os.fsencode(text))
@@ -202,7 +219,9 @@ def test_a_scenario_file_is_a_regular_file_of_a_small_size(capsys, tmp_path, kin
 
 
 def test_json_that_is_nested_too_deep_is_no_scenario(capsys, tmp_path):
-    for number, text in enumerate(("[" * 100_000, '{"a":' * 100_000, "1" * 10_000, "\xff", "", "null", '{"name": "x"}')):
+    for number, text in enumerate(
+        ("[" * 100_000, '{"a":' * 100_000, "1" * 10_000, "\xff", "", "null", '{"name": "x"}')
+    ):
         (tmp_path / f"{number}.json").write_bytes(text.encode("latin-1"))
         assert 2 == cli.main(["explore", f"{number}.json"])
         errors = capsys.readouterr().err
@@ -212,7 +231,7 @@ def test_json_that_is_nested_too_deep_is_no_scenario(capsys, tmp_path):
 def broken(data, rng):
     """The same with one value somewhere replaced."""
     junk = [None, True, -1, 0, 1.5, 2**31, 2**32, 2**64, 10**30, -(2**63), "", "x", "\ud800", "sva", [], {}, [[]], [1, 2],
-            {"a": 1}, float("nan"), float("inf")]
+            {"a": 1}, float("nan"), float("inf")]  # fmt: skip
     if isinstance(data, dict) and data and rng.random() < 0.85:
         key = rng.choice(list(data))
         how = rng.random()
@@ -223,7 +242,7 @@ def broken(data, rng):
         return {**data, key: broken(data[key], rng)}
     if isinstance(data, list) and data and rng.random() < 0.85:
         at = rng.randrange(len(data))
-        return [*data[:at], broken(data[at], rng), *data[at + 1:]]
+        return [*data[:at], broken(data[at], rng), *data[at + 1 :]]
     return rng.choice(junk)
 
 
@@ -254,8 +273,15 @@ def process(*arguments, before="", **env):
     return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **env}, timeout=120)
 
 
-@pytest.mark.parametrize("arguments", [("check", "--core", "iopf", "--scenario", "partial"), ("explore", "rcget-2"),
-                                       ("cores",), ("run", "x", "--maps", "y")])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("check", "--core", "iopf", "--scenario", "partial"),
+        ("explore", "rcget-2"),
+        ("cores",),
+        ("run", "x", "--maps", "y"),
+    ],
+)
 def test_few_files_may_be_opened(arguments):
     """``ulimit -n``: it works, or says what to raise. Below a few the interpreter itself does not start."""
     for limit in (8, 10, 12, 14, 16):
@@ -266,8 +292,16 @@ def test_few_files_may_be_opened(arguments):
             assert "ulimit -n 256" in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [("check", "--core", "iopf", "--scenario", "partial"), ("explore", "rcget-2"),
-                                       ("explore", "x.py:y"), ("cores",), ("record", "--", "true")])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("check", "--core", "iopf", "--scenario", "partial"),
+        ("explore", "rcget-2"),
+        ("explore", "x.py:y"),
+        ("cores",),
+        ("record", "--", "true"),
+    ],
+)
 def test_the_working_directory_was_deleted(arguments, tmp_path):
     """It works all the same, or says so."""
     gone = tmp_path / "gone"
@@ -280,6 +314,7 @@ def test_the_working_directory_was_deleted(arguments, tmp_path):
 
 def test_a_bug_of_ours_is_no_finding(monkeypatch, capsys, tmp_path):
     """One line with where the traceback is, and an exit code that is neither "found" nor "fine"."""
+
     def bug(options):
         raise KeyError("deep inside")
 
@@ -298,11 +333,16 @@ def test_a_bug_of_ours_is_no_finding(monkeypatch, capsys, tmp_path):
     assert "IOPF_TRACEBACK=1 prints it" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("error", "says"), [
-    (MemoryError(), "there is no memory left"), (OSError(24, "Too many open files"), "ulimit -n"),
-    (RuntimeError("can't start new thread"), "ulimit -u"), (PermissionError(13, "Permission denied", "/x"), "/x: Perm"),
-    (ImportError("/x/_native.abi3.so: failed to map: Cannot allocate memory"), "no memory left"),
-])
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (MemoryError(), "there is no memory left"),
+        (OSError(24, "Too many open files"), "ulimit -n"),
+        (RuntimeError("can't start new thread"), "ulimit -u"),
+        (PermissionError(13, "Permission denied", "/x"), "/x: Perm"),
+        (ImportError("/x/_native.abi3.so: failed to map: Cannot allocate memory"), "no memory left"),
+    ],
+)
 def test_what_the_machine_lacks_is_no_bug(capsys, error, says):
     assert 2 == _mishaps.explain("check", error)
     assert says in capsys.readouterr().err

@@ -20,8 +20,12 @@ def test_every_flag_of_every_unit_is_one_that_the_compiler_knows(name):
     include = [f"-I{build.CSRC}/runtime/explore/primitives"]
 
     def said(flags):
-        return subprocess.run([name, *flags, "-Werror", *include, "-fsyntax-only", "-x", "c", "/dev/null"],
-                              capture_output=True, text=True, check=False).stderr
+        return subprocess.run(
+            [name, *flags, "-Werror", *include, "-fsyntax-only", "-x", "c", "/dev/null"],
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stderr
 
     assert "" == said(compilers.flags_for([name], ALL))
     assert "" != said(ALL if name == "clang" else ["-fno-slp-vectorize"])

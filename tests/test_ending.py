@@ -37,6 +37,7 @@ def cache(tmp_path, monkeypatch):
 @pytest.fixture
 def stage(session, tmp_path):
     """``stage(name)``: an ``iopf check`` that has come to a state and stays there: compiling, starting, exploring."""
+
     def stage(name):
         if name == "compiling":
             compiler, begun = sessions.waiting_compiler(tmp_path)
@@ -128,8 +129,15 @@ def test_what_is_printed_to_a_lost_terminal_is_no_error(session, tmp_path):
     """A terminal on all three streams; its other end is closed. The session's leader gets the signal from the kernel."""
     ours, theirs = os.openpty()
     take = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.executable, sys.orig_argv[:1] + sys.argv[1:])"
-    run = session(sys.executable, "-c", take, *iopf("check", sessions.endless(tmp_path), "--budget", 1000)[1:],
-                  stdin=theirs, stdout=theirs, stderr=theirs)
+    run = session(
+        sys.executable,
+        "-c",
+        take,
+        *iopf("check", sessions.endless(tmp_path), "--budget", 1000)[1:],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
     os.close(theirs)
     run.until_a_worker_explores()
     run.others = run.members() - {run.pid}
@@ -190,13 +198,17 @@ while True:
 @pytest.fixture
 def recording(session, tmp_path):
     """``recording(how)``: an ``iopf record`` of a program that runs. A few lines of Python stand for valgrind."""
+
     def recording(how):
         folder = tmp_path / "bin"
         folder.mkdir()
         (folder / "valgrind").write_text(f"#!{sys.executable}\nimport os, signal, sys, time\n{VALGRIND}")
         (folder / "valgrind").chmod(0o755)
-        run = session(*iopf("record", "-o", "t", "--maps", "m", "--json", "--", "echo", how), cwd=tmp_path,
-                      env={**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"})
+        run = session(
+            *iopf("record", "-o", "t", "--maps", "m", "--json", "--", "echo", how),
+            cwd=tmp_path,
+            env={**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"},
+        )
         run.until(lambda: (tmp_path / "begun").exists() and (tmp_path / "t.part").exists())
         run.others = run.members() - {run.pid}
         return run
@@ -253,7 +265,10 @@ def at_a_line(handlers, tmp_path, monkeypatch):
         reached = set()
 
         def look(frame, event, _):
-            if frame.f_code.co_name in ("record", "_record", "_pump") and frame.f_code.co_filename == record.__code__.co_filename:
+            if (
+                frame.f_code.co_name in ("record", "_record", "_pump")
+                and frame.f_code.co_filename == record.__code__.co_filename
+            ):
                 if event == "line" and frame.f_lineno not in reached and len(reached) <= k:
                     reached.add(frame.f_lineno)
                     if len(reached) == k + 1:
@@ -314,8 +329,11 @@ def test_a_map_to_a_fifo_that_nobody_reads_is_an_error(session, tmp_path):
     os.mkfifo(tmp_path / "m")
     (tmp_path / "valgrind").write_text(ENDING)
     (tmp_path / "valgrind").chmod(0o755)
-    run = session(*iopf("record", "-o", "t", "--maps", "m", "--", "echo"), cwd=tmp_path,
-                  env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    run = session(
+        *iopf("record", "-o", "t", "--maps", "m", "--", "echo"),
+        cwd=tmp_path,
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+    )
     _, errors = run.end()
     assert (2, 1) == (run.process.returncode, len(errors.splitlines()))
     assert errors.startswith("iopf record: m: ")
@@ -400,12 +418,16 @@ def test_in_other_threads_nothing_is_held(handlers):
 
 def test_a_signal_whose_action_is_the_systems_ends_the_process_when_all_is_put_away(session):
     """A program without a handler for SIGTERM: it ends by that signal, and not before."""
-    run = session(sys.executable, "-c", (
-        "import signal\nfrom iopf._processes import held\n"
-        "with held() as signals:\n"
-        "    try:\n        signal.raise_signal(signal.SIGTERM)\n        signals.act()\n"
-        "    finally:\n        print('put away', flush=True)\n"
-    ))
+    run = session(
+        sys.executable,
+        "-c",
+        (
+            "import signal\nfrom iopf._processes import held\n"
+            "with held() as signals:\n"
+            "    try:\n        signal.raise_signal(signal.SIGTERM)\n        signals.act()\n"
+            "    finally:\n        print('put away', flush=True)\n"
+        ),
+    )
     output, errors = run.end()
     assert (-signal.SIGTERM, "put away\n", "") == (run.process.returncode, output, errors)
 
@@ -442,9 +464,9 @@ def test_a_worker_whose_parent_is_another_process_ends(session):
     """It comes up after the parent has gone, and somebody else has taken it in."""
     run = session(sys.executable, "-c", "from iopf._processes import be_a_worker\nbe_a_worker(1 << 22)\nprint('alive')")
     assert ("", -signal.SIGKILL) == (run.end()[0], run.process.returncode)
-    run = session(sys.executable, "-c", (
-        f"from iopf._processes import be_a_worker\nbe_a_worker({os.getpid()})\nprint('alive')"
-    ))
+    run = session(
+        sys.executable, "-c", (f"from iopf._processes import be_a_worker\nbe_a_worker({os.getpid()})\nprint('alive')")
+    )
     assert ("alive\n", 0) == (run.end()[0], run.process.returncode)
 
 
@@ -456,7 +478,7 @@ def test_an_interrupt_of_a_test_is_all_that_the_suite_says(session, tmp_path):
     (tmp_path / "test_it.py").write_text("import iopf\n\ndef test_it(expect_warnings):\n    raise KeyboardInterrupt\n")
     run = session(sys.executable, "-m", "pytest", "-q", "-p", "conftest", "-p", "no:cacheprovider", "-c", ROOT / "pyproject.toml",
                   "--rootdir", tmp_path, tmp_path / "test_it.py", cwd=tmp_path,
-                  env={**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), os.environ["PYTHONPATH"]])})
+                  env={**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), os.environ["PYTHONPATH"]])})  # fmt: skip
     output, errors = run.end()
     assert 2 == run.process.returncode, (output, errors)
     assert "KeyboardInterrupt" in output and "Error:" not in output and "error" not in output, output

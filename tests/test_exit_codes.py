@@ -71,24 +71,43 @@ def test_a_command_without_a_verdict_has_to_say_a_code_too(monkeypatch, capsys, 
 
 
 def cell(verdict="pass", findings=(), executions=3, why=None, core="iopf", exhausted=True):
-    kinds = tuple(Finding("leak", contract, (), "leaked", "token", "iopf replay token", "trace") for contract in findings)
+    kinds = tuple(
+        Finding("leak", contract, (), "leaked", "token", "iopf replay token", "trace") for contract in findings
+    )
     return Cell("partial", core, verdict, why, 3, executions, 0.1, kinds, exhausted)
 
 
 def table(*cells, claims=(True,), complete=True):
-    return Table(("partial",), tuple(dict.fromkeys(cell.core for cell in cells)) or ("iopf",), claims, cells, 0.1,
-                 complete, (None,) * len(claims))
+    return Table(
+        ("partial",),
+        tuple(dict.fromkeys(cell.core for cell in cells)) or ("iopf",),
+        claims,
+        cells,
+        0.1,
+        complete,
+        (None,) * len(claims),
+    )
 
 
-@pytest.mark.parametrize(("one", "code"), [
-    (cell(), 0),
-    (cell(executions=0), 3),
-    (cell("bounded"), 3), (cell("sampled"), 3), (cell("inconclusive", why="the time is up"), 3),
-    (cell("fail", ["kept"]), 1), (cell("fail", ["broken", "kept"], exhausted=False), 1),
-    (cell("fail", ["broken"]), 0), (cell("fail", ["broken"], exhausted=False), 3), (cell("fail"), 3),
-    (cell("inconclusive", why=ENDED, executions=0), 1), (cell("inconclusive", why=HUNG, executions=0), 1),
-    (cell("inconclusive", why=LEFT_OUT, executions=0), 3),
-], ids=lambda value: value if isinstance(value, int) else f"{value.verdict}{len(value.findings)}")
+@pytest.mark.parametrize(
+    ("one", "code"),
+    [
+        (cell(), 0),
+        (cell(executions=0), 3),
+        (cell("bounded"), 3),
+        (cell("sampled"), 3),
+        (cell("inconclusive", why="the time is up"), 3),
+        (cell("fail", ["kept"]), 1),
+        (cell("fail", ["broken", "kept"], exhausted=False), 1),
+        (cell("fail", ["broken"]), 0),
+        (cell("fail", ["broken"], exhausted=False), 3),
+        (cell("fail"), 3),
+        (cell("inconclusive", why=ENDED, executions=0), 1),
+        (cell("inconclusive", why=HUNG, executions=0), 1),
+        (cell("inconclusive", why=LEFT_OUT, executions=0), 3),
+    ],
+    ids=lambda value: value if isinstance(value, int) else f"{value.verdict}{len(value.findings)}",
+)
 def test_each_cell_is_evidence_of_one_thing(one, code):
     """What passes, fails with its contract kept, or says neither. A failure of the driver hides nothing when the search
     came to its end after it, and may hide everything when it did not."""
@@ -143,8 +162,10 @@ def test_check_passes_with_evidence_and_not_on_history_alone(command):
 def test_what_was_found_counts_when_the_reader_goes_away():
     """``iopf check FILE | head`` with pipefail: 1 stays 1, and no verdict stays 3."""
     for arguments, expected in (
-        (("check", *ONE, "--budget", "1e-9"), 3), (("check", *ONE), 0),
-        (("explore", "partial", "--core", "v6.9"), 1), (("explore", "partial", "--budget", "1e-9"), 3),
+        (("check", *ONE, "--budget", "1e-9"), 3),
+        (("check", *ONE), 0),
+        (("explore", "partial", "--core", "v6.9"), 1),
+        (("explore", "partial", "--budget", "1e-9"), 3),
     ):
         line = f"{sys.executable} -m iopf {' '.join(arguments)} | true; exit ${{PIPESTATUS[0]}}"
         # The pipe is closed before anything is written: true is done long before a search is.
@@ -161,8 +182,14 @@ def test_bisect_says_good_bad_or_skip(command, tmp_path, monkeypatch):
     one = ("--scenario", "partial")
     assert [0, 1] == [command("check", path, *one, "--bisect")[0] for path in (good, bad)]
     for arguments in (
-        (broken, *one), (tmp_path / "none.c",), (tmp_path,), ("--core", "v9.99"), ("--nonsense",), ("--budget", "0"),
-        (good, *one, "--budget", "1e-9"), ("--core", "v6.9", *one),
+        (broken, *one),
+        (tmp_path / "none.c",),
+        (tmp_path,),
+        ("--core", "v9.99"),
+        ("--nonsense",),
+        ("--budget", "0"),
+        (good, *one, "--budget", "1e-9"),
+        ("--core", "v6.9", *one),
     ):
         assert 125 == command("check", *arguments, "--bisect")[0], arguments
     assert 125 == command("check", "--budget", "x", "--bis")[0]  # an abbreviation, as argparse takes it

@@ -92,6 +92,7 @@ def test_a_queue(runtime, lib, workers):
 
 def test_add(runtime, lib):
     """One fault param; without it the device is on no queue and may be added again."""
+
     def prepare():
         queue, dev = iopf.Queue("q", runtime=runtime), iopf.Device("d")
         dev.attach(iopf.Inline())
@@ -113,6 +114,7 @@ def test_add(runtime, lib):
 
 def test_the_first_add_which_moves_the_attachments_to_the_queues_runtime(lib, runtime):
     """All or nothing: what was attached before is attached after, here or there, whichever allocation fails."""
+
     def prepare():
         queue, dev = iopf.Queue("q", runtime=runtime), iopf.Device("d")
         for pasid in range(1, 20):
@@ -140,6 +142,7 @@ def test_the_first_add_which_moves_the_attachments_to_the_queues_runtime(lib, ru
 @pytest.mark.parametrize("call", ["attach", "replace"])
 def test_attach_and_replace(runtime, lib, call):
     """One handle; without it the attachment is what it was."""
+
     def check(stand, failed, error):
         assert (errno.ENOMEM if failed else None) == error
         if call == "attach" and failed:
@@ -180,9 +183,13 @@ def test_an_attachment_whose_larger_index_cannot_be_had_is_found_all_the_same(ru
 
 def test_a_partial_request(runtime, lib):
     """One object; without it -ENOMEM, no answer, and the group comes without that page."""
+
     def check(stand, failed, error):
         assert (errno.ENOMEM if failed else None, [], 0 if failed else 1) == (
-            error, stand.dev.responses, stand.dev.statistics().partials)
+            error,
+            stand.dev.responses,
+            stand.dev.statistics().partials,
+        )
         stand.dev.report(addr=0x2000)
         assert ([0x2000] if failed else [0x1000, 0x2000]) == [fault.addr for fault in stand.groups[0].faults]
         assert [(None, 0, INVALID)] == stand.take_down()
@@ -215,6 +222,7 @@ def test_partial_requests_whose_larger_index_cannot_be_had_are_found_all_the_sam
 @pytest.mark.parametrize("partials", [0, 1, 40])
 def test_a_last_request(runtime, lib, workers, pasid, partials):
     """One group; without it FAILURE is answered, 0 returned, and the partials of the key go. Exactly one answer."""
+
     def prepare():
         stand = Stand(runtime, workers)
         for _page in range(partials):
@@ -233,6 +241,7 @@ def test_a_last_request(runtime, lib, workers, pasid, partials):
 @pytest.mark.parametrize("call", ["flush", "discard_partial", "remove", "detach", "respond", "close"])
 def test_what_ends_things_allocates_nothing(runtime, lib, workers, call):
     """flush, discard, remove, detach, the answer and the end cannot fail for want of memory."""
+
     def prepare():
         stand = Stand(runtime, workers)
         stand.dev.report(addr=0)
@@ -264,6 +273,7 @@ def test_what_ends_things_allocates_nothing(runtime, lib, workers, call):
 
 def test_a_bad_setup_allocates_nothing(runtime, lib):
     """Its answer is a matter of course."""
+
     def check(stand, failed, error):
         assert (False, errno.EINVAL) == (failed, error)
         assert [(99, 3, INVALID)] == stand.take_down()

@@ -178,8 +178,12 @@ class TestClose:
     def test_from_a_callback_of_the_same_queue(self, runtime, what):
         """The call it is made from is on the queue, too."""
         queue, device, kept = self.closing(runtime)
-        {"remove": lambda: queue.remove(device), "close": queue.close, "close of the device": device.close,
-         "respond": lambda: kept[0].respond()}[what]()
+        {
+            "remove": lambda: queue.remove(device),
+            "close": queue.close,
+            "close of the device": device.close,
+            "respond": lambda: kept[0].respond(),
+        }[what]()
         if what != "respond":
             assert kept.pop().respond() is False
         assert (True, 0) == (queue.closed, queue_objects())
@@ -190,6 +194,7 @@ class TestClose:
         queues = [iopf.Queue(name, runtime=runtime) for name in "ab"]
         devices, kept = [], []
         for i in range(2):
+
             def cross(response, other=queues[1 - i]):
                 barrier.wait()
                 other.close()
@@ -322,9 +327,15 @@ class TestCollection:
         kept.pop().respond()
         again = [device for device in found if device is not None]
         for device in again:
-            for call in (iopf.Device.flush, iopf.Device.statistics, lambda device: device.responses, queue.add,
-                         lambda device: device.report(addr=0), lambda device: device.attach(iopf.Inline()),
-                         iopf.Device.clear_responses):
+            for call in (
+                iopf.Device.flush,
+                iopf.Device.statistics,
+                lambda device: device.responses,
+                queue.add,
+                lambda device: device.report(addr=0),
+                lambda device: device.attach(iopf.Inline()),
+                iopf.Device.clear_responses,
+            ):
                 with pytest.raises(iopf.Closed):
                     call(device)
             repr(device)
@@ -340,9 +351,20 @@ class TestCollection:
 
             def __del__(self):
                 device, queue, space = self.things
-                for call in (device.flush, lambda: device.report(addr=0), device.detach, device.close, repr, device.statistics,
-                             queue.statistics, queue.close, lambda: space.map(0x1000, 0x1000, "r"), lambda: space.areas,
-                             lambda: device.attach(iopf.SVA(space), pasid=2), lambda: iopf.Device("x", group=device)):
+                for call in (
+                    device.flush,
+                    lambda: device.report(addr=0),
+                    device.detach,
+                    device.close,
+                    repr,
+                    device.statistics,
+                    queue.statistics,
+                    queue.close,
+                    lambda: space.map(0x1000, 0x1000, "r"),
+                    lambda: space.areas,
+                    lambda: device.attach(iopf.SVA(space), pasid=2),
+                    lambda: iopf.Device("x", group=device),
+                ):
                     try:
                         call(device) if call is repr else call()
                     except iopf.IopfError:
@@ -376,8 +398,11 @@ class TestCollection:
         assert before >= len(_held._owned)
 
 
-@pytest.mark.parametrize("how", [copy.copy, copy.deepcopy, pickle.dumps, lambda thing: thing.__reduce__()],
-                         ids=["copy", "deepcopy", "pickle", "reduce"])
+@pytest.mark.parametrize(
+    "how",
+    [copy.copy, copy.deepcopy, pickle.dumps, lambda thing: thing.__reduce__()],
+    ids=["copy", "deepcopy", "pickle", "reduce"],
+)
 @pytest.mark.parametrize("what", ["Queue", "Device", "AddressSpace", "Group"])
 def test_what_stands_for_a_c_object_is_not_copied(runtime, what, how):
     """A copy would free it a second time. What contains one is not copied deeply, either."""
@@ -400,10 +425,15 @@ def test_every_class_that_has_a_pointer_is_one_that_is_not_copied():
     """By looking at every module of the package: who keeps a Held, a Counted or a C group."""
     for path in sorted(PACKAGE.glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ClassDef) and any(
-                isinstance(part, ast.FunctionDef) and part.name == "__del__" for part in node.body
-            ) and not node.name.startswith("_") and path.name != "_held.py":
-                assert "Unique" in [ast.unparse(base) for base in node.bases], f"{path.name}: {node.name} has a finaliser"
+            if (
+                isinstance(node, ast.ClassDef)
+                and any(isinstance(part, ast.FunctionDef) and part.name == "__del__" for part in node.body)
+                and not node.name.startswith("_")
+                and path.name != "_held.py"
+            ):
+                assert "Unique" in [ast.unparse(base) for base in node.bases], (
+                    f"{path.name}: {node.name} has a finaliser"
+                )
 
 
 def c_calls(tree):
@@ -412,7 +442,11 @@ def c_calls(tree):
         if not isinstance(function, (ast.FunctionDef, ast.Lambda)):
             continue
         for node in ast.walk(function):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr.startswith("iopf_"):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr.startswith("iopf_")
+            ):
                 yield function, node
 
 
@@ -446,7 +480,10 @@ def run_pairs(runtime, *arguments):
     env["PYTHONPATH"] = os.pathsep.join([str(PACKAGE.parent), *filter(None, [env.get("PYTHONPATH")])])
     return subprocess.run(
         [sys.executable, "-W", "error", "-W", "ignore::ResourceWarning", str(PAIRS), "--runtime", runtime, *arguments],
-        capture_output=True, text=True, env=env, timeout=7000,
+        capture_output=True,
+        text=True,
+        env=env,
+        timeout=7000,
     )
 
 
@@ -456,7 +493,11 @@ def test_every_pair_of_public_calls_in_two_threads(runtime, seed):
     done = run_pairs(runtime, "--seed", str(seed), "--rounds", "1" if SANITIZED else "3")
     assert (0, "") == (done.returncode, done.stderr), f"--seed={seed}\n{done.stdout}"
     assert "never called: none" in done.stdout
-    for only in (("Device.flush", "Queue.close"), ("Device.close", "drop the device"), ("Device.report_many", "Queue.close")):
+    for only in (
+        ("Device.flush", "Queue.close"),
+        ("Device.close", "drop the device"),
+        ("Device.report_many", "Queue.close"),
+    ):
         words = [word for name in only for word in ("--only", name)]
         done = run_pairs(runtime, "--seed", str(seed), "--rounds", "50" if SANITIZED else "400", *words)
         assert (0, "") == (done.returncode, done.stderr), f"--seed={seed}\n{done.stdout}"
@@ -489,7 +530,14 @@ def test_a_public_method_without_a_recipe_is_told(monkeypatch):
     pairs = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(pairs)
     known = set(pairs.calls())
-    assert {"Queue.close", "Device.flush", "AddressSpace.areas", "Group.respond", "Device.queue", "Queue.__repr__"} <= known
+    assert {
+        "Queue.close",
+        "Device.flush",
+        "AddressSpace.areas",
+        "Group.respond",
+        "Device.queue",
+        "Queue.__repr__",
+    } <= known
     monkeypatch.setattr(iopf.Device, "new_call", lambda self, what: None, raising=False)
     with pytest.raises(pairs.NoRecipe, match=r"Device.new_call takes what: say in RECIPES"):
         pairs.calls()

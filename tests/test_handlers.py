@@ -459,7 +459,6 @@ class TestCallsFromHandlers:
         dev.flush()
         assert list(range(5)) == called
 
-
     def test_a_handler_that_was_detached_goes_with_its_last_group(self, queue):
         """It refers to its device, and nobody calls anything on that device again: the answer lets go of both."""
         import weakref
@@ -509,6 +508,7 @@ class TestOnResponse:
 
     def test_it_may_call_anything(self, queue):
         """Also what takes the locks under which the answer was given."""
+
         def on_response(response):
             if response.grpid < 5:
                 queue.remove(dev)

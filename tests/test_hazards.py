@@ -34,7 +34,7 @@ SHOWN = {
 
 def iopf_command(*arguments):
     return subprocess.run(
-        [sys.executable, "-m", "iopf", *map(str, arguments)], capture_output=True, text=True, timeout=120, check=False,
+        [sys.executable, "-m", "iopf", *map(str, arguments)], capture_output=True, text=True, timeout=120, check=False
     )
 
 
@@ -49,9 +49,12 @@ def test_a_core_has_the_hazards_that_the_explorer_shows(hazard):
     """For every core, both ways: who has the hazard fails in the scenario, and nobody else does in that way."""
     scenario, kinds, message = SHOWN[hazard]
     failing = {
-        core for core in CORES
-        if any(failure.kind in kinds and message in failure.message
-               for failure in explore(scenarios.build(scenario), core=core).failures)
+        core
+        for core in CORES
+        if any(
+            failure.kind in kinds and message in failure.message
+            for failure in explore(scenarios.build(scenario), core=core).failures
+        )
     }
     assert {name for name, core in iopf.cores().items() if hazard in core.hazards} == failing
 
@@ -61,10 +64,16 @@ def test_ours_has_none():
     assert all(core.hazards for name, core in iopf.cores().items() if name != "iopf")
 
 
-@pytest.mark.parametrize(("form", "hazards"), [
-    ("form-b.c", {"refusal", "beside"}), ("form-e-lost-return.c", {"partials", "beside"}), ("form-e.c", {"beside"}),
-    ("form-g.c", {"beside"}), ("form-j.c", {"removal", "beside"}),
-])
+@pytest.mark.parametrize(
+    ("form", "hazards"),
+    [
+        ("form-b.c", {"refusal", "beside"}),
+        ("form-e-lost-return.c", {"partials", "beside"}),
+        ("form-e.c", {"beside"}),
+        ("form-g.c", {"beside"}),
+        ("form-j.c", {"removal", "beside"}),
+    ],
+)
 def test_a_users_file_has_those_of_its_form(form, hazards):
     assert hazards == set(iopf.Core.from_source(FILES / form).hazards)
 
@@ -132,7 +141,9 @@ def test_a_run_warns_of_nothing():
 def test_the_command_refuses_in_one_line(core):
     """Exit code 2, nothing on standard output, with --json too."""
     for json_option in ((), ("--json",)):
-        done = iopf_command("run", SAMPLES / "perl.lackey.xz", "--maps", SAMPLES / "perl.maps", "--core", core, *json_option)
+        done = iopf_command(
+            "run", SAMPLES / "perl.lackey.xz", "--maps", SAMPLES / "perl.maps", "--core", core, *json_option
+        )
         assert (2, "") == (done.returncode, done.stdout)
         assert 1 == done.stderr.count("\n")
         assert f"iopf explore partial --core {core}" in done.stderr

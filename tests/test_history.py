@@ -62,9 +62,15 @@ def test_every_revision_is_listed_oldest_first_and_none_claims_to_be_correct():
     assert list(cores) == ["iopf", *HISTORY]
     assert [name for name, core in cores.items() if core.claims_correct] == ["iopf"]
     assert {name: core.commit for name, core in cores.items() if core.commit} == {
-        "locking": "cc7338e9d807", "refcount": "a74c077b9021", "remove-void": "0095bf83554f",
-        "track-group": "199112327135", "void-response": "b554e396e51c", "v6.9": "3dfa64aecbaf",
-        "v6.12": "14678219cf40", "v6.14": "9759ae2cee7c", "v7.2": "738e6f32e61d",
+        "locking": "cc7338e9d807",
+        "refcount": "a74c077b9021",
+        "remove-void": "0095bf83554f",
+        "track-group": "199112327135",
+        "void-response": "b554e396e51c",
+        "v6.9": "3dfa64aecbaf",
+        "v6.12": "14678219cf40",
+        "v6.14": "9759ae2cee7c",
+        "v7.2": "738e6f32e61d",
     }
 
 

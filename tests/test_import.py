@@ -162,7 +162,9 @@ SUBINTERPRETER = """
 """
 
 
-@pytest.mark.parametrize("before", ["pass", "import iopf; iopf.Queue('q').close()"], ids=["first", "after the main one"])
+@pytest.mark.parametrize(
+    "before", ["pass", "import iopf; iopf.Queue('q').close()"], ids=["first", "after the main one"]
+)
 @pytest.mark.parametrize("name", ["iopf.Queue", "iopf.device.Device", "iopf.explore.explore"])
 def test_a_subinterpreter_is_refused_with_a_sentence(before, name):
     """C would call the handlers of one interpreter in the other, or lose them. The same sentence on every Python."""
@@ -177,5 +179,7 @@ def test_a_subinterpreter_is_refused_with_a_sentence(before, name):
             print(type(error).__name__, error, flush=True)
     """)
     out = run(textwrap.dedent(SUBINTERPRETER).format(before=before, code=code))
-    assert out.startswith("MissingExtension iopf works in the main interpreter only, and this is a subinterpreter:"), out
+    assert out.startswith("MissingExtension iopf works in the main interpreter only, and this is a subinterpreter:"), (
+        out
+    )
     assert "in a process of its own (multiprocessing)" in out

@@ -50,7 +50,7 @@ def imported(node, package, modules):
     if isinstance(node, ast.ImportFrom):
         base = node.module or ""
         if node.level:
-            above = package.split(".")[:len(package.split(".")) - node.level + 1]
+            above = package.split(".")[: len(package.split(".")) - node.level + 1]
             base = ".".join([*above, *filter(None, [node.module])])
         return {f"{base}.{alias.name}" if f"{base}.{alias.name}" in modules else base for alias in node.names}
     if ast.unparse(node.func).endswith("import_module") and node.args and isinstance(node.args[0], ast.Constant):
@@ -79,6 +79,7 @@ def graph(modules):
 
 def circles(arrows):
     """The modules that reach each other, in groups: each a circle, or several that hang together."""
+
     def reached(start):
         seen, left = set(), list(arrows[start])
         while left:
@@ -89,14 +90,21 @@ def circles(arrows):
         return seen
 
     reach = {name: reached(name) for name in arrows}
-    return sorted({tuple(sorted(other for other in arrows if other in reach[name] and name in reach[other]))
-                   for name in arrows if name in reach[name]})
+    return sorted(
+        {
+            tuple(sorted(other for other in arrows if other in reach[name] and name in reach[other]))
+            for name in arrows
+            if name in reach[name]
+        }
+    )
 
 
 def test_no_modules_of_the_package_import_each_other():
     """Neither at the top nor late."""
     arrows = graph(sources(PACKAGE))
-    assert {"iopf._registry", "iopf._callbacks", "iopf.group"} <= set(arrows) and "iopf.group" in arrows["iopf._callbacks"]
+    assert {"iopf._registry", "iopf._callbacks", "iopf.group"} <= set(arrows) and "iopf.group" in arrows[
+        "iopf._callbacks"
+    ]
     assert [] == circles(arrows)
 
 
@@ -164,7 +172,10 @@ EXPLORING = """
 
 def run(*parts):
     return subprocess.run(
-        [sys.executable, "-W", "error", "-c", "\n".join(map(textwrap.dedent, parts))], capture_output=True, text=True, timeout=120
+        [sys.executable, "-W", "error", "-c", "\n".join(map(textwrap.dedent, parts))],
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
 
 

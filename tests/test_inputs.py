@@ -26,9 +26,7 @@ MAPS = (
     b"7f0000000000-7f0000001000 r--p 00000000 08:01 12                         /opt/a%sb.so\n"
 )
 #: TEXT by zstd 1.5.4, and by lz4 1.9.4.
-ZSTD = bytes.fromhex(
-    "28b52ffd242a050100a202070bc0eb7e996e7189583fdd0d30f13f7d7b40f1cbf5cd82c5fff5c5060069df81fb"
-)
+ZSTD = bytes.fromhex("28b52ffd242a050100a202070bc0eb7e996e7189583fdd0d30f13f7d7b40f1cbf5cd82c5fff5c5060069df81fb")
 LZ4 = bytes.fromhex(
     "04224d186440a72900000070204c20303036300100512c380a20530e00f006313030302c340a49202030303430303030302c330a00000000858a"
     "a501"
@@ -99,7 +97,7 @@ REFUSED = {
     "drmemtrace": (DRMEMTRACE, "drmemtrace"), "drmemtrace, further on": (DRMEMTRACE.split(b"-\n")[1], "drmemtrace"),
     "pinatrace": (PINATRACE, "pinatrace"), "pinatrace.xz": (lzma.compress(PINATRACE), "pinatrace"),
     "perf script": (PERF_MEM, "perf script"), "perf script, no cpu": (PERF_MEM.replace(b"[001] ", b""), "perf script"),
-}
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -112,10 +110,12 @@ def files(tmp_path):
 @pytest.fixture
 def cli(capsys):
     """Runs ``iopf run``: exit code, figures or None, what was said."""
+
     def run(trace, maps, *options):
         code = main(["run", str(trace), "--maps", str(maps), "--json", *options])
         output, error = capsys.readouterr()
         return code, json.loads(output) if output else None, error
+
     return run
 
 
@@ -128,7 +128,9 @@ def test_a_packed_trace_is_read_whatever_it_is_called(files, cli, pack):
     assert (0, 3, "") == (code, found["accesses"], error)
 
 
-@pytest.mark.parametrize("pack", [PACK[name] for name in PACK if name != "plain"], ids=[n for n in PACK if n != "plain"])
+@pytest.mark.parametrize(
+    "pack", [PACK[name] for name in PACK if name != "plain"], ids=[n for n in PACK if n != "plain"]
+)
 def test_every_member_of_a_packed_trace_is_read(files, cli, pack):
     """Also an empty one, and also when pieces of the file come byte by byte."""
     trace, maps = files
@@ -147,7 +149,9 @@ def test_every_member_of_a_packed_trace_is_read(files, cli, pack):
     assert TEXT * 3 == b"".join(read_trace(Slow()))
 
 
-@pytest.mark.parametrize("pack", [PACK[name] for name in PACK if name != "plain"], ids=[n for n in PACK if n != "plain"])
+@pytest.mark.parametrize(
+    "pack", [PACK[name] for name in PACK if name != "plain"], ids=[n for n in PACK if n != "plain"]
+)
 def test_what_follows_a_packed_trace_is_padding_or_an_error(pack):
     """Zeros fill up a block of a tape or of a file system; anything else would be left out."""
     assert TEXT == b"".join(read_trace(io.BytesIO(pack(TEXT) + bytes(64))))
@@ -189,14 +193,18 @@ def test_what_is_no_trace_is_named_and_refused(files, cli, monkeypatch, content,
     assert "standard input: it is" in error and name in error and 1 == error.count("\n")
 
 
-@pytest.mark.parametrize("text", [
-    b"==1== Lackey, an example tool\n" + PINATRACE + TEXT,
-    b"==1== Command: caf\xe9 \1\n" + TEXT,
-    b"==1== Command: x\n\0\1\2binary output of the program\n" + TEXT,
-    b"\n" + TEXT + DRMEMTRACE,
-    b"0,8\n" + TEXT,
-    b"hello from the program\n" + TEXT,
-], ids=["pinatrace", "latin-1", "binary", "drmemtrace", "cut", "hello"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"==1== Lackey, an example tool\n" + PINATRACE + TEXT,
+        b"==1== Command: caf\xe9 \1\n" + TEXT,
+        b"==1== Command: x\n\0\1\2binary output of the program\n" + TEXT,
+        b"\n" + TEXT + DRMEMTRACE,
+        b"0,8\n" + TEXT,
+        b"hello from the program\n" + TEXT,
+    ],
+    ids=["pinatrace", "latin-1", "binary", "drmemtrace", "cut", "hello"],
+)
 def test_what_a_program_prints_in_between_makes_no_other_format_of_a_trace(text):
     """It is counted as malformed, as ever; the accesses are all there."""
     space = read_maps(io.BytesIO(MAPS % b""))
@@ -308,7 +316,7 @@ def test_a_closed_or_a_nonblocking_standard_input_is_unusable(monkeypatch):
 ODD = {
     "CR": b"\r", "VT": b"\v", "FF": b"\f", "FS": b"\x1c", "GS": b"\x1d", "RS": b"\x1e", "NEL": "\x85".encode(),
     "LS": "\u2028".encode(), "PS": "\u2029".encode(), "latin-1": b"\xe9", "NEL alone": b"\x85", "SOH": b"\1",
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
@@ -342,7 +350,9 @@ def test_a_text_file_is_no_trace():
 def test_no_module_splits_lines_at_anything_but_a_line_feed():
     """splitlines() also splits at form feeds, U+0085, U+2028 and more, which file names may hold."""
     found = [
-        path for folder in (Path(iopf.__file__).parent, csrc()) for path in folder.rglob("*.py")
+        path
+        for folder in (Path(iopf.__file__).parent, csrc())
+        for path in folder.rglob("*.py")
         if "splitlines(" in path.read_text(encoding="utf-8") or "universal_newlines" in path.read_text(encoding="utf-8")
     ]
     assert [] == found

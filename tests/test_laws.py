@@ -41,7 +41,10 @@ def live(function):
 
 
 FAULT_PARAM, GROUP, PARTIAL, HANDLE = (
-    "iopf_queue_add_device", "iopf_report_last", "iopf_report_partial", "attach_or_replace",
+    "iopf_queue_add_device",
+    "iopf_report_last",
+    "iopf_report_partial",
+    "attach_or_replace",
 )
 
 
@@ -294,12 +297,18 @@ class TestOneResponse:
         for pasid in (2, None, 1):
             dev.report(addr=0xF000, grpid=4, pasid=pasid)
         assert {2: 4, None: 4, 1: 4} == {group.last.pasid: len(group.faults) for group in groups}
-        assert [[0x20000, 0x21000, 0x22000, 0xF000], [0, 0x1000, 0x2000, 0xF000],
-                [0x10000, 0x11000, 0x12000, 0xF000]] == [[f.addr for f in g.faults] for g in groups]
+        assert [
+            [0x20000, 0x21000, 0x22000, 0xF000],
+            [0, 0x1000, 0x2000, 0xF000],
+            [0x10000, 0x11000, 0x12000, 0xF000],
+        ] == [[f.addr for f in g.faults] for g in groups]
         for group, code in zip(groups, (SUCCESS, INVALID, FAILURE)):
             group.respond(code)
-        assert [iopf.PageResponse(2, 4, SUCCESS), iopf.PageResponse(None, 4, INVALID),
-                iopf.PageResponse(1, 4, FAILURE)] == dev.responses
+        assert [
+            iopf.PageResponse(2, 4, SUCCESS),
+            iopf.PageResponse(None, 4, INVALID),
+            iopf.PageResponse(1, 4, FAILURE),
+        ] == dev.responses
         groups.clear()
 
 
@@ -462,7 +471,7 @@ class TestAfterRemoveItIsDisassociated:
         lib.iopf_set_clock(105 * second)
         groups[14].respond()
         assert ["0000:00:01.0: 4 messages suppressed", "0000:00:01.0: response after removal dropped, group 14"] == (
-            kernel_messages()[before + 10:]
+            kernel_messages()[before + 10 :]
         )
         assert (16, 16, 0) == (dev.statistics().dropped, dev.statistics().invalid, dev.statistics().already_answered)
         groups.clear()

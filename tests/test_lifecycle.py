@@ -35,7 +35,10 @@ def run(program, *, runtime="native", timeout=120, status=0):
     source = f"import iopf\nRUNTIME = {runtime!r}\n" + textwrap.dedent(program)
     done = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-W", "error", "-c", source],
-        capture_output=True, text=True, timeout=timeout, env=env,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env=env,
     )
     assert (status, "") == (done.returncode, done.stderr)
     return done.stdout
@@ -83,8 +86,10 @@ class TestClose:
             queue.add(dev)
             dev.attach(iopf.Inline())
             barrier = threading.Barrier(4)
-            futures = [start(lambda close, b=barrier: (b.wait(PATIENCE), close()), close)
-                       for close in (queue.close, queue.close, dev.close, dev.close)]
+            futures = [
+                start(lambda close, b=barrier: (b.wait(PATIENCE), close()), close)
+                for close in (queue.close, queue.close, dev.close, dev.close)
+            ]
             for future in futures:
                 future.result(PATIENCE)
             assert (True, True) == (dev.closed, queue.closed)
@@ -92,8 +97,13 @@ class TestClose:
     def test_a_closed_queue_says_so(self, runtime):
         queue, dev = iopf.Queue("q", runtime=runtime), iopf.Device("d")
         queue.close()
-        for call in (lambda: queue.add(dev), lambda: queue.remove(dev), queue.discard_partial, queue.statistics,
-                     queue.__enter__):
+        for call in (
+            lambda: queue.add(dev),
+            lambda: queue.remove(dev),
+            queue.discard_partial,
+            queue.statistics,
+            queue.__enter__,
+        ):
             with pytest.raises(iopf.Closed) as caught:
                 call()
             assert errno.EBADF == caught.value.errno
@@ -106,9 +116,19 @@ class TestClose:
             dev.attach(iopf.Inline())
             dev.report(addr=0, grpid=4)
             dev.close()
-            for call in (lambda: queue.add(dev), lambda: queue.remove(dev), dev.flush, dev.detach, dev.clear_responses,
-                         lambda: dev.report(addr=0), lambda: dev.report_many(b""), lambda: dev.attach(iopf.Inline()),
-                         lambda: dev.replace(iopf.Inline()), lambda: iopf.Device("e", group=dev), dev.__enter__):
+            for call in (
+                lambda: queue.add(dev),
+                lambda: queue.remove(dev),
+                dev.flush,
+                dev.detach,
+                dev.clear_responses,
+                lambda: dev.report(addr=0),
+                lambda: dev.report_many(b""),
+                lambda: dev.attach(iopf.Inline()),
+                lambda: dev.replace(iopf.Inline()),
+                lambda: iopf.Device("e", group=dev),
+                dev.__enter__,
+            ):
                 with pytest.raises(iopf.Closed):
                     call()
             assert ([(4, SUCCESS)], 1, "<Device d, closed>") == (answers(dev), dev.statistics().success, repr(dev))
@@ -394,7 +414,8 @@ class TestExit:
     """The interpreter ends with everything open: quietly, soon, with status 0."""
 
     def test_with_everything_open(self, runtime):
-        out = run("""
+        out = run(
+            """
             space = iopf.AddressSpace()
             queues = [iopf.Queue(f"q{i}", runtime=RUNTIME, workers=i) for i in range(3)]
             devices = [iopf.Device(f"d{i}") for i in range(3)]
@@ -409,11 +430,14 @@ class TestExit:
                 dev.report(addr=0, grpid=1, last=False)
             for group in kept: group.respond()
             print("end")
-            """, runtime=runtime)
+            """,
+            runtime=runtime,
+        )
         assert "end\n" == out
 
     def test_with_works_in_flight(self, runtime):
-        assert "end\n" == run("""
+        assert "end\n" == run(
+            """
             import time
             queue, dev = iopf.Queue("q", runtime=RUNTIME, workers=2), iopf.Device("d")
             queue.add(dev)
@@ -421,7 +445,9 @@ class TestExit:
             for grpid in range(10):
                 dev.report(addr=0, grpid=grpid)
             print("end")
-            """, runtime=runtime)
+            """,
+            runtime=runtime,
+        )
 
     def test_the_end_waits_a_few_seconds(self):
         """For works that need a moment. The tests below, whose works never end, make it half a second."""
@@ -430,7 +456,8 @@ class TestExit:
     def test_with_a_work_that_never_ends_does_not_hang(self, runtime):
         """After that time the queue is left as it is."""
         begun = time.monotonic()
-        assert "end\n" == run("""
+        assert "end\n" == run(
+            """
             import iopf.queue
             iopf.queue.EXIT_SECONDS = 0.5
             import threading
@@ -441,12 +468,15 @@ class TestExit:
             dev.report(addr=0)
             entered.wait()
             print("end")
-            """, runtime=runtime)
+            """,
+            runtime=runtime,
+        )
         assert 0.5 < time.monotonic() - begun
 
     def test_with_a_queue_dropped_that_has_such_a_work_does_not_hang(self, runtime):
         """Collected before the end: a thread waits for it, and the end does not wait for that thread."""
-        assert "end\n" == run("""
+        assert "end\n" == run(
+            """
             import iopf.queue
             iopf.queue.EXIT_SECONDS = iopf.queue.COLLECT_SECONDS = 0.5
             import threading
@@ -459,10 +489,13 @@ class TestExit:
                 entered.wait()
             main()
             print("end")
-            """, runtime=runtime)
+            """,
+            runtime=runtime,
+        )
 
     def test_with_a_daemon_thread_that_closes_does_not_hang(self, runtime):
-        assert "end\n" == run("""
+        assert "end\n" == run(
+            """
             import iopf.queue
             iopf.queue.EXIT_SECONDS = 0.5
             import threading, time
@@ -475,10 +508,13 @@ class TestExit:
             threading.Thread(target=queue.close, daemon=True).start()
             time.sleep(0.1)
             print("end")
-            """, runtime=runtime)
+            """,
+            runtime=runtime,
+        )
 
     def test_with_a_daemon_thread_that_reports(self, runtime):
-        assert "end\n" == run("""
+        assert "end\n" == run(
+            """
             import threading, time
             queue, dev = iopf.Queue("q", runtime=RUNTIME), iopf.Device("d", record=False)
             queue.add(dev)
@@ -493,22 +529,33 @@ class TestExit:
             threading.Thread(target=main, daemon=True).start()
             time.sleep(0.1)
             print("end")
-            """, runtime=runtime)
+            """,
+            runtime=runtime,
+        )
 
     def test_in_an_atexit_handler_of_the_user(self, runtime):
-        assert "end\nclosed\n" == run("""
+        assert "end\nclosed\n" == run(
+            """
             import atexit
             queue, dev = iopf.Queue("q", runtime=RUNTIME), iopf.Device("d")
             queue.add(dev)
             atexit.register(lambda: (queue.close(), print("closed")))
             print("end")
-            """, runtime=runtime)
+            """,
+            runtime=runtime,
+        )
 
     def test_by_an_exception(self, runtime):
         done = subprocess.run(
-            [sys.executable, "-c", f"import iopf\nq = iopf.Queue('q', runtime={runtime!r})\nd = iopf.Device('d')\n"
-             "q.add(d)\nd.attach(iopf.SVA(iopf.AddressSpace()), pasid=1)\nd.report(addr=0, pasid=1)\nraise SystemExit(7)"],
-            capture_output=True, text=True, timeout=120,
+            [
+                sys.executable,
+                "-c",
+                f"import iopf\nq = iopf.Queue('q', runtime={runtime!r})\nd = iopf.Device('d')\n"
+                "q.add(d)\nd.attach(iopf.SVA(iopf.AddressSpace()), pasid=1)\nd.report(addr=0, pasid=1)\nraise SystemExit(7)",
+            ],
+            capture_output=True,
+            text=True,
+            timeout=120,
             env={key: value for key, value in os.environ.items() if key != "LD_PRELOAD" or "asan" in value},
         )
         assert (7, "") == (done.returncode, done.stderr)
@@ -608,7 +655,8 @@ class TestFork:
     @pytest.mark.skipif(SANITIZED, reason="the sanitizers' own locks don't survive such a fork")
     def test_in_a_handler_the_child_counts_its_own(self, runtime):
         """The child comes back through C, which frees the parent's group there: no count goes below what it has."""
-        out = run("""
+        out = run(
+            """
             import os
             pids = []
             def handler(group):
@@ -631,13 +679,16 @@ class TestFork:
             before = iopf.live_objects()
             queue.close()
             print(before)
-            """, runtime=runtime)
+            """,
+            runtime=runtime,
+        )
         assert "4\n" == out
 
     @pytest.mark.skipif(SANITIZED, reason="the sanitizers' own locks don't survive such a fork")
     def test_while_others_run(self, runtime):
         """The child of a fork in the middle of everything works, whatever the other threads held."""
-        out = run("""
+        out = run(
+            """
             import os, threading, signal
             signal.alarm(100)
             space = iopf.AddressSpace()
@@ -673,11 +724,14 @@ class TestFork:
                 stop.set()
                 for thread in threads: thread.join()
             print("end")
-            """, runtime=runtime)
+            """,
+            runtime=runtime,
+        )
         assert "end\n" == out
 
     def test_multiprocessing_with_fork(self, runtime):
-        out = run("""
+        out = run(
+            """
             import multiprocessing
             queue = iopf.Queue("q", runtime=RUNTIME)
             def work(n):
@@ -690,5 +744,7 @@ class TestFork:
                     return len(dev.responses)
             with multiprocessing.get_context("fork").Pool(2) as pool:
                 print(pool.map(work, [1, 2, 3]))
-            """, runtime=runtime)
+            """,
+            runtime=runtime,
+        )
         assert "[1, 2, 3]\n" == out

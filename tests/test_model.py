@@ -153,7 +153,7 @@ class Pair:
                 (model.answers, param is None, iopf.DeviceStatistics(
                     model.reported, codes[0], codes[1], codes[2], model.dropped, model.answered_again,
                     sum(map(len, param.partials.values())) if param else 0, len(param.pending) if param else 0)),
-            )
+            )  # fmt: skip
 
     def end(self):
         for queue, model_queue in self.queues:

@@ -66,12 +66,13 @@ SITE = f"import sys; sys.path += {[path for path in sys.path if path.endswith('-
 
 def python(tree, *arguments, **environment):
     """Runs an interpreter in the copy, on the package that is in it."""
-    env = {key: value for key, value in os.environ.items()
-           if key not in ("IOPF_ALLOW_STALE", "IOPF_SANITIZE") and (key != "LD_PRELOAD" or "asan" in value)}
+    env = {
+        key: value
+        for key, value in os.environ.items()
+        if key not in ("IOPF_ALLOW_STALE", "IOPF_SANITIZE") and (key != "LD_PRELOAD" or "asan" in value)
+    }
     env |= {"PYTHONPATH": str(tree), **environment}
-    return subprocess.run(
-        [sys.executable, *arguments], cwd=tree, env=env, capture_output=True, text=True, timeout=600
-    )
+    return subprocess.run([sys.executable, *arguments], cwd=tree, env=env, capture_output=True, text=True, timeout=600)
 
 
 def build(tree, *commands, **environment):
@@ -131,13 +132,22 @@ class TestFlagsOfADistribution:
         assert "-fstack-protector-strong" not in said
         assert units.overridden(["-g", "-O2", "-fstack-protector-strong", "-fno-omit-frame-pointer"]) is None
 
-    @pytest.mark.parametrize("flag", ["-flto", "-flto=auto", "-ffat-lto-objects", "-fno-fat-lto-objects", "-fuse-linker-plugin",
-                                      "-fwhole-program"])
+    @pytest.mark.parametrize(
+        "flag",
+        ["-flto", "-flto=auto", "-ffat-lto-objects", "-fno-fat-lto-objects", "-fuse-linker-plugin", "-fwhole-program"],
+    )
     def test_no_unit_and_no_link_is_optimised_across_units(self, units, flag):
         assert ["gcc", "-O2"] == units.without_link_time(["gcc", flag, "-O2"])
 
-    @pytest.mark.parametrize("flag", ["-D_FORTIFY_SOURCE=3", "-D_FORTIFY_SOURCE", "-Wp,-D_FORTIFY_SOURCE=2",
-                                      "-Wp,-U_FORTIFY_SOURCE,-D_FORTIFY_SOURCE=3"])
+    @pytest.mark.parametrize(
+        "flag",
+        [
+            "-D_FORTIFY_SOURCE=3",
+            "-D_FORTIFY_SOURCE",
+            "-Wp,-D_FORTIFY_SOURCE=2",
+            "-Wp,-U_FORTIFY_SOURCE,-D_FORTIFY_SOURCE=3",
+        ],
+    )
     def test_only_what_is_explored_is_not_fortified(self, units, flag):
         assert (["gcc", "-DX"], [flag]) == units.without_fortify(["gcc", flag, "-DX"])
         explored = {unit.name for flavour in units.flavours() for unit in flavour.units if units.is_explored(unit)}
@@ -197,7 +207,9 @@ class TestUnits:
         pytest.importorskip("cffi")
         ffi = units.ffi_module(units.flavours()[0])
         _, _, _, keywords = ffi._assigned_source
-        assert {path.resolve() for path in map(Path, keywords["depends"])} == {p.resolve() for p in units.dependencies()}
+        assert {path.resolve() for path in map(Path, keywords["depends"])} == {
+            p.resolve() for p in units.dependencies()
+        }
 
     def test_no_shim_takes_the_name_of_a_header_that_glibc_includes(self, units):
         """``linux/errno.h``, ``linux/types.h`` and ``linux/limits.h`` are not ours to have: glibc includes them."""
@@ -243,8 +255,12 @@ class TestFaces:
     @pytest.mark.parametrize(
         ("define", "expected"),
         [
-            ("#define A 5", "#define A 5"), ("#define A 0x10", "#define A 0x10"), ("#define A (1 << 4)", "#define A ..."),
-            ("#define A B", "#define A ..."), ("#define A 1u", "#define A ..."), ("#define A 5 /* five */", "#define A 5"),
+            ("#define A 5", "#define A 5"),
+            ("#define A 0x10", "#define A 0x10"),
+            ("#define A (1 << 4)", "#define A ..."),
+            ("#define A B", "#define A ..."),
+            ("#define A 1u", "#define A ..."),
+            ("#define A 5 /* five */", "#define A 5"),
         ],
     )
     def test_numbers_stay_and_expressions_are_asked_of_the_compiler(self, cdef, define, expected):
@@ -280,7 +296,9 @@ class TestErrors:
         done = python(tree, "-c", self.IMPORT)
         assert 1 == done.returncode
         last = done.stderr.splitlines()[-1]
-        assert last.startswith("iopf._extension.MissingExtension: the extension iopf._native was built from other sources")
+        assert last.startswith(
+            "iopf._extension.MissingExtension: the extension iopf._native was built from other sources"
+        )
         assert "pip install ." in last
         assert 0 == python(tree, "-c", self.IMPORT, IOPF_ALLOW_STALE="1").returncode
 
@@ -293,7 +311,10 @@ class TestErrors:
                 extension.unlink()
         done = python(tree, "-c", self.IMPORT)
         last = done.stderr.splitlines()[-1]
-        assert (1, True) == (done.returncode, last.startswith("iopf._extension.MissingExtension: the extension iopf._native"))
+        assert (1, True) == (
+            done.returncode,
+            last.startswith("iopf._extension.MissingExtension: the extension iopf._native"),
+        )
         assert "can't be loaded" in last and "pip install ." in last and "gcc" in last
 
     @pytest.mark.parametrize("arguments", [("info",), ("explore", "--list"), ("check", "--help"), ()])
@@ -303,7 +324,10 @@ class TestErrors:
             extension.unlink()
         done = python(tree, "-m", "iopf", *arguments)
         assert (2, "", 1) == (done.returncode, done.stdout, len(done.stderr.splitlines()))
-        assert done.stderr.startswith("iopf: the extension iopf._native can't be loaded") and "pip install ." in done.stderr
+        assert (
+            done.stderr.startswith("iopf: the extension iopf._native can't be loaded")
+            and "pip install ." in done.stderr
+        )
 
     def test_importing_the_package_alone_needs_none(self, tree):
         """So a broken build does not end every pytest run of its environment, through the plugin. A name does need it."""
@@ -317,7 +341,9 @@ class TestErrors:
 
     def test_another_platform_says_so(self, tree):
         done = python(tree, "-c", "import sys; sys.platform = 'darwin'; " + self.IMPORT)
-        assert "iopf._extension.MissingExtension: iopf runs on Linux only, this is darwin" == done.stderr.splitlines()[-1]
+        assert (
+            "iopf._extension.MissingExtension: iopf runs on Linux only, this is darwin" == done.stderr.splitlines()[-1]
+        )
 
     def test_another_platform_says_so_when_built(self, tree):
         pytest.importorskip("setuptools", minversion="77")
@@ -353,7 +379,7 @@ class TestErrors:
             pytest.skip("needs musl-gcc")
         csrc = ROOT / "csrc"
         command = ["musl-gcc", "-std=gnu11", "-fsyntax-only", f"-I{csrc}/runtime/native", f"-I{csrc}/include",
-                   f"-I{csrc}/runtime", csrc / "runtime" / "shared" / "futex.c"]
+                   f"-I{csrc}/runtime", csrc / "runtime" / "shared" / "futex.c"]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert 0 != done.returncode and "the headers of Linux are missing" in done.stderr
 
@@ -376,7 +402,9 @@ class TestErrors:
             "sys.argv = ['setup.py', '-q', 'build_ext']; runpy.run_path('setup.py', run_name='__main__')"
         )
         whole = python(tree, "-c", program)
-        assert "BUILDS iopf._native iopf._plain iopf._explore\n" in whole.stdout and "left out" not in whole.stderr, whole
+        assert "BUILDS iopf._native iopf._plain iopf._explore\n" in whole.stdout and "left out" not in whole.stderr, (
+            whole
+        )
         done = python(tree, "-c", program, CFLAGS="-DIOPF_FIBER_NONE")
         assert "BUILDS iopf._native iopf._plain\n" in done.stdout
         assert "the explorer is left out: its fiber switch has no form for this machine" in done.stderr
@@ -394,17 +422,24 @@ class TestErrors:
         pytest.importorskip("cffi")
         begun, compiler = tree / "begun", tree / "compiler"
         compiler.write_text(f"""#!/bin/sh
-            case " $* " in *" -c "*) ;; *) exec {shutil.which('gcc') or 'cc'} "$@" ;; esac
+            case " $* " in *" -c "*) ;; *) exec {shutil.which("gcc") or "cc"} "$@" ;; esac
             mkdir "{begun}/$$"
-            [ "$(ls "{begun}" | wc -l)" -ge 2 ] || exec {shutil.which('gcc') or 'cc'} "$@"
+            [ "$(ls "{begun}" | wc -l)" -ge 2 ] || exec {shutil.which("gcc") or "cc"} "$@"
             until [ "$(ls "{begun}" | wc -l)" -ge 3 ]; do sleep 0.01; done
             {"sleep 600" if end == "interrupt" else "echo 'no such thing' >&2; exit 1"}
         """)
         compiler.chmod(0o755)
         begun.mkdir()
         env = {**os.environ, "CC": str(compiler), "PYTHONPATH": str(tree)}
-        run = subprocess.Popen([sys.executable, "setup.py", "-q", "build_ext", "-j2"], cwd=tree, env=env, text=True,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
+        run = subprocess.Popen(
+            [sys.executable, "setup.py", "-q", "build_ext", "-j2"],
+            cwd=tree,
+            env=env,
+            text=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
         try:
             eventually(lambda: run.poll() is not None or len(list(begun.iterdir())) >= 3)
         except BaseException:  # no two files were compiled at a time
@@ -443,8 +478,12 @@ class TestGate:
     def test_what_steps_need_is_made_once_also_when_its_maker_needs_something(self, tmp_path):
         """The gate's own need(), with makers that only tell."""
         need = re.search(r"^need\(\) \{\n.*?^\}\n", (ROOT / ".ci" / "run").read_text(), re.MULTILINE | re.DOTALL)[0]
-        makers = "make_a() { echo a; }; make_b() { need a; echo b; }; make_c() { need a b; echo c; }; need c; need b a c"
-        done = subprocess.run(["bash", "-c", f"work={tmp_path}; {need}{makers}"], capture_output=True, text=True, check=True)
+        makers = (
+            "make_a() { echo a; }; make_b() { need a; echo b; }; make_c() { need a b; echo c; }; need c; need b a c"
+        )
+        done = subprocess.run(
+            ["bash", "-c", f"work={tmp_path}; {need}{makers}"], capture_output=True, text=True, check=True
+        )
         assert ["a", "b", "c"] == done.stdout.split()
 
     def test_a_step_that_is_none_is_refused_before_anything_is_made(self):
@@ -490,8 +529,15 @@ class TestBuilds:
         free_threaded = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
         assert free_threaded or wheel.name.split("-")[2:4] == ["cp310", "abi3"]
         names = zipfile.ZipFile(wheel).namelist()
-        for name in ("iopf/_native.abi3.so", "iopf/_plain.abi3.so", "iopf/py.typed", "iopf/_csrc/core/io-pgfault.c",
-                     "iopf/_csrc/include/linux/iommu.h", "iopf/_csrc/api/run.h", "iopf/_csrc/build.py"):
+        for name in (
+            "iopf/_native.abi3.so",
+            "iopf/_plain.abi3.so",
+            "iopf/py.typed",
+            "iopf/_csrc/core/io-pgfault.c",
+            "iopf/_csrc/include/linux/iommu.h",
+            "iopf/_csrc/api/run.h",
+            "iopf/_csrc/build.py",
+        ):
             assert free_threaded or name in names, name
 
     def test_parallel_builds_link_their_own_objects(self, tree):

@@ -286,8 +286,11 @@ class TestReport:
         dev.attach(iopf.Inline(FAILURE), pasid=2)
         for pasid in (2, None, 1):
             dev.report(addr=0, pasid=pasid)
-        assert [iopf.PageResponse(2, 0, FAILURE), iopf.PageResponse(None, 0, SUCCESS),
-                iopf.PageResponse(1, 0, INVALID)] == dev.responses
+        assert [
+            iopf.PageResponse(2, 0, FAILURE),
+            iopf.PageResponse(None, 0, SUCCESS),
+            iopf.PageResponse(1, 0, INVALID),
+        ] == dev.responses
 
     def test_step_2_without_pasid_valid_the_pasid_does_not_count(self, dev):
         dev.attach(iopf.Inline(SUCCESS))
@@ -429,9 +432,18 @@ class TestSVA:
     @pytest.mark.parametrize(
         ("addr", "perm", "code"),
         [
-            (0x1000, "r", SUCCESS), (0x1FFF, "rw", SUCCESS), (0x1000, "", SUCCESS), (0x1000, "rwp", SUCCESS),
-            (0x1000, "x", INVALID), (0x2000, "w", INVALID), (0x2000, "rw", INVALID), (0x3000, "x", SUCCESS),
-            (0x3000, "r", INVALID), (0x4000, "r", INVALID), (0x0FFF, "r", INVALID), (0xFFFFFFFFFFFFFFFF, "r", INVALID),
+            (0x1000, "r", SUCCESS),
+            (0x1FFF, "rw", SUCCESS),
+            (0x1000, "", SUCCESS),
+            (0x1000, "rwp", SUCCESS),
+            (0x1000, "x", INVALID),
+            (0x2000, "w", INVALID),
+            (0x2000, "rw", INVALID),
+            (0x3000, "x", SUCCESS),
+            (0x3000, "r", INVALID),
+            (0x4000, "r", INVALID),
+            (0x0FFF, "r", INVALID),
+            (0xFFFFFFFFFFFFFFFF, "r", INVALID),
         ],
     )
     def test_a_fault_succeeds_where_the_area_allows_all_that_is_wanted(self, sva, addr, perm, code):

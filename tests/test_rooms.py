@@ -23,7 +23,9 @@ compilers = tool("compilers")
 CSRC = build.CSRC
 COMPILER = shutil.which(os.environ.get("CC", "gcc").split()[0])
 
-pytestmark = pytest.mark.skipif(COMPILER is None or shutil.which("nm") is None, reason="needs a C compiler and binutils")
+pytestmark = pytest.mark.skipif(
+    COMPILER is None or shutil.which("nm") is None, reason="needs a C compiler and binutils"
+)
 
 #: From below. A room may use those before it. Halves: what both have, what runs on threads, what explores.
 BOTH, RUN, EXPLORE = "both", "run", "explore"
@@ -63,18 +65,23 @@ API = "include"
 
 #: Files that know each other, and why that stays.
 CIRCLES = {
-    frozenset({"explore/program/program.c", "explore/program/lowlevel.c"}):
-        "the interpreter's own recursion: the body of a work is a program again",
-    frozenset(f"explore/monitor/{name}.c" for name in
-              ("contract", "groups", "moment", "monitor", "observed", "possible", "results", "tokens")):
-        "a call of a moment is judged by the file that it is a matter of, over what all of them know",
+    frozenset(
+        {"explore/program/program.c", "explore/program/lowlevel.c"}
+    ): "the interpreter's own recursion: the body of a work is a program again",
+    frozenset(
+        f"explore/monitor/{name}.c"
+        for name in ("contract", "groups", "moment", "monitor", "observed", "possible", "results", "tokens")
+    ): "a call of a moment is judged by the file that it is a matter of, over what all of them know",
 }
 
 
 def room_of(path):
     """The room that a file is in: of those whose name its path begins with, the longest."""
-    found = [room for room in RANK if path.startswith(room + "/") or path == room or
-             (path.startswith(room + ".") and not room.endswith(".h"))]
+    found = [
+        room
+        for room in RANK
+        if path.startswith(room + "/") or path == room or (path.startswith(room + ".") and not room.endswith(".h"))
+    ]
     assert found, f"csrc/{path} is in no room: name it in tests/test_rooms.py, where it belongs in the order"
     return max(found, key=len)
 
@@ -101,7 +108,7 @@ def compiled(file, unit, flavour, output, source=None):
     subprocess.run(
         [COMPILER, *flags, "-O0", "-w", *(f"-D{name}={value}" for name, value in unit.macros),
          *(f"-I{CSRC / folder}" for folder in unit.include), "-c", str(source or CSRC / file), "-o", str(output)], check=True,
-    )
+    )  # fmt: skip
     defines, takes = set(), set()
     for line in subprocess.run(["nm", str(output)], capture_output=True, text=True, check=True).stdout.splitlines():
         *_, kind, name = line.split()
@@ -132,8 +139,11 @@ def linked(tmp_path_factory):
     jobs = []
     for flavour in build.flavours():
         folder = tmp_path_factory.mktemp(flavour.name)
-        jobs += [(source, unit, flavour, folder / f"{len(jobs)}-{unit.name}-{number}.o")
-                 for unit in units_of(flavour) for number, source in enumerate(unit.sources)]
+        jobs += [
+            (source, unit, flavour, folder / f"{len(jobs)}-{unit.name}-{number}.o")
+            for unit in units_of(flavour)
+            for number, source in enumerate(unit.sources)
+        ]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         objects = list(pool.map(lambda job: compiled(*job), jobs))
     found = defaultdict(list)
@@ -155,8 +165,11 @@ def arrows(objects):
 
 def told(found):
     """Arrows that must not be, in words."""
-    return sorted(f"csrc/{one} takes {', '.join(sorted(names))} from csrc/{other}"
-                  for (one, other), names in found.items() if is_up(one, other))
+    return sorted(
+        f"csrc/{one} takes {', '.join(sorted(names))} from csrc/{other}"
+        for (one, other), names in found.items()
+        if is_up(one, other)
+    )
 
 
 def circles(found):
@@ -175,7 +188,11 @@ def circles(found):
         return seen
 
     reach = {file: reached(file) for file in list(below)}
-    return {frozenset(other for other in reach[file] if file in reach.get(other, ())) for file in reach if file in reach[file]}
+    return {
+        frozenset(other for other in reach[file] if file in reach.get(other, ()))
+        for file in reach
+        if file in reach[file]
+    }
 
 
 def test_every_file_is_in_a_room(linked):
@@ -197,8 +214,11 @@ def test_the_halves_do_not_know_each_other(linked):
     for one, other in ((run, linked["explore"]), (linked["explore"], run)):
         own = {name for each in one for name in each.defines}
         foreign = {name: each.file for each in other for name in each.defines - own}
-        assert [] == [f"csrc/{each.file} takes {name} from csrc/{foreign[name]}"
-                      for each in one for name in sorted(each.takes & set(foreign))]
+        assert [] == [
+            f"csrc/{each.file} takes {name} from csrc/{foreign[name]}"
+            for each in one
+            for name in sorted(each.takes & set(foreign))
+        ]
 
 
 def test_files_know_each_other_only_where_it_is_said_why(linked):
@@ -252,7 +272,7 @@ PLANTED = {
              "csrc/explore/strategy/planted.c takes nr_found from csrc/explore/report/failure.c"),
     "run": ("native", "runtime/shared/planted.c", "long slab_live(void); long planted(void) { return slab_live(); }",
             "csrc/runtime/shared/planted.c takes slab_live from csrc/runtime/native/slab.c"),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", PLANTED)
@@ -269,7 +289,9 @@ def test_an_arrow_that_is_put_in_is_named(linked, tmp_path, name):
 def test_a_circle_and_a_step_into_the_other_half_are_seen():
     """The controls of the rest."""
     one, other = "explore/report/record.c", "explore/report/shrink.c"
-    assert {frozenset({one, other})} == circles({(one, other): {"f"}, (other, one): {"g"}, (one, "explore/names/names.c"): {"h"}})
+    assert {frozenset({one, other})} == circles(
+        {(one, other): {"f"}, (other, one): {"g"}, (one, "explore/names/names.c"): {"h"}}
+    )
     assert is_up("api/trace/trace.c", "runtime/explore/detect/hb.c") and is_up("explore/search.c", "api/report.c")
     assert not is_up("api/trace/trace.c", "runtime/native/rcu.c") and not is_up("explore/search.c", "forms/cores.c")
     with pytest.raises(AssertionError, match="is in no room"):

@@ -72,10 +72,21 @@ def test_an_access_to_an_absent_page_is_a_request_and_the_next_one_is_not(runtim
     assert 1 == result.present
 
 
-@pytest.mark.parametrize("operation, page, answer", [
-    ("I", 1, "success"), ("I", 5, "invalid"), ("L", 5, "success"), ("S", 5, "invalid"), ("M", 5, "invalid"),
-    ("M", 9, "success"), ("S", 15, "success"), ("M", 15, "invalid"), ("L", 13, "invalid"), ("L", 14, "invalid"),
-])
+@pytest.mark.parametrize(
+    "operation, page, answer",
+    [
+        ("I", 1, "success"),
+        ("I", 5, "invalid"),
+        ("L", 5, "success"),
+        ("S", 5, "invalid"),
+        ("M", 5, "invalid"),
+        ("M", 9, "success"),
+        ("S", 15, "success"),
+        ("M", 15, "invalid"),
+        ("L", 13, "invalid"),
+        ("L", 14, "invalid"),
+    ],
+)
 def test_a_fetch_wants_execution_a_load_reading_a_store_writing_and_a_modify_both(operation, page, answer):
     """What the request wants follows from the operation, and the area decides."""
     result = perform([(operation, page)])
@@ -291,7 +302,12 @@ def test_random_traces_give_what_the_model_says(seed, runtime):
             model.access(*access)
         model.settle(everything=True)
         result = perform(
-            accesses, group=group, devices=devices, resident=resident, workers=workers, runtime=runtime,
+            accesses,
+            group=group,
+            devices=devices,
+            resident=resident,
+            workers=workers,
+            runtime=runtime,
             outstanding=1 if workers else rng.choice([1, 5]),
         )
         found = {name: getattr(result, name) for name in model.count}
@@ -316,16 +332,20 @@ def sample():
     return b"".join(lines), read_maps(MAPS)
 
 
-@pytest.mark.parametrize("options", [
-    {},
-    {"resident": 16},
-    {"resident": 1, "group": 1, "outstanding": 4096},
-    {"resident": 7, "group": 512, "outstanding": 3},
-    {"resident": 32, "group": 4, "devices": 5, "workers": 4},
-    {"resident": 16, "devices": 256, "outstanding": 2},
-    {"resident": 24, "workers": 0, "outstanding": 64},
-    {"resident": 12, "workers": 3, "group": 1, "outstanding": 2},
-], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"resident": 16},
+        {"resident": 1, "group": 1, "outstanding": 4096},
+        {"resident": 7, "group": 512, "outstanding": 3},
+        {"resident": 32, "group": 4, "devices": 5, "workers": 4},
+        {"resident": 16, "devices": 256, "outstanding": 2},
+        {"resident": 24, "workers": 0, "outstanding": 64},
+        {"resident": 12, "workers": 3, "group": 1, "outstanding": 2},
+    ],
+    ids=str,
+)
 @pytest.mark.threads
 def test_the_figures_add_up(sample, runtime, options):
     """Each group has one answer and one latency, and nothing came that nobody had asked for."""
@@ -424,12 +444,35 @@ def test_lines_may_be_cut_anywhere(sample):
     assert 1 == results[0].malformed
 
 
-@pytest.mark.parametrize("text", [
-    b"x 1000,4\n", b"I\n", b"I 1000\n", b" L ,4\n", b" L 1000,\n", b" L 1000,0\n", b" L 1000,x\n", b" L 1000,4 more\n",
-    b" L 10000000000000000,4\n", b" L ffffffffffffffff,2\n", b" L 1000,65537\n", b" L 1000,99999999999999999999\n",
-    b" L 0x1000,4\n", b"L1000,4\n", b" L -1000,4\n", b" L " + b" " * 200 + b"1000,4\n", b"\0\n", b" \xff\n", b"=1= x\n",
-    b"==x== x\n", b"== \n", b"-1-- x\n", b" LL 1000,4\n", b"x" * 300 + b"\n",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"x 1000,4\n",
+        b"I\n",
+        b"I 1000\n",
+        b" L ,4\n",
+        b" L 1000,\n",
+        b" L 1000,0\n",
+        b" L 1000,x\n",
+        b" L 1000,4 more\n",
+        b" L 10000000000000000,4\n",
+        b" L ffffffffffffffff,2\n",
+        b" L 1000,65537\n",
+        b" L 1000,99999999999999999999\n",
+        b" L 0x1000,4\n",
+        b"L1000,4\n",
+        b" L -1000,4\n",
+        b" L " + b" " * 200 + b"1000,4\n",
+        b"\0\n",
+        b" \xff\n",
+        b"=1= x\n",
+        b"==x== x\n",
+        b"== \n",
+        b"-1-- x\n",
+        b" LL 1000,4\n",
+        b"x" * 300 + b"\n",
+    ],
+)
 def test_a_line_that_is_no_access_is_malformed(text):
     """It is counted and shown with its number; the lines around it count as ever."""
     good = line("L", 9).encode()
@@ -444,17 +487,27 @@ def test_a_line_that_is_no_access_is_malformed(text):
         assert text.decode(errors="replace").rstrip("\n").partition("\0")[0].startswith(shown[:90])
 
 
-@pytest.mark.parametrize("text", [b"\n", b"   \n", b"\r\n", b"==1== text\n", b"--123-- text\n", b"**9** x\n", b"==1==\n"])
+@pytest.mark.parametrize(
+    "text", [b"\n", b"   \n", b"\r\n", b"==1== text\n", b"--123-- text\n", b"**9** x\n", b"==1==\n"]
+)
 def test_valgrinds_own_lines_and_empty_ones_are_skipped(text):
     """They are neither accesses nor malformed."""
     result = counted(line("L", 9).encode() + text)
     assert (1, 0) == (result.accesses, result.malformed)
 
 
-@pytest.mark.parametrize("text", [
-    b"I  00009000,4\n", b" L 9000,4\n", b" S 0000000000009000,4\r\n", b"M  9fFf,1\n", b" L 9000,4",
-    b" L fffffffffffff000,4096\n", b" L 9000,65536\n",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"I  00009000,4\n",
+        b" L 9000,4\n",
+        b" S 0000000000009000,4\r\n",
+        b"M  9fFf,1\n",
+        b" L 9000,4",
+        b" L fffffffffffff000,4096\n",
+        b" L 9000,65536\n",
+    ],
+)
 def test_a_line_as_lackey_prints_it_is_an_access(text):
     """Also with upper-case digits, with a carriage return, and as the last one without a newline."""
     result = counted(text)
@@ -482,9 +535,10 @@ def test_a_trace_is_unpacked_by_what_it_begins_with(tmp_path, pack):
         assert 2 == run_trace(file, areas_space()).requests
 
 
-@pytest.mark.parametrize("damage", [
-    lambda packed: packed[:-20], lambda packed: packed[:40] + b"\xff" * 8 + packed[48:], lambda packed: packed[:7],
-])
+@pytest.mark.parametrize(
+    "damage",
+    [lambda packed: packed[:-20], lambda packed: packed[:40] + b"\xff" * 8 + packed[48:], lambda packed: packed[:7]],
+)
 @pytest.mark.parametrize("pack", [lzma.compress, gzip.compress], ids=["xz", "gz"])
 def test_a_damaged_trace_is_a_trace_error(tmp_path, pack, damage):
     """In one line that names the file."""
@@ -519,22 +573,28 @@ ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0 [vsyscall]
     areas = [(area.start, area.end, area.perm) for area in read_maps(io.StringIO(text)).areas]
     r, w, x = iopf.Perm.READ, iopf.Perm.WRITE, iopf.Perm.EXEC
     assert [
-        (0x400000, 0x452000, r | x), (0x452000, 0x453000, iopf.Perm(0)), (0x453000, 0x454000, r | w),
-        (0x7FFC0000, 0x7FFD0000, r | w | x), (0xFFFFFFFFFF600000, 0xFFFFFFFFFF601000, x),
+        (0x400000, 0x452000, r | x),
+        (0x452000, 0x453000, iopf.Perm(0)),
+        (0x453000, 0x454000, r | w),
+        (0x7FFC0000, 0x7FFD0000, r | w | x),
+        (0xFFFFFFFFFF600000, 0xFFFFFFFFFF601000, x),
     ] == areas
 
 
-@pytest.mark.parametrize("text, message", [
-    ("", "no areas"),
-    ("\n\n", "no areas"),
-    ("rubbish\n", "line 1: not a line of /proc/PID/maps: 'rubbish'"),
-    ("1000-2000 r--p 0\n1000-2000 q--p 0\n", "line 2: not a line"),
-    ("1000-2000 r--p 0\n1800-3000 r--p 0\n", "line 2: .* whole pages"),
-    ("1000-3000 r--p 0\n2000-4000 r--p 0\n", "line 2: 2000-4000 overlaps"),
-    ("2000-1000 r--p 0\n", "whole pages"),
-    ("fffffffffffff000-0 r--p 0\n", "whole pages"),
-    ("1000-2000", "not a line"),
-])
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("", "no areas"),
+        ("\n\n", "no areas"),
+        ("rubbish\n", "line 1: not a line of /proc/PID/maps: 'rubbish'"),
+        ("1000-2000 r--p 0\n1000-2000 q--p 0\n", "line 2: not a line"),
+        ("1000-2000 r--p 0\n1800-3000 r--p 0\n", "line 2: .* whole pages"),
+        ("1000-3000 r--p 0\n2000-4000 r--p 0\n", "line 2: 2000-4000 overlaps"),
+        ("2000-1000 r--p 0\n", "whole pages"),
+        ("fffffffffffff000-0 r--p 0\n", "whole pages"),
+        ("1000-2000", "not a line"),
+    ],
+)
 def test_maps_that_cannot_be_used_are_a_trace_error(text, message):
     """In one line that says where."""
     with pytest.raises(TraceError, match=message):
@@ -554,10 +614,23 @@ def test_files_that_are_not_there_are_a_trace_error(tmp_path):
 # --- the run as an object ---
 
 
-@pytest.mark.parametrize("options", [
-    {"group": 0}, {"group": 513}, {"outstanding": 0}, {"outstanding": 4097}, {"devices": 0}, {"devices": 257},
-    {"workers": -1}, {"workers": 257}, {"resident": 0}, {"core": "none"}, {"runtime": "none"},
-], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"group": 0},
+        {"group": 513},
+        {"outstanding": 0},
+        {"outstanding": 4097},
+        {"devices": 0},
+        {"devices": 257},
+        {"workers": -1},
+        {"workers": 257},
+        {"resident": 0},
+        {"core": "none"},
+        {"runtime": "none"},
+    ],
+    ids=str,
+)
 def test_options_out_of_range_are_value_errors(options):
     """The message names the option."""
     with pytest.raises(ValueError, match="none" if "none" in options.values() else next(iter(options))):

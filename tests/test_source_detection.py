@@ -34,7 +34,7 @@ FORMS = {
                {"answers_partials", "kzalloc_obj", "dequeue", "response_unconditional"}),
     "form-j-backport": ("int", "void", "void", "handle", "groups", "all", "frees",
                         {"answers_partials", "dequeue", "response_unconditional"}),
-}
+}  # fmt: skip
 FLAGS = ("response_unconditional", "dequeue", "answers_partials", "kzalloc_obj", "lost_return")
 
 
@@ -60,7 +60,7 @@ def text_of(form):
 
 def summary(facets):
     return (facets.report, facets.response, facets.remove, facets.lookup, facets.pending, facets.answers,
-            facets.removal, {flag for flag in FLAGS if getattr(facets, flag)})
+            facets.removal, {flag for flag in FLAGS if getattr(facets, flag)})  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -85,8 +85,10 @@ def kernel_tree(tmp_path):
 @pytest.fixture(scope="module")
 def compiled(kernel_trees):
     """The forms compiled for the runtimes on threads, and the changes for the explorer."""
-    kernel_trees.compile([(form, runtime) for form in FORMS for runtime in ("native", "plain")]
-                         + [(change.name, "explore") for change in CHANGES.CHANGES])
+    kernel_trees.compile(
+        [(form, runtime) for form in FORMS for runtime in ("native", "plain")]
+        + [(change.name, "explore") for change in CHANGES.CHANGES]
+    )
     return kernel_trees
 
 
@@ -167,8 +169,10 @@ def test_if_0_keeps_its_else():
 
 
 def test_a_definition_may_be_broken_over_lines_and_annotated():
-    text = text_of("form-g").replace("int iommu_report_device_fault(struct device *dev, ",
-                                     "int __must_check\niommu_report_device_fault(struct device *dev,\n\t")
+    text = text_of("form-g").replace(
+        "int iommu_report_device_fault(struct device *dev, ",
+        "int __must_check\niommu_report_device_fault(struct device *dev,\n\t",
+    )
     assert summary(detect(text)) == FORMS["form-g"]
 
 
@@ -178,8 +182,10 @@ def test_a_definition_may_be_broken_over_lines_and_annotated():
         (lambda t: "int main(void)\n{\n\treturn 0;\n}\n", "not an io-pgfault.c"),
         (lambda t: "", "not an io-pgfault.c"),
         (lambda t: t.replace('"iommu-priv.h"', '"iommu-sva.h"'), "v6.8 or older"),
-        (lambda t: t + "\nint iommu_queue_iopf(struct iommu_fault *fault, void *cookie)\n{\n\treturn 0;\n}\n",
-         "v6.8 or older"),
+        (
+            lambda t: t + "\nint iommu_queue_iopf(struct iommu_fault *fault, void *cookie)\n{\n\treturn 0;\n}\n",
+            "v6.8 or older",
+        ),
         (lambda t: t.replace('#include "iommu-priv.h"', ""), "before v6.9"),
         (lambda t: t.replace('#include "iommu-priv.h"', '/* #include "iommu-priv.h" */'), "before v6.9"),
         (lambda t: t + "\nint iommu_page_response(struct device *dev)\n{\n\treturn 0;\n}\n", "before v6.9"),
@@ -221,8 +227,16 @@ def test_macros_are_known_to_the_facets_header():
 
 @pytest.mark.parametrize(
     ("form", "core"),
-    [("form-a", "refcount"), ("form-b", "remove-void"), ("form-c", "track-group"), ("form-d", "void-response"),
-     ("form-e-lost-return", "v6.9"), ("form-g", "v6.12"), ("form-h", "v6.14"), ("form-j", "v7.2")],
+    [
+        ("form-a", "refcount"),
+        ("form-b", "remove-void"),
+        ("form-c", "track-group"),
+        ("form-d", "void-response"),
+        ("form-e-lost-return", "v6.9"),
+        ("form-g", "v6.12"),
+        ("form-h", "v6.14"),
+        ("form-j", "v7.2"),
+    ],
 )
 def test_the_history_gives_its_cores_the_facets_that_detection_finds(form, core):
     """They are written apart: the headers in csrc/history/facets, and the rules here."""
@@ -309,8 +323,11 @@ def test_the_cache_knows_an_edit_a_facet_and_a_name(kernel_tree):
     path = kernel_tree("form-g")
     first = compile_quickly(path)
     assert (first.cached, compile_quickly(path).cached) == (False, True)
-    others = [compile_quickly(path, facets={"removal": "frees"}), compile_quickly(path, name="mine"),
-              compile_quickly(path, "plain")]
+    others = [
+        compile_quickly(path, facets={"removal": "frees"}),
+        compile_quickly(path, name="mine"),
+        compile_quickly(path, "plain"),
+    ]
     path.write_text(path.read_text() + "\n/* edited */\n")
     others.append(compile_quickly(path))
     assert [other.cached for other in others] == [False] * 4
@@ -320,7 +337,9 @@ def test_the_cache_knows_an_edit_a_facet_and_a_name(kernel_tree):
 
 def compiled_elsewhere(path):
     """The library, compiled by a process that has ended: nobody uses it."""
-    code = "import sys\nfrom iopf._source import compile_core\nprint(compile_core(sys.argv[1], name='elsewhere').library)"
+    code = (
+        "import sys\nfrom iopf._source import compile_core\nprint(compile_core(sys.argv[1], name='elsewhere').library)"
+    )
     done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
     return Path(done.stdout.strip())
 

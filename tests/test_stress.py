@@ -68,7 +68,9 @@ def crew(start):
 
 
 @pytest.mark.parametrize("kind", ["inline", "sva", "python"])
-def test_four_threads_report_2000_last_pages_each_while_others_add_and_remove(runtime, start, crew, expect_warnings, kind):
+def test_four_threads_report_2000_last_pages_each_while_others_add_and_remove(
+    runtime, start, crew, expect_warnings, kind
+):
     """Exactly 2,000 answers per device, whatever removal came between.
 
     four reporters, a device each · two threads remove and add those devices without pause
@@ -126,8 +128,12 @@ def test_everything_at_once(runtime, crew, seconds, expect_warnings, seed, worke
 
     The account at the end: as many answers as last requests, per device and index.
     """
-    for function in ("iommu_report_device_fault", "iopf_queue_remove_device", "iopf_queue_flush_dev",
-                     "iommu_detach_device_pasid"):
+    for function in (
+        "iommu_report_device_fault",
+        "iopf_queue_remove_device",
+        "iopf_queue_flush_dev",
+        "iommu_detach_device_pasid",
+    ):
         expect_warnings.allow(function)
     space = iopf.AddressSpace()
     space.map(0, 0x10000, "rw")
@@ -141,7 +147,7 @@ def test_everything_at_once(runtime, crew, seconds, expect_warnings, seed, worke
             kept.append(group)
 
     handlers = [iopf.SVA(space), iopf.Inline(), iopf.Refuse(), keep, iopf.Work(keep),
-                iopf.Work(lambda group: group.respond(FAILURE)), lambda group: group.respond(INVALID)]
+                iopf.Work(lambda group: group.respond(FAILURE)), lambda group: group.respond(INVALID)]  # fmt: skip
 
     def respond():
         with kept_lock:
@@ -158,8 +164,9 @@ def test_everything_at_once(runtime, crew, seconds, expect_warnings, seed, worke
             key = threading.get_ident(), grpid, pasid
             reported[which][key] = reported[which].get(key, 0) + 1
         try:
-            devices[which].report(addr=rng.randrange(0x14000), perm=rng.choice(["r", "w", "x"]), grpid=grpid,
-                                  pasid=pasid, last=last)
+            devices[which].report(
+                addr=rng.randrange(0x14000), perm=rng.choice(["r", "w", "x"]), grpid=grpid, pasid=pasid, last=last
+            )
         except iopf.BadSetup:
             pass
 
@@ -167,15 +174,24 @@ def test_everything_at_once(runtime, crew, seconds, expect_warnings, seed, worke
         dev, queue = rng.choice(devices), rng.choice(queues)
         pasid = rng.choice([None, 1, 2])
         try:
-            rng.choice([
-                lambda: queue.add(dev), lambda: queue.add(dev), lambda: queue.add(dev), lambda: queue.remove(dev),
-                queue.discard_partial, dev.statistics, queue.statistics, dev.flush,
-                lambda: dev.attach(rng.choice(handlers), pasid=pasid),
-                lambda: dev.attach(rng.choice(handlers), pasid=pasid),
-                lambda: dev.replace(rng.choice(handlers), pasid=pasid),
-                lambda: dev.detach(pasid=pasid),
-                lambda: (repr(dev), repr(queue)), iopf.live_objects,
-            ])()
+            rng.choice(
+                [
+                    lambda: queue.add(dev),
+                    lambda: queue.add(dev),
+                    lambda: queue.add(dev),
+                    lambda: queue.remove(dev),
+                    queue.discard_partial,
+                    dev.statistics,
+                    queue.statistics,
+                    dev.flush,
+                    lambda: dev.attach(rng.choice(handlers), pasid=pasid),
+                    lambda: dev.attach(rng.choice(handlers), pasid=pasid),
+                    lambda: dev.replace(rng.choice(handlers), pasid=pasid),
+                    lambda: dev.detach(pasid=pasid),
+                    lambda: (repr(dev), repr(queue)),
+                    iopf.live_objects,
+                ]
+            )()
         except (iopf.AlreadyOnQueue, iopf.NotOnQueue, iopf.BadSetup):
             pass
 
@@ -227,8 +243,7 @@ def test_owners_answer_while_removal_does(runtime, seconds):
             got += future.result(PATIENCE)
             rounds += 1
         statistics = dev.statistics()
-        assert (20 * rounds, got, 20 * rounds - got) == (
-            statistics.answered, statistics.success, statistics.dropped)
+        assert (20 * rounds, got, 20 * rounds - got) == (statistics.answered, statistics.success, statistics.dropped)
 
 
 def test_partial_requests_of_many_keys_from_many_threads(runtime, start):
@@ -353,8 +368,14 @@ def test_attachments_change_while_faults_are_in_flight(runtime, crew, seconds):
         crew.until_stopped(second.report_many, batch)
 
         def change():
-            for handler in (iopf.SVA(spaces[0]), iopf.Inline(), iopf.SVA(spaces[1]), iopf.Refuse(),
-                            iopf.Work(lambda group: group.respond()), iopf.SVA(iopf.AddressSpace())):
+            for handler in (
+                iopf.SVA(spaces[0]),
+                iopf.Inline(),
+                iopf.SVA(spaces[1]),
+                iopf.Refuse(),
+                iopf.Work(lambda group: group.respond()),
+                iopf.SVA(iopf.AddressSpace()),
+            ):
                 first.attach(handler, pasid=1)
                 second.replace(iopf.SVA(spaces[2]), pasid=1)
                 first.replace(handler, pasid=1)

@@ -45,6 +45,7 @@ def worker(runtime, no_hooks):
 
 def collector(seen):
     """A trace or profile function that notes which functions of this file were called, and in which thread."""
+
     def note(frame, event, arg):
         if event == "call" and frame.f_code.co_filename == __file__:
             seen.append((frame.f_code.co_name, threading.get_ident()))

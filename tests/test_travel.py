@@ -45,8 +45,11 @@ def exception_classes():
             continue
         module = importlib.import_module(info.name)
         found |= {
-            value for name, value in vars(module).items()
-            if inspect.isclass(value) and issubclass(value, BaseException) and value.__module__ == info.name
+            value
+            for name, value in vars(module).items()
+            if inspect.isclass(value)
+            and issubclass(value, BaseException)
+            and value.__module__ == info.name
             and not name.startswith("_")
         }
     return sorted(found, key=lambda cls: (cls.__module__, cls.__name__))
@@ -98,8 +101,10 @@ def attributes(error):
 def test_every_exception_goes_there_and_back(cls, results):
     """By pickle, whatever its protocol, by copy and by deepcopy: the class, the attributes, what it says."""
     error = example(cls, results)
-    ways = [lambda protocol=protocol: pickle.loads(pickle.dumps(error, protocol))
-            for protocol in range(pickle.HIGHEST_PROTOCOL + 1)]
+    ways = [
+        lambda protocol=protocol: pickle.loads(pickle.dumps(error, protocol))
+        for protocol in range(pickle.HIGHEST_PROTOCOL + 1)
+    ]
     for way in (*ways, lambda: copy.copy(error), lambda: copy.deepcopy(error)):
         again = way()
         assert type(again) is cls
@@ -124,8 +129,11 @@ class Stubborn(Exception):
 
 def test_a_handlers_exception_travels_with_its_cause():
     """As it was raised; one that can't be unpickled as what it said, and not as a hang."""
-    for cause, says in ((KeyError("x"), "'x'"), (Stubborn("a", "b"), "Stubborn: a b"),
-                        (RuntimeError(lambda: None), "RuntimeError: <function")):
+    for cause, says in (
+        (KeyError("x"), "'x'"),
+        (Stubborn("a", "b"), "Stubborn: a b"),
+        (RuntimeError(lambda: None), "RuntimeError: <function"),
+    ):
         error = iopf.HandlerError(errno.EIO, "a handler raised")
         error.__cause__ = cause
         again = pickle.loads(pickle.dumps(error))

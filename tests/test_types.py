@@ -26,8 +26,14 @@ import iopf
 TYPED = Path(__file__).parent / "typed"
 PACKAGE = Path(iopf.__file__).parent
 #: Rooms that speak to the extension, and whose cffi objects have no types. What they export is public elsewhere.
-INTERNAL = {"iopf._runtime", "iopf.explore.bytecode", "iopf.explore.cli", "iopf.explore.copier", "iopf.explore.loader",
-            "iopf.explore.search"}
+INTERNAL = {
+    "iopf._runtime",
+    "iopf.explore.bytecode",
+    "iopf.explore.cli",
+    "iopf.explore.copier",
+    "iopf.explore.loader",
+    "iopf.explore.search",
+}
 #: The operators that the package defines; the rest of the special methods come with a dataclass or an exception.
 SPECIAL = {"__call__", "__enter__", "__exit__", "__getattr__", "__getitem__", "__iter__", "__len__"}
 CHECKERS = ("mypy", "pyright")
@@ -56,7 +62,7 @@ def mypy(tmp_path, *files):
         [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--no-error-summary", "--hide-error-context",
          "--no-pretty", "--no-color-output", f"--cache-dir={tmp_path.parent / 'mypy'}", *map(str, files)],
         capture_output=True, text=True, env=environment(), cwd=tmp_path,
-    )
+    )  # fmt: skip
     assert ran.returncode in (0, 1), ran.stdout + ran.stderr
     assert not ran.stderr, ran.stderr
     found = [re.fullmatch(r"(.*?\.py):(?:(\d+):)? (.*)", line) for line in ran.stdout.splitlines()]
@@ -70,14 +76,23 @@ def pyright(tmp_path, file):
     installed("pyright")
     shutil.copy(file, tmp_path)  # it looks at files of the project only
     extra = [] if "site-packages" in PACKAGE.parts else [str(PACKAGE.parent)]
-    (tmp_path / "pyrightconfig.json").write_text(json.dumps({
-        "include": [file.name], "typeCheckingMode": "strict", "extraPaths": extra, "pythonVersion": "3.10",
-        # A value that is looked at and left is no mistake in types.
-        "reportUnusedExpression": False,
-    }))
+    (tmp_path / "pyrightconfig.json").write_text(
+        json.dumps(
+            {
+                "include": [file.name],
+                "typeCheckingMode": "strict",
+                "extraPaths": extra,
+                "pythonVersion": "3.10",
+                # A value that is looked at and left is no mistake in types.
+                "reportUnusedExpression": False,
+            }
+        )
+    )
     ran = subprocess.run(
         [sys.executable, "-m", "pyright", "--outputjson", "-p", str(tmp_path), "--pythonpath", sys.executable],
-        capture_output=True, text=True, cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
     )
     assert ran.returncode in (0, 1), ran.stdout + ran.stderr
     said = json.loads(ran.stdout)
@@ -129,13 +144,19 @@ def members(cls):
     for base in cls.__mro__:
         if not base.__module__.startswith(("iopf", "planted")):
             continue
-        found |= {name for name in {*vars(base), *vars(base).get("__annotations__", ())}
-                  if not name.startswith("_") or name in SPECIAL}
+        found |= {
+            name
+            for name in {*vars(base), *vars(base).get("__annotations__", ())}
+            if not name.startswith("_") or name in SPECIAL
+        }
         if issubclass(base, (enum.Enum, tuple)) or dict in base.__mro__:
             continue
         for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(base)))):
-            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and not node.attr.startswith("_") and (
-                isinstance(node.value, ast.Name) and node.value.id == "self"
+            if (
+                isinstance(node, ast.Attribute)
+                and isinstance(node.ctx, ast.Store)
+                and not node.attr.startswith("_")
+                and (isinstance(node.value, ast.Name) and node.value.id == "self")
             ):
                 found.add(node.attr)
     return sorted(found)
@@ -168,8 +189,11 @@ class Probe:
             return  # a TypedDict: mypy shows its fields where it is used
         name = f"{cls.__module__}.{cls.__qualname__}"
         number = len(self.lines)
-        self.lines += [f"from {cls.__module__} import {cls.__qualname__} as C{number}", f"def f{number}(x: C{number}) -> None:",
-                       "    pass"]
+        self.lines += [
+            f"from {cls.__module__} import {cls.__qualname__} as C{number}",
+            f"def f{number}(x: C{number}) -> None:",
+            "    pass",
+        ]
         for member in members(cls):
             self.ask(f"{name}.{member}", f"x.{member}")
 
@@ -222,7 +246,8 @@ def test_no_public_name_is_any(tmp_path):
 
 def test_the_walk_finds_each_any(tmp_path, monkeypatch):
     """The negative control of the walk: every way in which an Any came to be public."""
-    (tmp_path / "planted.py").write_text(textwrap.dedent('''
+    (tmp_path / "planted.py").write_text(
+        textwrap.dedent("""
         from typing import Any, NamedTuple
         __all__ = ["Planted", "Pair", "untyped", "returns", "takes", "constant", "fine"]
         class Planted:
@@ -245,7 +270,8 @@ def test_the_walk_finds_each_any(tmp_path, monkeypatch):
         def takes(x: Any) -> None: ...
         constant: Any = 1
         fine = 1
-    '''))
+    """)
+    )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "planted", raising=False)
     planted = importlib.import_module("planted")
@@ -258,11 +284,12 @@ def test_the_walk_finds_each_any(tmp_path, monkeypatch):
     assert {label.removeprefix("planted.") for label in found} == {
         "Planted", "Pair", "untyped", "returns", "takes", "constant",
         "Planted.field", "Planted.given", "Planted.prop", "Planted.method", "Planted.__getitem__", "Pair.left",
-    }
+    }  # fmt: skip
 
 
 def test_every_public_function_says_its_types():
     """The same without a checker, as far as that goes: each parameter and result has an annotation, and none is Any."""
+
     def signatures():
         for module in public_modules():
             for name in set(module.__all__) - {"page_request_dtype"}:
@@ -280,8 +307,11 @@ def test_every_public_function_says_its_types():
     assert len(checked) > 150
     for label, function in checked.items():
         signature = inspect.signature(function)
-        said = [parameter.annotation for parameter in signature.parameters.values() if parameter.name != "self"
-                and parameter.name != "cls"]
+        said = [
+            parameter.annotation
+            for parameter in signature.parameters.values()
+            if parameter.name != "self" and parameter.name != "cls"
+        ]
         if not label.endswith("__init__"):
             said.append(signature.return_annotation)
         assert inspect.Signature.empty not in said, f"{label}{signature}"
@@ -293,7 +323,8 @@ def test_type_checkers_are_told_every_name_that_import_iopf_has():
     tree = ast.parse((PACKAGE / "__init__.py").read_text())
     told = {
         alias.asname or alias.name
-        for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.level
         for alias in node.names
     }
     assert set(iopf.__all__) - told == set()

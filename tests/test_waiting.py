@@ -36,8 +36,7 @@ ALLOWED = {
     "explore/test_search.py::test_speed_has_not_collapsed": COUNTED,
     "explore/test_default_core.py::test_three_reporters_and_a_removal_pass_in_half_a_minute": COUNTED,
     "test_run.py::test_a_million_accesses_take_less_than_python_needs_to_count_so_many_times_ten": COUNTED,
-    "test_check.py::test_the_whole_table_takes_less_than_a_minute_and_ours_passes_everywhere":
-        "processor time, forty times what it takes",
+    "test_check.py::test_the_whole_table_takes_less_than_a_minute_and_ours_passes_everywhere": "processor time, forty times what it takes",
     "test_lifecycle.py::test_of_a_flush": BEST,
     "test_lifecycle.py::test_of_a_close": BEST,
     "test_lifecycle.py::test_of_report_many": BEST,
@@ -65,8 +64,12 @@ def _name(call):
 def _of_clock(node, known):
     """Does an expression depend on a clock?"""
     return any(
-        (isinstance(part, ast.Call) and _name(part) in CLOCKS and not part.args and not isinstance(
-            getattr(part.func, "value", None), ast.Call))
+        (
+            isinstance(part, ast.Call)
+            and _name(part) in CLOCKS
+            and not part.args
+            and not isinstance(getattr(part.func, "value", None), ast.Call)
+        )
         or (isinstance(part, ast.Name) and part.id in known)
         for part in ast.walk(node)
     )
@@ -124,8 +127,11 @@ def modules():
 
 def test_no_test_depends_on_time():
     """None but those that are listed; whoever adds one finds here what to use instead."""
-    found = {(f"{path.relative_to(TESTS)}::{function}", what)
-             for path in modules() for function, what in faults(path.read_text())}
+    found = {
+        (f"{path.relative_to(TESTS)}::{function}", what)
+        for path in modules()
+        for function, what in faults(path.read_text())
+    }
     assert [] == sorted(f"{where} {what}" for where, what in found if where not in ALLOWED)
 
 
@@ -135,22 +141,42 @@ def test_what_is_allowed_is_there():
     assert set() == ALLOWED.keys() - found
 
 
-@pytest.mark.parametrize("text", [
-    "time.sleep(0.1)", "sleep(1)", "assert time.monotonic() - begin < 5",
-    "took = time.perf_counter() - begin\n    assert took < 5", "a = time.time()\n    b = a - 1\n    assert b < 3",
-    "took = []\n    took.append(time.monotonic())\n    assert max(took) < 1", "thread.join(5)", "event.wait(timeout=1)",
-    "subprocess.run(command, timeout=10)", "future.result(2.5)", 'run("import time\\ntime.sleep(1)")',
-    'run(f"{x}; sleep(1)")', "def inner():\n        time.sleep(1)",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "time.sleep(0.1)",
+        "sleep(1)",
+        "assert time.monotonic() - begin < 5",
+        "took = time.perf_counter() - begin\n    assert took < 5",
+        "a = time.time()\n    b = a - 1\n    assert b < 3",
+        "took = []\n    took.append(time.monotonic())\n    assert max(took) < 1",
+        "thread.join(5)",
+        "event.wait(timeout=1)",
+        "subprocess.run(command, timeout=10)",
+        "future.result(2.5)",
+        'run("import time\\ntime.sleep(1)")',
+        'run(f"{x}; sleep(1)")',
+        "def inner():\n        time.sleep(1)",
+    ],
+)
 def test_what_depends_on_time_is_found(text):
     """The negative control: each kind, in a test that is none."""
     assert faults(f"def test_it():\n    {text}\n")
 
 
-@pytest.mark.parametrize("text", [
-    "eventually(lambda: path.exists())", "moment(0.1)", "thread.join(PATIENCE)", "future.result(60)", "thread.join()",
-    "subprocess.run(command, timeout=120)", "begin = time.monotonic()\n    assert found", '", ".join(names)',
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "eventually(lambda: path.exists())",
+        "moment(0.1)",
+        "thread.join(PATIENCE)",
+        "future.result(60)",
+        "thread.join()",
+        "subprocess.run(command, timeout=120)",
+        "begin = time.monotonic()\n    assert found",
+        '", ".join(names)',
+    ],
+)
 def test_what_does_not_is_not(text):
     """What tests use instead."""
     assert set() == faults(f"def test_it():\n    {text}\n")

@@ -43,6 +43,7 @@ TEXT = "livelock in iommu_report_device_fault: a loop that never comes to a sche
 @pytest.fixture
 def core(tmp_path):
     """``core(statement)``: a kernel file with that at the head of report."""
+
     def core(statement, name="loops.c"):
         return iopf.Core.from_source(sessions.changed(tmp_path / name, statement))
 
@@ -83,8 +84,10 @@ def test_the_place_is_the_loop_and_not_what_it_calls(tmp_path):
     """Nearly all of the time the task is in the function that is called."""
     path = sessions.changed(tmp_path / "calls.c", "while (evt) turn(evt);")
     text = path.read_text()
-    called = ("static noinline void turn(struct iopf_fault *e)\n{\n\tint i;\n\n\tfor (i = 0; i < 10000; i++)\n\t\tbarrier();\n"
-              "\te->fault.prm.addr++;\n}\n\n")
+    called = (
+        "static noinline void turn(struct iopf_fault *e)\n{\n\tint i;\n\n\tfor (i = 0; i < 10000; i++)\n\t\tbarrier();\n"
+        "\te->fault.prm.addr++;\n}\n\n"
+    )
     start = text.index("int iommu_report_device_fault(")
     path.write_text(text[:start] + called + text[start:])
     assert TEXT == explore(scenario(), core=iopf.Core.from_source(path)).failure.signature
@@ -130,8 +133,10 @@ def test_the_search_goes_on_behind_a_livelock(core, strategy):
     dev = s.device(s.queue(), handler="sva", pasid=1)
     s.task("loops").lock("a").unlock("a").report(dev, grpid=1, pasid=1, addr=0x2000)
     s.task("faults").lock("b").unlock("b").report(dev, grpid=2, pasid=1, addr=0x3000)
-    statement = ("unsigned long n = 0; if (evt->fault.prm.addr == 0x3000) *(int *)(unsigned long)(evt->fault.prm.addr - 0x2ff8) = 1;"
-                 " if (evt->fault.prm.addr == 0x2000) while (evt) n++;")
+    statement = (
+        "unsigned long n = 0; if (evt->fault.prm.addr == 0x3000) *(int *)(unsigned long)(evt->fault.prm.addr - 0x2ff8) = 1;"
+        " if (evt->fault.prm.addr == 0x2000) while (evt) n++;"
+    )
     result = explore(s, core=core(statement), strategy=strategy, shrink=False)
     assert {"livelock", "bad-access"} == {failure.kind for failure in result.failures}
 
@@ -149,8 +154,13 @@ def test_memory_is_bounded(core, tmp_path):
         "peak = next(line for line in Path('/proc/self/status').read_text().splitlines() if line.startswith('VmHWM'))\n"
         "print(failure.kind, peak.split()[1])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
-                          env={**os.environ, "PYTHONPATH": ":".join(filter(None, sys.path))})
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": ":".join(filter(None, sys.path))},
+    )
     kind, peak = done.stdout.split()
     assert "livelock" == kind and int(peak) < 300 * 1024, peak
 
@@ -179,7 +189,9 @@ def test_the_users_signals_and_timers_are_untouched(core):
 def test_searches_of_several_threads_each_come_back(core):
     """They take turns; the timer is that of the thread whose turn it is."""
     found, loops = [], core(LOOPS["forever"])
-    threads = [threading.Thread(target=lambda: found.append(explore(scenario(), core=loops).failure.kind)) for _ in range(3)]
+    threads = [
+        threading.Thread(target=lambda: found.append(explore(scenario(), core=loops).failure.kind)) for _ in range(3)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

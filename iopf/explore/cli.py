@@ -26,13 +26,15 @@ STRATEGIES = ("auto", "dpor", "naive", "sleep", "bound", "random", "estimate")
 def register(subparsers: Any) -> None:
     """Adds the commands; each sets ``run``, a function of the parsed arguments that returns the exit code."""
     explore = subparsers.add_parser(
-        "explore", help="execute every interleaving of a scenario",
+        "explore",
+        help="execute every interleaving of a scenario",
         description="Executes every interleaving of a scenario on a core and checks each one.",
         epilog=_exit.epilog(("check", "explore")),
     )
     explore.add_argument(
-        "scenario", metavar="SCENARIO", help="a name ('iopf scenarios' lists them), file.py:name (file.py alone lists its"
-        " names), file.json"
+        "scenario",
+        metavar="SCENARIO",
+        help="a name ('iopf scenarios' lists them), file.py:name (file.py alone lists its names), file.json",
     )
     explore.add_argument(
         "--core", default="iopf", metavar="NAME", help="the core to run it on (iopf), or a kernel file"
@@ -43,7 +45,11 @@ def register(subparsers: Any) -> None:
     explore.add_argument("--bound", type=small_or_zero, metavar="N", help="of strategy bound: at most N preemptions")
     explore.add_argument("--seed", type=count_or_zero, default=0, metavar="N", help="of what is random (0)")
     explore.add_argument(
-        "--accept", action="append", default=[], choices=ACCEPTABLE, help="this verdict is enough, too (may be repeated)"
+        "--accept",
+        action="append",
+        default=[],
+        choices=ACCEPTABLE,
+        help="this verdict is enough, too (may be repeated)",
     )
     explore.add_argument("--all-failures", action="store_true", help="search on after a failure, list one of each")
     explore.add_argument("--every-event", action="store_true", help="traces with every event, nothing folded")
@@ -51,14 +57,18 @@ def register(subparsers: Any) -> None:
     explore.set_defaults(run=run_explore)
 
     replay = subparsers.add_parser(
-        "replay", help="run one execution again, by its token",
+        "replay",
+        help="run one execution again, by its token",
         description="Runs the execution that a token describes. Exit code 1: it fails as recorded; 0: it passes now;"
         " 3: it did not reproduce, because it does not follow the recorded schedule any more or fails in another way.",
     )
     replay.add_argument("token", metavar="TOKEN", help="what a trace ends with")
     replay.add_argument("--core", metavar="NAME", help="another core than the token's, or a kernel file")
     replay.add_argument(
-        "--facet", action="append", default=[], metavar="NAME=VALUE",
+        "--facet",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
         help="override a facet of the kernel file that --core names (may be repeated)",
     )
     replay.add_argument("--every-event", action="store_true", help="the trace with every event, nothing folded")
@@ -168,8 +178,10 @@ def _evidence(result: Result, accept: list[str]) -> _exit.Evidence:
     """What an exploration shows. "pass" has its own evidence (result.verdict_of)."""
     good = result.verdict == "pass" or result.verdict in accept
     return _exit.Evidence(
-        good=int(good and result.executions > 0), bad=len(result.failures),
-        unknown=() if good or result.failures else (str(result),), interrupted=result.interrupted,
+        good=int(good and result.executions > 0),
+        bad=len(result.failures),
+        unknown=() if good or result.failures else (str(result),),
+        interrupted=result.interrupted,
     )
 
 
@@ -182,9 +194,15 @@ def run_explore(arguments: argparse.Namespace) -> int:
     try:
         scenario = find_scenario(arguments.scenario)
         result = explore(
-            scenario, core=named(arguments.core), strategy=arguments.strategy, budget=arguments.budget,
-            max_executions=arguments.max_executions, seed=arguments.seed, bound=arguments.bound,
-            all_failures=arguments.all_failures, progress=line,
+            scenario,
+            core=named(arguments.core),
+            strategy=arguments.strategy,
+            budget=arguments.budget,
+            max_executions=arguments.max_executions,
+            seed=arguments.seed,
+            bound=arguments.bound,
+            all_failures=arguments.all_failures,
+            progress=line,
         )
         evidence = _evidence(result, arguments.accept)
     except Interrupted as interrupted:
@@ -213,10 +231,19 @@ def run_replay(arguments: argparse.Namespace) -> int:
     except DidNotReproduce as error:
         passes = error.step is None and error.result is not None and error.result.failure is None
         if arguments.json:
-            print(json.dumps({
-                "reproduced": False, "message": str(error), "step": error.step, "expected": error.expected,
-                "found": error.found, "result": error.result.to_dict() if error.result else None,
-            }, indent=1))
+            print(
+                json.dumps(
+                    {
+                        "reproduced": False,
+                        "message": str(error),
+                        "step": error.step,
+                        "expected": error.expected,
+                        "found": error.found,
+                        "result": error.result.to_dict() if error.result else None,
+                    },
+                    indent=1,
+                )
+            )
         else:
             print(f"{'It passes now' if passes else 'It did not reproduce'}: {error}")
             if error.result is not None and error.result.failure is not None:

@@ -42,7 +42,13 @@ class Copier:
     """Copies what a search found out of C."""
 
     def __init__(
-        self, engine: Engine, scenario: BaseScenario, compiled: Compiled, table: Any, file: CoreFile | None, flags: int,
+        self,
+        engine: Engine,
+        scenario: BaseScenario,
+        compiled: Compiled,
+        table: Any,
+        file: CoreFile | None,
+        flags: int,
         max_steps: int | None,
     ):
         self.ffi = engine.ffi
@@ -110,8 +116,12 @@ class Copier:
             deepest=raw.deepest,
             preemptions=tuple(raw.preemptions),
             hottest=tuple(
-                Hot(self.object(item.object) or "?", self.text(item.op) or "?", self.text(item.other_op) or "?",
-                    item.races)
+                Hot(
+                    self.object(item.object) or "?",
+                    self.text(item.op) or "?",
+                    self.text(item.other_op) or "?",
+                    item.races,
+                )
                 for item in hot
             ),
             tasks=tuple(self.task_name(number) for number in range(raw.nr_tasks)),
@@ -149,7 +159,8 @@ class Copier:
     def outcome(self, raw: Any) -> Outcome:
         """A struct xp_outcome."""
         responses, warnings = (
-            tuple(filter(None, self.named(self.text(words) or "").split("; "))) for words in (raw.responses, raw.warnings)
+            tuple(filter(None, self.named(self.text(words) or "").split("; ")))
+            for words in (raw.responses, raw.warnings)
         )
         returns = tuple(
             f"{self.named(self.text(item.task) or '?')}: {self.call(item.record)} {returned(item.value)}"
@@ -181,8 +192,16 @@ class Copier:
         signature = self.fields(self.text(raw.signature) or kind)
         told = tuple(self.sites(sites))
         token = encode(
-            scenario=self.scenario, core=self.core, file=self.file, runs=runs, tasks=tasks, dropped=dropped, kind=kind,
-            signature=signature, hash=raw.hash, max_steps=self.max_steps,
+            scenario=self.scenario,
+            core=self.core,
+            file=self.file,
+            runs=runs,
+            tasks=tasks,
+            dropped=dropped,
+            kind=kind,
+            signature=signature,
+            hash=raw.hash,
+            max_steps=self.max_steps,
             # Replayed, what is no failure of this core is one.
             flags=self.flags | (self.lib.XP_O_UNDER_LOCK if is_note and kind == "under-lock" else 0),
         )
@@ -223,8 +242,13 @@ class Copier:
             task = self.tasks[site.task] if 0 <= site.task < len(self.tasks) else None
             if not (site.flags & self.lib.XP_SITE_CALL and place is not None and place.calls_cores):
                 yield Site(
-                    what, task, site.step if site.step >= 0 else None, place, self.object(site.object),
-                    more=bool(site.flags & self.lib.XP_SITE_MORE), memory=bool(site.flags & self.lib.XP_SITE_MEMORY),
+                    what,
+                    task,
+                    site.step if site.step >= 0 else None,
+                    place,
+                    self.object(site.object),
+                    more=bool(site.flags & self.lib.XP_SITE_MORE),
+                    memory=bool(site.flags & self.lib.XP_SITE_MEMORY),
                 )
             for caller in place.callers if site.flags & self.lib.XP_SITE_CALLERS and place is not None else ():
                 if not caller.calls_cores:

@@ -54,6 +54,7 @@ class FileAlone(Travels, LookupError):
     def __str__(self) -> str:
         return f"{self.path}: name one of its scenarios, {self.path}:NAME. {self.listed()}"
 
+
 #: What a function that returns a scenario may be annotated with.
 RETURNED = ("Any", "BaseScenario", "Program", "Scenario")
 

@@ -88,7 +88,8 @@ class LineMap:
         place = self._place(own, self.function(offset))
         inside = self._place(inner) if inner else None
         return replace(
-            place, inside=f"{'/'.join(inside.file.split('/')[-2:])}:{inside.line}" if inside else None,
+            place,
+            inside=f"{'/'.join(inside.file.split('/')[-2:])}:{inside.line}" if inside else None,
             callers=tuple(map(self._place, calls)),
         )
 

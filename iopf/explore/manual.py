@@ -108,8 +108,10 @@ def _ranges() -> list[tuple[str, str]]:
         (number("pasid", report(pasid=0))[0], f"None: without one; {number('pasid', report(pasid=0))[1]}"),
         number("addr", report(addr=0)),
         ("perm", "letters of `rwxp`: read, write, execute, privileged"),
-        ("returns", "None: 0, and the errors that the core's contract allows there; a number: exactly that"
-                    " (`-errno.EBUSY`)"),
+        (
+            "returns",
+            "None: 0, and the errors that the core's contract allows there; a number: exactly that (`-errno.EBUSY`)",
+        ),
         number("n of fail_next_alloc", section("fail_next_alloc")),
         number("n of repeat", section("repeat")),
         number("n of tasks", lambda value: Scenario("trial").tasks("t", value)),
@@ -122,8 +124,9 @@ def _ranges() -> list[tuple[str, str]]:
 def markdown() -> str:
     """The tables: what a scenario is made of, the operations of a task, what their arguments take."""
     lines = ["| of a scenario `s` | |", "|---|---|"]
-    lines += [f"| `{name}({_arguments(getattr(Scenario, name))})` | {_sentence(getattr(Scenario, name))} |"
-              for name in PARTS]
+    lines += [
+        f"| `{name}({_arguments(getattr(Scenario, name))})` | {_sentence(getattr(Scenario, name))} |" for name in PARTS
+    ]
     lines += ["", "| of a task, of `s.setup` and `s.teardown` | |", "|---|---|"]
     operations = [name for name in vars(Task) if not name.startswith("_")]
     operations += [name for name in FRAMEWORK if name not in operations]

@@ -25,7 +25,7 @@ __all__ = ["Address", "Layout", "Program", "ProgramTask", "rcget"]
 #: Bytes of primitives in memory (csrc/explore/explore.h, XP_SIZE_).
 SIZES = {"refcount": 4, "mutex": 64, "work": 64, "list": 16, "rcu_head": 32, "spinlock": 64,
          "completion": 8, "waitqueue": 8, "u8": 1, "u16": 2, "u32": 4, "u64": 8,
-         "pointer": 8}
+         "pointer": 8}  # fmt: skip
 SCALARS = {1, 2, 4, 8}
 MEMORY = 4096
 REGISTERS = 8
@@ -45,13 +45,13 @@ CHOICES = {
     ("rcu", "how"): ("read_lock", "read_unlock", "synchronize", "barrier", "kfree", "call"),
     ("list", "how"): ("init", "add", "add_tail", "del", "del_init", "empty", "first"),
     ("wq", "how"): ("new", "flush", "destroy"),
-}
+}  # fmt: skip
 _RANGES = {
     "register": (0, REGISTERS - 1), "base": (0, REGISTERS - 1), "source": (0, REGISTERS - 1),
     "head_base": (0, REGISTERS - 1), "offset": (0, MEMORY - 1), "head": (0, MEMORY - 1), "wq": (0, WORKQUEUES - 1),
     "workers": (0, 32), "size": (1, MEMORY), "records": (0, 1000), "frames": (1, 100_000), "nonzero": (0, 1),
     "locked": (0, 1), "form": (0, 3), "n": (1, MAX_INT), "operations": (1, 1000),
-}
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -337,8 +337,9 @@ class ProgramTask(Section):
 
     def wait_event_timeout(self, register: int, address: Address, condition: Address, value: int = 0) -> ProgramTask:
         """register: 1 if the condition held, 0 if the time was over, which may be at once."""
-        return self._waitqueue("wait_event_timeout", address, register, head_base=condition.base, head=condition.offset,
-                               value=value)
+        return self._waitqueue(
+            "wait_event_timeout", address, register, head_base=condition.base, head=condition.offset, value=value
+        )
 
     def waitqueue_active(self, register: int, address: Address) -> ProgramTask:
         """register: 1 if somebody waits."""

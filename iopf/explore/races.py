@@ -1257,7 +1257,9 @@ def _(s: Scenario) -> None:
 def _(s: Scenario) -> None:
     queue = s.queue()
     dev = s.device(queue, handler="inline")
-    s.setup.attach(dev, handler="inline", pasid=64)  # a multiple of 64: in our core's index beside those without a PASID
+    s.setup.attach(
+        dev, handler="inline", pasid=64
+    )  # a multiple of 64: in our core's index beside those without a PASID
     irq = s.task("irq")
     irq.report(dev, grpid=1, pasid=64, flags=0).report(dev, grpid=1, pasid=64, addr=0x2000)
     irq.report(dev, grpid=1, pasid=7, flags=2, addr=0x3000)

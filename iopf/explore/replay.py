@@ -79,14 +79,20 @@ def replay(token: str, *, core: Core | str | None = None, scenario: BaseScenario
                 raise DidNotReproduce(
                     f"it fails as recorded ({failure.kind}), on another way: the steps between the switches are not"
                     " those that were recorded",
-                    step=None, expected=f"steps {recorded.hash:x}", found=f"steps {hash:x}", result=result,
+                    step=None,
+                    expected=f"steps {recorded.hash:x}",
+                    found=f"steps {hash:x}",
+                    result=result,
                 )
             others = tuple(other for other in result.failures if other is not failure)
             return dataclasses.replace(result, failure=failure, failures=(failure, *others))
     found = ", ".join(failure.signature for failure in result.failures) or "no failure"
     raise DidNotReproduce(
         f"the execution followed the schedule to its end; expected {recorded.signature}, found {found}",
-        step=None, expected=recorded.kind, found=found, result=result,
+        step=None,
+        expected=recorded.kind,
+        found=found,
+        result=result,
     )
 
 
@@ -109,10 +115,17 @@ def _run(recorded: Token, subject: BaseScenario, core: Any) -> tuple[Result, lis
             raw_run.task, raw_run.steps, raw_run.op, raw_run.object = run.task, run.steps, op, of
         tasks = ffi.new("struct xp_task[]", [list(task) for task in recorded.tasks])
         records = ffi.new("int32_t[]", list(dropped))
-        schedule = ffi.new("struct xp_schedule *", {
-            "runs": runs, "nr_runs": len(recorded.runs), "tasks": tasks, "nr_tasks": len(recorded.tasks),
-            "dropped": records, "nr_dropped": len(dropped),
-        })
+        schedule = ffi.new(
+            "struct xp_schedule *",
+            {
+                "runs": runs,
+                "nr_runs": len(recorded.runs),
+                "tasks": tasks,
+                "nr_tasks": len(recorded.tasks),
+                "dropped": records,
+                "nr_dropped": len(dropped),
+            },
+        )
         raw = ffi.new("struct xp_result *")
         divergence = ffi.new("struct xp_divergence *")
         status = lib.xp_replay(
@@ -136,5 +149,8 @@ def _raise_divergence(copier: Copier, raw: Any, runs: tuple[Run, ...], result: R
     raise DidNotReproduce(
         f"at step {raw.step}, in part {raw.run + 1} of {len(runs)} of the schedule, {who} was expected to come to"
         f" {expected}, and came to {found}",
-        step=raw.step, expected=expected, found=found, result=result,
+        step=raw.step,
+        expected=expected,
+        found=found,
+        result=result,
     )

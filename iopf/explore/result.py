@@ -20,9 +20,7 @@ from .trace import render
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = [
-    "ExplorationFailed", "Failure", "Hot", "Outcome", "Progress", "Result", "Run", "Site", "Step", "verdict_of",
-]
+__all__ = ["ExplorationFailed", "Failure", "Hot", "Outcome", "Progress", "Result", "Run", "Site", "Step", "verdict_of"]
 
 #: What json.dumps() takes, by field. (A name of its own: below, fields are called object.)
 Data = dict[str, object]
@@ -335,7 +333,9 @@ class Result:
 
 def _fields(value: DataclassInstance) -> Data:
     return {
-        item.name: _plain(getattr(value, item.name)) for item in dataclasses.fields(value) if item.metadata.get("json", True)
+        item.name: _plain(getattr(value, item.name))
+        for item in dataclasses.fields(value)
+        if item.metadata.get("json", True)
     }
 
 
@@ -348,8 +348,16 @@ def _plain(value: object) -> object:
 
 
 def verdict_of(
-    reported: str, why: str | None, *, strategy: str, exhausted: bool, interrupted: bool, executions: int,
-    failures: int, bound: int | None, degraded: str | None,
+    reported: str,
+    why: str | None,
+    *,
+    strategy: str,
+    exhausted: bool,
+    interrupted: bool,
+    executions: int,
+    failures: int,
+    bound: int | None,
+    degraded: str | None,
 ) -> tuple[str, str | None]:
     """The verdict and, when it is inconclusive, why. Nothing else may say "pass".
 

@@ -169,7 +169,8 @@ def _low_level_text(op: str, values: dict[str, Value]) -> str:
         if offset in values:
             shown.append(f"r{values[base]}[{values[offset]}]" if base in values else f"memory[{values[offset]}]")
     shown += [
-        f"{key}={value}" for key, value in values.items()
+        f"{key}={value}"
+        for key, value in values.items()
         if key not in ("register", "base", "offset", "head_base", "head", "how", "size")
         and (key, value) != ("order", "plain")
     ]
@@ -255,8 +256,17 @@ class Task(Section):
         return space.index
 
     def report(
-        self, dev: Device, *, grpid: int, pasid: int | None = None, addr: int = 0x1000, perm: str = "r",
-        last: bool = True, flags: int | None = None, type: str = "page-request", returns: int | None = None,
+        self,
+        dev: Device,
+        *,
+        grpid: int,
+        pasid: int | None = None,
+        addr: int = 0x1000,
+        perm: str = "r",
+        last: bool = True,
+        flags: int | None = None,
+        type: str = "page-request",
+        returns: int | None = None,
     ) -> Task:
         """The device has a page request; ``last`` completes its group.
 
@@ -274,13 +284,26 @@ class Task(Section):
                 raise ValueError(f"flags {flags:#x} say that the PASID is valid: say which, pasid=1")
         one_of("type", type, TYPES)
         return self._add(
-            "report", device=self._device(dev), grpid=integer("grpid", grpid, 0, 2**32 - 1),
-            pasid=_pasid(pasid, 1 << 32), addr=integer("addr", addr, 0, 2**64 - 1), perm=perm, last=bool(last),
-            flags=flags, type=None if type == "page-request" else type, returns=_returns(returns),
+            "report",
+            device=self._device(dev),
+            grpid=integer("grpid", grpid, 0, 2**32 - 1),
+            pasid=_pasid(pasid, 1 << 32),
+            addr=integer("addr", addr, 0, 2**64 - 1),
+            perm=perm,
+            last=bool(last),
+            flags=flags,
+            type=None if type == "page-request" else type,
+            returns=_returns(returns),
         )
 
     def report_partial(
-        self, dev: Device, *, grpid: int, pasid: int | None = None, addr: int = 0x1000, perm: str = "r",
+        self,
+        dev: Device,
+        *,
+        grpid: int,
+        pasid: int | None = None,
+        addr: int = 0x1000,
+        perm: str = "r",
         returns: int | None = None,
     ) -> Task:
         """A page request that does not complete its group."""
@@ -297,8 +320,12 @@ class Task(Section):
             none comes, the end frees it. Two that may run at the same time need a lock of the driver around them
         """
         return self._add(
-            "respond", device=self._device(dev), grpid=integer("grpid", grpid, 0, 2**32 - 1),
-            pasid=_pasid(pasid, 1 << 32), code=one_of("code", str(code).lower(), CODES), free=bool(free),
+            "respond",
+            device=self._device(dev),
+            grpid=integer("grpid", grpid, 0, 2**32 - 1),
+            pasid=_pasid(pasid, 1 << 32),
+            code=one_of("code", str(code).lower(), CODES),
+            free=bool(free),
         )
 
     def remove(self, queue: Queue, dev: Device) -> Task:
@@ -335,8 +362,14 @@ class Task(Section):
         return self._add("close", device=self._device(dev))
 
     def attach(
-        self, dev: Device, *, handler: str | None, pasid: int | None = None, space: Space | None = None,
-        nested: bool = False, returns: int | None = None,
+        self,
+        dev: Device,
+        *,
+        handler: str | None,
+        pasid: int | None = None,
+        space: Space | None = None,
+        nested: bool = False,
+        returns: int | None = None,
     ) -> Task:
         """Attaches a domain for the faults of a PASID (None: of requests without one).
 
@@ -347,8 +380,14 @@ class Task(Section):
         return self._add("attach", **self._domain(dev, handler, pasid, space, nested), returns=_returns(returns))
 
     def replace(
-        self, dev: Device, *, handler: str | None, pasid: int | None = None, space: Space | None = None,
-        nested: bool = False, returns: int | None = None,
+        self,
+        dev: Device,
+        *,
+        handler: str | None,
+        pasid: int | None = None,
+        space: Space | None = None,
+        nested: bool = False,
+        returns: int | None = None,
     ) -> Task:
         """Exchanges the domain of a PASID. The arguments are those of ``attach``."""
         return self._add("replace", **self._domain(dev, handler, pasid, space, nested), returns=_returns(returns))
@@ -358,8 +397,11 @@ class Task(Section):
     ) -> dict[str, Value]:
         _check_domain(handler, pasid, space, nested)
         return {
-            "device": self._device(dev), "handler": None if handler is None else one_of("handler", handler, HANDLERS),
-            "pasid": _pasid(pasid), "space": None if space is None else self._space(space), "nested": nested or None,
+            "device": self._device(dev),
+            "handler": None if handler is None else one_of("handler", handler, HANDLERS),
+            "pasid": _pasid(pasid),
+            "space": None if space is None else self._space(space),
+            "nested": nested or None,
         }
 
     def detach(self, dev: Device, *, pasid: int | None = None) -> Task:
@@ -643,9 +685,18 @@ class Scenario(BaseScenario[Task]):
         return Queue(self, index, f"queue{index}")
 
     def device(
-        self, queue: Queue | None, *, handler: str | None = "sva", pasid: int | None = None,
-        response_lock: str | None = None, user_pasid_table: bool = False, group: Device | None = None,
-        space: Space | None = None, nested: bool = False, answers_inside: int | None = None, no_response: bool = False,
+        self,
+        queue: Queue | None,
+        *,
+        handler: str | None = "sva",
+        pasid: int | None = None,
+        response_lock: str | None = None,
+        user_pasid_table: bool = False,
+        group: Device | None = None,
+        space: Space | None = None,
+        nested: bool = False,
+        answers_inside: int | None = None,
+        no_response: bool = False,
         no_iommu: bool = False,
     ) -> Device:
         """A device, on the queue (None: on none) and with the handler attached (None: with none) when the tasks start.
@@ -676,21 +727,27 @@ class Scenario(BaseScenario[Task]):
         if nested and handler is None:
             raise ValueError("nested is said of a domain: say its handler")
         if (no_response or no_iommu) and (queue is not None or user_pasid_table):
-            raise ValueError("no queue takes a device without page_response or IOMMU, nor does it have a guest's PASID table:"
-                             " say queue None")
-        self._devices.append({
-            "queue": None if queue is None else queue.index,
-            "handler": None if handler is None else one_of("handler", handler, HANDLERS),
-            "pasid": _pasid(pasid),
-            "response_lock": None if response_lock is None else self._lock(response_lock),
-            "user_pasid_table": bool(user_pasid_table),
-            "group": None if group is None else group.index,
-            "space": None if space is None else space.index,
-            "nested": bool(nested),
-            "answers_inside": None if answers_inside is None else integer("answers_inside", answers_inside, 0, MAX_FLAGS),
-            "no_response": bool(no_response),
-            "no_iommu": bool(no_iommu),
-        })
+            raise ValueError(
+                "no queue takes a device without page_response or IOMMU, nor does it have a guest's PASID table:"
+                " say queue None"
+            )
+        self._devices.append(
+            {
+                "queue": None if queue is None else queue.index,
+                "handler": None if handler is None else one_of("handler", handler, HANDLERS),
+                "pasid": _pasid(pasid),
+                "response_lock": None if response_lock is None else self._lock(response_lock),
+                "user_pasid_table": bool(user_pasid_table),
+                "group": None if group is None else group.index,
+                "space": None if space is None else space.index,
+                "nested": bool(nested),
+                "answers_inside": None
+                if answers_inside is None
+                else integer("answers_inside", answers_inside, 0, MAX_FLAGS),
+                "no_response": bool(no_response),
+                "no_iommu": bool(no_iommu),
+            }
+        )
         index = len(self._devices) - 1
         return Device(self, index, f"dev{index}")
 
@@ -746,11 +803,15 @@ class Scenario(BaseScenario[Task]):
             keys = dict(device)
             queue, group, handler = keys.pop("queue", None), keys.pop("group", None), keys.pop("handler", None)
             space = keys.pop("space", None)
-            devices.append(self.device(
-                None if queue is None else queues[integer("queue", queue, 0, len(queues) - 1)], handler=handler,
-                group=None if group is None else devices[integer("group", group, 0, len(devices) - 1)],
-                space=None if space is None else spaces[integer("space", space, 0, len(spaces) - 1)], **keys,
-            ))
+            devices.append(
+                self.device(
+                    None if queue is None else queues[integer("queue", queue, 0, len(queues) - 1)],
+                    handler=handler,
+                    group=None if group is None else devices[integer("group", group, 0, len(devices) - 1)],
+                    space=None if space is None else spaces[integer("space", space, 0, len(spaces) - 1)],
+                    **keys,
+                )
+            )
 
     def _replay_operation(self, section: Any, op: str, values: dict[str, Any]) -> None:
         if op not in FRAMEWORK:

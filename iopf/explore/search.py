@@ -154,15 +154,20 @@ def explore(
     if progress is not None and not callable(progress):
         raise TypeError(f"progress is a callable, not {type(progress).__name__}")
     for what, value, least, most in (
-        ("max_executions", max_executions, 1, 2**64 - 1), ("max_steps", max_steps, 1, 2**31 - 1),
-        ("bound", bound, 0, 2**31 - 1), ("after_failure", after_failure, 0, 2**64 - 1), ("seed", seed, 0, 2**64 - 1),
+        ("max_executions", max_executions, 1, 2**64 - 1),
+        ("max_steps", max_steps, 1, 2**31 - 1),
+        ("bound", bound, 0, 2**31 - 1),
+        ("after_failure", after_failure, 0, 2**64 - 1),
+        ("seed", seed, 0, 2**64 - 1),
     ):
         if value is not None:
             integer(what, value, least, most)
     for what, seconds in (("budget", budget), ("progress_interval", progress_interval)):
         if seconds is not None and not 0 < seconds <= MAX_SECONDS:
-            raise ValueError(f"{what} {seconds}: takes a number above 0, up to {MAX_SECONDS:g}, of seconds"
-                             + (", or None" if what == "budget" else ""))
+            raise ValueError(
+                f"{what} {seconds}: takes a number above 0, up to {MAX_SECONDS:g}, of seconds"
+                + (", or None" if what == "budget" else "")
+            )
     if isinstance(points, str) or not set(points) <= set(POINTS):
         raise ValueError(f"points {points!r}: takes a list of {', '.join(map(repr, POINTS))}")
     if classes is None:
@@ -171,9 +176,14 @@ def explore(
     lib = _engine.get().lib
     flags = sum({getattr(lib, POINTS[point]) for point in points})
     for wanted, flag in (
-        (all_failures, lib.XP_O_ALL_FAILURES), (classes, lib.XP_O_CLASSES), (not symmetry, lib.XP_O_NO_SYMMETRY),
-        (not shrink, lib.XP_O_NO_SHRINK), (not self_check, lib.XP_O_NO_SELF_CHECK), (commute, lib.XP_O_COMMUTE),
-        (not estimate, lib.XP_O_NO_ESTIMATE), (not notes or not shrink, lib.XP_O_NO_UNDER_LOCK),
+        (all_failures, lib.XP_O_ALL_FAILURES),
+        (classes, lib.XP_O_CLASSES),
+        (not symmetry, lib.XP_O_NO_SYMMETRY),
+        (not shrink, lib.XP_O_NO_SHRINK),
+        (not self_check, lib.XP_O_NO_SELF_CHECK),
+        (commute, lib.XP_O_COMMUTE),
+        (not estimate, lib.XP_O_NO_ESTIMATE),
+        (not notes or not shrink, lib.XP_O_NO_UNDER_LOCK),
     ):
         flags |= flag if wanted else 0
 
@@ -228,9 +238,15 @@ def _whole(result: Result, last: Progress | None) -> Progress:
     """The end of a search that came to its end."""
     seconds = max(result.seconds, last.seconds if last else 0.0)
     return Progress(
-        seconds=seconds, done=1.0, estimate=result.estimate, eta=0.0, blocked=result.blocked,
-        executions=max(result.executions, last.executions if last else 0), strategy=result.strategy,
-        failures=len(result.failures), bound=result.bound,
+        seconds=seconds,
+        done=1.0,
+        estimate=result.estimate,
+        eta=0.0,
+        blocked=result.blocked,
+        executions=max(result.executions, last.executions if last else 0),
+        strategy=result.strategy,
+        failures=len(result.failures),
+        bound=result.bound,
     )
 
 
@@ -244,17 +260,19 @@ def _progress_caller(
         if progress is None:
             return _let_signals_run()
         strategy = strategies[raw.strategy]
-        last[:] = [Progress(
-            seconds=raw.seconds,
-            done=raw.mass if strategy in ("dpor", "naive", "sleep") else None,
-            estimate=raw.estimate or None,
-            eta=_time_to_go(raw),
-            executions=raw.executions,
-            blocked=raw.blocked,
-            strategy=strategy,
-            failures=raw.failures,
-            bound=raw.bound if raw.bound >= 0 else None,
-        )]
+        last[:] = [
+            Progress(
+                seconds=raw.seconds,
+                done=raw.mass if strategy in ("dpor", "naive", "sleep") else None,
+                estimate=raw.estimate or None,
+                eta=_time_to_go(raw),
+                executions=raw.executions,
+                blocked=raw.blocked,
+                strategy=strategy,
+                failures=raw.failures,
+                bound=raw.bound if raw.bound >= 0 else None,
+            )
+        ]
         return int(progress(last[0]) is False)
 
     return call

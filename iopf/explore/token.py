@@ -65,8 +65,17 @@ class Token:
 
 
 def encode(
-    *, scenario: BaseScenario, core: str, file: CoreFile | None = None, runs: tuple[Run, ...],
-    tasks: tuple[tuple[int, int], ...] = (), dropped: tuple[int, ...], kind: str, signature: str, hash: int, flags: int,
+    *,
+    scenario: BaseScenario,
+    core: str,
+    file: CoreFile | None = None,
+    runs: tuple[Run, ...],
+    tasks: tuple[tuple[int, int], ...] = (),
+    dropped: tuple[int, ...],
+    kind: str,
+    signature: str,
+    hash: int,
+    flags: int,
     max_steps: int | None,
 ) -> str:
     """The token of an execution."""

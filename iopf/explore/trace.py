@@ -113,8 +113,10 @@ class _Page:
         if self.failure.culprit is None:
             return
         self.add()
-        rows = [(step.task, self.what(step), str(step.place) if step.place else "")
-                for step in (self.failure.steps[index] for index in self.failure.culprit)]
+        rows = [
+            (step.task, self.what(step), str(step.place) if step.place else "")
+            for step in (self.failure.steps[index] for index in self.failure.culprit)
+        ]
         widths = [max(len(row[column]) for row in rows) for column in range(3)]
         for first, (task, what, where) in zip(("first", "then "), rows):
             text = f"  {first}  {task:<{widths[0]}}  {what:<{widths[1]}}  {where}"
@@ -138,8 +140,12 @@ class _Page:
         if self.every_event:
             return list(range(len(steps)))
         return [
-            index for index, step in enumerate(steps)
-            if step.point or index in self.marked or index == len(steps) - 1 or step.preempted
+            index
+            for index, step in enumerate(steps)
+            if step.point
+            or index in self.marked
+            or index == len(steps) - 1
+            or step.preempted
             or ((step.object or "").partition(".")[0] in self.about and step.op not in ("read", "write"))
         ]
 
@@ -170,14 +176,21 @@ class _Page:
                 held[steps[skipped].column] = steps[skipped].held
             step = steps[index]
             if step.preempted:
-                self.add(self.paint(
-                    f"{'':{NUMBER}}-- preempted {step.preempted}: {self.before(index)} could have gone on --", BOLD))
+                self.add(
+                    self.paint(
+                        f"{'':{NUMBER}}-- preempted {step.preempted}: {self.before(index)} could have gone on --", BOLD
+                    )
+                )
             if step.operation is not None and step.operation != operation[step.column]:
                 self.line("", step, f"> {step.operation}", "", held, offsets, bold=True)
             operation[step.column] = step.operation
             fold = position
-            while fold < len(shown) and plain[shown[fold]] and steps[shown[fold]].column == step.column \
-                    and steps[shown[fold]].operation == step.operation:
+            while (
+                fold < len(shown)
+                and plain[shown[fold]]
+                and steps[shown[fold]].column == step.column
+                and steps[shown[fold]].operation == step.operation
+            ):
                 fold += 1
             if fold - position >= FOLD:
                 last = shown[fold - 1]
@@ -191,8 +204,15 @@ class _Page:
             before = held[step.column]
             # The bar of a lock begins after the line that takes it and ends before the line that drops it.
             held[step.column] = min(before, step.held)
-            self.line(str(index + 1), step, text, step.place.short if step.place else "", held, offsets,
-                      bold=index in self.marked)
+            self.line(
+                str(index + 1),
+                step,
+                text,
+                step.place.short if step.place else "",
+                held,
+                offsets,
+                bold=index in self.marked,
+            )
             held[step.column] = step.held
             position, previous = position + 1, index
 
@@ -215,8 +235,15 @@ class _Page:
         return plain
 
     def line(
-        self, number: str, step: Step, text: str, where: str, held: dict[int, int], offsets: list[int],
-        bold: bool = False, dim: bool = False,
+        self,
+        number: str,
+        step: Step,
+        text: str,
+        where: str,
+        held: dict[int, int],
+        offsets: list[int],
+        bold: bool = False,
+        dim: bool = False,
     ) -> None:
         """One line: the bars of all tasks, the text in its task's column, the place at the right."""
         own = self.column_of(step)
@@ -243,8 +270,7 @@ class _Page:
         self.add(line)
 
     def sites(self) -> None:
-        sites = [site for site in self.failure.sites
-                 if self.failure.kind != "data-race" or not site.memory]
+        sites = [site for site in self.failure.sites if self.failure.kind != "data-race" or not site.memory]
         if not sites:
             return
         self.add()

@@ -25,6 +25,7 @@ def compiled(tmp_path_factory):
 @pytest.fixture
 def run(capsys):
     """Runs a command line: exit code, output, errors."""
+
     def run(*arguments):
         from iopf.explore.cli import register
 

@@ -252,7 +252,11 @@ def without_an_iommu():
     s = Scenario("a device without an IOMMU")
     queue = s.queue()
     dev = s.device(None, handler="inline", pasid=1, no_iommu=True)
-    irq = s.task("irq").add(queue, dev, returns=-errno.ENODEV).report_partial(dev, grpid=1, pasid=1, returns=-errno.EINVAL)
+    irq = (
+        s.task("irq")
+        .add(queue, dev, returns=-errno.ENODEV)
+        .report_partial(dev, grpid=1, pasid=1, returns=-errno.EINVAL)
+    )
     irq.report(dev, grpid=1, pasid=1, returns=-errno.EINVAL).report(dev, grpid=1, pasid=2, returns=-errno.EINVAL)
     irq.remove(queue, dev).flush(dev, returns=-errno.ENODEV)
     return s
@@ -263,7 +267,11 @@ def without_a_response():
     s = Scenario("a driver without page_response")
     queue = s.queue()
     dev = s.device(None, handler="inline", pasid=1, no_response=True)
-    irq = s.task("irq").add(queue, dev, returns=-errno.ENODEV).report_partial(dev, grpid=1, pasid=1, returns=-errno.EINVAL)
+    irq = (
+        s.task("irq")
+        .add(queue, dev, returns=-errno.ENODEV)
+        .report_partial(dev, grpid=1, pasid=1, returns=-errno.EINVAL)
+    )
     irq.report(dev, grpid=1, pasid=1, returns=-errno.EINVAL).report(dev, grpid=1, pasid=2, returns=-errno.EINVAL)
     return s
 

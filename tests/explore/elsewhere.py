@@ -38,8 +38,13 @@ def another_process(**wanted):
     """What came of it. The explorer lies elsewhere there: asserted."""
     # The package of this process, checkout or installed: a core that was compiled here is linked against its extension.
     path = os.pathsep.join([str(Path(iopf.__file__).resolve().parents[1]), os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run([sys.executable, __file__], input=json.dumps(wanted), capture_output=True, text=True,
-                          env={**os.environ, "PYTHONPATH": path})
+    done = subprocess.run(
+        [sys.executable, __file__],
+        input=json.dumps(wanted),
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )
     assert 0 == done.returncode, done.stderr
     found = json.loads(done.stdout)
     assert found["address"] != address(), "both processes have the explorer in the same place: nothing is shown"
@@ -51,8 +56,11 @@ def assert_replays(failures, **more):
     assert failures
     found = another_process(replay=[failure.token for failure in failures], **more)["replayed"]
     assert len(failures) == len(found)
-    others = [(failure.signature, other, failure.token) for failure, other in zip(failures, found)
-              if failure.signature != other]
+    others = [
+        (failure.signature, other, failure.token)
+        for failure, other in zip(failures, found)
+        if failure.signature != other
+    ]
     assert [] == others, f"{len(others)} of {len(failures)} do not replay"
 
 

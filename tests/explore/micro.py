@@ -27,8 +27,9 @@ def use_after_free(wrong):
         reader.load(B, OBJECT.payload(A)).store(p.at["done"], 1, order="release")
     else:
         reader.store(p.at["done"], 1, order="release").load(B, OBJECT.payload(A))
-    p.task("freer").await_not(B, p.at["done"]).load(C, p.at["done"], order="acquire").load(A, p.at["slot"], order="once") \
-        .kfree(A)
+    p.task("freer").await_not(B, p.at["done"]).load(C, p.at["done"], order="acquire").load(
+        A, p.at["slot"], order="once"
+    ).kfree(A)
     return p
 
 
@@ -84,7 +85,9 @@ def sleep_with_a_spinlock(wrong):
 def null_access(wrong):
     """The slot is NULL until the other task has filled it; the twin looks."""
     p = Program("NULL", slot="pointer")
-    filler = p.task("filler").kzalloc(A, OBJECT).store(OBJECT.payload(A), 3).store(p.at["slot"], register=A, order="release")
+    filler = (
+        p.task("filler").kzalloc(A, OBJECT).store(OBJECT.payload(A), 3).store(p.at["slot"], register=A, order="release")
+    )
     filler.move(A)
     reader = p.task("reader").load(A, p.at["slot"], order="acquire")
     if wrong:
@@ -231,8 +234,9 @@ def _callback_beside(name, **fields):
     _object(p)
     p.setup.kzalloc(B, OBJECT).store(p.at["module"], register=B, order="once")
     body = p.work("callback").load(B, p.at["module"], order="once").load(C, OBJECT.payload(B)).kfree(A)
-    p.task("caller").load(A, p.at["slot"], order="once").call_rcu(OBJECT.head(A), body) \
-        .store(p.at["deferred"], 1, order="release")
+    p.task("caller").load(A, p.at["slot"], order="once").call_rcu(OBJECT.head(A), body).store(
+        p.at["deferred"], 1, order="release"
+    )
     return p
 
 
@@ -336,7 +340,7 @@ KINDS = (
     ("use-after-free", barrier_beside_callback), ("use-after-free", grace_period_for_barrier), ("deadlock", crossed_locks),
     ("deadlock", flush_of_locked_work), ("deadlock", lock_twice), ("livelock", endless_wait),
     ("stack-overflow", deep_recursion), ("warn", warning),
-)
+)  # fmt: skip
 
 
 def predicted_cycle(gate=False, tries=False, deadlock=False):
@@ -394,8 +398,16 @@ def random_program(seed):
     """A small program over two mutexes, two counts, two atomics, RCU and a work, without a failure in it but by design:
     what it does is in its outcome."""
     rng = random.Random(seed)
-    p = Program(f"random {seed}", lock0="mutex", lock1="mutex", users0="refcount", users1="refcount", x="u64", y="u64",
-                work="work")
+    p = Program(
+        f"random {seed}",
+        lock0="mutex",
+        lock1="mutex",
+        users0="refcount",
+        users1="refcount",
+        x="u64",
+        y="u64",
+        work="work",
+    )
     body = p.work("body").add(p.at["x"], 100, register=A).out(A)
     p.setup.mutex_init(p.at["lock0"]).mutex_init(p.at["lock1"]).alloc_workqueue(0).init_work(p.at["work"], body)
     p.setup.refcount_set(p.at["users0"], 50).refcount_set(p.at["users1"], 1)
@@ -412,7 +424,8 @@ def random_program(seed):
             t.mutex_unlock(lock)
 
     choices = (
-        locked, tried,
+        locked,
+        tried,
         lambda t: t.store(p.at[rng.choice("xy")], rng.randrange(9), order="once"),
         lambda t: t.load(A, p.at[rng.choice("xy")], order="once").out(A),
         lambda t: t.add(p.at[rng.choice("xy")], 1, register=A).out(A),
@@ -458,6 +471,7 @@ def random_rcu_program(seed):
 
 def named_programs():
     """Programs whose classes are counted by every strategy: litmus tests, locks, RCU, works."""
+
     def litmus(name, first, second, third=None):
         p = Program(name, x="u64", y="u64")
         for number, operations in enumerate(filter(None, (first, second, third))):

@@ -341,7 +341,7 @@ def compile_mutant(one, folder, extension):
         "gcc", *build.CFLAGS, *flavour.flags, *unit.flags, "-w", "-fPIC", "-c", "-DRUNTIME_IS_ELSEWHERE",
         *(f"-D{name}={value}" for name, value in unit.macros), *identity(one), *(f"-I{path}" for path in include),
         f"-ffile-prefix-map={home}/=", str(build.CSRC / "forms" / "unit.c"), "-o", str(home / "core.o"),
-    ]
+    ]  # fmt: skip
     linking = ["gcc", "-shared", "-o", str(library), str(home / "core.o"), str(extension)]
     for command in (compiling, linking):
         done = subprocess.run(command, capture_output=True, text=True)
@@ -358,6 +358,7 @@ def identity(one):
 
 def compile_all(folder, extension, workers=None):
     """Every mutant's shared object, or the exception that it met, by id."""
+
     def attempt(one):
         try:
             return compile_mutant(one, folder, extension)

@@ -90,7 +90,9 @@ def test_a_replay_that_fails_in_another_way_is_exit_code_3(run):
     failure = explore(sc.work_against_removal(), core="v6.14").failure
     recorded = decode(failure.token)
     values = {name: getattr(recorded, name) for name in inspect.signature(encode).parameters}
-    code, out, _ = run("replay", encode(**{**values, "signature": "leak of group in f: nobody freed it; contract kept"}))
+    code, out, _ = run(
+        "replay", encode(**{**values, "signature": "leak of group in f: nobody freed it; contract kept"})
+    )
     assert 3 == code and "did not reproduce" in out and failure.signature in out
 
 
@@ -121,10 +123,18 @@ def test_scenarios_are_listed_and_shown(run):
     assert 2 == run("scenarios", "no-such")[0]
 
 
-@pytest.mark.parametrize("arguments", [
-    ("explore",), ("explore", "no-such"), ("explore", "rcget-2", "--core", "v9"), ("explore", "rcget-2", "--strategy", "x"),
-    ("explore", "rcget-2", "--budget", "0"), ("explore", "/no/such.json"), ("replay",),
-])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("explore",),
+        ("explore", "no-such"),
+        ("explore", "rcget-2", "--core", "v9"),
+        ("explore", "rcget-2", "--strategy", "x"),
+        ("explore", "rcget-2", "--budget", "0"),
+        ("explore", "/no/such.json"),
+        ("replay",),
+    ],
+)
 def test_what_cannot_be_used_is_exit_code_2(run, arguments):
     """With a line on stderr, and no traceback."""
     code, out, err = run(*arguments)
@@ -155,7 +165,10 @@ def test_the_progress_line_says_how_long_it_takes():
     stream = io.StringIO()
     line = ProgressLine(stream)
     line(Progress(2.0, 0.5, 2_000_000, 2.0, 1_000_000, 3, "dpor", 1, None))
-    assert "dpor, [##########----------] 50 %, 1 M executions, 500 k/s, of about 2 M, 2.0 s to go, 1 failing" in stream.getvalue()
+    assert (
+        "dpor, [##########----------] 50 %, 1 M executions, 500 k/s, of about 2 M, 2.0 s to go, 1 failing"
+        in stream.getvalue()
+    )
     line.clear()
     assert stream.getvalue().endswith("\r\033[K")
     assert ["0.4 s", "12 s", "3 min 20 s"] == [duration(0.4), duration(12), duration(200)]

@@ -16,7 +16,7 @@ CLEAN = (
     sc.partial_and_last, sc.partial_without_memory, sc.refusal_alone, sc.last_device_reference, sc.second_removal,
     sc.add_beside_removal_then_flush, sc.add_beside_removal_then_report, sc.add_and_removal_beside_report,
     sc.readding_and_report_beside_removal, sc.two_adds_beside_a_removal, sc.attach_beside_detach,
-)
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("scenario", CLEAN, ids=[scenario.__name__ for scenario in CLEAN])

@@ -65,6 +65,7 @@ def test_other_data_is_not_ordered_by_the_pointer():
 @pytest.mark.parametrize("order", ["once", "relaxed"])
 def test_a_flag_or_an_index_orders_no_read(order):
     """Only an acquire does: the number is no pointer, and what follows it is a control dependency."""
+
     def program(order):
         p = Program("flag", flag="u64", data="u64")
         p.task("writer").store(p.at["data"], 5).store(p.at["flag"], 1, order="release")
@@ -79,10 +80,12 @@ def test_a_flag_or_an_index_orders_no_read(order):
 
 def test_a_chain_of_pointers_is_a_chain_of_dependencies():
     """``p = READ_ONCE(slot); q = p->next; q->payload``: the object that the published one points to was there before, too."""
+
     def program(by):
         p = Program("chain", slot="pointer")
-        p.task("writer").kzalloc(B, OBJECT).store(OBJECT.payload(B), 5).kzalloc(A, OBJECT) \
-            .store(OBJECT.next(A), register=B).store(p.at["slot"], register=A, order=by)
+        p.task("writer").kzalloc(B, OBJECT).store(OBJECT.payload(B), 5).kzalloc(A, OBJECT).store(
+            OBJECT.next(A), register=B
+        ).store(p.at["slot"], register=A, order=by)
         t = p.task("reader").load(A, p.at["slot"], order="once")
         with t.when(A):
             t.load(B, OBJECT.next(A)).load(C, OBJECT.payload(B)).out(C)

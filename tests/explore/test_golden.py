@@ -123,8 +123,9 @@ def test_a_barrier_beside_a_callback_waits_for_it_or_not():
         assert 3 == result.classes, result
     behind = micro.Program("barrier behind call_rcu", x="u64")
     body = behind.work("callback").store(behind.at["x"], 7, order="once").kfree(micro.A)
-    behind.task("waiter").kzalloc(micro.A, micro.OBJECT).call_rcu(micro.OBJECT.head(micro.A), body).rcu_barrier() \
-        .load(micro.A, behind.at["x"], order="once").out(micro.A)
+    behind.task("waiter").kzalloc(micro.A, micro.OBJECT).call_rcu(micro.OBJECT.head(micro.A), body).rcu_barrier().load(
+        micro.A, behind.at["x"], order="once"
+    ).out(micro.A)
     (outcome,) = explore(behind, strategy="naive", **quiet()).outcomes
     assert "7" in outcome.text
 

@@ -53,7 +53,11 @@ def test_a_lock_order_is_a_failure_also_where_no_execution_deadlocks(strategy):
     result = explore(micro.predicted_cycle(), strategy=strategy, max_executions=50)
     failure = result.failure
     assert ("fail", "lock-order", "kept", False, ()) == (
-        result.verdict, failure.kind, failure.contract, failure.confirmed, result.notes
+        result.verdict,
+        failure.kind,
+        failure.contract,
+        failure.confirmed,
+        result.notes,
     )
     assert {"one", "other"} == {site.task for site in failure.sites if site.step is not None}
     assert failure.signature == replay(failure.token).failure.signature
@@ -121,6 +125,7 @@ def test_a_deadlock_names_who_waits_for_what():
 
 def test_a_result_that_was_not_demanded_is_unexpected():
     """``returns=`` demands; without it the contract decides."""
+
     def scenario(returns):
         s = Scenario("add twice")
         queue = s.queue()

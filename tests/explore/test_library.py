@@ -138,8 +138,6 @@ BUGS = (
     )), {"no-response"}),
     (mutants.mutant("queue-lock-never-initialised", mutants.FAULT, None, "warn", ("	mutex_init(&queue->lock);\n", "")), {"no-queue"}),
 )
-# fmt: off
-# fmt: on
 #: And those that take a driver that broke its contract.
 TOLD = (
     mutants.mutant("flushes-no-queue", mutants.FAULT, None, "bad-access", ("	if (WARN_ON(!queue))\n		return -ENODEV;\n", "")),
@@ -190,7 +188,9 @@ def test_an_answer_inside_page_response_is_refused_and_told(name, core):
     result = explore(Scenario.from_dict(data), core=core, all_failures=True)
     (failure,) = result.failures
     assert ("deadlock", "broken", "the task already holds the lock") == (
-        failure.kind, failure.contract, failure.message.rpartition(": ")[2]
+        failure.kind,
+        failure.contract,
+        failure.message.rpartition(": ")[2],
     )
     (clause,) = failure.clauses
     assert clause.startswith("page_response called back into the framework")

@@ -56,8 +56,10 @@ def built(tmp_path_factory):
 def test_every_address_of_our_functions_has_the_line_that_addr2line_gives(built):
     """The map and binutils agree, address by address."""
     symbols = subprocess.run(["nm", "-S", built], capture_output=True, text=True, check=True).stdout
-    spans = [(int(start, 16), int(size, 16), name)
-             for start, size, name in re.findall(r"(\w+) (\w+) [tT] (helper|entry)$", symbols, re.M)]
+    spans = [
+        (int(start, 16), int(size, 16), name)
+        for start, size, name in re.findall(r"(\w+) (\w+) [tT] (helper|entry)$", symbols, re.M)
+    ]
     assert {"helper", "entry"} == {name for _, _, name in spans}
     for start, size, name in spans:
         for address in range(start, start + size):
@@ -80,18 +82,25 @@ def test_an_inline_function_of_a_kernel_header_is_where_it_is_called(tmp_path):
     header.write_text("static inline void set(volatile int *p)\n{\n\t*p = 1;\n}\n")
     own.write_text("static inline void twice(volatile int *p)\n{\n\t*p = 2;\n}\n")
     source = tmp_path / "user.c"
-    source.write_text('#include <linux/cell.h>\n#include "own.h"\nvoid f(volatile int *p);\nvoid f(volatile int *p)\n{\n'
-                      "\tset(p);\n\tset(p);\n\ttwice(p);\n}\n")
+    source.write_text(
+        '#include <linux/cell.h>\n#include "own.h"\nvoid f(volatile int *p);\nvoid f(volatile int *p)\n{\n'
+        "\tset(p);\n\tset(p);\n\ttwice(p);\n}\n"
+    )
     library = tmp_path / "thing.so"
-    subprocess.run(["gcc", "-g1", "-O1", "-shared", "-fPIC", f"-I{tmp_path}/include", "-o", library, source], check=True)
+    subprocess.run(
+        ["gcc", "-g1", "-O1", "-shared", "-fPIC", f"-I{tmp_path}/include", "-o", library, source], check=True
+    )
     lines_module().write_line_map(library, map_path(library))
     symbols = subprocess.run(["nm", "-S", library], capture_output=True, text=True, check=True).stdout
     start, size = (int(number, 16) for number in re.search(r"(\w+) (\w+) T f$", symbols, re.M).groups())
     places = [find(str(library), address) for address in range(start, start + size)]
     told = {str(place).replace(f"{tmp_path}/", "") for place in places}
     assert {"user.c:6 f (linux/cell.h:3)", "user.c:7 f (linux/cell.h:3)", "own.h:3 twice"} <= told
-    callers = {tuple((caller.line, caller.function) for caller in place.callers) for place in places
-               if place.function == "twice"}
+    callers = {
+        tuple((caller.line, caller.function) for caller in place.callers)
+        for place in places
+        if place.function == "twice"
+    }
     assert {((8, "f"),)} == callers
 
 
@@ -119,7 +128,7 @@ def test_what_calls_the_functions_of_every_core_is_there_and_is_marked():
         assert [] == [path for path in callers if not (root / path).exists()]
     extension = next(Path(iopf.__file__).parent.glob("_explore*.so"))
     rows = [row.split(" ", 2)[1:] for row in map_path(extension).read_text().splitlines() if row.startswith("F ")]
-    assert set(callers) == {path[path.index("csrc/"):] for room, path in rows if room == "caller"}
+    assert set(callers) == {path[path.index("csrc/") :] for room, path in rows if room == "caller"}
     assert {"caller", "other"} == {room for room, _ in rows}
 
 

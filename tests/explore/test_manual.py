@@ -27,6 +27,7 @@ def test_every_operation_and_every_argument_is_in_the_tables():
 
 def test_the_ranges_are_found_by_trying():
     """The largest number that is accepted, and the smallest, wherever the limit is."""
+
     def up_to(limit, least=0):
         def accepts(number):
             if not least <= number <= limit:

@@ -13,7 +13,7 @@ BRUTE_FORCED = (
     "kfree-for-kfree-rcu", "lookup-without-reference", "late-report-keeps-lock", "removal-answers-nobody",
     "group-touched-after-hand-over", "removal-frees-groups", "free-frees-twice", "late-report-unanswered",
     "queue-freed-before-its-works", "removal-locks-in-reverse",
-)
+)  # fmt: skip
 
 
 def core_of(compiled, one):
@@ -44,7 +44,9 @@ def test_the_reported_preemptions_are_the_fewest(compiled, name):
     failure = explore(one.scenario(), core=core, budget=300).failure
     assert failure.minimal
     for bound in range(failure.preemptions + 1):
-        found = explore(one.scenario(), core=core, strategy="bound", bound=bound, all_failures=True, shrink=False, budget=300)
+        found = explore(
+            one.scenario(), core=core, strategy="bound", bound=bound, all_failures=True, shrink=False, budget=300
+        )
         met = {other.signature for other in found.failures}
         assert (failure.signature in met) == (bound == failure.preemptions), (bound, met, failure.signature)
 
@@ -79,7 +81,7 @@ def test_what_a_device_gets_has_a_line(compiled, name, kind, code):
     text = one.apply((mutants.ROOT / "csrc" / "core" / one.file).read_text()).split("\n")
     place = failure.sites[0].place
     # iopf_respond is in line: the line is its own, or that of its call.
-    near = "\n".join(text[place.line - 1:place.line + 1])
+    near = "\n".join(text[place.line - 1 : place.line + 1])
     assert place.file.endswith(one.file) and (code in near or "page_response(" in near), (place, near)
     assert str(place) in str(failure)
 
@@ -90,7 +92,9 @@ def test_a_second_answer_names_the_first(compiled):
     failure = explore(one.scenario(), core=core_of(compiled, one), budget=300).failure
     now, before = (site for site in failure.sites if site.what.startswith("answered"))
     assert ("answered", "answered before") == (now.what, before.what)
-    assert all(site.place.line and failure.steps[site.step].op in ("response", "double-response") for site in (now, before))
+    assert all(
+        site.place.line and failure.steps[site.step].op in ("response", "double-response") for site in (now, before)
+    )
     # The helper that answers says little: who called it is beside it.
     assert ["iopf_respond", "iopf_bad_setup"] == [site.place.function for site in failure.sites[:2]], failure.sites
     assert "called from" == failure.sites[1].what
@@ -140,7 +144,9 @@ def test_a_leak_counts_its_references(compiled):
     assert "irq" == left.task and "refcount_inc_not_zero" == failure.steps[left.step].op
     assert failure.message.endswith("its count is still 1")
     others = [other.message for other in explore(one.scenario(), core=core_of(compiled, one), budget=300).failures[1:]]
-    assert any("device#1: nobody freed it; param#1, which nobody freed either, points to it" == other for other in others)
+    assert any(
+        "device#1: nobody freed it; param#1, which nobody freed either, points to it" == other for other in others
+    )
 
 
 def test_the_unchanged_core_passes_where_its_mutants_fail(compiled):

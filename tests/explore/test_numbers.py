@@ -18,7 +18,7 @@ VALUES = {
     "addr": (0, 0x1001, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**32 + 1, 2**33, 2**63 - 1, 2**63, 2**64 - 4096, 2**64 - 1),
     "grpid": (0, 2, 2**15, 2**16 - 1, 2**16, 2**31 - 1, 2**31, 2**32 - 2, 2**32 - 1),
     "pasid": (1, 2**15, 2**16, 2**20 - 1, 2**20, 2**31 - 1, 2**31, 2**32 - 2, 2**32 - 1),
-}
+}  # fmt: skip
 CASES = [(field, value) for field, values in VALUES.items() for value in values]
 #: What stands for the field in the other cases.
 OTHER = {"addr": 0x5000, "grpid": 7, "pasid": 9}
@@ -60,7 +60,9 @@ def test_the_core_sees_the_number_that_is_said(telling, field, value, copied):
 def test_a_number_that_arrives_as_another_is_noticed(telling):
     """The control: the error of another value, and a value that the core knows nothing of."""
     for scenario in (reporting(-FIRST_ERROR, addr=2**32), reporting(-FIRST_ERROR, addr=0x7000)):
-        assert "unexpected-return" in {failure.kind for failure in explore(scenario, core=telling, shrink=False).failures}
+        assert "unexpected-return" in {
+            failure.kind for failure in explore(scenario, core=telling, shrink=False).failures
+        }
 
 
 @pytest.mark.parametrize("grpid", VALUES["grpid"])
@@ -95,9 +97,10 @@ def test_a_group_of_a_PASID_that_no_device_has_is_answered_by_its_numbers(grpid,
     assert [f"irq: dev0 grpid {grpid} invalid; irq: report -EINVAL"] == [outcome.text for outcome in result.outcomes]
 
 
-@pytest.mark.parametrize(("field", "value"), [
-    ("addr", -1), ("addr", 2**64), ("grpid", -1), ("grpid", 2**32), ("pasid", -1), ("pasid", 2**32),
-])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("addr", -1), ("addr", 2**64), ("grpid", -1), ("grpid", 2**32), ("pasid", -1), ("pasid", 2**32)],
+)
 @pytest.mark.parametrize("operation", ["report", "report_partial", "respond"])
 def test_a_number_out_of_range_is_refused_where_it_is_said(operation, field, value):
     """With its name and its range."""
@@ -116,8 +119,10 @@ def test_a_PASID_that_no_device_has_cannot_be_attached(value):
     queue = s.queue()
     dev = s.device(queue, handler="held", pasid=1)
     for attach in (
-        lambda: s.device(queue, pasid=value), lambda: s.task("a").attach(dev, handler="sva", pasid=value),
-        lambda: s.task("b").replace(dev, handler="sva", pasid=value), lambda: s.task("c").detach(dev, pasid=value),
+        lambda: s.device(queue, pasid=value),
+        lambda: s.task("a").attach(dev, handler="sva", pasid=value),
+        lambda: s.task("b").replace(dev, handler="sva", pasid=value),
+        lambda: s.task("c").detach(dev, pasid=value),
     ):
         with pytest.raises(ValueError, match=f"pasid {value}: out of range 1 ≤ pasid ≤ 1048575"):
             attach()

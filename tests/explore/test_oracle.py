@@ -43,7 +43,7 @@ SCENARIOS = (
     sc.discard_against_partials, sc.partials_against_removal, sc.free_with_work_pending, sc.no_memory_against_removal,
     sc.refusal_against_removal, sc.detach_against_report, sc.add_against_report, sc.held_against_removal,
     sc.second_removal, sc.attach_beside_detach,
-)
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("commute", [False, True], ids=["", "commute"])
@@ -81,15 +81,21 @@ def two_devices():
 
 #: State that the explorer does not see, under a lock of each device's own: who comes first is answered otherwise.
 HIDDEN = mutants.mutant(
-    "hidden-state", mutants.FAULT, two_devices, set(),
-    ("static inline void iopf_respond(", """static noinline __attribute__((no_sanitize("thread"))) int iopf_turn(void)
+    "hidden-state",
+    mutants.FAULT,
+    two_devices,
+    set(),
+    (
+        "static inline void iopf_respond(",
+        """static noinline __attribute__((no_sanitize("thread"))) int iopf_turn(void)
 {
 	static int turn;
 
 	return turn++ & 1;
 }
 
-static inline void iopf_respond("""),
+static inline void iopf_respond(""",
+    ),
     ("		.code = code,\n", "		.code = iopf_turn() ? IOMMU_PAGE_RESP_FAILURE : code,\n"),
 )
 

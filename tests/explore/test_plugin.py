@@ -61,7 +61,7 @@ def test_a_failing_test_shows_the_trace_in_a_section_of_its_own(run):
     result = run("--iopf-core", "v6.14", "-k", "check")
     result.assert_outcomes(failed=1)
     text = result.stdout.str()
-    section = text[text.index("iopf: the execution that fails"):]
+    section = text[text.index("iopf: the execution that fails") :]
     for part in ("on core v6.14", "irq", "teardown", "iopf replay iopf2."):
         assert part in section
 
@@ -127,7 +127,7 @@ def test_the_budget_is_heard(run, pytester):
 
 
 def test_a_search_without_a_verdict_fails_the_test(run, pytester):
-    """"No failure was found" passes on a search that was cut off, and on one that never began: the plugin fails such a
+    """ "No failure was found" passes on a search that was cut off, and on one that never began: the plugin fails such a
     test. What was accepted, by check() or on the command line, is no failure; nor is a test that fails by itself."""
     pytester.makepyfile(
         "from iopf.explore.programs import rcget\n"

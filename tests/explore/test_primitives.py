@@ -66,7 +66,9 @@ def test_the_forms_of_a_pair_belong_together():
 
 def sleeping(what, where):
     """A task that may sleep, in a spinlock's section, without preemption, or behind both."""
-    p = Program(f"{what} {where}", lock="spinlock", mutex="mutex", done="completion", wq="waitqueue", go="u64", work="work")
+    p = Program(
+        f"{what} {where}", lock="spinlock", mutex="mutex", done="completion", wq="waitqueue", go="u64", work="work"
+    )
     body = p.work("body").load(A, p.at["go"], order="once")
     p.setup.spin_lock_init(p.at["lock"]).mutex_init(p.at["mutex"]).init_completion(p.at["done"]).complete(p.at["done"])
     p.setup.init_waitqueue_head(p.at["wq"]).alloc_workqueue().init_work(p.at["work"], body)
@@ -76,12 +78,18 @@ def sleeping(what, where):
     elif where == "unpreempted":
         t.preempt_disable()
     {
-        "mutex": lambda: t.mutex_lock(p.at["mutex"]), "grace period": t.synchronize_rcu, "barrier": t.rcu_barrier,
-        "allocation": lambda: t.kzalloc(A, 8).kfree(A), "completion": lambda: t.wait_for_completion(p.at["done"]),
+        "mutex": lambda: t.mutex_lock(p.at["mutex"]),
+        "grace period": t.synchronize_rcu,
+        "barrier": t.rcu_barrier,
+        "allocation": lambda: t.kzalloc(A, 8).kfree(A),
+        "completion": lambda: t.wait_for_completion(p.at["done"]),
         "timeout": lambda: t.wait_event_timeout(A, p.at["wq"], p.at["go"]),
-        "flush": t.flush_workqueue, "flush_work": lambda: t.flush_work(p.at["work"]),
-        "cancel_work_sync": lambda: t.cancel_work_sync(p.at["work"]), "trylock": lambda: t.mutex_trylock(A, p.at["mutex"]),
-        "cancel_work": lambda: t.cancel_work(p.at["work"]), "complete": lambda: t.complete(p.at["done"]),
+        "flush": t.flush_workqueue,
+        "flush_work": lambda: t.flush_work(p.at["work"]),
+        "cancel_work_sync": lambda: t.cancel_work_sync(p.at["work"]),
+        "trylock": lambda: t.mutex_trylock(A, p.at["mutex"]),
+        "cancel_work": lambda: t.cancel_work(p.at["work"]),
+        "complete": lambda: t.complete(p.at["done"]),
         "wake_up": lambda: t.wake_up(p.at["wq"]),
     }[what]()
     if what in ("mutex", "trylock"):
@@ -96,14 +104,15 @@ def sleeping(what, where):
 
 SLEEPS = (
     "mutex", "grace period", "barrier", "allocation", "completion", "timeout", "flush", "flush_work", "cancel_work_sync",
-)
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("what", SLEEPS)
 def test_sleeping_with_a_spinlock_held_is_a_finding(what):
     """Of a kind of its own; without preemption likewise; and nowhere else."""
     assert ({"sleep"}, {"sleep"}, set()) == tuple(
-        kinds(sleeping(what, where)) for where in ("locked", "unpreempted", "free"))
+        kinds(sleeping(what, where)) for where in ("locked", "unpreempted", "free")
+    )
 
 
 @pytest.mark.parametrize("what", ["trylock", "cancel_work", "complete", "wake_up"])
@@ -157,8 +166,9 @@ def protected(by):
         reader.preempt_enable()
     elif by == "rcu":
         reader.rcu_read_unlock()
-    p.task("remover").rcu_dereference(A, p.at["slot"], locked=True).rcu_assign_pointer(p.at["slot"], None) \
-        .kfree_rcu(OBJECT.head(A))
+    p.task("remover").rcu_dereference(A, p.at["slot"], locked=True).rcu_assign_pointer(p.at["slot"], None).kfree_rcu(
+        OBJECT.head(A)
+    )
     return p
 
 
@@ -186,6 +196,7 @@ def test_a_spinlock_is_no_reader_for_rcu_dereference():
 
 def test_what_was_done_before_complete_is_seen_after_the_wait():
     """complete() orders. A store after it races."""
+
     def program(late):
         p = Program("completion", done="completion", data="u64")
         p.setup.init_completion(p.at["done"])
@@ -204,6 +215,7 @@ def test_what_was_done_before_complete_is_seen_after_the_wait():
 
 def test_complete_is_for_one_and_complete_all_for_all():
     """Two wait: one complete() leaves one of them, a deadlock; two do not, nor does complete_all(), before or after."""
+
     def program(*calls):
         p = Program("two wait", done="completion")
         p.setup.init_completion(p.at["done"])
@@ -231,6 +243,7 @@ def test_a_wait_with_a_timeout_ends_either_way():
 
 def test_a_completion_of_a_freed_object_is_found():
     """complete() of what the waiter has freed: it may, when the wait is over; twice is once too often."""
+
     def program(calls):
         p = Program("freed by the waiter", slot="pointer")
         layout = Layout(done="completion")
@@ -281,6 +294,7 @@ def test_who_did_not_sleep_is_not_ordered_by_the_wake():
 
 def test_waitqueue_active_without_order_loses_the_wake():
     """``if (waitqueue_active()) wake_up()``: under sequential consistency the test of it after the change is enough."""
+
     def program(test_first):
         p = Program("active", wq="waitqueue", go="u64")
         p.setup.init_waitqueue_head(p.at["wq"])
@@ -387,6 +401,7 @@ def test_cancel_work_does_not_wait():
 
 def test_a_work_that_queues_itself_is_idle_when_cancel_work_sync_returns():
     """Freed then, without a use after free; with cancel_work() it is found."""
+
     def program(how):
         layout = Layout(work="work")
         p = Program(f"queues itself, {how}", slot="pointer")
@@ -423,7 +438,7 @@ def random_program(seed):
     """Up to three tasks of few operations over two spinlocks, a completion, a wait queue and two works."""
     rng = random.Random(f"primitives {seed}")
     p = Program(f"random primitives {seed}", lock="spinlock", second="spinlock", done="completion", wq="waitqueue", go="u64",
-                work="work", other="work", x="u64", slot="pointer")
+                work="work", other="work", x="u64", slot="pointer")  # fmt: skip
     at = p.at
     body = p.work("body").add(at["x"], 1, register=A)
     second = p.work("second").complete(at["done"]) if rng.random() < 0.5 else p.work("second").wake_up(at["wq"])
@@ -447,7 +462,8 @@ def random_program(seed):
             t.store(at["go"], 1, order="once").spin_unlock(at["lock"])
 
     operations = [
-        locked, tried,
+        locked,
+        tried,
         lambda t: t.complete(at["done"]),
         lambda t: t.wait_for_completion_timeout(C, at["done"]).out(C),
         lambda t: t.try_wait_for_completion(C, at["done"]).out(C),
@@ -485,7 +501,9 @@ def test_independent_steps_of_these_commute(block):
 
 
 PROGRAMS = {
-    "counting": counting(), "protected": protected("spinlock"), "waiting": waiting(),
+    "counting": counting(),
+    "protected": protected("spinlock"),
+    "waiting": waiting(),
     "cancelled": (lambda pair: pair[0])(works()),
 }
 

@@ -55,7 +55,9 @@ def test_a_signature_has_no_address_and_no_line(library):
     """Kind, object, functions, contract; the place has file and line beside it."""
     for result, _ in library.values():
         for failure in result.failures:
-            assert re.match(rf"{failure.kind}\b.*: .*; contract {failure.contract}", failure.signature), failure.signature
+            assert re.match(rf"{failure.kind}\b.*: .*; contract {failure.contract}", failure.signature), (
+                failure.signature
+            )
             assert not re.search(r"0x[0-9a-f]{6,}|\.[ch]:\d", failure.signature), failure.signature
             kind, number, _ = (failure.object or "").partition("#")
             assert not number or f" of {kind}" in failure.signature
@@ -124,14 +126,25 @@ def test_every_kernel_file_replays_in_another_process_from_its_token(kernel_tree
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("options", [
-    {}, {"strategy": "sleep", "max_executions": 5000}, {"strategy": "random", "max_executions": 500},
-    {"points": ["unlock", "free", "plain"], "max_executions": 5000},
-], ids=["auto", "sleep", "random", "points"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"strategy": "sleep", "max_executions": 5000},
+        {"strategy": "random", "max_executions": 500},
+        {"points": ["unlock", "free", "plain"], "max_executions": 5000},
+    ],
+    ids=["auto", "sleep", "random", "points"],
+)
 def test_every_way_to_find_a_failure_gives_tokens_that_replay(options):
     """Strategies and points beside the default."""
-    assert_replays([failure for scenario, core in CELLS
-                    for failure in explore(find_scenario(scenario), core=core, budget=5, **options).failures])
+    assert_replays(
+        [
+            failure
+            for scenario, core in CELLS
+            for failure in explore(find_scenario(scenario), core=core, budget=5, **options).failures
+        ]
+    )
 
 
 def test_a_failure_that_is_not_the_gravest_of_its_execution_is_the_one_that_replays(library):
@@ -161,7 +174,9 @@ def test_a_token_that_says_something_else_does_not_replay(library):
     for failure in result.failures[:3]:
         recorded = decode(failure.token)
         for changes in (
-            {"signature": recorded.signature + ", answer"}, {"hash": recorded.hash ^ 1}, {"runs": recorded.runs[:-1]},
+            {"signature": recorded.signature + ", answer"},
+            {"hash": recorded.hash ^ 1},
+            {"runs": recorded.runs[:-1]},
         ):
             tampered.append(_encoded(dataclasses.replace(recorded, **changes)))
     for why in another_process(replay=tampered)["replayed"]:
@@ -180,8 +195,14 @@ def _encoded(recorded):
 
 def test_a_replay_with_the_numbers_of_another_search_is_noticed():
     """The tasks' numbers are part of the schedule: without them this token leaves it, or comes to other steps."""
-    failures = explore(find_scenario("one-index-two-pasids"), core="refcount", strategy="random", max_executions=300,
-                       all_failures=True, shrink=False).failures
+    failures = explore(
+        find_scenario("one-index-two-pasids"),
+        core="refcount",
+        strategy="random",
+        max_executions=300,
+        all_failures=True,
+        shrink=False,
+    ).failures
     failures += explore(find_scenario("readd-late-response"), core="lkml-v8", all_failures=True).failures
     left = 0
     for failure in failures:
@@ -215,8 +236,10 @@ def test_the_line_to_paste_names_the_file_and_its_facets(user_file):
     file, failure = user_file
     assert failure.command == f"iopf replay {failure.token} --core '{file}' --facet kzalloc_obj=true"
     assert failure.command in str(failure) and failure.command == failure.to_dict()["command"]
-    assert "iopf replay " + (plain := explore(find_scenario("remove-queued-work"), core="v6.14").failure).token \
+    assert (
+        "iopf replay " + (plain := explore(find_scenario("remove-queued-work"), core="v6.14").failure).token
         == plain.command
+    )
 
 
 def test_a_file_that_changed_or_went_is_asked_for(user_file):
@@ -229,7 +252,9 @@ def test_a_file_that_changed_or_went_is_asked_for(user_file):
     core = iopf.Core.from_source(file, facets={"kzalloc_obj": True})
     assert failure.signature == replay(failure.token, core=core).failure.signature
     file.unlink()
-    with pytest.raises(ValueError, match=r"can't be read \(No such file or directory\): name the file with --core FILE"):
+    with pytest.raises(
+        ValueError, match=r"can't be read \(No such file or directory\): name the file with --core FILE"
+    ):
         replay(failure.token)
 
 
@@ -254,7 +279,10 @@ def test_a_scenario_with_symmetric_tasks_and_works_replays():
     dev = s.device(queue, handler="sva", pasid=1)
     s.tasks("irq", 2).report(dev, grpid=1, pasid=1)
     s.task("teardown").remove(queue, dev)
-    failures = [failure for core in ("v5.14", "lkml-v8", "v6.14")
-                for failure in explore(s, core=core, all_failures=True, max_executions=5000).failures]
+    failures = [
+        failure
+        for core in ("v5.14", "lkml-v8", "v6.14")
+        for failure in explore(s, core=core, all_failures=True, max_executions=5000).failures
+    ]
     assert_replays(failures)
     assert json.loads(failures[0].to_json())["signature"] == failures[0].signature

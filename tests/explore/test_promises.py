@@ -39,6 +39,7 @@ def _device(name, handler="sva", **options):
 
 def alone(handler):
     """One report, one handler."""
+
     def scenario():
         s, _, dev = _device("alone", handler)
         s.task("irq").report(dev, grpid=1, pasid=1)
@@ -125,9 +126,11 @@ CODES = (
 # fmt: on
 
 ALL_SUCCESS = Everywhere(
-    "all-codes-success", FAULT,
+    "all-codes-success",
+    FAULT,
     (("IOMMU_PAGE_RESP_INVALID", "IOMMU_PAGE_RESP_SUCCESS"), ("IOMMU_PAGE_RESP_FAILURE", "IOMMU_PAGE_RESP_SUCCESS")),
-    frozenset({"wrong-code"}), sc.held_against_removal,
+    frozenset({"wrong-code"}),
+    sc.held_against_removal,
 )
 
 # fmt: off
@@ -176,6 +179,7 @@ def flush_behind_a_report():
 
 def caller(name, handler, *operations):
     """One task that does something wrong."""
+
     def scenario():
         s, queue, dev = _device(name, handler)
         task = s.task("driver")
@@ -198,7 +202,9 @@ def report(task, queue, dev):
 def answered_twice():
     """An owner that answers, and answers again."""
     s, _, dev = _device("answered twice", "held")
-    s.task("owner").report(dev, grpid=1, pasid=1).respond(dev, grpid=1, pasid=1, free=False).respond(dev, grpid=1, pasid=1)
+    s.task("owner").report(dev, grpid=1, pasid=1).respond(dev, grpid=1, pasid=1, free=False).respond(
+        dev, grpid=1, pasid=1
+    )
     return s
 
 
@@ -227,8 +233,6 @@ GROUPS = (
     mutant("bad-setup-keeps-partials", FAULT, partial_of_bad_setup, {"wrong-group", "wrong-response"},
            (mutants.BAD_SETUP, mutants.BAD_SETUP.replace("			iopf_take_partials(param, &evt->fault.prm, &dropped);\n", ""))),
 )
-# fmt: off
-# fmt: on
 DUTIES = (
     mutant("flush-waits-for-nothing", FAULT, flush_behind_a_report, "unexpected-return", ("	flush_workqueue(queue->wq);\n", "")),
     mutant("flush-does-not-warn", FAULT, caller("flush_after_removal", "sva", remove, lambda task, queue, dev: task.flush(dev)),
@@ -262,7 +266,6 @@ DUTIES = (
 # fmt: on
 
 
-
 def answered_behind_removal():
     """The device is removed and added before it reports: an answer never meets that removal."""
     s, queue, dev = _device("answered behind a removal", "held")
@@ -278,8 +281,6 @@ INVERTED = (
      "		mutex_lock(&param->dev->iommu->lock);\n		iopf_answer_pending(param, group, code);\n"
      "		mutex_unlock(&param->dev->iommu->lock);\n")),
 )
-# fmt: off
-# fmt: on
 #: Both inside one more lock, a static one.
 GATED = (
     (mutants.RESPONSE, "	mutex_lock(&iopf_gate);\n" + INVERTED[0][1] + "	mutex_unlock(&iopf_gate);\n"),
@@ -292,8 +293,8 @@ GATED = (
     (mutants.REMOVE_TAIL, mutants.REMOVE_TAIL.replace(
         "	mutex_unlock(&queue->lock);\n", "	mutex_unlock(&queue->lock);\n	mutex_unlock(&iopf_gate);\n")),
 )
-# fmt: off
 # fmt: on
+# fmt: off
 ORDERS = (
     mutant("response-takes-the-device-s-lock", FAULT, answered_behind_removal, "lock-order", *INVERTED),
     # With the static lock of the gate and another one in both orders.
@@ -308,7 +309,11 @@ HARMLESS = mutant("response-takes-the-device-s-lock-in-turn", FAULT, answered_be
 
 #: In which the caller is to blame, not the core; what is found is the core's.
 CALLERS = {
-    "free-answers-failure", "flush-does-not-warn", "removal-does-not-warn", "detach-does-not-warn", "free-does-not-warn",
+    "free-answers-failure",
+    "flush-does-not-warn",
+    "removal-does-not-warn",
+    "detach-does-not-warn",
+    "free-does-not-warn",
 }
 
 ALL = (*CODES, ALL_SUCCESS, *LATE, *GROUPS, *DUTIES, *ORDERS)
@@ -360,7 +365,9 @@ UNDER_LOCK = (
 # fmt: on
 
 
-@pytest.mark.parametrize(("core", "name", "expected"), UNDER_LOCK, ids=[f"{core} {name}" for core, name, _ in UNDER_LOCK])
+@pytest.mark.parametrize(
+    ("core", "name", "expected"), UNDER_LOCK, ids=[f"{core} {name}" for core, name, _ in UNDER_LOCK]
+)
 def test_what_other_cores_do_under_a_lock_is_a_note_and_no_failure(core, name, expected):
     """They promise nothing there. The note has a trace, and its token shows it, as the failure that it is with us."""
     result = explore(library.find_scenario(name), core=core)
@@ -396,7 +403,7 @@ def test_a_core_whose_every_code_is_success_fails_wherever_another_one_is_due(co
 
 #: Cores whose failures depend on the order of calls, answers, groups and discards.
 ORDERED = ("iopf", "no-memory-answers-behind-the-unlock", "discard-discards-nothing", "partials-left-behind", "flush-waits-for-nothing",
-           "v5.14", "v6.9", "v7.2")
+           "v5.14", "v6.9", "v7.2")  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ORDERED)
@@ -407,8 +414,16 @@ def test_orders_that_are_left_out_would_say_nothing_else(cores, name, monkeypatc
     for number in range(20):
         subject = random_scenario(number, changes_overlap=number % 2)
         reduced, every = (
-            explore(subject, core=cores.get(name, name), strategy="dpor", points=points, estimate=False, shrink=False,
-                    all_failures=True, max_executions=400)
+            explore(
+                subject,
+                core=cores.get(name, name),
+                strategy="dpor",
+                points=points,
+                estimate=False,
+                shrink=False,
+                all_failures=True,
+                max_executions=400,
+            )
             for points in ((), ("orders",))
         )
         if any("orders" in (result.why or "") for result in (reduced, every)):

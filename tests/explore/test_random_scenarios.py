@@ -21,7 +21,8 @@ def random_scenario(number, changes_overlap=False):
     first = s.device(
         queue if rng.random() < 0.85 else None,
         handler=rng.choice(("sva", "sva", "inline", "refuse", "held")) if rng.random() < 0.9 else None,
-        pasid=rng.choice((1, 1, None)), response_lock=rng.choice((None, None, "driver")),
+        pasid=rng.choice((1, 1, None)),
+        response_lock=rng.choice((None, None, "driver")),
     )
     devices = [first] + [s.device(queue, handler="inline", pasid=1)] * (rng.random() < 0.3)
 
@@ -78,7 +79,9 @@ def failures(numbers, max_executions=None, **options):
     found = []
     for number in numbers:
         scenario = random_scenario(number, **options)
-        result = explore(scenario, strategy="dpor", budget=300, max_executions=max_executions, estimate=False, shrink=False)
+        result = explore(
+            scenario, strategy="dpor", budget=300, max_executions=max_executions, estimate=False, shrink=False
+        )
         if result.failure is not None:
             found.append(f"{scenario}\n{result.failure!r}")
         else:
@@ -115,10 +118,15 @@ SMALL = (
     sc.add_against_removal, sc.add_against_report, sc.detach_against_report, sc.discard_against_partials,
     sc.held_against_removal, sc.inline_against_removal, sc.last_device_reference, sc.partial_and_last,
     sc.refusal_against_removal, sc.second_removal,
-)
+)  # fmt: skip
 LARGE = (
-    sc.flush_beside_removal, sc.free_with_work_pending, sc.late_response_after_readding, sc.no_memory_against_removal,
-    sc.partials_against_removal, sc.two_reporters_against_removal, sc.work_against_removal,
+    sc.flush_beside_removal,
+    sc.free_with_work_pending,
+    sc.late_response_after_readding,
+    sc.no_memory_against_removal,
+    sc.partials_against_removal,
+    sc.two_reporters_against_removal,
+    sc.work_against_removal,
 )
 
 

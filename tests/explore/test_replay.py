@@ -22,11 +22,18 @@ def test_a_token_reproduces_the_execution_step_by_step(failure):
     result = replay(failure.token)
     assert "fail" == result.verdict
     assert (failure.kind, failure.signature, failure.steps, failure.token) == (
-        result.failure.kind, result.failure.signature, result.failure.steps, result.failure.token)
+        result.failure.kind,
+        result.failure.signature,
+        result.failure.steps,
+        result.failure.token,
+    )
 
 
-@pytest.mark.parametrize("program", [program for _, program in micro.KINDS],
-                         ids=[f"{kind}-{program.__name__}" for kind, program in micro.KINDS])
+@pytest.mark.parametrize(
+    "program",
+    [program for _, program in micro.KINDS],
+    ids=[f"{kind}-{program.__name__}" for kind, program in micro.KINDS],
+)
 def test_every_kind_replays(program):
     """Whatever failed, its token brings it back, twice."""
     found = explore(program(wrong=True)).failure

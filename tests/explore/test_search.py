@@ -24,16 +24,18 @@ def large():
 @pytest.mark.parametrize("strategy", ["dpor", "sleep", "naive", "bound", "random"])
 def test_a_search_is_deterministic(strategy):
     """Equal arguments, equal results, but for time."""
+
     def once():
         result = explore(rcget(3), strategy=strategy, max_executions=300, seed=7, classes=True)
         return (result.verdict, result.executions, result.classes, result.blocked, result.outcomes, result.preemptions,
-                result.hottest)
+                result.hottest)  # fmt: skip
 
     assert once() == once()
 
 
 def test_a_random_search_depends_on_its_seed_only():
     """Another seed is another walk."""
+
     def walk(seed):
         return explore(rcget(4), strategy="random", max_executions=200, seed=seed).preemptions
 
@@ -71,6 +73,7 @@ def test_a_progress_callback_stops_the_search_with_false():
 
 def test_what_a_progress_callback_raises_is_raised():
     """The exception itself, and the search is over: the next one runs."""
+
     class Mine(Exception):
         pass
 
@@ -90,6 +93,7 @@ def test_a_search_inside_a_search_is_refused():
 
 def test_ctrl_c_keeps_what_was_found_and_comes_at_once(eventually, moment):
     """Within 100 ms of the signal, with the result so far: seen in the best of a few rounds, as others run, too."""
+
     def interrupt():
         eventually(lambda: _engine._owner is not None)  # it searches, or is about to
         moment(0.3)
@@ -146,9 +150,11 @@ def test_auto_says_what_it_did():
         assert huge.bound >= 0
 
 
-@pytest.mark.parametrize("scenario", [
-    lambda: rcget(3), lambda: rcget(4), sc.two_reporters_against_removal, sc.flush_then_removal,
-], ids=["rcget-3", "rcget-4", "two-reporters", "flush"])
+@pytest.mark.parametrize(
+    "scenario",
+    [lambda: rcget(3), lambda: rcget(4), sc.two_reporters_against_removal, sc.flush_then_removal],
+    ids=["rcget-3", "rcget-4", "two-reporters", "flush"],
+)
 def test_the_estimate_is_within_a_factor_of_three(scenario):
     """Before the search: about how many classes there are."""
     result = explore(scenario(), strategy="dpor", seed=1, commute=False)
@@ -197,6 +203,7 @@ def test_python_goes_on_while_c_searches(moment):
 
     thread = threading.Thread(target=count)
     thread.start()
+
     def progress(_progress):
         called[0] += 1
         return counted[0] < 100
@@ -219,11 +226,19 @@ def test_a_forked_child_explores_for_itself():
     assert 0 == os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-@pytest.mark.parametrize(("options", "says"), [
-    ({"core": "v9.9"}, "no core 'v9.9': did you mean 'v6.9'? There are iopf"), ({"strategy": "best"}, "'auto', 'dpor'"),
-    ({"budget": 0}, "budget 0"), ({"max_executions": -1}, "max_executions -1"), ({"points": "unlock"}, "points"),
-    ({"points": ["locks"]}, "'unlock'"), ({"bound": -1}, "bound -1"), ({"seed": -1}, "seed"),
-])
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"core": "v9.9"}, "no core 'v9.9': did you mean 'v6.9'? There are iopf"),
+        ({"strategy": "best"}, "'auto', 'dpor'"),
+        ({"budget": 0}, "budget 0"),
+        ({"max_executions": -1}, "max_executions -1"),
+        ({"points": "unlock"}, "points"),
+        ({"points": ["locks"]}, "'unlock'"),
+        ({"bound": -1}, "bound -1"),
+        ({"seed": -1}, "seed"),
+    ],
+)
 def test_a_wrong_argument_is_named(options, says):
     """A ValueError that says what is right."""
     with pytest.raises(ValueError) as caught:
@@ -287,7 +302,7 @@ def test_fail_next_alloc_fails_the_nth():
         queue = s.queue()
         dev = s.device(queue, handler="inline", pasid=1)
         s.task("irq").fail_next_alloc(n).report(dev, grpid=1, pasid=1)
-        outcome, = explore(s).outcomes
+        (outcome,) = explore(s).outcomes
         assert survives == ("success" in outcome.text), outcome
 
 

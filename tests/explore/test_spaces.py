@@ -33,9 +33,18 @@ def test_nothing_is_mapped_at_first():
     assert {"i"} == answers(s)
 
 
-@pytest.mark.parametrize(("perm", "wanted", "code"), [
-    ("r", "r", "s"), ("r", "w", "i"), ("rw", "w", "s"), ("r", "x", "i"), ("rx", "x", "s"), ("w", "r", "i"), ("r", "rw", "i"),
-])
+@pytest.mark.parametrize(
+    ("perm", "wanted", "code"),
+    [
+        ("r", "r", "s"),
+        ("r", "w", "i"),
+        ("rw", "w", "s"),
+        ("r", "x", "i"),
+        ("rx", "x", "s"),
+        ("w", "r", "i"),
+        ("r", "rw", "i"),
+    ],
+)
 def test_an_area_allows_what_it_was_mapped_for(perm, wanted, code):
     s, _, dev, space = bound()
     s.setup.map(space, PAGE, PAGE, perm)
@@ -46,7 +55,9 @@ def test_an_area_allows_what_it_was_mapped_for(perm, wanted, code):
 def test_an_area_ends_where_it_ends_and_a_hole_is_a_hole():
     """Both halves stay of what an unmap takes the middle of; a later map takes the place of what was there."""
     s, _, dev, space = bound()
-    s.setup.map(space, 1 << 40, 4 * PAGE, "rw").unmap(space, (1 << 40) + PAGE, PAGE).map(space, (1 << 40) + 3 * PAGE, PAGE, "x")
+    s.setup.map(space, 1 << 40, 4 * PAGE, "rw").unmap(space, (1 << 40) + PAGE, PAGE).map(
+        space, (1 << 40) + 3 * PAGE, PAGE, "x"
+    )
     irq = s.task("irq")
     for number, offset in enumerate((-1, 0, PAGE - 1, PAGE, 2 * PAGE, 3 * PAGE, 4 * PAGE)):
         irq.report(dev, grpid=number, pasid=1, addr=(1 << 40) + offset).flush(dev)
@@ -121,7 +132,9 @@ def test_a_trace_names_the_process_and_its_areas():
     assert "> exit(space0)" in str(failure)
     seen = {(step.op, step.object) for step in failure.steps}
     assert seen >= {
-        ("atomic store", "process 1"), ("refcount_dec_and_test", "space#1.users"), ("exit_mmap", "space#1.areas"),
+        ("atomic store", "process 1"),
+        ("refcount_dec_and_test", "space#1.users"),
+        ("exit_mmap", "space#1.areas"),
         ("atomic load", "process 1"),
     }, seen
 
@@ -164,7 +177,9 @@ def test_raw_flags_are_what_the_core_gets():
     s = Scenario("flags")
     dev = s.device(s.queue(), handler="inline")
     s.setup.attach(dev, handler="refuse", pasid=1)
-    s.task("irq").report(dev, grpid=1, pasid=1, flags=2).report(dev, grpid=1, pasid=1, flags=3).report(dev, grpid=1, flags=0)
+    s.task("irq").report(dev, grpid=1, pasid=1, flags=2).report(dev, grpid=1, pasid=1, flags=3).report(
+        dev, grpid=1, flags=0
+    )
     assert {"sf"} == answers(s)
 
 

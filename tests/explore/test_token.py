@@ -21,7 +21,7 @@ def token(**changes):
     data = {
         "scenario": rcget(2), "core": "v6.14", "runs": RUNS, "dropped": (3, 4), "kind": "leak", "signature": "leak x",
         "hash": 2**63 + 1, "flags": 512, "max_steps": 99, "tasks": TASKS, "file": FILE, **changes,
-    }
+    }  # fmt: skip
     return encode(**data)
 
 
@@ -40,7 +40,12 @@ def test_a_token_says_everything_again():
     assert (rcget(2), "v6.14", RUNS, (3, 4)) == (found.scenario, found.core, found.runs, found.dropped)
     assert (TASKS, FILE, None) == (found.tasks, found.file, decode(token(file=None)).file)
     assert ("leak", "leak x", 2**63 + 1, 512, 99) == (
-        found.kind, found.signature, found.hash, found.flags, found.max_steps)
+        found.kind,
+        found.signature,
+        found.hash,
+        found.flags,
+        found.max_steps,
+    )
 
 
 def test_a_token_is_one_line_of_plain_letters_and_survives_a_line_break():
@@ -52,21 +57,24 @@ def test_a_token_is_one_line_of_plain_letters_and_survives_a_line_break():
     assert decode(text[:50] + "\n  " + text[50:]) == decode(text)
 
 
-@pytest.mark.parametrize("damage", [
-    lambda text: text[:-9],
-    lambda text: text[:20] + text[21:],
-    lambda text: text[:30] + "!" + text[31:],
-    lambda text: "iopf2.",
-    lambda text: "",
-    lambda text: "hello",
-    lambda text: packed(b"[]"),
-    lambda text: packed(b"\xff\xff"),
-    lambda text: packed(json.dumps({**unpacked(text), "runs": [[1, 1, 99, -1]]}).encode()),
-    lambda text: packed(json.dumps({**unpacked(text), "runs": [["a"]]}).encode()),
-    lambda text: packed(json.dumps({**unpacked(text), "scenario": {}}).encode()),
-    lambda text: packed(json.dumps({**unpacked(text), "hash": "zz"}).encode()),
-    lambda text: packed(b" " * (MAX_BYTES + 1)),
-])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[:-9],
+        lambda text: text[:20] + text[21:],
+        lambda text: text[:30] + "!" + text[31:],
+        lambda text: "iopf2.",
+        lambda text: "",
+        lambda text: "hello",
+        lambda text: packed(b"[]"),
+        lambda text: packed(b"\xff\xff"),
+        lambda text: packed(json.dumps({**unpacked(text), "runs": [[1, 1, 99, -1]]}).encode()),
+        lambda text: packed(json.dumps({**unpacked(text), "runs": [["a"]]}).encode()),
+        lambda text: packed(json.dumps({**unpacked(text), "scenario": {}}).encode()),
+        lambda text: packed(json.dumps({**unpacked(text), "hash": "zz"}).encode()),
+        lambda text: packed(b" " * (MAX_BYTES + 1)),
+    ],
+)
 def test_a_damaged_token_is_a_value_error(damage):
     """Whatever is wrong with it: never another exception, and never a huge allocation."""
     with pytest.raises(ValueError) as caught:
@@ -90,7 +98,7 @@ def test_another_version_is_refused():
 NONSENSE = (
     None, True, -1, 2**31, 2**40, -(2**70), 10**30, 1.5, float("nan"), "", "x", "\0", [], [[]], [[1]], [[1, 2, 3, 4, 5]], {},
     {"a": []}, [2**40], [[2**40, 2**40, 2**40, 2**40]], [[0, 0], [0, 0]], [[5, 0]], [["a", "b"]],
-)
+)  # fmt: skip
 
 
 def damaged_everywhere(data, path=()):
@@ -127,9 +135,11 @@ def test_no_field_out_of_range_gets_past_the_reader():
     assert tried > 500 and refused > tried / 2
 
 
-@pytest.mark.parametrize("data", [
-    b"[" * 100_000, b'{"iopf":' * 50_000, b'{"iopf": ' + b"9" * 5000 + b"}", b'{"iopf": NaN}', b"1", b"null", b'""',
-], ids=["lists", "objects", "digits", "nan", "number", "null", "text"])
+@pytest.mark.parametrize(
+    "data",
+    [b"[" * 100_000, b'{"iopf":' * 50_000, b'{"iopf": ' + b"9" * 5000 + b"}", b'{"iopf": NaN}', b"1", b"null", b'""'],
+    ids=["lists", "objects", "digits", "nan", "number", "null", "text"],
+)
 def test_json_that_is_no_token_is_damaged(data, run):
     """Nested too deep, too many digits, another thing altogether: the same sentence, in Python and on the command line."""
     with pytest.raises(ValueError, match="damaged: was it pasted whole"):
@@ -138,10 +148,20 @@ def test_json_that_is_no_token_is_damaged(data, run):
     assert (2, "") == (code, out) and 1 == err.count("\n") and "damaged" in err
 
 
-@pytest.mark.parametrize("changes", [
-    {"flags": 2**40}, {"max_steps": 2**40}, {"hash": "f" * 40}, {"runs": [[2**40, 1, 0, -1]]}, {"tasks": [[0, 2**40]]},
-    {"dropped": [2**40]}, {"tasks": [[0, 0], [0, 0]]}, {"tasks": [[7, 0]]},
-], ids=lambda changes: f"{next(iter(changes))}")
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"flags": 2**40},
+        {"max_steps": 2**40},
+        {"hash": "f" * 40},
+        {"runs": [[2**40, 1, 0, -1]]},
+        {"tasks": [[0, 2**40]]},
+        {"dropped": [2**40]},
+        {"tasks": [[0, 0], [0, 0]]},
+        {"tasks": [[7, 0]]},
+    ],
+    ids=lambda changes: f"{next(iter(changes))}",
+)
 def test_a_field_out_of_range_is_one_line_on_the_command_line(changes, run):
     """Exit code 2 and a sentence."""
     data = {**unpacked(token(core="iopf", file=None)), **changes}

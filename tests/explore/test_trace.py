@@ -21,7 +21,7 @@ def step(task, op, obj=None, *, held=0, values=None, point=True, preempted=0, li
         task={IRQ: "irq", TEARDOWN: "teardown"}[task], column=task, ordinal=0, op=op, object=obj, before=before,
         after=after, point=point, preempted=preempted, held=held, depth=1,
         place=Place("drivers/iommu/io-pgfault.c", line, "a_function"), operation=operation, note=note,
-    )
+    )  # fmt: skip
 
 
 REPORT, REMOVE = "report(dev0, grpid=1)", "remove(queue0, dev0)"
@@ -45,7 +45,7 @@ FAILURE = Failure(
     ),
     steps=STEPS, runs=(), culprit=(10, 11), dropped=("irq: flush(dev0)",), scenario="remove races report", core="v6.14",
     token="iopf1.abc", tasks=("the explorer", "irq", "teardown"),
-)
+)  # fmt: skip
 
 
 def test_the_headline_says_what_failed_where_and_whose_fault_it_is():
@@ -96,8 +96,11 @@ def test_the_triple_and_the_line_to_paste_end_the_page():
     """Accessed, freed, allocated with task, step and place; then the token."""
     lines = str(FAILURE).splitlines()
     triple = [line.split() for line in lines if line.startswith(("  accessed", "  freed", "  allocated"))]
-    assert [["accessed", "group#1", "by", "irq", "step", "12"], ["freed", "group#1", "by", "teardown", "step", "11"],
-            ["allocated", "group#1", "by", "irq", "step", "8"]] == [words[:6] for words in triple]
+    assert [
+        ["accessed", "group#1", "by", "irq", "step", "12"],
+        ["freed", "group#1", "by", "teardown", "step", "11"],
+        ["allocated", "group#1", "by", "irq", "step", "8"],
+    ] == [words[:6] for words in triple]
     assert "  iopf replay iopf1.abc" == lines[-1]
 
 
@@ -114,6 +117,7 @@ def test_colour_changes_nothing_but_colour(width):
 
 def test_colour_is_for_terminals_that_want_it(monkeypatch):
     """A pipe gets none, and NO_COLOR is heard."""
+
     class Terminal(io.StringIO):
         def isatty(self):
             return True
@@ -133,14 +137,19 @@ def test_a_failure_is_json_too():
 
 
 GOOD = {"strategy": "dpor", "exhausted": True, "interrupted": False, "executions": 22, "failures": 0, "bound": None,
-        "degraded": None}
+        "degraded": None}  # fmt: skip
 
 
 def test_a_pass_is_only_said_with_its_evidence():
     """Whatever is missing, the verdict is not "pass"; a failure is one, whatever the engine says."""
     assert ("pass", None) == verdict_of("pass", None, **GOOD)
-    for lacking in ({"strategy": "random"}, {"exhausted": False}, {"interrupted": True}, {"executions": 0},
-                    {"degraded": "an execution ran twice and differed"}):
+    for lacking in (
+        {"strategy": "random"},
+        {"exhausted": False},
+        {"interrupted": True},
+        {"executions": 0},
+        {"degraded": "an execution ran twice and differed"},
+    ):
         verdict, why = verdict_of("pass", None, **{**GOOD, **lacking})
         assert "inconclusive" == verdict and why
     assert ("fail", None) == verdict_of("pass", None, **{**GOOD, "failures": 1})
@@ -168,6 +177,6 @@ def result_of():
             blocked=0, seconds=0.1, failure=failure, failures=(failure,), notes=(), outcomes=(), estimate=None,
             exhausted=False, interrupted=False, first_failure=3, self_checks=0, deepest=9, preemptions=(3,), hottest=(),
             tasks=(), reset_ns=1.0, seed=0,
-        )
+        )  # fmt: skip
 
     return make

@@ -59,7 +59,7 @@ SHOWN = {
         "readd-late-response", "refusal-remove", "remove-late-partials", "remove-late-report", "remove-linked-group",
         "remove-oom-group", "remove-group-late-report",
     },
-}
+}  # fmt: skip
 #: Scenarios in every execution of which the driver does what none may do.
 BROKEN = {"drop-remove", "remove-wrong-queue", "remove-from-other", "flush-unqueued"}
 
@@ -144,7 +144,9 @@ def compare(core, scenarios, executions, but_for=frozenset()):
         if but_for & {kind for kind, _ in kinds}:
             whose = {contract for _, contract in kinds}
             assert "fail" == result.verdict
-            assert scenario.name in BROKEN or "kept" in whose or "kept" not in {contract for _, contract in some}, scenario
+            assert scenario.name in BROKEN or "kept" in whose or "kept" not in {contract for _, contract in some}, (
+                scenario
+            )
             continue
         assert some <= kinds, (scenario, some - kinds, str(sampled.failure))
     return compared
@@ -155,8 +157,11 @@ def agreeing(core, scenarios, most):
     executions: with the verdict, and the signatures of all failures with whether the contract was kept, that the search
     by classes has. Not compared: where plain accesses race, also with a free, since what comes of that is no matter of the
     class; and which clauses a driver broke that broke some."""
+
     def look(subject, **options):
-        result = explore(subject, core=core, estimate=False, shrink=False, notes=False, all_failures=True, budget=300, **options)
+        result = explore(
+            subject, core=core, estimate=False, shrink=False, notes=False, all_failures=True, budget=300, **options
+        )
         found = {(failure.signature.partition("; contract")[0], failure.contract) for failure in result.failures}
         return result, (result.verdict, found)
 

@@ -78,4 +78,4 @@ CHANGES = (
     Change("a response does not ask whether the group is pending",
            "\tif (!list_empty(&group->pending_node)) {\n", "\tif (group) {\n",
            ("double-response", "late-response"), "removal before the owner's response"),
-)
+)  # fmt: skip

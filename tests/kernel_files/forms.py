@@ -5,4 +5,4 @@ SAME_AS = {
     "form-a": "refcount", "form-b": "remove-void", "form-c": "track-group", "form-d": "void-response",
     "form-e-lost-return": "v6.9", "form-g": "v6.12", "form-h": "v6.14", "form-i": "v6.14", "form-j": "v7.2",
     "form-j-backport": "v7.2",
-}
+}  # fmt: skip

@@ -53,7 +53,7 @@ FORMS = (
     Form("form-j", "groups can be dequeued, responses are unconditional (v7.2)",
          dequeue=True, alloc="kzalloc_obj", **_FREES),
     Form("form-j-backport", "as form J, with kzalloc() (6.18.y)", dequeue=True, **_FREES),
-)
+)  # fmt: skip
 
 HEAD = """\
 // SPDX-License-Identifier: GPL-2.0-only
@@ -607,10 +607,13 @@ RESPONSE_BODY = """\
 	};
 """
 
-RESPONSE_INT = """
+RESPONSE_INT = (
+    """
 int iopf_group_response(struct iopf_group *group, enum iommu_page_response_code status)
 {
-""" + RESPONSE_BODY + """\
+"""
+    + RESPONSE_BODY
+    + """\
 	int err = -EINVAL;
 
 	mutex_lock(&fp->lock);
@@ -624,11 +627,15 @@ int iopf_group_response(struct iopf_group *group, enum iommu_page_response_code 
 }
 EXPORT_SYMBOL_GPL(iopf_group_response);
 """
+)
 
-RESPONSE_VOID = """
+RESPONSE_VOID = (
+    """
 void iopf_group_response(struct iopf_group *group, enum iommu_page_response_code status)
 {
-""" + RESPONSE_BODY + """
+"""
+    + RESPONSE_BODY
+    + """
 	mutex_lock(&fp->lock);
 	if (!list_empty(&group->pending_node)) {
 		ops->page_response(fp->dev, last, &resp);
@@ -638,12 +645,16 @@ void iopf_group_response(struct iopf_group *group, enum iommu_page_response_code
 }
 EXPORT_SYMBOL_GPL(iopf_group_response);
 """
+)
 
-RESPONSE_ALWAYS = """
+RESPONSE_ALWAYS = (
+    """
 /* Whose group this is has been settled by iopf_group_dequeue(). */
 void iopf_group_response(struct iopf_group *group, enum iommu_page_response_code status)
 {
-""" + RESPONSE_BODY + """
+"""
+    + RESPONSE_BODY
+    + """
 	mutex_lock(&fp->lock);
 	ops->page_response(fp->dev, last, &resp);
 	list_del_init(&group->pending_node);
@@ -661,6 +672,7 @@ void iopf_group_dequeue(struct iopf_group *group)
 }
 EXPORT_SYMBOL_GPL(iopf_group_dequeue);
 """
+)
 
 QUEUE = """
 int iopf_queue_flush_dev(struct device *dev)
@@ -898,8 +910,14 @@ def _middle(form: Form) -> list[str]:
         report = REPORT_D
     else:
         report = REPORT_E.replace("{partial_ends}\n", "" if form.lost_return else "\t\treturn;\n")
-    return [lookup, FREE_GROUPS, PARTIAL, GROUP_ALLOC.replace("{count}", count), report,
-            RESPONSE_ALWAYS if form.dequeue else RESPONSE_VOID]
+    return [
+        lookup,
+        FREE_GROUPS,
+        PARTIAL,
+        GROUP_ALLOC.replace("{count}", count),
+        report,
+        RESPONSE_ALWAYS if form.dequeue else RESPONSE_VOID,
+    ]
 
 
 def text(form: Form) -> str:
@@ -914,8 +932,9 @@ def text(form: Form) -> str:
 
 def main() -> int:
     """Writes the files, or with --check compares them."""
-    stale = [form.name for form in FORMS if not (path := HERE / f"{form.name}.c").exists()
-             or path.read_text() != text(form)]
+    stale = [
+        form.name for form in FORMS if not (path := HERE / f"{form.name}.c").exists() or path.read_text() != text(form)
+    ]
     if "--check" in sys.argv:
         print("stale: " + ", ".join(stale) if stale else "the files are what generate.py writes")
         return bool(stale)

@@ -54,6 +54,7 @@ class Trees:
 
     def compile(self, wanted):
         """Compiles pairs of a name and a runtime, as many at a time as there are CPUs."""
+
         def attempt(pair):
             try:
                 return compile_core(self.paths[pair[0]], pair[1])

@@ -21,7 +21,7 @@ _OPEN = {"(": ")", "[": "]", "{": "}"}
 _TYPE_WORDS = {
     "struct", "union", "enum", "const", "static", "unsigned", "signed", "int", "long", "short", "char", "bool", "void",
     "size_t", "u8", "u16", "u32", "u64", "LIST_HEAD", "ioasid_t", "typedef", "extern", "volatile", "register",
-}
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def tokens(text):
     while at < len(text):
         match = _TOKEN.match(text, at)
         if match is None:
-            raise ValueError(f"no token at {text[at:at + 20]!r}")
+            raise ValueError(f"no token at {text[at : at + 20]!r}")
         if match.lastgroup != "space":
             found.append(Token(match.lastgroup, match.group(), at, match.end()))
         at = match.end()
@@ -161,7 +161,7 @@ class Source:
 
     def code(self, first, last):
         """The text of tokens from first to last (excluded)."""
-        return self.text[self.tokens[first].begin:self.tokens[last - 1].end] if last > first else ""
+        return self.text[self.tokens[first].begin : self.tokens[last - 1].end] if last > first else ""
 
     def arguments(self, opened):
         """Pairs of token indices: each argument of the call whose bracket is at ``opened``."""

@@ -15,26 +15,34 @@ import needless
 from ctext import Source
 
 #: Calls that come in pairs, or end something: what may be forgotten, doubled, or stand at the wrong place.
-PAIRED = re.compile(r"(un)?lock$|_(get|put|take|inc|dec|begin|end)(_|$)|^(get|put)_|free|^refcount_|^synchronize|^destroy_"
-                    r"|^put|^get|mmput|mmget|flush_")
+PAIRED = re.compile(
+    r"(un)?lock$|_(get|put|take|inc|dec|begin|end)(_|$)|^(get|put)_|free|^refcount_|^synchronize|^destroy_"
+    r"|^put|^get|mmput|mmget|flush_"
+)
 LISTS = {
-    "list_add": ("list_add_tail",), "list_add_tail": ("list_add",),
-    "list_del": ("list_del_init",), "list_del_init": ("list_del",),
-    "list_move": ("list_move_tail", "list_add"), "list_move_tail": ("list_move", "list_add_tail"),
-    "list_splice_init": ("list_splice_tail_init",), "list_splice_tail_init": ("list_splice_init",),
-    "list_for_each_entry_safe": (), "hlist_del": ("hlist_del_init",),
+    "list_add": ("list_add_tail",),
+    "list_add_tail": ("list_add",),
+    "list_del": ("list_del_init",),
+    "list_del_init": ("list_del",),
+    "list_move": ("list_move_tail", "list_add"),
+    "list_move_tail": ("list_move", "list_add_tail"),
+    "list_splice_init": ("list_splice_tail_init",),
+    "list_splice_tail_init": ("list_splice_init",),
+    "list_for_each_entry_safe": (),
+    "hlist_del": ("hlist_del_init",),
 }
 RESPONSES = ("IOMMU_PAGE_RESP_SUCCESS", "IOMMU_PAGE_RESP_INVALID", "IOMMU_PAGE_RESP_FAILURE")
 ERRORS = ("EINVAL", "ENODEV", "EBUSY", "ENOMEM", "EOPNOTSUPP")
 FAMILIES = (
-    RESPONSES, ("true", "false"),
+    RESPONSES,
+    ("true", "false"),
     ("IOMMU_FAULT_PAGE_REQUEST_LAST_PAGE", "IOMMU_FAULT_PAGE_REQUEST_PASID_VALID"),
     ("VM_READ", "VM_WRITE", "VM_EXEC"),
     ("IOMMU_FAULT_PERM_READ", "IOMMU_FAULT_PERM_WRITE", "IOMMU_FAULT_PERM_EXEC", "IOMMU_FAULT_PERM_PRIV"),
     ("FAULT_FLAG_REMOTE", "FAULT_FLAG_WRITE", "FAULT_FLAG_INSTRUCTION", "FAULT_FLAG_USER"),
 )
 RELATIONS = {"==": ("!=",), "!=": ("==",), "<": ("<=",), "<=": ("<",), ">": (">=",), ">=": (">",), "++": ("--",), "--": ("++",),
-             "+": ("-",), "+=": ("=",), "|=": ("=",), "|": ("&",), "&&": ("||",), "||": ("&&",)}
+             "+": ("-",), "+=": ("=",), "|=": ("=",), "|": ("&",), "&&": ("||",), "||": ("&&",)}  # fmt: skip
 KEY_FIELDS = {"pasid": "grpid", "grpid": "pasid"}
 
 
@@ -100,7 +108,7 @@ def _blocks(function):
 
 def _gone(source, statement):
     """Nothing in the place of a statement, on as many lines."""
-    text = source.text[statement.begin:statement.end]
+    text = source.text[statement.begin : statement.end]
     return statement.begin, statement.end, ";" + "\n" * text.count("\n")
 
 
@@ -112,7 +120,7 @@ def deletions(source, function):
         if (_call(source, statement) or "").startswith("lockdep_assert"):
             continue  # says what holds, and does nothing
         operator = "drop" if _paired(source, statement) else "delete"
-        text = source.text[statement.begin:statement.end]
+        text = source.text[statement.begin : statement.end]
         yield Edit(operator, (_gone(source, statement),), f"without: {_short(text)}", statement.begin)
 
 
@@ -122,20 +130,29 @@ def swaps(source, function):
         for one, other in itertools.pairwise(block.inside):
             if {one.kind, other.kind} & {"declaration", "label", "goto", "break", "continue", "return"}:
                 continue
-            texts = [source.text[each.begin:each.end] for each in (one, other)]
+            texts = [source.text[each.begin : each.end] for each in (one, other)]
             operator = "cross" if _paired(source, one) or _paired(source, other) else "swap"
-            yield Edit(operator, ((one.begin, one.end, texts[1]), (other.begin, other.end, texts[0])),
-                       f"{_short(texts[1])} before {_short(texts[0])}", one.begin,
-                       needless=needless.exchanged(source, function, one, other))
+            yield Edit(
+                operator,
+                ((one.begin, one.end, texts[1]), (other.begin, other.end, texts[0])),
+                f"{_short(texts[1])} before {_short(texts[0])}",
+                one.begin,
+                needless=needless.exchanged(source, function, one, other),
+            )
 
 
 def doubles(source, function):
     """One of a pair happens twice."""
     for statement in function.body.walk():
         if _paired(source, statement):
-            text = source.text[statement.begin:statement.end]
-            yield Edit("double", ((statement.begin, statement.end, f"{{ {text} {text} }}"),), f"twice: {_short(text)}",
-                       statement.begin, needless=needless.doubled(source, function, statement))
+            text = source.text[statement.begin : statement.end]
+            yield Edit(
+                "double",
+                ((statement.begin, statement.end, f"{{ {text} {text} }}"),),
+                f"twice: {_short(text)}",
+                statement.begin,
+                needless=needless.doubled(source, function, statement),
+            )
 
 
 def moves(source, function):
@@ -145,20 +162,28 @@ def moves(source, function):
         for index, statement in enumerate(block.inside):
             if not _paired(source, statement):
                 continue
-            text = source.text[statement.begin:statement.end]
+            text = source.text[statement.begin : statement.end]
             head = index
             while head and not stays[head - 1]:
                 head -= 1
             tail = index
-            while tail + 1 < len(stays) and not stays[tail + 1] and block.inside[tail + 1].kind not in ("return", "goto"):
+            while (
+                tail + 1 < len(stays) and not stays[tail + 1] and block.inside[tail + 1].kind not in ("return", "goto")
+            ):
                 tail += 1
             if index - head > 1:
                 at = block.inside[head].begin
-                yield Edit("move", ((at, at, text + " "), _gone(source, statement)), f"first of its block: {_short(text)}", at)
+                yield Edit(
+                    "move", ((at, at, text + " "), _gone(source, statement)), f"first of its block: {_short(text)}", at
+                )
             if tail - index > 1:
                 at = block.inside[tail].end
-                yield Edit("move", (_gone(source, statement), (at, at, " " + text)), f"last of its block: {_short(text)}",
-                           statement.begin)
+                yield Edit(
+                    "move",
+                    (_gone(source, statement), (at, at, " " + text)),
+                    f"last of its block: {_short(text)}",
+                    statement.begin,
+                )
 
 
 def conditions(source, function):
@@ -173,7 +198,9 @@ def conditions(source, function):
         yield Edit("negate", ((*span, f"!({text})"),), f"{name} (!({_short(text)}))", statement.begin)
         if name == "if":
             for value in ("true", "false"):
-                yield Edit("unasked", ((*span, f"({text}), {value}"),), f"{name} (({_short(text)}), {value})", statement.begin)
+                yield Edit(
+                    "unasked", ((*span, f"({text}), {value}"),), f"{name} (({_short(text)}), {value})", statement.begin
+                )
 
 
 def _statement_of(function, index):
@@ -200,8 +227,18 @@ def operands(source, function):
         left, right = source.code(begin, index), source.code(index + 1, end)
         at = _statement_of(function, index).begin
         key = "key" if re.search(r"\b(pasid|grpid|prm)\b", left + right) else "operand"
-        yield Edit(key, ((source.tokens[begin].begin, source.tokens[index + 1].begin, ""),), f"without: {_short(left)} {token.text}", at)
-        yield Edit(key, ((source.tokens[index - 1].end, source.tokens[end - 1].end, ""),), f"without: {token.text} {_short(right)}", at)
+        yield Edit(
+            key,
+            ((source.tokens[begin].begin, source.tokens[index + 1].begin, ""),),
+            f"without: {_short(left)} {token.text}",
+            at,
+        )
+        yield Edit(
+            key,
+            ((source.tokens[index - 1].end, source.tokens[end - 1].end, ""),),
+            f"without: {token.text} {_short(right)}",
+            at,
+        )
 
 
 def relations(source, function):
@@ -214,9 +251,13 @@ def relations(source, function):
         if token.text in ("+", "|") and source.tokens[index - 1].text in ("(", ",", "=", "return"):
             continue
         for new in RELATIONS[token.text]:
-            yield Edit("relation", ((token.begin, token.end, new),), f"{token.text} becomes {new} in: "
-                       + _short(source.code(max(index - 4, body.first), min(index + 5, body.last))),
-                       _statement_of(function, index).begin)
+            yield Edit(
+                "relation",
+                ((token.begin, token.end, new),),
+                f"{token.text} becomes {new} in: "
+                + _short(source.code(max(index - 4, body.first), min(index + 5, body.last))),
+                _statement_of(function, index).begin,
+            )
 
 
 def lists(source, function):
@@ -230,19 +271,39 @@ def lists(source, function):
         text = source.code(index, source.closing(index + 1) + 1)
         given = [source.code(*argument) for argument in source.arguments(index + 1)]
         for new in LISTS[token.text]:
-            yield Edit("list", ((token.begin, token.end, new),), f"{new} for {_short(text)}", at,
-                       needless=needless.unlinked(source, token.text, new, given))
+            yield Edit(
+                "list",
+                ((token.begin, token.end, new),),
+                f"{new} for {_short(text)}",
+                at,
+                needless=needless.unlinked(source, token.text, new, given),
+            )
         if token.text == "list_for_each_entry_safe":
             one, following, *rest = [source.code(*argument) for argument in source.arguments(index + 1)]
-            yield Edit("list", ((token.begin, source.tokens[source.closing(index + 1)].end,
-                                 f"list_for_each_entry({', '.join([one, *rest])})"),),
-                       f"not safe: {_short(text)}", at)
+            yield Edit(
+                "list",
+                (
+                    (
+                        token.begin,
+                        source.tokens[source.closing(index + 1)].end,
+                        f"list_for_each_entry({', '.join([one, *rest])})",
+                    ),
+                ),
+                f"not safe: {_short(text)}",
+                at,
+            )
         arguments = source.arguments(index + 1)
         if len(arguments) == 2:
             one, other = arguments
-            yield Edit("list", ((source.tokens[one[0]].begin, source.tokens[one[1] - 1].end, source.code(*other)),
-                                (source.tokens[other[0]].begin, source.tokens[other[1] - 1].end, source.code(*one))),
-                       f"arguments turned: {_short(text)}", at)
+            yield Edit(
+                "list",
+                (
+                    (source.tokens[one[0]].begin, source.tokens[one[1] - 1].end, source.code(*other)),
+                    (source.tokens[other[0]].begin, source.tokens[other[1] - 1].end, source.code(*one)),
+                ),
+                f"arguments turned: {_short(text)}",
+                at,
+            )
 
 
 def codes(source, function):
@@ -293,8 +354,13 @@ def orders(source, function):
         elif token.text == "mmget_not_zero":
             new = (f"(mmget({given[0]}), true)", "true")
         for each in new:
-            yield Edit("order", ((*span, each),), f"{each} for {_short(source.code(index, closed + 1))}", at,
-                       needless=needless.weakened(source, function, index, given, each))
+            yield Edit(
+                "order",
+                ((*span, each),),
+                f"{each} for {_short(source.code(index, closed + 1))}",
+                at,
+                needless=needless.weakened(source, function, index, given, each),
+            )
 
 
 def keys(source, function):
@@ -305,7 +371,9 @@ def keys(source, function):
         at = _statement_of(function, index).begin
         where = _short(source.code(max(index - 5, body.first), min(index + 4, body.last)))
         if token.text in KEY_FIELDS and source.tokens[index - 1].text in ("->", ".") and not source._is(index + 1, "="):
-            yield Edit("key", ((token.begin, token.end, KEY_FIELDS[token.text]),), f"{KEY_FIELDS[token.text]} in: {where}", at)
+            yield Edit(
+                "key", ((token.begin, token.end, KEY_FIELDS[token.text]),), f"{KEY_FIELDS[token.text]} in: {where}", at
+            )
         if token.text == "IOMMU_NO_PASID":
             yield Edit("key", ((token.begin, token.end, "1"),), f"1 in: {where}", at)
 
@@ -334,11 +402,16 @@ def mutants(file, text, needless=False):
 def probe(mutant, text):
     """The text with a crash where the mutant's statement begins: does an execution come by?"""
     source = Source(text)
-    function = next(each for each in source.functions if each.name == mutant.function and
-                    each.body.begin <= mutant.edit.at < each.body.end)
-    at = next((each for each in function.body.walk() if each.begin == mutant.edit.at and each is not function.body), None)
+    function = next(
+        each
+        for each in source.functions
+        if each.name == mutant.function and each.body.begin <= mutant.edit.at < each.body.end
+    )
+    at = next(
+        (each for each in function.body.walk() if each.begin == mutant.edit.at and each is not function.body), None
+    )
     begin = at.begin if at else function.body.begin + 1
     crash = "*(volatile int *)8 = 0;"
     if at is None or at.kind in ("declaration", "label"):
         return text[:begin] + crash + text[begin:]
-    return text[:begin] + "{ " + crash + " " + text[at.begin:at.end] + " }" + text[at.end:]
+    return text[:begin] + "{ " + crash + " " + text[at.begin : at.end] + " }" + text[at.end :]

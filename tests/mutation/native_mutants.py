@@ -36,7 +36,9 @@ class NativeMutant:
     def apply(self, text):
         """The mutated text of its file."""
         if text.count(self.old) != 1:
-            raise LookupError(f"mutant {self.id}: its text is there {text.count(self.old)} times in {self.file}, not once")
+            raise LookupError(
+                f"mutant {self.id}: its text is there {text.count(self.old)} times in {self.file}, not once"
+            )
         return text.replace(self.old, self.new)
 
 
@@ -107,7 +109,7 @@ MUTANTS = (
                  "sleeping workers sleep on"),
     NativeMutant("destroy-wakes-one-worker", "workqueue.c", "	futex_wake(&wq->pokes, INT32_MAX);", "	futex_wake(&wq->pokes, 1);",
                  "destroy waits for a worker that sleeps for ever"),
-)
+)  # fmt: skip
 
 
 def _run(command):
@@ -133,7 +135,7 @@ class Builder:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.build.ffi_module(self.flavour).emit_c_code(str(source))
         _run(["gcc", *self.build.CFLAGS, "-w", "-fPIC", "-DPy_LIMITED_API=0x030a0000", f"-I{sysconfig.get_path('include')}",
-              f"-I{self.build.CSRC}", "-c", str(source), "-o", str(made)])
+              f"-I{self.build.CSRC}", "-c", str(source), "-o", str(made)])  # fmt: skip
         self.module = made
 
     def _unit(self, unit, csrc, out):
@@ -144,7 +146,7 @@ class Builder:
             made.append(out / f"{Path(source).stem}.o")
             _run(["gcc", *self.build.CFLAGS, *self.flavour.flags, *unit.flags, "-w", "-fPIC",
                   *(f"-D{name}={value}" for name, value in unit.macros), *(f"-I{csrc / part}" for part in unit.include),
-                  "-c", str(csrc / source), "-o", str(made[-1])])
+                  "-c", str(csrc / source), "-o", str(made[-1])])  # fmt: skip
         return made
 
     def package(self, mutant=None):
@@ -187,15 +189,28 @@ class Builder:
         package = home / "path" / "iopf"
         package.mkdir(parents=True, exist_ok=True)
         for each in (ROOT / "iopf").iterdir():
-            if each.name != "__pycache__" and not each.name.startswith("_native.") and not (package / each.name).exists():
+            if (
+                each.name != "__pycache__"
+                and not each.name.startswith("_native.")
+                and not (package / each.name).exists()
+            ):
                 (package / each.name).symlink_to(each)
-        _run(["gcc", "-shared", "-o", str(package / "_native.abi3.so"), str(self.module),
-              *(str(each) for made in objects.values() for each in made), "-lpthread"])
+        _run(
+            [
+                "gcc",
+                "-shared",
+                "-o",
+                str(package / "_native.abi3.so"),
+                str(self.module),
+                *(str(each) for made in objects.values() for each in made),
+                "-lpthread",
+            ]
+        )
         return package.parent
 
 
 #: What of the suite runs our core on threads, and takes seconds.
-RUN_SIDE = ("test_laws.py", "test_returns.py", "test_model.py", "test_differences.py", "test_handlers.py", "test_memory.py")
+RUN_SIDE = ("test_laws.py", "test_returns.py", "test_model.py", "test_differences.py", "test_handlers.py", "test_memory.py")  # fmt: skip
 
 
 def test_run_side(path):
@@ -216,7 +231,7 @@ def test_primitives(path, *options, first=None, alone=False):
 
 def _test(path, tests, which, *options):
     command = [sys.executable, "-u", "-m", "pytest", "-x", "-v", "-p", "no:cacheprovider", "-o", "faulthandler_timeout=0",
-               *tests, "-k", which, "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT), *options]
+               *tests, "-k", which, "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT), *options]  # fmt: skip
     env = {**os.environ, "PYTHONPATH": str(path), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
     env.pop("IOPF_TESTS_OBJECTS", None)
     headers = Path(path).parent / "csrc"
@@ -224,12 +239,19 @@ def _test(path, tests, which, *options):
         env["IOPF_TESTS_CSRC"] = str(headers)
     log = Path(path).parent / "log"
     # Not the checkout's: a mutant that is not run would live.
-    found = subprocess.run([sys.executable, "-c", "import iopf._native as it; print(it.__file__)"], cwd=path, env=env,
-                           capture_output=True, text=True).stdout.strip()
+    found = subprocess.run(
+        [sys.executable, "-c", "import iopf._native as it; print(it.__file__)"],
+        cwd=path,
+        env=env,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
     if not Path(found).is_relative_to(path):
         raise RuntimeError(f"the package in {path} is not the one that is imported: {found}")
-    with open(log, "wb") as out, subprocess.Popen(command, cwd=path, env=env, stdout=out, stderr=out,
-                                                  start_new_session=True) as process:
+    with (
+        open(log, "wb") as out,
+        subprocess.Popen(command, cwd=path, env=env, stdout=out, stderr=out, start_new_session=True) as process,
+    ):
         size, since = 0, time.monotonic()
         while process.poll() is None:
             time.sleep(0.05)

@@ -34,12 +34,14 @@ import re
 # --- nobody has it yet ---
 
 _INITIALISES = r"(?:INIT_LIST_HEAD|mutex_init|refcount_set|keyed_init)"
-_WRITES = re.compile(rf"(?P<init>{_INITIALISES})\s*\(\s*&(?P<of>(?P<a>\w+)->[\w.>-]+)|"
-                     r"(?:RCU_INIT_POINTER\s*\(\s*)?(?P<to>(?P<b>\w+)->[\w.>-]+)\s*(?:=(?!=)|,)")
+_WRITES = re.compile(
+    rf"(?P<init>{_INITIALISES})\s*\(\s*&(?P<of>(?P<a>\w+)->[\w.>-]+)|"
+    r"(?:RCU_INIT_POINTER\s*\(\s*)?(?P<to>(?P<b>\w+)->[\w.>-]+)\s*(?:=(?!=)|,)"
+)
 
 
 def _text(source, statement):
-    return source.text[statement.begin:statement.end]
+    return source.text[statement.begin : statement.end]
 
 
 def _parameters(source, function):
@@ -67,7 +69,11 @@ def _is_of_the_caller(source, function, name):
     for caller, index, given in calls:
         own = re.fullmatch(r"&\s*(\w+)", given[names.index(name)])
         before = source.code(caller.body.first, index)
-        if own is None or not re.search(rf"\bstruct\s+\w+\s+{own[1]}\s*(?:=[^;]*)?;", before) or re.search(rf"&\s*{own[1]}\b", before):
+        if (
+            own is None
+            or not re.search(rf"\bstruct\s+\w+\s+{own[1]}\s*(?:=[^;]*)?;", before)
+            or re.search(rf"&\s*{own[1]}\b", before)
+        ):
             return False
     return bool(calls)
 
@@ -77,18 +83,20 @@ def _new_at(source, function, name, text):
     made = list(re.finditer(rf"\b{name}\s*=\s*k[mzc]alloc\w*\s*\(", text))
     if not made:
         return False
-    since = text[made[-1].end():].partition(";")[2]
+    since = text[made[-1].end() :].partition(";")[2]
     # Whoever names it without a member, or takes a member's address, may hand it on; not so a question whether there was
     # memory, who frees it, and who initialises the member. Where there was none, another may stand for it.
     another = re.match(rf"\s*if\s*\(\s*!\s*{name}\s*\)\s*{name}\s*=\s*(\w+)\s*;", since)
     if another:
         if not _is_of_the_caller(source, function, another[1]):
             return False
-        since = since[another.end():]
+        since = since[another.end() :]
         if re.search(rf"\b{another[1]}\b", since):
             return False
-    harmless = (rf"!\s*{name}\b|\bkfree\s*\(\s*{name}\s*\)|\b{_INITIALISES}\s*\(\s*&{name}->|"
-                rf"\blist_add\w*\s*\(\s*&{name}->[\w.>-]+,\s*&{name}->[\w.>-]+\)")
+    harmless = (
+        rf"!\s*{name}\b|\bkfree\s*\(\s*{name}\s*\)|\b{_INITIALISES}\s*\(\s*&{name}->|"
+        rf"\blist_add\w*\s*\(\s*&{name}->[\w.>-]+,\s*&{name}->[\w.>-]+\)"
+    )
     return not re.search(rf"\b{name}\b(?!\s*->)|&\s*{name}\b", re.sub(harmless, "", since))
 
 
@@ -97,8 +105,8 @@ def _write_to_new(source, function, statement):
     write = _WRITES.match(_text(source, statement)) if statement.kind == "expression" else None
     if write is None:
         return None
-    before = source.text[function.body.begin:statement.begin]
-    rest = "" if write["init"] else ";" + _text(source, statement)[write.end():]
+    before = source.text[function.body.begin : statement.begin]
+    rest = "" if write["init"] else ";" + _text(source, statement)[write.end() :]
     return write if _new_at(source, function, write["a"] or write["b"], before + rest) else None
 
 
@@ -121,11 +129,17 @@ def _initialised_before_use(source, function, one, other):
         name, text = write["a"], _text(source, over)
         member = re.split(r"->|\.", write["of"])[1]
         if re.search(rf"\b{member}\b|!\s*{name}\b(?!\s*->)", text) or not _new_at(
-                source, function, name, source.text[function.body.begin:max(one.end, other.end)]):
+            source, function, name, source.text[function.body.begin : max(one.end, other.end)]
+        ):
             continue
         kinds = {each.kind for each in over.walk()}
         freed = re.search(rf"kfree\s*\(\s*{name}\s*\)\s*;\s*return\b", text) and text.count("return") == 1
-        if not later or not kinds & {"goto", "break", "continue", "return"} or freed and not kinds & {"goto", "break", "continue"}:
+        if (
+            not later
+            or not kinds & {"goto", "break", "continue", "return"}
+            or freed
+            and not kinds & {"goto", "break", "continue"}
+        ):
             return True
     return False
 
@@ -137,8 +151,11 @@ _SETS_A_BIT = re.compile(r"if\s*\((?P<asked>[^;]*)\)\s*(?P<of>\w+)\s*\|=\s*[A-Z_
 
 def _two_bits(texts):
     found = [_SETS_A_BIT.fullmatch(" ".join(text.split())) for text in texts]
-    return None not in found and found[0]["of"] == found[1]["of"] and not any(
-        re.search(rf"\b{one['of']}\b", one["asked"]) for one in found)
+    return (
+        None not in found
+        and found[0]["of"] == found[1]["of"]
+        and not any(re.search(rf"\b{one['of']}\b", one["asked"]) for one in found)
+    )
 
 
 # --- accesses without an order ---
@@ -158,7 +175,11 @@ def _paths(source, first, last):
     while index < last:
         if source.tokens[index].kind == "name":
             path = [source.tokens[index].text]
-            while index + 2 < last and source.tokens[index + 1].text in ("->", ".") and source.tokens[index + 2].kind == "name":
+            while (
+                index + 2 < last
+                and source.tokens[index + 1].text in ("->", ".")
+                and source.tokens[index + 2].kind == "name"
+            ):
                 index += 2
                 path.append(source.tokens[index].text)
             found.append(tuple(path))
@@ -218,8 +239,12 @@ class _Lists:
         # Every call tells what it is given, if nobody has a pointer to the function.
         names, head = _parameters(self.source, function)
         uses = sum(token.text == function.name for token in self.source.tokens)
-        return (name in names and bool(re.search(r"\bstatic\b", head)) and self._is_list(function, name)
-                and uses == 1 + len(list(_calls_of(self.source, function.name))))
+        return (
+            name in names
+            and bool(re.search(r"\bstatic\b", head))
+            and self._is_list(function, name)
+            and uses == 1 + len(list(_calls_of(self.source, function.name)))
+        )
 
     def _is_list(self, function, parameter):
         source = self.source
@@ -264,8 +289,12 @@ class _Accesses:
             start = index
             while start > 1 and tokens[start - 1].text in ("->", "."):
                 start -= 2
-            if start and tokens[start - 1].text == "&" and tokens[start - 2].text in ("(", ",", "=", "return") and \
-                    tokens[index + 1].text not in ("->", "."):
+            if (
+                start
+                and tokens[start - 1].text == "&"
+                and tokens[start - 2].text in ("(", ",", "=", "return")
+                and tokens[index + 1].text not in ("->", ".")
+            ):
                 self.wide.add(token.text)
 
     def _scalars(self, paths):
@@ -290,7 +319,7 @@ class _Accesses:
 
     def _initial(self, arguments):
         """The head itself, and no neighbour."""
-        path, = _paths(self.source, *arguments[0])
+        (path,) = _paths(self.source, *arguments[0])
         if self.source.tokens[arguments[0][0]].text != "&":
             return None
         return {_written(path)}, _places(path) - {_written(path)}, True
@@ -307,7 +336,10 @@ class _Accesses:
         return writes | (_TABLE if name.startswith("keyed") else set()), reads, True
 
     def _marked(self, name, arguments):
-        to, value = _paths(self.source, *arguments[0]), _paths(self.source, *arguments[-1]) if len(arguments) > 1 else []
+        to, value = (
+            _paths(self.source, *arguments[0]),
+            _paths(self.source, *arguments[-1]) if len(arguments) > 1 else [],
+        )
         if name == "rcu_assign_pointer" and value != [("NULL",)] or len(to) != 1 or not self._scalars(value):
             return None
         written = _written(to[0])
@@ -316,7 +348,9 @@ class _Accesses:
     def _assignment(self, first, last):
         source = self.source
         texts = [token.text for token in source.tokens[first:last]]
-        if set(texts) & {"*", "[", "(", "&", "--", "?"} or any(token.kind == "string" for token in source.tokens[first:last]):
+        if set(texts) & {"*", "[", "(", "&", "--", "?"} or any(
+            token.kind == "string" for token in source.tokens[first:last]
+        ):
             return None
         if texts[-1] == "++":
             to, value = _paths(source, first, last - 1), []
@@ -361,8 +395,11 @@ def _into_the_lock(source, function, accesses, one, other):
 
 
 def _calls(source, statement):
-    return {source.tokens[index].text for index in range(statement.first, statement.last)
-            if source.tokens[index].kind == "name" and source._is(index + 1, "(")}
+    return {
+        source.tokens[index].text
+        for index in range(statement.first, statement.last)
+        if source.tokens[index].kind == "name" and source._is(index + 1, "(")
+    }
 
 
 def _is_assertion(source, statement):
@@ -401,8 +438,12 @@ def _accesses_of(source):
 
 def exchanged(source, function, one, other):
     """Two neighbours, one behind the other, that change places."""
-    if (_two_bits([_text(source, each) for each in (one, other)]) or _both_to_new(source, function, one, other)
-            or _initialised_before_use(source, function, one, other) or _moved_assertion(source, one, other)):
+    if (
+        _two_bits([_text(source, each) for each in (one, other)])
+        or _both_to_new(source, function, one, other)
+        or _initialised_before_use(source, function, one, other)
+        or _moved_assertion(source, one, other)
+    ):
         return True
     accesses = _accesses_of(source)
     effects = [accesses.of(function, each) for each in (one, other)]
@@ -446,5 +487,9 @@ def weakened(source, function, index, given, new):
 def unlinked(source, name, new, given):
     """A node that is initialised when it is taken off: nobody asks whether it is on a list."""
     member = re.search(r"(?:->|\.)(\w+)$", given[0])
-    return name == "list_del" and new == "list_del_init" and member is not None and not re.search(
-        rf"\blist_empty\w*\s*\(\s*&[^;]*\b{member[1]}\b", source.text)
+    return (
+        name == "list_del"
+        and new == "list_del_init"
+        and member is not None
+        and not re.search(rf"\blist_empty\w*\s*\(\s*&[^;]*\b{member[1]}\b", source.text)
+    )

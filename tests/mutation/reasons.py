@@ -22,20 +22,34 @@ By id, as score.py prints it. What is equivalent by a rule about all C text is n
 _HASH = ("equivalent: hash", "the value is still a function of the key, and iopf_same_key() decides")
 _FLOCK = ("equivalent: unseen", "both are done in one section of F.lock, and neither looks at what the other writes")
 _INDEPENDENT = ("equivalent: unseen", "two calls of which neither looks at what the other changes")
-_SLOW_TABLE = ("equivalent: speed", "a table that grows later, in vain, or not at all has longer chains and the same content")
+_SLOW_TABLE = (
+    "equivalent: speed",
+    "a table that grows later, in vain, or not at all has longer chains and the same content",
+)
 _KEPT_TABLE = (
-    "equivalent: speed", "the array of the empty table stays in use, and goes with the group, which frees it")
+    "equivalent: speed",
+    "the array of the empty table stays in use, and goes with the group, which frees it",
+)
 _NO_PARTIALS = (
-    "equivalent: speed", "a group of one page has no other on its list: its own node is taken off before it is freed, and"
-    " nothing else is freed")
+    "equivalent: speed",
+    "a group of one page has no other on its list: its own node is taken off before it is freed, and"
+    " nothing else is freed",
+)
 _OWN_LIST = ("equivalent: unseen", "what was dropped is on a list of this call's own, and no part of the param")
-_TAKEN = ("equivalent: idempotent", "the second call, in the same section of F.lock, finds nothing of that key any more")
+_TAKEN = (
+    "equivalent: idempotent",
+    "the second call, in the same section of F.lock, finds nothing of that key any more",
+)
 _ANSWERED = (
-    "equivalent: unseen", "both in one section of F.lock; page_response must not call back, and does not see the list")
+    "equivalent: unseen",
+    "both in one section of F.lock; page_response must not call back, and does not see the list",
+)
 _NEW = ("equivalent: unseen", "the object is not published yet, and neither looks at what the other writes")
 _LATE_COUNT = (
-    "equivalent: unspecified", "until its count is set nobody gets a reference, and the device is on no queue for a report that"
-    " runs beside add; who adds or removes needs the locks that are held")
+    "equivalent: unspecified",
+    "until its count is set nobody gets a reference, and the device is on no queue for a report that"
+    " runs beside add; who adds or removes needs the locks that are held",
+)
 
 REASONS: dict[str, tuple[str, str]] = {
     "io-pgfault.c:iopf_key/relation/2": _HASH,
@@ -174,15 +188,24 @@ REASONS: dict[str, tuple[str, str]] = {
         "equivalent: unseen", "the work is the group's, which has one owner; that it is initialised and not queued changes nothing"),
     "iommu-sva.c:iopf_queue_group_work/code/1": (
         "equivalent: unspecified", "report asks a handler whether it returns 0: which error, nobody learns"),
-}
+}  # fmt: skip
 
 # The kernel-style files have most of their functions in common: what holds of one holds of each.
-_NO_IOMMU = ("equivalent: dominated", "report alone calls it, behind find_fault_handler(), whose dev_iommu_ops() follows dev->iommu")
+_NO_IOMMU = (
+    "equivalent: dominated",
+    "report alone calls it, behind find_fault_handler(), whose dev_iommu_ops() follows dev->iommu",
+)
 _UNDER_FLOCK = ("equivalent: unseen", "in one section of F.lock, which everybody takes who looks at either")
-_FREED_NEXT = ("equivalent: unseen", "the node is freed next, in the same section, by the task that took it off, and the walk has the"
-               " following one already")
+_FREED_NEXT = (
+    "equivalent: unseen",
+    "the node is freed next, in the same section, by the task that took it off, and the walk has the"
+    " following one already",
+)
 _NO_ORDER = ("equivalent: unspecified", "in which order two locks are dropped is free")
-_ANSWER = ("equivalent: unseen", "both in one section of F.lock; page_response must not call back, and does not see the list")
+_ANSWER = (
+    "equivalent: unseen",
+    "both in one section of F.lock; page_response must not call back, and does not see the list",
+)
 
 _EVERY_FORM = {
     "iopf_get_dev_fault_param/delete/1": _NO_IOMMU,
@@ -211,13 +234,17 @@ _EVERY_FORM = {
     "iopf_queue_remove_device/swap/4": _ANSWER,
     "__iopf_free_group/cross/1": (
         "equivalent: unseen", "the walk looks at the group's own requests, and at nothing of the param"),
-}
+}  # fmt: skip
 FORMS = ("form-g.c", "form-h.c", "form-j.c")
 REASONS |= {f"{file}:{name}": why for file in FORMS for name, why in _EVERY_FORM.items()}
 #: Where removal frees what it has taken off the list.
 REASONS |= {f"{file}:iopf_queue_remove_device/list/3": _FREED_NEXT for file in ("form-h.c", "form-j.c")}
 REASONS["form-g.c:iopf_queue_add_device/list/1"] = (
-    "equivalent: unspecified", "in which order the end of a queue removes its devices is free")
+    "equivalent: unspecified",
+    "in which order the end of a queue removes its devices is free",
+)
 # Where it frees the groups, this one may be gone behind the lock.
 REASONS["form-g.c:iopf_group_alloc/cross/3"] = (
-    "equivalent: unseen", "removal answers the group, looks at no count, and frees nothing; nobody else has it before the handler")
+    "equivalent: unseen",
+    "removal answers the group, looks at no count, and frees nothing; nobody else has it before the handler",
+)

@@ -72,7 +72,9 @@ def _explore(job):
 @functools.cache
 def _plain_code(file):
     """The unchanged file at -O2, without the explorer's hooks."""
-    return targets.compile_text(file, targets.text_of(file), Path(State.home) / f"o2-{file}", runtime="native", link=False).code
+    return targets.compile_text(
+        file, targets.text_of(file), Path(State.home) / f"o2-{file}", runtime="native", link=False
+    ).code
 
 
 def _why(mutant):
@@ -81,7 +83,9 @@ def _why(mutant):
     if mutant.id in REASONS:
         return REASONS[mutant.id][0]
     if mutant.operator not in ORDERED:
-        made = targets.compile_text(mutant.file, mutant.edit.apply(text), f"{_place(mutant)}-o2", runtime="native", link=False)
+        made = targets.compile_text(
+            mutant.file, mutant.edit.apply(text), f"{_place(mutant)}-o2", runtime="native", link=False
+        )
         if made.code == _plain_code(mutant.file):
             return "equivalent: the same code at -O2"
     built = targets.compile_text(mutant.file, generator.probe(mutant, text), f"{_place(mutant)}-probe")
@@ -94,14 +98,18 @@ def _why(mutant):
 def chosen(arguments):
     """The mutants that the options name."""
     files = arguments.file or targets.FILES
-    found = [mutant for file in files for mutant in targets.mutants_of(file, arguments.needless)
-             if not arguments.operator or mutant.operator in arguments.operator]
+    found = [
+        mutant
+        for file in files
+        for mutant in targets.mutants_of(file, arguments.needless)
+        if not arguments.operator or mutant.operator in arguments.operator
+    ]
     if arguments.mutant:
         found = [mutant for mutant in found if mutant.id in arguments.mutant]
     if arguments.survivors:
         lived = {row["id"] for row in json.loads((HERE / "survivors.json").read_text())}
         found = [mutant for mutant in found if mutant.id in lived]
-    return found[arguments.begin::arguments.every]
+    return found[arguments.begin :: arguments.every]
 
 
 def _run_side(rows, by_id, most, home, took):
@@ -112,7 +120,7 @@ def _run_side(rows, by_id, most, home, took):
     unchanged = native_mutants.test_run_side(builder.with_core("unchanged", "", ""))
     if unchanged[0] != "passes":
         raise RuntimeError(f"the run side's tests do not pass on the unchanged core: {' '.join(unchanged)}")
-    for number, row in enumerate(rows[::max(1, len(rows) // most)][:most]):
+    for number, row in enumerate(rows[:: max(1, len(rows) // most)][:most]):
         mutant = by_id[row["id"]]
         path = builder.with_core(str(number), mutant.file, mutant.edit.apply(targets.text_of(mutant.file)))
         how, where = native_mutants.test_run_side(path)
@@ -142,9 +150,10 @@ def run(mutants, jobs=1, suite=False, progress=None, took=None, run_side=0, ask_
             codes[file, whole[core][0]] = "the unchanged file"
         rows = []
         with multiprocessing.get_context("fork").Pool(jobs) as pool:
+
             def judged():
                 for begin in range(0, len(mutants), WINDOW):
-                    window, waiting = mutants[begin:begin + WINDOW], []
+                    window, waiting = mutants[begin : begin + WINDOW], []
                     for mutant, built in zip(window, pool.imap(_compile, window)):
                         key = mutant.file, built.code
                         if built.code is None:
@@ -162,13 +171,15 @@ def run(mutants, jobs=1, suite=False, progress=None, took=None, run_side=0, ask_
 
             for mutant, (outcome, by, where, how) in judged():
                 rows.append({"id": mutant.id, "file": mutant.file, "function": mutant.function, "operator": mutant.operator,
-                             "what": mutant.edit.what, "outcome": outcome, "by": by, "where": where, "how": how})
+                             "what": mutant.edit.what, "outcome": outcome, "by": by, "where": where, "how": how})  # fmt: skip
                 if took:
                     took(rows[-1])
             by_id = {mutant.id: mutant for mutant in mutants}
             if run_side:
                 lives = [row for row in rows if row["outcome"] == "lives" and row["id"] not in REASONS]
-                _run_side([row for row in lives if not row["file"].startswith("form-")], by_id, run_side, Path(home), took)
+                _run_side(
+                    [row for row in lives if not row["file"].startswith("form-")], by_id, run_side, Path(home), took
+                )
             # Why does it live? That needs two more cores for each.
             lived = [row for row in rows if row["outcome"] == "lives"] if ask_why else []
             for row, why in zip(lived, pool.imap(_why, [by_id[row["id"]] for row in lived])):
@@ -209,14 +220,19 @@ def table(rows, by):
     groups = defaultdict(list)
     for row in rows:
         groups[row[by]].append(row)
-    lines = [f"| {by} | mutants | library | suite besides | live: unreached | live: not judged | live: nobody looked why"
-             " | equivalent | library, raw | library | library and suite |", "|---|" + "---:|" * 10]
+    lines = [
+        f"| {by} | mutants | library | suite besides | live: unreached | live: not judged | live: nobody looked why"
+        " | equivalent | library, raw | library | library and suite |",
+        "|---|" + "---:|" * 10,
+    ]
     for name, some in [*sorted(groups.items()), ("all", rows)]:
         c = counts(some)
         real = c["distinct"] - c["equivalent"]
-        lines.append(f"| {name} | {c['distinct']} | {c['library']} | {c['suite']} | {c['unreached']} | {c['not judged']} |"
-                     f" {c['nobody looked']} | {c['equivalent']} | {_percent(c['library'], c['distinct'])} | {_percent(c['library'], real)} |"
-                     f" {_percent(c['library'] + c['suite'], real)} |")
+        lines.append(
+            f"| {name} | {c['distinct']} | {c['library']} | {c['suite']} | {c['unreached']} | {c['not judged']} |"
+            f" {c['nobody looked']} | {c['equivalent']} | {_percent(c['library'], c['distinct'])} | {_percent(c['library'], real)} |"
+            f" {_percent(c['library'] + c['suite'], real)} |"
+        )
     return "\n".join(lines)
 
 
@@ -231,33 +247,45 @@ def survivors(rows):
         lines += [f"## {reason}: {len(some)}", "", *(
             f"- `{row['id']}` {row['what'].replace('|', chr(92) + '|')}"
             + (f" — {REASONS[row['id']][1]}" if row["id"] in REASONS else "") + (f" ({row['how']})" if row["how"] else "")
-            for row in some), ""]
+            for row in some), ""]  # fmt: skip
     return "\n".join(lines)
 
 
 def alive(rows):
     """Id and reason of all that lives: of what is the same object as such a one, too, which a sample may meet without it."""
     lives = {row["id"] for row in rows if row["outcome"] == "lives"}
-    return [{"id": row["id"], "reason": row["where"] if row["id"] in lives else f"the same object as {row['where']}"}
-            for row in rows if row["id"] in lives or row["outcome"] == "same" and row["where"] in lives]
+    return [
+        {"id": row["id"], "reason": row["where"] if row["id"] in lives else f"the same object as {row['where']}"}
+        for row in rows
+        if row["id"] in lives or row["outcome"] == "same" and row["where"] in lives
+    ]
 
 
 def report(rows, command):
     """The record: both tables."""
     c = counts(rows)
     unmade = sum(len(targets.mutants_of(file, True)) for file in {row["file"] for row in rows})
-    return "\n".join([
-        "# Mutants and who finds them", "",
-        f"Made by `{command}`. {len(rows)} edits: {c['uncompiled']} do not compile, {c['twins']} are the same object as another"
-        f" mutant, {c['distinct']} are left. \"library\" is what `iopf check` finds; the last two columns are without what is"
-        f" equivalent. SURVIVORS.md lists what lives. {unmade} more edits of these files are none of them: nobody could see"
-        " them, by the rules of needless.py.", "",
-        table(rows, "file"), "", table(rows, "operator"), "",
-        f"Found only with the driver's contract broken: {sum(row['outcome'] == 'driver' for row in rows)}. Found only by a"
-        " failure's signature, where the unchanged file fails by the same kind:"
-        f" {sum(row['outcome'] in ('killed', 'driver') and row['how'].endswith('signature') for row in rows)}. The tests of the run side were run on"
-        f" {sum('run side' in row for row in rows)} that lived, and found"
-        f" {sum(row.get('run side', 'passes') != 'passes' for row in rows)} of them.", ""])
+    return "\n".join(
+        [
+            "# Mutants and who finds them",
+            "",
+            f"Made by `{command}`. {len(rows)} edits: {c['uncompiled']} do not compile, {c['twins']} are the same object as another"
+            f' mutant, {c["distinct"]} are left. "library" is what `iopf check` finds; the last two columns are without what is'
+            f" equivalent. SURVIVORS.md lists what lives. {unmade} more edits of these files are none of them: nobody could see"
+            " them, by the rules of needless.py.",
+            "",
+            table(rows, "file"),
+            "",
+            table(rows, "operator"),
+            "",
+            f"Found only with the driver's contract broken: {sum(row['outcome'] == 'driver' for row in rows)}. Found only by a"
+            " failure's signature, where the unchanged file fails by the same kind:"
+            f" {sum(row['outcome'] in ('killed', 'driver') and row['how'].endswith('signature') for row in rows)}. The tests of the run side were run on"
+            f" {sum('run side' in row for row in rows)} that lived, and found"
+            f" {sum(row.get('run side', 'passes') != 'passes' for row in rows)} of them.",
+            "",
+        ]
+    )
 
 
 def main():
@@ -265,8 +293,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--library", action="store_true", help="the library alone (what is done without --suite)")
     parser.add_argument("--suite", action="store_true", help="the scenarios of the explorer's tests, too")
-    parser.add_argument("--run-side", type=int, default=0, metavar="N", help="the tests of the run side on N of what lives:"
-                        " half a minute of CPU each")
+    parser.add_argument(
+        "--run-side",
+        type=int,
+        default=0,
+        metavar="N",
+        help="the tests of the run side on N of what lives: half a minute of CPU each",
+    )
     parser.add_argument("--file", action="append", choices=targets.FILES, help="only this file (may be repeated)")
     parser.add_argument("--operator", action="append", help="only this operator (may be repeated)")
     parser.add_argument("--mutant", action="append", metavar="ID", help="only this one (may be repeated)")
@@ -274,25 +307,43 @@ def main():
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every N-th")
     parser.add_argument("--begin", type=int, default=0, metavar="K", help="the first of every N-th")
     parser.add_argument("--survivors", action="store_true", help="only those of survivors.json")
-    parser.add_argument("--needless", action="store_true", help="the edits that are not made since nobody could see them, instead")
+    parser.add_argument(
+        "--needless", action="store_true", help="the edits that are not made since nobody could see them, instead"
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="processes")
     parser.add_argument("--no-why", action="store_true", help="do not look why something lives")
     parser.add_argument("--list", action="store_true", help="list the mutants and end")
     parser.add_argument("--show", metavar="ID", help="the diff of a mutant")
     parser.add_argument("--rows", metavar="FILE", help="append every row, one JSON object a line")
-    parser.add_argument("--from-rows", metavar="FILE", help="run nothing: the tables of what --rows wrote, with the arguments of"
-                        " reasons.py as they are now")
+    parser.add_argument(
+        "--from-rows",
+        metavar="FILE",
+        help="run nothing: the tables of what --rows wrote, with the arguments of reasons.py as they are now",
+    )
     parser.add_argument("--command", help="with --from-rows: the command that wrote them")
-    parser.add_argument("--record", action="store_true", help="write SCORE.md, SURVIVORS.md and survivors.json beside this file")
+    parser.add_argument(
+        "--record", action="store_true", help="write SCORE.md, SURVIVORS.md and survivors.json beside this file"
+    )
     arguments = parser.parse_args()
     if arguments.needless and arguments.record:
         parser.error("--record is about the mutants that are made: leave out --needless")
     if arguments.show:
         import difflib
 
-        mutant = next(each for file in targets.FILES for each in targets.mutants_of(file, arguments.needless) if each.id == arguments.show)
+        mutant = next(
+            each
+            for file in targets.FILES
+            for each in targets.mutants_of(file, arguments.needless)
+            if each.id == arguments.show
+        )
         text = targets.text_of(mutant.file)
-        print("".join(difflib.unified_diff(text.splitlines(True), mutant.edit.apply(text).splitlines(True), mutant.file, mutant.id)))
+        print(
+            "".join(
+                difflib.unified_diff(
+                    text.splitlines(True), mutant.edit.apply(text).splitlines(True), mutant.file, mutant.id
+                )
+            )
+        )
         return 0
     mutants = chosen(arguments)
     if arguments.list:
@@ -306,18 +357,28 @@ def main():
         print(f"{done} of {total}", file=sys.stderr, flush=True)
 
     if arguments.from_rows:
-        rows = list({row["id"]: row for row in map(json.loads, Path(arguments.from_rows).read_text().splitlines())}.values())
+        rows = list(
+            {row["id"]: row for row in map(json.loads, Path(arguments.from_rows).read_text().splitlines())}.values()
+        )
         for row in rows:
             if row["outcome"] == "lives" and row["id"] in REASONS:
                 row["where"] = REASONS[row["id"]][0]
     else:
         with open(arguments.rows or os.devnull, "a") as kept:
+
             def took(row):
                 kept.write(json.dumps(row) + "\n")
                 kept.flush()
 
-            rows = run(mutants, arguments.jobs, arguments.suite, None if arguments.quiet else progress, took,
-                       arguments.run_side, not arguments.no_why)
+            rows = run(
+                mutants,
+                arguments.jobs,
+                arguments.suite,
+                None if arguments.quiet else progress,
+                took,
+                arguments.run_side,
+                not arguments.no_why,
+            )
     given = [each for each in sys.argv[1:] if each != "--record"]
     command = arguments.command or " ".join(["python tests/mutation/score.py", *given])
     text = report(rows, command)

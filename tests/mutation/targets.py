@@ -112,24 +112,30 @@ def compile_text(file, text, home, runtime="explore", link=True):
         (core / file).unlink()
         (core / file).write_text(text)
         macros += ['-DCORE_SOURCE="io-pgfault.c"', '-DFACET_NAME="mutant"', '-DFACET_TITLE="mutant"', '-DFACET_COMMIT=""',
-                   '-DFACET_RELEASES=""', '-DFACET_SUMMARY="mutant"', "-DFACET_CLAIMS_CORRECT=1"]
+                   '-DFACET_RELEASES=""', '-DFACET_SUMMARY="mutant"', "-DFACET_CLAIMS_CORRECT=1"]  # fmt: skip
     flags, include = _unit(runtime)
     compiling = [
         "gcc", *flags, "-Werror=return-type", "-g0", "-Wno-builtin-macro-redefined", "-D__LINE__=1", "-fPIC", "-DRUNTIME_IS_ELSEWHERE", *macros,
         *(f"-I{core if part == 'core' else build.CSRC / part}" for part in include), f"-ffile-prefix-map={home}/=",
         "-c", str(build.CSRC / "forms" / "unit.c"), "-o", str(home / "core.o"),
-    ]
+    ]  # fmt: skip
     done = _run(compiling)
     if done.returncode:
-        return Built(None, None, next((line for line in done.stderr.splitlines() if "error" in line), "it does not compile"))
+        return Built(
+            None, None, next((line for line in done.stderr.splitlines() if "error" in line), "it does not compile")
+        )
     code = hashlib.sha256((home / "core.o").read_bytes()).hexdigest()[:24]
     if not link:
         return Built(None, code)
     extension = importlib.util.find_spec(f"iopf._{runtime}").origin
     # As for a user's core: what it calls has to be there.
-    done = _run(["gcc", "-shared", "-o", str(home / "core.so"), str(home / "core.o"), extension, "-Wl,-z,defs", "-Wl,-z,now"])
+    done = _run(
+        ["gcc", "-shared", "-o", str(home / "core.so"), str(home / "core.o"), extension, "-Wl,-z,defs", "-Wl,-z,now"]
+    )
     if done.returncode:
-        return Built(None, None, next((line for line in done.stderr.splitlines() if "undefined" in line), "it does not link"))
+        return Built(
+            None, None, next((line for line in done.stderr.splitlines() if "undefined" in line), "it does not link")
+        )
     return Built(str(home / "core.so"), code)
 
 
@@ -161,8 +167,13 @@ def suite_scenarios():
     sys.path.insert(0, str(ROOT / "tests" / "explore"))
     import core_scenarios
 
-    return {f"tests: {name}": make for name, make in sorted(vars(core_scenarios).items())
-            if callable(make) and not name.startswith(("_", "three_")) and getattr(make, "__module__", "") == "core_scenarios"}
+    return {
+        f"tests: {name}": make
+        for name, make in sorted(vars(core_scenarios).items())
+        if callable(make)
+        and not name.startswith(("_", "three_"))
+        and getattr(make, "__module__", "") == "core_scenarios"
+    }
 
 
 def _search(make, core, **options):
@@ -278,6 +289,7 @@ def judge(library, scenarios, base, thorough=False, stop=True):
     None, verdicts that are not "pass"). Signatures are looked at when it is thorough; what is new by its signature
     alone, in a cell that has the kind already, is told by "signature" among the kinds.
     """
+
     def compared(name, found):
         return new_in(found, base.get(name, ["pass", True, []]), thorough)
 
@@ -307,8 +319,15 @@ def judge(library, scenarios, base, thorough=False, stop=True):
     if lines and lines[-1][0] == "error" and lines[-1][1].startswith("MissingExtension"):
         raise RuntimeError(f"built anew while mutants were judged: {lines[-1][1]}")
     # What the table of iopf check shows comes before what its JSON alone does.
-    weaker = next(((what, *found_by[hidden, what]) for hidden in (False, True) for what in ("killed", "driver")
-                   if (hidden, what) in found_by), None)
+    weaker = next(
+        (
+            (what, *found_by[hidden, what])
+            for hidden in (False, True)
+            for what in ("killed", "driver")
+            if (hidden, what) in found_by
+        ),
+        None,
+    )
     if lines and lines[-1][0] == "error" and not lines[-1][1].startswith("MemoryError"):
         return weaker or ("lives", None, [*less, lines[-1][1]])  # whatever that was, it is no verdict
     if not back or lines and lines[-1][0] == "error":
@@ -324,6 +343,7 @@ def base_of(library, scenarios):
     fails, random executions, too: what comes of a race with a free, and so which of two accesses is too late, is no
     matter of the class, and a search by classes may show either.
     """
+
     def work(write):
         from iopf.explore import explore
 
@@ -333,8 +353,17 @@ def base_of(library, scenarios):
             verdict, whole, found = look(make, core, True, everything=True)
             every = {*map(tuple, quick), *map(tuple, found)}
             for points in ((), ("unlock", "free", "plain")) if every else ():
-                sampled = explore(make(), core=core, budget=PATIENCE, shrink=False, all_failures=True, strategy="random",
-                                  max_executions=RANDOM, points=points, estimate=False)
+                sampled = explore(
+                    make(),
+                    core=core,
+                    budget=PATIENCE,
+                    shrink=False,
+                    all_failures=True,
+                    strategy="random",
+                    max_executions=RANDOM,
+                    points=points,
+                    estimate=False,
+                )
                 every |= {(failure.kind, failure.contract, failure.signature) for failure in sampled.failures}
             write([name, verdict, whole, sorted(every)])
 

@@ -50,9 +50,14 @@ def made(operator):
     found = []
     for mutant in generator.mutants("f.c", TEXT):
         if mutant.operator == operator:
-            lines = [line for line in difflib.ndiff(TEXT.splitlines(), mutant.edit.apply(TEXT).splitlines())
-                     if line.startswith(("- ", "+ "))]
-            found.append(tuple(" ".join(" ".join(line[2:] for line in lines if line[0] == sign).split()) for sign in "-+"))
+            lines = [
+                line
+                for line in difflib.ndiff(TEXT.splitlines(), mutant.edit.apply(TEXT).splitlines())
+                if line.startswith(("- ", "+ "))
+            ]
+            found.append(
+                tuple(" ".join(" ".join(line[2:] for line in lines if line[0] == sign).split()) for sign in "-+")
+            )
     return found
 
 
@@ -60,35 +65,42 @@ def test_functions_and_statements_are_found():
     """Comments, strings and macros with brackets lead nowhere; every statement has its kind."""
     source = Source(TEXT)
     assert ["f", "g"] == [function.name for function in source.functions]
-    assert ["declaration"] * 3 + ["if"] + ["expression"] * 2 + ["loop"] + ["expression"] * 4 + ["if", "label", "expression",
-            "return"] == [each.kind for each in source.functions[0].body.inside]
+    assert ["declaration"] * 3 + ["if"] + ["expression"] * 2 + ["loop"] + ["expression"] * 4 + [
+        "if",
+        "label",
+        "expression",
+        "return",
+    ] == [each.kind for each in source.functions[0].body.inside]
 
 
-@pytest.mark.parametrize("operator, gone, come", [
-    ("delete", "list_add(&t->node, &t->list);", ";"),
-    ("delete", "return ret;", ";"),
-    ("drop", "mutex_unlock(&t->lock);", ";"),
-    ("drop", "kfree(other);", ";"),
-    ("double", "put_thing(t);", "{ put_thing(t); put_thing(t); }"),
-    ("negate", "if (!t || t->a == 2)", "if (!(!t || t->a == 2))"),
-    ("unasked", "if (t->b)", "if ((t->b), true)"),
-    ("unasked", "if (t->b)", "if ((t->b), false)"),
-    ("operand", "if (!t || t->a == 2)", "if (t->a == 2)"),
-    ("operand", "if (!t || t->a == 2)", "if (!t)"),
-    ("relation", "if (!t || t->a == 2)", "if (!t && t->a == 2)"),
-    ("relation", "if (!t || t->a == 2)", "if (!t || t->a != 2)"),
-    ("relation", "t->b++;", "t->b--;"),
-    ("list", "list_add(&t->node, &t->list);", "list_add_tail(&t->node, &t->list);"),
-    ("list", "list_add(&t->node, &t->list);", "list_add(&t->list, &t->node);"),
-    ("list", "list_for_each_entry_safe(other, t, &t->list, node)", "list_for_each_entry(other, &t->list, node)"),
-    ("code", "respond(t, IOMMU_PAGE_RESP_INVALID);", "respond(t, IOMMU_PAGE_RESP_SUCCESS);"),
-    ("code", "respond(t, IOMMU_PAGE_RESP_INVALID);", "respond(t, IOMMU_PAGE_RESP_FAILURE);"),
-    ("code", "int ret = -EINVAL;", "int ret = 0;"),
-    ("constant", "return 0;", "return 1;"),
-    ("order", "rcu_assign_pointer(t->p, other);", "(t->p = other);"),
-    ("order", "rcu_assign_pointer(t->p, other);", "WRITE_ONCE(t->p, other);"),
-    ("key", "t->grpid = t->pasid;", "t->grpid = t->grpid;"),
-])
+@pytest.mark.parametrize(
+    "operator, gone, come",
+    [
+        ("delete", "list_add(&t->node, &t->list);", ";"),
+        ("delete", "return ret;", ";"),
+        ("drop", "mutex_unlock(&t->lock);", ";"),
+        ("drop", "kfree(other);", ";"),
+        ("double", "put_thing(t);", "{ put_thing(t); put_thing(t); }"),
+        ("negate", "if (!t || t->a == 2)", "if (!(!t || t->a == 2))"),
+        ("unasked", "if (t->b)", "if ((t->b), true)"),
+        ("unasked", "if (t->b)", "if ((t->b), false)"),
+        ("operand", "if (!t || t->a == 2)", "if (t->a == 2)"),
+        ("operand", "if (!t || t->a == 2)", "if (!t)"),
+        ("relation", "if (!t || t->a == 2)", "if (!t && t->a == 2)"),
+        ("relation", "if (!t || t->a == 2)", "if (!t || t->a != 2)"),
+        ("relation", "t->b++;", "t->b--;"),
+        ("list", "list_add(&t->node, &t->list);", "list_add_tail(&t->node, &t->list);"),
+        ("list", "list_add(&t->node, &t->list);", "list_add(&t->list, &t->node);"),
+        ("list", "list_for_each_entry_safe(other, t, &t->list, node)", "list_for_each_entry(other, &t->list, node)"),
+        ("code", "respond(t, IOMMU_PAGE_RESP_INVALID);", "respond(t, IOMMU_PAGE_RESP_SUCCESS);"),
+        ("code", "respond(t, IOMMU_PAGE_RESP_INVALID);", "respond(t, IOMMU_PAGE_RESP_FAILURE);"),
+        ("code", "int ret = -EINVAL;", "int ret = 0;"),
+        ("constant", "return 0;", "return 1;"),
+        ("order", "rcu_assign_pointer(t->p, other);", "(t->p = other);"),
+        ("order", "rcu_assign_pointer(t->p, other);", "WRITE_ONCE(t->p, other);"),
+        ("key", "t->grpid = t->pasid;", "t->grpid = t->grpid;"),
+    ],
+)
 def test_an_operator_makes_what_it_says(operator, gone, come):
     """The line, or lines, that went, and what came."""
     assert (gone, come) in made(operator), made(operator)
@@ -122,7 +134,9 @@ def test_ids_are_names_and_texts_differ(file):
     """No id and no text twice, none the unchanged one; and the same in every run."""
     text = targets.text_of(file)
     made = list(generator.mutants(file, text))
-    assert len(made) == len({mutant.id for mutant in made}) == len({mutant.edit.apply(text) for mutant in made} - {text})
+    assert (
+        len(made) == len({mutant.id for mutant in made}) == len({mutant.edit.apply(text) for mutant in made} - {text})
+    )
     assert [mutant.id for mutant in made] == [mutant.id for mutant in generator.mutants(file, text)]
 
 
@@ -140,6 +154,11 @@ def test_every_operator_has_something_to_do(file):
     """In the large files all of them, in the handlers most."""
     operators = {mutant.operator for mutant in targets.mutants_of(file)}
     every = {"delete", "drop", "swap", "cross", "double", "move", "negate", "unasked", "operand", "relation", "list", "code",
-             "constant", "order", "key"}
-    assert every - operators <= ({"list", "operand", "key"} if file.startswith("iommu-sva") else {"list", "order"}
-                                 if file == "attach.c" else set())
+             "constant", "order", "key"}  # fmt: skip
+    assert every - operators <= (
+        {"list", "operand", "key"}
+        if file.startswith("iommu-sva")
+        else {"list", "order"}
+        if file == "attach.c"
+        else set()
+    )

@@ -19,7 +19,8 @@ def test_there_are_mutants_of_every_primitive():
     """Two dozen, each with a name of its own, over mutexes, counts, RCU and workqueues."""
     assert 24 <= len({one.id for one in native_mutants.MUTANTS}) == len(native_mutants.MUTANTS)
     assert {"mutex.c", "mutex.h", "refcount.c", "refcount.h", "rcu.c", "worker.c", "workqueue.c"} == {
-        one.file for one in native_mutants.MUTANTS}
+        one.file for one in native_mutants.MUTANTS
+    }
 
 
 @pytest.fixture(scope="module")

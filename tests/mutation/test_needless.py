@@ -52,8 +52,11 @@ static void opens(struct thing *t)
 def edits(body, operator, needless):
     """What is made, or not made, of a body that stands in a function with an object of its own: the texts, in one line each."""
     text = TEXT % {"name": "f", "body": "\n".join(f"\t{line}" for line in body)}
-    found = [mutant.edit for mutant in generator.mutants("f.c", text, needless)
-             if mutant.function == "f" and mutant.operator in operator]
+    found = [
+        mutant.edit
+        for mutant in generator.mutants("f.c", text, needless)
+        if mutant.function == "f" and mutant.operator in operator
+    ]
     return [" ".join(edit.apply(text).split()) for edit in found]
 
 
@@ -121,7 +124,7 @@ NEIGHBOURS = [
     ("an assertion, asked more often", "if (t->a) return;", "lockdep_assert_held(&owner->lock);", True),
     ("an assertion, over a call", "lockdep_assert_held(&owner->lock);", "change(t);", False),
     ("an assertion, over what unlocks", "lockdep_assert_held(&owner->lock);", "opens(t);", True),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("first, second, made", [each[1:] for each in NEIGHBOURS], ids=[each[0] for each in NEIGHBOURS])
@@ -133,7 +136,12 @@ def test_an_exchange_is_made_if_somebody_could_see_it(first, second, made):
 def test_the_object_has_to_be_the_functions_own_still():
     """Behind the call to which it is handed, or the list on which it hangs, somebody may see it."""
     two = ["refcount_set(&new->users, 1);", "mutex_init(&new->lock);"]
-    for handing_on in ("hand_on(new);", "list_add(&new->node, &owner->things);", "owner->p = new;", "t->lock = &new->lock;"):
+    for handing_on in (
+        "hand_on(new);",
+        "list_add(&new->node, &owner->things);",
+        "owner->p = new;",
+        "t->lock = &new->lock;",
+    ):
         assert not is_made([*two, handing_on], ("swap", "cross"), f"{two[1]} {two[0]}")
         assert is_made([handing_on, *two], ("swap", "cross"), f"{two[1]} {two[0]}")
         assert not is_made([two[0], handing_on], "double", f"{{ {two[0]} {two[0]} }}")
@@ -170,29 +178,35 @@ def test_what_stands_for_the_object_has_to_be_the_callers_own(before, made):
     assert made == any("mutex_init(&new->lock); new->spec = *source;" in each for each in found)
 
 
-@pytest.mark.parametrize("statement, becomes, made", [
-    ("p = rcu_dereference(t->p);", "p = READ_ONCE(t->p);", False),
-    ("p = rcu_dereference(t->p);", "p = (t->p);", True),
-    ("p = READ_ONCE(t->p);", "p = (t->p);", True),
-    ("rcu_assign_pointer(t->p, NULL);", "WRITE_ONCE(t->p, NULL);", False),
-    ("rcu_assign_pointer(t->p, NULL);", "(t->p = NULL);", True),
-    ("rcu_assign_pointer(t->p, old);", "WRITE_ONCE(t->p, old);", True),
-    ("RCU_INIT_POINTER(new->p, old);", "(new->p = old);", False),
-    ("RCU_INIT_POINTER(t->p, old);", "(t->p = old);", True),
-])
+@pytest.mark.parametrize(
+    "statement, becomes, made",
+    [
+        ("p = rcu_dereference(t->p);", "p = READ_ONCE(t->p);", False),
+        ("p = rcu_dereference(t->p);", "p = (t->p);", True),
+        ("p = READ_ONCE(t->p);", "p = (t->p);", True),
+        ("rcu_assign_pointer(t->p, NULL);", "WRITE_ONCE(t->p, NULL);", False),
+        ("rcu_assign_pointer(t->p, NULL);", "(t->p = NULL);", True),
+        ("rcu_assign_pointer(t->p, old);", "WRITE_ONCE(t->p, old);", True),
+        ("RCU_INIT_POINTER(new->p, old);", "(new->p = old);", False),
+        ("RCU_INIT_POINTER(t->p, old);", "(t->p = old);", True),
+    ],
+)
 def test_an_access_is_weakened_if_somebody_could_see_it(statement, becomes, made):
     """The kernel's own definitions of RCU's accesses, and what nobody has yet."""
     assert made == is_made(["nothing();", statement], "order", f"nothing(); {becomes}")
 
 
-@pytest.mark.parametrize("before, made", [
-    ("mutex_lock(&t->lock);", False),
-    ("nothing();", True),
-    ("mutex_lock(&old->lock);", True),
-    ("mutex_lock(&t->lock); mutex_unlock(&t->lock);", True),
-    ("mutex_lock(&t->lock); if (bits) mutex_unlock(&t->lock);", True),
-    ("if (bits) { mutex_lock(&t->lock); }", True),
-])
+@pytest.mark.parametrize(
+    "before, made",
+    [
+        ("mutex_lock(&t->lock);", False),
+        ("nothing();", True),
+        ("mutex_lock(&old->lock);", True),
+        ("mutex_lock(&t->lock); mutex_unlock(&t->lock);", True),
+        ("mutex_lock(&t->lock); if (bits) mutex_unlock(&t->lock);", True),
+        ("if (bits) { mutex_lock(&t->lock); }", True),
+    ],
+)
 def test_a_read_under_the_lock_that_it_names_is_plain_already(before, made):
     """And only there: the lock is held where the function has taken it on every way, and not dropped it."""
     body = [before, "p = rcu_dereference_check(t->p, lockdep_is_held(&t->lock));"]
@@ -200,12 +214,15 @@ def test_a_read_under_the_lock_that_it_names_is_plain_already(before, made):
     assert is_made([before, "p = rcu_dereference_check(t->p, true);"], "order", f"{before} p = (t->p);")
 
 
-@pytest.mark.parametrize("statement, becomes, made", [
-    ("list_del(&t->node);", "list_del_init(&t->node);", False),
-    ("list_del(&t->asked);", "list_del_init(&t->asked);", True),
-    ("list_del(t);", "list_del_init(t);", True),
-    ("list_del_init(&t->node);", "list_del(&t->node);", True),
-])
+@pytest.mark.parametrize(
+    "statement, becomes, made",
+    [
+        ("list_del(&t->node);", "list_del_init(&t->node);", False),
+        ("list_del(&t->asked);", "list_del_init(&t->asked);", True),
+        ("list_del(t);", "list_del_init(t);", True),
+        ("list_del_init(&t->node);", "list_del(&t->node);", True),
+    ],
+)
 def test_a_node_is_initialised_if_somebody_could_ask_it(statement, becomes, made):
     """list_empty() of the file tells which members are asked; that poison comes instead is always made."""
     assert made == is_made(["nothing();", statement], "list", f"nothing(); {becomes}")
@@ -215,8 +232,14 @@ def test_what_is_not_made_keeps_its_number():
     """The ids of the others are those of a generator without the rules."""
     body = ["t->a = 1;", "t->b = 2;", "change(t);", "t->c = 3;"]
     text = TEXT % {"name": "f", "body": "\n".join(f"\t{line}" for line in body)}
-    ids = {needless: {mutant.id for mutant in generator.mutants("f.c", text, needless) if mutant.operator == "swap"
-                      and mutant.function == "f"} for needless in (False, True)}
+    ids = {
+        needless: {
+            mutant.id
+            for mutant in generator.mutants("f.c", text, needless)
+            if mutant.operator == "swap" and mutant.function == "f"
+        }
+        for needless in (False, True)
+    }
     numbers = sorted(int(re.search(r"\d+$", name)[0]) for name in ids[False] | ids[True])
     assert ids[True] and not ids[False] & ids[True] and list(range(1, len(numbers) + 1)) == numbers
 

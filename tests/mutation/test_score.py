@@ -56,7 +56,8 @@ def rows_of(*options):
     """What the command says of some mutants, in a process of its own."""
     done = subprocess.run(
         [sys.executable, str(HERE / "score.py"), "--rows", "/dev/stdout", "--quiet", "--jobs", "1", *options],
-        capture_output=True, text=True,
+        capture_output=True,
+        text=True,
     )
     assert 0 == done.returncode, done.stderr
     return {row["id"]: row for row in map(json.loads, done.stdout.splitlines())}
@@ -131,18 +132,25 @@ OTHER = failure("use-after-free", "broken", "group.pending_node")
 LATE = failure("late-response", "broken", "an answer")
 
 
-@pytest.mark.parametrize(("was", "found", "signatures", "what"), [
-    ([], [UAF], False, ("driver", False)),
-    ([UAF], [UAF], True, (None, False)),
-    ([UAF], [OTHER], False, (None, False)),
-    ([UAF], [UAF, OTHER], True, ("driver", True)),
-    ([UAF], [UAF, LATE], True, ("driver", False)),
-    ([UAF], [failure("use-after-free", "kept", "group.work")], False, ("killed", False)),
-    ([failure("use-after-free", "kept", "group.work")], [failure("use-after-free", "kept", "group.pending_node")], True,
-     ("killed", True)),
-    ([failure("use-after-free", "kept", "group.work")], [OTHER], True, ("driver", True)),
-    ([UAF, OTHER], [OTHER], True, (None, False)),
-])
+@pytest.mark.parametrize(
+    ("was", "found", "signatures", "what"),
+    [
+        ([], [UAF], False, ("driver", False)),
+        ([UAF], [UAF], True, (None, False)),
+        ([UAF], [OTHER], False, (None, False)),
+        ([UAF], [UAF, OTHER], True, ("driver", True)),
+        ([UAF], [UAF, LATE], True, ("driver", False)),
+        ([UAF], [failure("use-after-free", "kept", "group.work")], False, ("killed", False)),
+        (
+            [failure("use-after-free", "kept", "group.work")],
+            [failure("use-after-free", "kept", "group.pending_node")],
+            True,
+            ("killed", True),
+        ),
+        ([failure("use-after-free", "kept", "group.work")], [OTHER], True, ("driver", True)),
+        ([UAF, OTHER], [OTHER], True, (None, False)),
+    ],
+)
 def test_what_is_new_in_a_cell(was, found, signatures, what):
     """Another kind, or a failure that the unchanged file has not: by its signature, and never one that is gone."""
     seen = targets.new_in(found, ["fail" if was else "pass", True, was], signatures)
@@ -157,10 +165,16 @@ def test_a_search_without_an_end_compares_no_signatures():
 def test_equal_code_is_told_by_its_object(tmp_path):
     """A comment and other lines change nothing; a lock that is missing, and a weaker publication, do."""
     text = targets.text_of("io-pgfault.c")
-    texts = [text, "/* A comment. */\n\n" + text, text.replace("	mutex_unlock(&param->lock);\n", "", 1),
-             text.replace("rcu_assign_pointer(dev->iommu->fault_param, param)", "(dev->iommu->fault_param = param)")]
-    codes = [targets.compile_text("io-pgfault.c", each, tmp_path / str(number), link=False).code
-             for number, each in enumerate(texts)]
+    texts = [
+        text,
+        "/* A comment. */\n\n" + text,
+        text.replace("	mutex_unlock(&param->lock);\n", "", 1),
+        text.replace("rcu_assign_pointer(dev->iommu->fault_param, param)", "(dev->iommu->fault_param = param)"),
+    ]
+    codes = [
+        targets.compile_text("io-pgfault.c", each, tmp_path / str(number), link=False).code
+        for number, each in enumerate(texts)
+    ]
     assert codes[0] == codes[1] and len(set(codes)) == 3 and None not in codes
 
 
@@ -172,23 +186,31 @@ def test_what_does_not_compile_is_no_mutant(tmp_path):
 
 def test_the_counts_of_a_table_add_up():
     """Killed by either, alive for either reason, equivalent: every mutant that compiles and is new is in one column."""
+
     def row(outcome, by="", where=""):
         return {"outcome": outcome, "by": by, "where": where}
 
     rows = [row("killed", "library"), row("driver", "library"), row("killed", "suite"), row("lives", "library", "unreached"),
             row("lives", "library", "not judged"), row("lives", "library", ""),
             row("lives", "library", "equivalent: the same code at -O2"),
-            row("same", where="the unchanged file"), row("same", where="another"), row("uncompiled")]
+            row("same", where="the unchanged file"), row("same", where="another"), row("uncompiled")]  # fmt: skip
     found = score.counts(rows)
     assert {"distinct": 8, "library": 2, "suite": 1, "equivalent": 2, "live": 3, "unreached": 1, "not judged": 1,
-            "nobody looked": 1, "twins": 1, "uncompiled": 1}.items() <= found.items()
+            "nobody looked": 1, "twins": 1, "uncompiled": 1}.items() <= found.items()  # fmt: skip
 
 
 def test_what_is_the_same_object_as_a_survivor_is_recorded_with_it():
     """A sample that meets the one and not the other is compared with the record, too."""
-    rows = [{"id": name, "outcome": outcome, "where": where} for name, outcome, where in (
-        ("a", "lives", "not judged"), ("b", "same", "a"), ("c", "killed", "library"), ("d", "same", "c"),
-        ("e", "same", "the unchanged file"))]
+    rows = [
+        {"id": name, "outcome": outcome, "where": where}
+        for name, outcome, where in (
+            ("a", "lives", "not judged"),
+            ("b", "same", "a"),
+            ("c", "killed", "library"),
+            ("d", "same", "c"),
+            ("e", "same", "the unchanged file"),
+        )
+    ]
     assert [("a", "not judged"), ("b", "the same object as a")] == [tuple(each.values()) for each in score.alive(rows)]
 
 
@@ -210,9 +232,10 @@ def test_an_argument_for_what_is_found_is_refused(tmp_path):
     found = tmp_path / "rows"
     for outcome, code in ("killed", 1), ("lives", 0):
         found.write_text(json.dumps({"id": name, "file": "io-pgfault.c", "function": "f", "operator": "key", "what": "",
-                                     "outcome": outcome, "by": "library", "where": "", "how": ""}))
-        done = subprocess.run([sys.executable, str(HERE / "score.py"), "--from-rows", str(found)], capture_output=True,
-                              text=True)
+                                     "outcome": outcome, "by": "library", "where": "", "how": ""}))  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, str(HERE / "score.py"), "--from-rows", str(found)], capture_output=True, text=True
+        )
         assert code == done.returncode and (name in done.stderr) == bool(code), done.stderr
 
 

@@ -18,8 +18,6 @@ COMPILER = shutil.which(os.environ.get("CC", "gcc").split()[0])
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="no C compiler")
 
 
-
-
 def build_flags():
     """What the build compiles with."""
     flags = [flag for flag in tool("build").CFLAGS if not flag.startswith("-ffile-prefix-map")]
@@ -117,7 +115,7 @@ FITTING = {
     "list walks": "struct thing *t; list_for_each_entry(t, list, list) ;",
     "export": "EXPORT_SYMBOL_GPL(function);",
     "spinlock": "DEFINE_SPINLOCK(lock); unsigned long flags; spin_lock_irqsave(&lock, flags); lockdep_assert_held(&lock);"
-                " spin_unlock_irqrestore(&lock, flags);",
+    " spin_unlock_irqrestore(&lock, flags);",
     "completion": "DECLARE_COMPLETION_ONSTACK(done); wait_for_completion(&done);",
     "wait queue": "DECLARE_WAIT_QUEUE_HEAD(wq); int n = 1; if (wait_event_timeout(wq, n > 0, HZ)) wake_up(&wq);",
     "one item": "cancel_work_sync(&thing->work); flush_work(&thing->work);",

@@ -62,7 +62,10 @@ def test_a_new_list_is_empty(runtime, lists):
     """No node, no first, no last, and not singular."""
     new = lists[0]
     assert ([], True, False, 0) == (
-        read(runtime, new), runtime.list_empty(new), runtime.list_is_singular(new), runtime.list_count_nodes(new)
+        read(runtime, new),
+        runtime.list_empty(new),
+        runtime.list_is_singular(new),
+        runtime.list_count_nodes(new),
     )
     assert (-1, -1) == (runtime.list_first(new), runtime.list_last(new))
 
@@ -75,9 +78,7 @@ def test_add_is_a_stack_and_add_tail_a_queue(runtime, lists, node):
     runtime.list_add_tail(nodes[2], lists[0])
     runtime.list_add_tail(nodes[3], lists[0])
     assert [2, 1, 3, 4] == read(runtime, lists[0])
-    assert (2, 4, 3) == (
-        runtime.list_first(lists[0]), runtime.list_last(lists[0]), runtime.list_next(nodes[0])
-    )
+    assert (2, 4, 3) == (runtime.list_first(lists[0]), runtime.list_last(lists[0]), runtime.list_next(nodes[0]))
     empty(runtime, *nodes)
 
 
@@ -99,9 +100,7 @@ def test_del_unlinks_and_poisons(runtime, lists, node, victim):
     nodes = fill(runtime, lists[0], node, [0, 1, 2])
     runtime.list_del(nodes[victim])
     assert [value for value in range(3) if value != victim] == read(runtime, lists[0])
-    assert (True, False) == (
-        runtime.node_is_poisoned(nodes[victim]), runtime.node_is_alone(nodes[victim])
-    )
+    assert (True, False) == (runtime.node_is_poisoned(nodes[victim]), runtime.node_is_alone(nodes[victim]))
     del nodes[victim]
     empty(runtime, *nodes)
 

@@ -201,7 +201,9 @@ def test_memory_comes_and_goes_as_usual_while_a_request_is_to_fail(runtime, kern
     before, held, nth = runtime.slab_live(), [], 301
     runtime.slab_fail_nth(nth)
     for n in range(1, nth):
-        held.append((runtime.kfree, runtime.kmalloc(48, kernel)) if n % 2 else (runtime.refcount_free, runtime.refcount_new(n)))
+        held.append(
+            (runtime.kfree, runtime.kmalloc(48, kernel)) if n % 2 else (runtime.refcount_free, runtime.refcount_new(n))
+        )
         assert nth - n == runtime.slab_fail_nth_left()
         if n % 3 == 0:
             free, memory = held.pop(n % len(held))

@@ -24,6 +24,7 @@ def lock(runtime):
 @pytest.mark.parametrize("form", [PLAIN, BH, IRQ])
 def test_a_spinlock_is_locked_from_lock_to_unlock(runtime, lock, form):
     """spin_is_locked() before, between and after; lockdep_is_held() with it."""
+
     def look():
         return runtime.spin_is_locked(lock), runtime.spin_lockdep_is_held(lock)
 
@@ -121,9 +122,13 @@ def test_nobody_sleeps_with_a_spinlock_held(runtime, lock):
         runtime.mutex_unlock(mutex)
 
     sleeping = {
-        "mutex": lock_and_unlock, "synchronize_rcu": runtime.synchronize_rcu, "rcu_barrier": runtime.rcu_barrier,
-        "flush": lambda: runtime.wq_flush(wq), "completion": lambda: runtime.wait_for_completion(completion),
-        "timeout": lambda: runtime.gate_wait_timeout(gate, 2, 1), "flush_work": lambda: runtime.item_flush_work(item),
+        "mutex": lock_and_unlock,
+        "synchronize_rcu": runtime.synchronize_rcu,
+        "rcu_barrier": runtime.rcu_barrier,
+        "flush": lambda: runtime.wq_flush(wq),
+        "completion": lambda: runtime.wait_for_completion(completion),
+        "timeout": lambda: runtime.gate_wait_timeout(gate, 2, 1),
+        "flush_work": lambda: runtime.item_flush_work(item),
         "cancel_work_sync": lambda: runtime.item_cancel_work_sync(item),
         "allocation": lambda: allocate(runtime.GFP_KERNEL),
     }
@@ -162,6 +167,7 @@ def test_a_grace_period_waits_for_the_section(runtime, lock, other):
 @pytest.mark.parametrize("first", ["reader", "lock"])
 def test_a_grace_period_waits_for_reader_and_section(runtime, lock, other, first):
     """Whichever of the two begins, or ends, first."""
+
     def begin(which):
         runtime.rcu_read_lock() if which == "reader" else runtime.spin_lock(lock, PLAIN)
 
@@ -198,6 +204,7 @@ def test_it_is_no_reader_for_rcu_dereference(runtime, lock):
 
 def test_preemption_is_off_as_often_as_it_was_disabled(runtime, lock):
     """preempt_disable() nests, by itself and with spinlocks; one enable too many is a warning."""
+
     def sleeps():
         runtime.synchronize_rcu()
         return SLEEPS in runtime.warned()

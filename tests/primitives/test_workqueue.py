@@ -730,9 +730,7 @@ def test_without_workers_items_wait_for_somebody_to_run_them(runtime, queue):
     assert not q.wait_idle(SECOND // 100)
     assert [0] * 5 == [item.runs for item in items]
     assert 5 == q.run()
-    assert ([1] * 5, {runtime.this_thread()}) == (
-        [item.runs for item in items], {item.report.thread for item in items}
-    )
+    assert ([1] * 5, {runtime.this_thread()}) == ([item.runs for item in items], {item.report.thread for item in items})
     starts = [item.report.first_start for item in items]
     assert sorted(starts) == starts
     assert (0, True) == (q.run(), q.wait_idle(0))
@@ -802,9 +800,7 @@ def test_without_workers_destroying_runs_what_is_left(runtime, queue):
     item = q.item().chain(following)
     item.queue()
     q.destroy()
-    assert (1, 1, {runtime.this_thread()}) == (
-        item.runs, following.runs, {item.report.thread, following.report.thread}
-    )
+    assert (1, 1, {runtime.this_thread()}) == (item.runs, following.runs, {item.report.thread, following.report.thread})
 
 
 # --- races ---

@@ -33,6 +33,7 @@ from iopf.run import TraceRun
 if TYPE_CHECKING:
     from typing_extensions import assert_type
 else:
+
     def assert_type(value, _kind):
         return value
 
