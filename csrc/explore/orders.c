@@ -46,8 +46,13 @@ static s16 order[MAX_MOMENTS];		/* that is tried */
 
 /* Of each moment, how many of each lane come before it: by dependence, and by the race order. */
 static struct past {
-	u16 steps[MAX_LANES], races[MAX_LANES];
-} pasts[MAX_MOMENTS];
+	u16 steps, races;
+} pasts_of[MAX_MOMENTS * MAX_LANES];
+
+static struct past *pasts(int moment)
+{
+	return &pasts_of[moment * nr_lanes];
+}
 
 static bool collect(void)
 {
@@ -87,30 +92,37 @@ static void find_what_is_asked(void)
 		asks_race_order = calls[n].kind == CALL_OWNER_BEGIN;
 }
 
+static int race_of(const struct moment *m, int task)
+{
+	return seen_by(m->race, task, m);
+}
+
 /* What came before a moment comes before the next one of its lane. */
 static void find_past(int i, int previous)
 {
 	const struct moment *m = &moments[i];
-	struct past *past = &pasts[i];
+	struct past *past = pasts(i);
+	const struct past *before = previous < 0 ? NULL : pasts(previous);
 	int k;
 
 	for (k = 0; k < nr_lanes; k++) {
 		const struct lane *lane = &lanes[k];
-		u16 steps = previous < 0 ? 0 : pasts[previous].steps[k], races = previous < 0 ? 0 : pasts[previous].races[k];
+		u16 steps = before ? before[k].steps : 0, races = before ? before[k].races : 0;
 
-		while (k != lane_of[i] && steps < lane->nr && (s16)moments[lane->moments[steps]].ordinal <= m->step.at[lane->task])
+		while (k != lane_of[i] && steps < lane->nr &&
+		       (s16)moments[lane->moments[steps]].ordinal <= seen_by(m->step, lane->task, m))
 			steps++;
 		while (asks_race_order && races < lane->nr &&
-		       moments[lane->moments[races]].race.at[lane->task] <= m->race.at[lane->task])
+		       race_of(&moments[lane->moments[races]], lane->task) <= race_of(m, lane->task))
 			races++;
-		past->steps[k] = steps;
-		past->races[k] = races;
+		past[k].steps = steps;
+		past[k].races = races;
 	}
 }
 
 static bool comes_before(int i, int other)
 {
-	int n = pasts[other].steps[lane_of[i]];
+	int n = pasts(other)[lane_of[i]].steps;
 
 	return n && lanes[lane_of[i]].moments[n - 1] >= i;
 }
@@ -345,6 +357,7 @@ static bool find_bound(void)
 
 #define ROOM (1u << 16)
 static u64 judged[ROOM];
+static u16 filled[ROOM / 2];		/* places in it */
 static unsigned int nr_judged;
 
 static u64 mix(u64 a, u64 b)
@@ -370,6 +383,7 @@ static u64 hash_of_orders(void)
 static u64 hash_of_moment(int i)
 {
 	const struct moment *m = &moments[i];
+	const struct past *past = pasts(i);
 	u64 h = mix((u64)m->task << 16, (u64)m->nr);
 	int k;
 
@@ -383,7 +397,7 @@ static u64 hash_of_moment(int i)
 			   (u64)c->warned << 1 ^ c->known);
 	}
 	for (k = 0; k < nr_lanes; k++)
-		h = mix(h, (u64)pasts[i].steps[k] << 16 | pasts[i].races[k]);
+		h = mix(h, (u64)past[k].steps << 16 | past[k].races);
 	return h;
 }
 
@@ -449,6 +463,12 @@ static u64 hash_all(void)
 	return mix(h, sum) | 1;
 }
 
+static void forget_judged(void)
+{
+	while (nr_judged)
+		judged[filled[--nr_judged]] = 0;
+}
+
 static bool was_judged(u64 hash)
 {
 	u32 i = (u32)(hash >> 40) % ROOM;
@@ -463,14 +483,12 @@ static void remember(u64 hash)
 {
 	u32 i = (u32)(hash >> 40) % ROOM;
 
-	if (nr_judged == ROOM / 2) {
-		memset(judged, 0, sizeof(judged));
-		nr_judged = 0;
-	}
+	if (nr_judged == ROOM / 2)
+		forget_judged();
 	for (; judged[i]; i = (i + 1) % ROOM)
 		;
 	judged[i] = hash;
-	nr_judged++;
+	filled[nr_judged++] = (u16)i;
 }
 
 /* --- one order --- */
@@ -603,14 +621,14 @@ static unsigned int nr_orders;
 
 static bool is_next(int k)
 {
-	const u16 *steps;
+	const struct past *past;
 	int j;
 
 	if (lanes[k].done == lanes[k].nr)
 		return false;
-	steps = pasts[lanes[k].moments[lanes[k].done]].steps;
+	past = pasts(lanes[k].moments[lanes[k].done]);
 	for (j = 0; j < nr_lanes; j++)
-		if (steps[j] > lanes[j].done)
+		if (past[j].steps > lanes[j].done)
 			return false;
 	return true;
 }
@@ -718,8 +736,7 @@ static const char *execute_alarms(u64 execution, bool *news)
 
 void orders_reset(void)
 {
-	memset(judged, 0, sizeof(judged));
-	nr_judged = 0;
+	forget_judged();
 	common = 0;
 }
 

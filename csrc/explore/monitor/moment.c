@@ -48,7 +48,7 @@ int nr_moments, nr_calls;
 const struct moment *monitor_now;
 void (*monitor_alarm)(int kind, const void *pc, const char *text, u64 detail);
 
-static int moment_of[MAX_TASKS];	/* the task's open one, and the step that it is in */
+static int moment_of[MAX_TASKS];	/* the task's open one, from 1, and the step that it is in */
 static int opened_at[MAX_TASKS];
 
 /* What each task is in, as far as it can answer there. */
@@ -63,11 +63,27 @@ static struct doing {
 static struct { u64 work, token; } works[MAX_TOKENS];
 static int nr_works;
 
+/* The clocks of all moments, one after the other, as far as they are in use: they are read when the execution is over. */
+static clock_lane kept[2 * MAX_MOMENTS * MAX_TASKS / LANE];
+static unsigned int nr_lanes_kept;
+
+static const s16 *keep(const struct clock *clock)
+{
+	clock_lane *to = &kept[nr_lanes_kept];
+	unsigned int i;
+
+	for (i = 0; i < clock_lanes; i++)
+		to[i] = clock->lane[i];
+	nr_lanes_kept += clock_lanes;
+	return (const s16 *)to;
+}
+
 void moments_reset(void)
 {
 	nr_moments = nr_calls = nr_works = 0;
-	memset(doing, 0, sizeof(doing));
-	memset(moment_of, -1, sizeof(moment_of));
+	nr_lanes_kept = 0;
+	forget_tasks(doing);
+	forget_tasks(moment_of);
 }
 
 /* A moment begins, in the step that runs. */
@@ -85,10 +101,10 @@ static void open_moment(void)
 	m->nr = 0;
 	m->node = engine.parallel ? engine.depth - 1 : NO_NODE;
 	m->ordinal = t->ordinal;
-	if (m->node >= 0)
-		clock_copy(&m->step, &engine.nodes[m->node].clock);
-	clock_copy(&m->race, &t->race);
-	moment_of[t->id] = nr_moments++;
+	m->nr_tasks = (int)clock_lanes * LANE;
+	m->step = m->node >= 0 ? keep(&engine.nodes[m->node].clock) : NULL;
+	m->race = keep(&t->race);
+	moment_of[t->id] = ++nr_moments;
 	opened_at[t->id] = engine.depth;
 }
 
@@ -125,10 +141,11 @@ static void tell(struct call *c)
 	int id = engine.current->id;
 
 	/* Calls of one moment lie side by side: another task's came between only where it took a step. */
-	if (moment_of[id] < 0 || moments[moment_of[id]].first + moments[moment_of[id]].nr != nr_calls ||
-	    opened_at[id] != engine.depth)
+	m = &moments[moment_of[id] - 1];
+	if (!moment_of[id] || m->first + m->nr != nr_calls || opened_at[id] != engine.depth) {
 		open_moment();
-	m = &moments[moment_of[id]];
+		m = &moments[moment_of[id] - 1];
+	}
 	m->nr++;
 	nr_calls++;
 	monitor_now = m;

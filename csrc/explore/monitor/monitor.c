@@ -38,7 +38,7 @@ void monitors_reset(void)
 	}
 	for (i = 0; i < scenario.nr_queues; i++)
 		queue_states[i] = (struct queue_state){ 0 };
-	memset(monitor_nth_report, 0, sizeof(monitor_nth_report));
+	forget_tasks(monitor_nth_report);
 }
 
 void monitor_reset(void)

@@ -119,8 +119,15 @@ struct moment {
 	u16 ordinal;		/* of its step */
 	int node, record;
 	int first, nr;		/* of calls */
-	struct clock step, race;	/* what it comes after: by dependence, and by memory order */
+	/* What it comes after: by dependence, and by memory order. A count for each of the first nr_tasks tasks. */
+	int nr_tasks;
+	const s16 *step, *race;
 };
+
+static inline int seen_by(const s16 *clock, int task, const struct moment *m)
+{
+	return task < m->nr_tasks ? clock[task] : 0;
+}
 
 #define MAX_MOMENTS 4096
 #define MAX_CALLS 16384
@@ -138,9 +145,9 @@ void judge(const struct call *c);
 extern bool ended_well;		/* the call that was judged last ended with a result that is allowed there */
 /* Where orders are tried that were not executed, what is wrong in one goes there; NULL: it is a finding. */
 extern void (*monitor_alarm)(int kind, const void *pc, const char *text, u64 detail);
-void monitor_wrong(int kind, const void *pc, const char *text, u64 detail);
+void __attribute__((cold)) monitor_wrong(int kind, const void *pc, const char *text, u64 detail);
 /* More than a monitor can follow. */
-void monitor_overflow(const char *text);
+void __attribute__((cold)) monitor_overflow(const char *text);
 
 bool judge_change_begin(const struct call *c);
 bool judge_change_end(const struct call *c);
@@ -181,12 +188,12 @@ static inline bool demands(unsigned int demand)
 /* This moment, to ask later whether it is certain to have been before. */
 static inline u32 stamp(void)
 {
-	return (u32)monitor_now->task << 16 | (u16)monitor_now->race.at[monitor_now->task];
+	return (u32)monitor_now->task << 16 | (u16)seen_by(monitor_now->race, monitor_now->task, monitor_now);
 }
 
 static inline bool is_before(u32 then)
 {
-	return (int)(then >> 16) == monitor_now->task || (s16)(then & 0xffff) <= monitor_now->race.at[then >> 16];
+	return (int)(then >> 16) == monitor_now->task || (s16)(then & 0xffff) <= seen_by(monitor_now->race, (int)(then >> 16), monitor_now);
 }
 
 /* The report has returned, for certain. */

@@ -5,7 +5,6 @@
  * Both are sets of hashes; words are made once for each outcome, of the first so many.
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include "monitor.h"
 
@@ -14,6 +13,7 @@
 static struct xp_outcome outcomes[MOST_OUTCOMES];
 static int nr_outcomes;
 static u32 outcome_table[2 * MOST_OUTCOMES];
+static u16 slots[MOST_OUTCOMES];	/* of each outcome, in the table */
 
 static u64 *classes;
 static size_t nr_classes, classes_capacity;
@@ -23,12 +23,12 @@ void outcomes_reset(void)
 	int i;
 
 	for (i = 0; i < nr_outcomes; i++) {
+		outcome_table[slots[i]] = 0;
 		free((char *)outcomes[i].responses);
 		free((char *)outcomes[i].warnings);
 		free((struct xp_return *)outcomes[i].returns);
 	}
 	nr_outcomes = 0;
-	memset(outcome_table, 0, sizeof(outcome_table));
 	free(classes);
 	classes = NULL;
 	nr_classes = classes_capacity = 0;
@@ -52,6 +52,7 @@ void outcomes_collect(void)
 		return;
 	outcomes[nr_outcomes] = (struct xp_outcome){ .hash = hash, .count = 1 };
 	monitor_outcome_words(&outcomes[nr_outcomes]);
+	slots[nr_outcomes] = (u16)slot;
 	outcome_table[slot] = (u32)++nr_outcomes;
 }
 

@@ -22,7 +22,7 @@ static u16 nth_value[MAX_TASKS];
 void values_reset(void)
 {
 	nr_values = 0;
-	memset(nth_value, 0, sizeof(nth_value));
+	forget_tasks(nth_value);
 }
 
 static void add_value(int record, s64 value)

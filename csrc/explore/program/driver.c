@@ -185,6 +185,7 @@ static void is_under_lock(enum under_lock what, const void *pc)
 
 /* What devices counted when they went: responses that did nothing. */
 static struct { bool gone; long dropped, repeated, owners_repeated; } counted[MAX_DEVICES];
+static int nr_counted;
 
 /* A group that removal answered has an owner, whose first response does nothing. */
 void driver_check_counts(void)
@@ -208,9 +209,10 @@ void driver_reset(void)
 	int i;
 
 	nr_held = 0;
-	memset(answering, 0, sizeof(answering));
+	forget_tasks(answering);
 	under_lock = is_under_lock;
-	memset(counted, 0, sizeof(counted));
+	memset(counted, 0, sizeof(counted[0]) * (size_t)nr_counted);
+	nr_counted = scenario.nr_devices;
 	mm_resolves = resolve;
 	mm_faults = faulted_in;
 	for (i = 0; i < scenario.nr_locks; i++) {

@@ -188,10 +188,13 @@ struct known {
 };
 
 static struct known known[MOST_KNOWN];
+static bool any_known;
 
 void signatures_reset(void)
 {
-	memset(known, 0, sizeof(known));
+	if (any_known)
+		memset(known, 0, sizeof(known));
+	any_known = false;
 }
 
 u64 finding_signature(const struct finding *f)
@@ -217,6 +220,7 @@ u64 finding_signature(const struct finding *f)
 	put_into_words(&w, f);
 	key.signature = hash_of(w.text);
 	*slot = key;
+	any_known = true;
 	return key.signature;
 }
 

@@ -17,8 +17,8 @@
 /* --- finding.c --- */
 
 /* Reports; an execution in which going on would do harm ends here. */
-struct finding *finding_add(int kind, u64 addr, const void *pc, const char *text);
-void __attribute__((noreturn)) finding_fatal(int kind, u64 addr, const void *pc, const char *text);
+struct finding *__attribute__((cold)) finding_add(int kind, u64 addr, const void *pc, const char *text);
+void __attribute__((noreturn, cold)) finding_fatal(int kind, u64 addr, const void *pc, const char *text);
 
 /* --- history.c --- */
 

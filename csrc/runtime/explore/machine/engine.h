@@ -297,11 +297,15 @@ struct engine {
 	void (*lock_order)(struct task *t, const struct lock_class *class, u64 addr, const void *pc);
 	struct task tasks[MAX_TASKS];
 	int nr_ids;		/* task numbers given out in this search */
+	int most_ids;		/* and in any, ever */
 	u8 children[MAX_TASKS][MAX_CHILDREN + 1];
 	u64 used;		/* tasks of this execution */
 };
 
 extern struct engine engine;
+
+/* Of a static array with a place for each task: zero again, as far as any task ever came. */
+#define forget_tasks(array) memset((array), 0, sizeof((array)[0]) * (size_t)(engine.most_ids + 1))
 
 /* Forgets the numbers of tasks: a new scenario. */
 void engine_new_scenario(void);

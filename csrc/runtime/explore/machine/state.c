@@ -30,6 +30,8 @@ static void number_task(int parent, int nth)
 {
 	int id = ++engine.nr_ids;
 
+	if (id > engine.most_ids)
+		engine.most_ids = id;
 	engine.children[parent][nth] = (u8)id;
 	engine.tasks[id].parent = parent;
 	engine.tasks[id].nth = nth;

@@ -17,7 +17,7 @@ unsigned int caller_warns[MAX_TASKS];
 void warn_reset(void)
 {
 	nr_warn_hits = 0;
-	memset(caller_warns, 0, sizeof(caller_warns));
+	forget_tasks(caller_warns);
 }
 
 /*
