@@ -14,6 +14,7 @@ from typing import Any
 from . import _engine
 from ._engine import Engine, text
 from .bytecode import Compiled
+from .causes import CLEAN_UP
 from .corefile import CoreFile
 from .result import Failure, Hot, Outcome, Result, Run, Site, Step, verdict_of
 from .scenario import BaseScenario, returned
@@ -23,6 +24,8 @@ __all__ = ["Copier", "named_fields"]
 
 #: What a site is called that is a call, where C does not say it: one that was compiled into its caller.
 CALLED = "called from"
+#: Parts of a scenario in which task 0 is alone.
+ALONE = ("setup", "teardown")
 
 _TASK = re.compile(r"\btask (\d+)\b")
 #: "memory#1+8" in C, "memory[8]" in an operation.
@@ -259,7 +262,8 @@ class Copier:
         record = self.compiled.records[raw.record] if 0 <= raw.record < len(self.compiled.records) else None
         task = self.tasks[raw.task]
         # A work runs on behalf of a report, but is not one.
-        operation = record.operation if record is not None and record.section == task else None
+        mine = record is not None and (record.section == task or (not raw.task and record.section in ALONE))
+        operation = record.operation if record is not None and mine else None
         return Step(
             task=task,
             column=raw.task,
@@ -273,6 +277,10 @@ class Copier:
             held=raw.nr_held,
             depth=raw.depth,
             place=self.place(raw.place),
-            operation=self.fields(str(operation)) if operation is not None else None,
+            operation=self.fields(str(operation))
+            if operation is not None
+            else None
+            if raw.task or raw.record != -1
+            else CLEAN_UP,
             note=self.object(raw.text),
         )

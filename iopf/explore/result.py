@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from .._hints import unknown
 from ..exceptions import Travels
+from .causes import REQUIRED, cause
 from .lines import Place
 from .trace import render
 
@@ -199,6 +200,16 @@ class Failure:
     def trace(self) -> tuple[Step, ...]:
         """The steps."""
         return self.steps
+
+    @property
+    def cause(self) -> str:
+        """What made it fail, in a sentence of facts of this execution, each with its step."""
+        return cause(self).text
+
+    @property
+    def required(self) -> str:
+        """What was to hold, and did not."""
+        return REQUIRED[self.kind]
 
     def __str__(self) -> str:
         return render(self)

@@ -1,24 +1,32 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A failure as a page that a person reads in half a minute.
 
-From top to bottom: what failed; the scenario, the core, and whether the driver kept its contract; the *culprit pair*,
-two steps whose order is the bug; the execution, one column for each task and one line for each visible step; the places
-where the object was allocated, freed and accessed; and the line to paste that runs exactly this again.
+From top to bottom: what failed; why, in a sentence of facts (causes.py), and what was required; the scenario, the core,
+and whether the driver kept its contract; the *culprit pair*, two steps whose order is the bug; the execution, one column
+for each task and one line for each visible step; the places where the object was allocated, freed and accessed; and the
+line to paste that runs exactly this again.
 
-A bar in a column stands for a lock that the task holds. ``2 -> 1`` is a value before and after. Stretches that touch
-nothing the failure is about are folded into one line, unless every event is asked for. Colour is the caller's decision:
-the command line asks for it on terminals.
+A bar in a column stands for a lock that the task holds. ``2 -> 1`` is a value before and after. Under a step that the
+failure rests on stands its line of the source. Stretches that touch nothing the failure is about are folded into one
+line, which says what locks it took, and what comes behind the failure is left out, unless every event is asked for.
+Colour is the caller's decision: the command line asks for it on terminals.
 """
 
 from __future__ import annotations
 
+import linecache
 import os
 import re
 import shutil
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from .._csrc_tools import csrc
+from .causes import LOCKS, REQUIRED, cause
+
 if TYPE_CHECKING:
+    from .lines import Place
     from .result import Failure, Site, Step
 
 __all__ = ["render", "wants_color"]
@@ -47,6 +55,20 @@ def value(number: int) -> str:
     return "pointer" if number > 1 << 32 else str(number)
 
 
+def source_line(place: Place) -> str | None:
+    """The text of that line, without what stands around it; None where the file is not here, or says nothing there."""
+    if not place.line:
+        return None
+    path = place.file
+    if not os.path.isabs(path):
+        folder = csrc()
+        if folder is None or not path.startswith("csrc/"):
+            return None
+        path = str(folder / path.removeprefix("csrc/"))
+    line = linecache.getline(path, place.line).strip()
+    return line if any(character.isalnum() for character in line) else None
+
+
 def wants_color(stream: object) -> bool:
     """Does that stream take colours? Terminals do, unless NO_COLOR says no."""
     return bool(getattr(stream, "isatty", lambda: False)()) and not os.environ.get("NO_COLOR")
@@ -69,7 +91,16 @@ class _Page:
         self.column_width = min(max(each, 14), 44) if len(self.tasks) > 1 else 60
         self.marked = set(failure.culprit or ())
         self.marked |= {site.step for site in failure.sites if site.step is not None}
+        self.cause = cause(failure)
+        self.marked |= self.cause.steps
+        #: What stands with its line of the source.
+        self.rests_on = {*self.cause.steps, *(failure.culprit or ())}
+        ends = [index for index, step in enumerate(failure.steps) if step.op == failure.kind]
+        self.rests_on |= {*ends[-1:]}
+        #: The last step that gets a line.
+        self.end = max([*ends[-1:], *self.marked]) if ends else len(failure.steps) - 1
         self.about = self._about()
+        self.last_place: Place | None = None
 
     def _about(self) -> set[str]:
         """The objects that the failure is about: what its object and its marked steps name, without the field."""
@@ -91,11 +122,17 @@ class _Page:
     def add(self, text: str = "") -> None:
         self.lines.append(text.rstrip())
 
+    def paragraph(self, text: str) -> None:
+        for line in textwrap.wrap(text, self.width - 2, break_long_words=False, break_on_hyphens=False):
+            self.add(f"  {line}")
+
     # --- parts ---
 
     def head(self) -> None:
         failure = self.failure
         self.add(self.paint(f"{failure.kind}: {failure.message}", RED))
+        self.paragraph(self.cause.text)
+        self.paragraph(f"required: {REQUIRED[failure.kind]}")
         preemptions = f"{failure.preemptions} preemption{'' if failure.preemptions == 1 else 's'}"
         minimal = ", no schedule with fewer shows it" if failure.minimal and failure.preemptions else ""
         self.add(f"  in {failure.scenario!r} on core {failure.core}, {preemptions}{minimal}")
@@ -141,10 +178,11 @@ class _Page:
             return list(range(len(steps)))
         return [
             index
-            for index, step in enumerate(steps)
+            for index, step in enumerate(steps[: self.end + 1])
             if step.point
             or index in self.marked
-            or index == len(steps) - 1
+            or index == self.end
+            or (step.op.endswith(" returns") and step.operation is not None)
             or step.preempted
             or ((step.object or "").partition(".")[0] in self.about and step.op not in ("read", "write"))
         ]
@@ -194,8 +232,12 @@ class _Page:
                 fold += 1
             if fold - position >= FOLD:
                 last = shown[fold - 1]
+                text = f"... {fold - position} steps on other objects"
+                taken = self.taken(shown[position:fold], steps[last].held - held[step.column])
+                if taken:
+                    text += f", takes {', '.join(taken)}"
                 held[step.column] = steps[last].held
-                self.line("", step, f"... {fold - position} steps on other objects", "", held, offsets, dim=True)
+                self.line("", step, text, "", held, offsets, dim=True)
                 position, previous = fold, last
                 continue
             text = self.what(step)
@@ -214,7 +256,38 @@ class _Page:
                 bold=index in self.marked,
             )
             held[step.column] = step.held
+            self.source(index, held, offsets)
             position, previous = position + 1, index
+
+    def taken(self, folded: Sequence[int], more: int) -> list[str]:
+        """The locks that are held behind a folded stretch and were not before it."""
+        steps = self.failure.steps
+        return (
+            [steps[index].object or "a lock" for index in folded if steps[index].op in LOCKS][-more:]
+            if more > 0
+            else []
+        )
+
+    def source(self, index: int, held: dict[int, int], offsets: list[int]) -> None:
+        """The line of the source under a step that the failure rests on, once for each place."""
+        step = self.failure.steps[index]
+        if index not in self.rests_on or step.place is None or step.place == self.last_place:
+            return
+        self.last_place = step.place
+        text = source_line(step.place)
+        if text is None:
+            return
+        function = f"{step.place.function}: " if step.place.function else ""
+        room = self.width - NUMBER - offsets[self.column_of(step)] - len(function) - 8
+        self.line(
+            "",
+            step,
+            f"    {function}{textwrap.shorten(text, max(room, 30), placeholder='...')}",
+            "",
+            held,
+            offsets,
+            dim=True,
+        )
 
     def before(self, index: int) -> str:
         """Who ran right before that step."""

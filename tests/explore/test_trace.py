@@ -49,12 +49,14 @@ FAILURE = Failure(
 
 
 def test_the_headline_says_what_failed_where_and_whose_fault_it_is():
-    """Kind and message first; scenario, core, preemptions and contract below."""
+    """Kind and message first; why, and what was required; scenario, core, preemptions and contract below."""
     lines = str(FAILURE).splitlines()
     assert "use-after-free: read of group#1.pending_node, which was freed" == lines[0]
-    assert "remove races report" in lines[1] and "core v6.14" in lines[1]
-    assert "1 preemption, no schedule with fewer shows it" in lines[1]
-    assert "the driver kept its contract" in lines[2]
+    assert lines[1].startswith("  teardown, in remove(queue0, dev0), freed group#1 (step 11), and after that irq, in")
+    assert lines[3].startswith("  required: an object stays until the last task")
+    assert "remove races report" in lines[4] and "core v6.14" in lines[4]
+    assert "1 preemption, no schedule with fewer shows it" in lines[4]
+    assert "the driver kept its contract" in lines[5]
     broken = dataclasses.replace(FAILURE, contract="broken", clauses=("reports were still coming in",))
     assert "the driver broke its contract: reports were still coming in" in str(broken)
     assert "not needed: irq: flush(dev0)" in str(FAILURE)
@@ -73,7 +75,7 @@ def test_the_culprit_pair_stands_before_the_steps():
 def test_steps_stand_in_their_tasks_column_with_locks_and_values():
     """Columns, the bar of a held lock also beside other tasks' lines, 1 -> 2, and where."""
     lines = FAILURE.render(every_event=True).splitlines()
-    header = next(line for line in lines if "irq" in line and "teardown" in line and ":" not in line)
+    header = next(line for line in lines if line.split() == ["irq", "teardown"])
     kfree = next(line for line in lines if "kfree(group#1)" in line and "11>" in line)
     assert header.index("teardown") == kfree.index("kfree")
     assert "|" == kfree[header.index("irq")]

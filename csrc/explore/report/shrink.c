@@ -7,7 +7,8 @@
  * 2. Fewest preemptions, by iterative bounds: the first bound at which the failure shows is a statement, "no schedule with
  *    fewer shows it", which delta debugging never gives.
  * 3. Operations of the scenario that the failure does not need, tasks first, one at a time and locks in pairs; then 2.
- *    again on what is left.
+ *    again on what is left. One is needed where without it the clean-up behind all tasks does what a task did: nobody
+ *    would see who.
  * 4. The culprit pair (Choi and Zeller's idea of the difference that matters, in the form of the MIT tool Hermit): the
  *    last two steps of different tasks that conflict, follow each other, and in the other order make the failure go away.
  *
@@ -90,6 +91,20 @@ out:
 
 /* --- 2 --- */
 
+static bool by_a_task;			/* what task 0 shows, which cleans up, does not count */
+
+static bool shows(const struct found *f)
+{
+	int i;
+
+	if (!failure_shows(f))
+		return false;
+	for (i = 0; i < engine.nr_findings && by_a_task; i++)
+		if (finding_signature(&engine.findings[i]) == f->signature)
+			return engine.findings[i].task > 0;
+	return true;
+}
+
 /* 1: found, and adopted; 0: no schedule within the bound shows it; -1: no time. */
 static int try_bound(struct found *f, int bound, double deadline, u64 most)
 {
@@ -101,7 +116,7 @@ static int try_bound(struct found *f, int bound, double deadline, u64 most)
 	do {
 		engine.strategy = &strategy_shortest;
 		engine_run();
-		if (failure_shows(f)) {
+		if (shows(f)) {
 			adopt(f);
 			return 1;
 		}
@@ -205,6 +220,8 @@ static void drop(struct found *f, double deadline)
 	int i, n = 0;
 
 	memset(scenario.dropped, 0, sizeof(scenario.dropped));
+	by_a_task = true;
+	by_a_task = failure_reproduces(f->choices, f->length, f->signature) && shows(f);
 	do {
 		any = drop_tasks(f, deadline);
 		for (i = 0; i < scenario.nr_tasks; i++)
@@ -212,6 +229,7 @@ static void drop(struct found *f, double deadline)
 		any |= drop_in(f, &scenario.setup, deadline);
 		any |= drop_in(f, &scenario.teardown, deadline);
 	} while (any && now_seconds() < deadline);
+	by_a_task = false;
 
 	for (i = 0; i < scenario.nr_records; i++)
 		n += scenario.dropped[i];
