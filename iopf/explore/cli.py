@@ -72,6 +72,9 @@ def register(subparsers: Any) -> None:
         help="override a facet of the kernel file that --core names (may be repeated)",
     )
     replay.add_argument("--every-event", action="store_true", help="the trace with every event, nothing folded")
+    replay.add_argument(
+        "--as-test", action="store_true", help="run nothing: print the failure as a pytest file, and exit with 0"
+    )
     replay.add_argument("--json", action="store_true", help="the result as JSON")
     replay.set_defaults(run=run_replay)
 
@@ -226,6 +229,14 @@ def run_replay(arguments: argparse.Namespace) -> int:
     """``iopf replay``."""
     from .replay import DidNotReproduce, replay
 
+    if arguments.as_test:
+        from .as_test import as_test
+
+        try:
+            print(as_test(arguments.token), end="")
+        except ValueError as error:
+            return _fail(error)
+        return FINE
     try:
         result = replay(arguments.token, core=named(arguments.core, parse_facets(arguments.facet)))
     except DidNotReproduce as error:
