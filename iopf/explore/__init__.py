@@ -20,6 +20,7 @@
 
 from __future__ import annotations
 
+from .as_test import as_test
 from .library import ScenarioError, find_scenario, scenario_names
 from .replay import DidNotReproduce, replay
 from .result import ExplorationFailed, Failure, Hot, Outcome, Progress, Result, Run, Site, Step
@@ -31,6 +32,6 @@ from .token import VersionMismatch
 __all__ = [
     "KINDS", "Device", "DidNotReproduce", "ExplorationFailed", "Failure", "Hot", "Interrupted", "Operation", "Outcome",
     "Progress", "Queue", "Result", "Run", "Scenario", "ScenarioError", "Site", "Space", "Step", "Task", "VersionMismatch",
-    "explore", "find_scenario", "replay", "scenario_names",
+    "as_test", "explore", "find_scenario", "replay", "scenario_names",
 ]
 # fmt: on

@@ -12,6 +12,7 @@ import re
 import textwrap
 from typing import Any
 
+from .result import Failure
 from .scenario import BaseScenario, Operation, Scenario, Section, Task
 from .token import decode
 
@@ -100,14 +101,17 @@ def as_python(scenario: BaseScenario) -> list[str]:
     return lines
 
 
-def as_test(token: str, cause: str = "") -> str:
-    """The text of a Python file with two tests, which fail as the token's execution does.
+def as_test(failure: Failure | str) -> str:
+    """The text of a Python file with two tests, which fail as the failure's execution does: its scenario explored, and
+    its schedule replayed.
 
-    :param token: of a failure
-    :param cause: what the first test's docstring says beside the signature
+    :param failure: or its token, which does not say why it failed
     :raises VersionMismatch: another version of iopf wrote the token
-    :raises ValueError: the token is damaged
+    :raises ValueError: the token is damaged; or it is a prediction, which has none
     """
+    token, cause = (failure, "") if isinstance(failure, str) else (failure.token, failure.cause)
+    if not token:
+        raise ValueError("a prediction has no schedule, so there is no test of it")
     recorded = decode(token)
     name = re.sub(r"\W+", "_", recorded.scenario.name).strip("_").lower() or "scenario"
     kind = recorded.kind.replace("-", "_")

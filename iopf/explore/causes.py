@@ -294,7 +294,8 @@ _TELL: dict[str, Callable[[_Telling], str | None]] = {
 def cause(failure: Failure) -> Cause:
     """What made this execution fail, of any kind: in the words of its own facts, or at least who was at it and where."""
     telling = _Telling(failure)
-    text = _TELL.get(failure.kind, lambda _: None)(telling)
+    tell = _TELL.get(failure.kind)
+    text = tell(telling) if tell is not None else None
     if text is None:
         telling = _Telling(failure)
         who, step = telling.failing()

@@ -224,18 +224,6 @@ class Failure:
         """The trace as text: see :func:`iopf.explore.trace.render`."""
         return render(self, width=width, color=color, every_event=every_event)
 
-    def as_test(self) -> str:
-        """The text of a Python file with this failure as a test: its scenario explored, and its schedule replayed. Both
-        fail as long as the core does.
-
-        :raises ValueError: the failure has no token (a prediction has none)
-        """
-        from .as_test import as_test
-
-        if not self.token:
-            raise ValueError("a prediction has no schedule, so there is no test of it")
-        return as_test(self.token, self.cause)
-
     def to_dict(self) -> Data:
         """Everything, as JSON-able data."""
         return _fields(self)

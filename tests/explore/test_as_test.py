@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from iopf.explore import explore, library, programs
+from iopf.explore import as_test, explore, library, programs
 from iopf.explore.as_test import as_python
 
 
@@ -46,7 +46,7 @@ def run(tmp_path, text):
 def test_pasted_it_fails_on_the_core_and_passes_on_one_that_is_right(tmp_path):
     """Both tests, the exploring one and the replaying one, in another process; with another core they pass."""
     failure = explore(library.find_scenario("remove-held-group"), core="v7.2").failure
-    text = failure.as_test()
+    text = as_test(failure)
     assert failure.cause.split(" (step")[0] in " ".join(text.split()) and len(max(text.splitlines(), key=len)) < 2000
     red = run(tmp_path, text)
     assert 1 == red.returncode and "2 failed" in red.stdout, red.stdout
