@@ -11,5 +11,6 @@ void membarrier_start(void);
 void membarrier_all(void);
 /* How often the calling thread has called it: a barrier that is left out loses one race in millions, and is seen here. */
 KERNEL_API unsigned long membarrier_calls(void);
+KERNEL_API unsigned long membarrier_calls_of_all(void);		/* threads */
 
 #endif

@@ -44,6 +44,11 @@ unsigned long iopf_prim_barriers(void)
 	return membarrier_calls();
 }
 
+unsigned long iopf_prim_barriers_of_all(void)
+{
+	return membarrier_calls_of_all();
+}
+
 unsigned long iopf_prim_warn_total(void)
 {
 	return warn_total();

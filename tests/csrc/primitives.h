@@ -53,6 +53,7 @@ uint64_t iopf_prim_clock_now(void);
 
 /* How often the calling thread has made every thread of the process pass a barrier. */
 unsigned long iopf_prim_barriers(void);
+unsigned long iopf_prim_barriers_of_all(void);
 
 /* --- refcount_t --- */
 

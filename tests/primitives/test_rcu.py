@@ -267,16 +267,31 @@ def test_a_barrier_waits_for_readers_only_if_something_is_deferred(runtime, othe
     assert [1] == log(runtime)
 
 
-def test_who_waits_for_readers_makes_everybody_pass_a_barrier(native, cell):
+def test_who_waits_for_readers_makes_everybody_pass_a_barrier(native):
     """It is the one that readers are spared: whether they have been seen is decided by it, once for each grace period."""
     before = native.barriers()
     native.synchronize_rcu()
     native.synchronize_rcu()
     assert 2 == native.barriers() - before
-    for _ in range(64):  # with the 64th kfree_rcu() it begins one itself, and does not wait for it
+
+
+def test_the_64th_deferred_free_of_a_thread_begins_a_grace_period_itself(native, cell, other):
+    """And does not wait for it. Step by step: a thread reads; another one defers a call; the reclaimer begins a grace
+    period for that and waits for the reader, so it takes nothing from anybody else until the reader is done. Now 64 frees
+    of this thread are 64 in a row, however slow it is: the last one begins one grace period, which is not over."""
+    other.call(native.rcu_read_lock)
+    before = native.barriers_of_all()
+    native.thread().call(native.call_rcu, 1, 0)
+    native.eventually(lambda: native.barriers_of_all() > before)
+    before = native.barriers()
+    for number in range(64):
+        assert before == native.barriers(), number
         native.cell_publish(cell, 1)
         native.cell_clear(cell)
-    assert 2 < native.barriers() - before
+    assert 1 == native.barriers() - before
+    other.call(native.rcu_read_unlock)
+    native.rcu_barrier()
+    assert [1] == log(native)
 
 
 # --- readers do not sleep ---

@@ -11,6 +11,7 @@
 
 static bool has_membarrier;
 static __thread unsigned long calls;
+static unsigned long all_calls;
 
 void membarrier_start(void)
 {
@@ -42,9 +43,15 @@ unsigned long membarrier_calls(void)
 	return calls;
 }
 
+unsigned long membarrier_calls_of_all(void)
+{
+	return __atomic_load_n(&all_calls, __ATOMIC_RELAXED);
+}
+
 void membarrier_all(void)
 {
 	calls++;
+	__atomic_fetch_add(&all_calls, 1, __ATOMIC_RELAXED);
 	if (!has_membarrier || syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0))
 		membarrier_by_shootdown();
 }
