@@ -38,7 +38,7 @@ REQUIRED = {
     "stack-overflow": "the stack of a task is enough",
     "lost-response": "every last request that is accepted is answered, once",
     "double-response": "every last request that is accepted is answered, once",
-    "wrong-response": "an answer has the index and the PASID of the request that it answers",
+    "wrong-response": "an answer goes to the last request of its own group, and has its index and PASID",
     "wrong-code": "the code of an answer is the one that its answerer may give",
     "wrong-group": "a handler gets every accepted partial of its key, once, in the order of arrival, the last at the tail",
     "wrong-count": "what is counted as dropped or as answered twice is what was",
@@ -240,6 +240,14 @@ def _twice(t: _Telling) -> str | None:
     )
 
 
+def _given(t: _Telling) -> str | None:
+    at, here = t.fails_at(), t.site("here")
+    if at is None:
+        return None
+    who = t.who(t.failure.steps[at].task, at)
+    return f"{who} gives that answer{t.step(here.step if here is not None and here.step is not None else at)}"
+
+
 def _returned(t: _Telling) -> str | None:
     last, at = t.site("the call's last step"), t.site("returned")
     if at is None or at.step is None:
@@ -285,6 +293,8 @@ _TELL: dict[str, Callable[[_Telling], str | None]] = {
     "late-response": _late,
     "lost-response": _lost,
     "double-response": _twice,
+    "wrong-response": _given,
+    "wrong-code": _given,
     "unexpected-return": _returned,
     "leak": _leaked,
     "lock-order": _ordered,

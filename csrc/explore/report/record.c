@@ -89,7 +89,7 @@ static bool is_work_of_core(const struct event *e)
 	const struct task *t = &engine.tasks[e->task];
 	int i;
 
-	if (!e->task || (!t->parent && t->nth < scenario.nr_tasks))
+	if (!e->task || t->section >= 0)
 		return false;
 	for (i = 0; i < scenario.nr_works; i++)
 		if (e->record >= scenario.works[i].begin && e->record < scenario.works[i].end)

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A report that a maintainer can act on: plain text, one part for each failure of a core with the driver's contract kept.
+
+A part says what goes wrong and what was required, what happens step by step (the steps that the cause names, and where
+each call begins and ends), since which commit it is so, what shows it again, and what would mend it: the pair of steps
+whose order decides, and the forms that do not have it. A part has at most :data:`MOST_LINES` lines.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from . import scenarios as library
+from ._cores import Core, cores
+from .catalogue import CATALOGUE
+from .explore import Failure, Step, explore
+from .explore.causes import CLEAN_UP, cause
+from .explore.trace import source_line
+
+__all__ = ["MOST_LINES", "BugReport", "bug_reports", "render_bug_reports"]
+
+MOST_LINES = 25
+WIDTH = 78
+#: Seconds for one exploration, and the executions that are looked at for all of its failures.
+BUDGET, EXECUTIONS = 20.0, 20_000
+#: Said of a form: "v7.2, 83a22a89b49a (v7.2)".
+OURS = "iopf"
+
+
+@dataclass(frozen=True)
+class BugReport:
+    """One failure, with what other forms make of it."""
+
+    #: the shortest of those that are the same
+    failure: Failure
+    #: the scenarios of the library that show it, that of the failure first
+    scenarios: tuple[str, ...]
+    #: the first form of the kernel since which all have it, the newest included; None: the newest has not
+    since: Core | None
+    #: forms that explore that scenario without this failure
+    clean: tuple[str, ...] = field(default=())
+
+
+def _same(failure: Failure) -> tuple[str, str, str]:
+    """What is compared between forms, whose functions differ: the kind, the object's type, and what was wrong."""
+    thing = (failure.object or "").partition("#")[0]
+    return failure.kind, thing, failure.message.rpartition(": ")[2] if thing else failure.message
+
+
+def _kept(core: Core | str, scenario: str) -> list[Failure]:
+    result = explore(
+        library.build(scenario),
+        core=core,
+        budget=BUDGET,
+        max_executions=EXECUTIONS,
+        estimate=False,
+        notes=False,
+        all_failures=True,
+    )
+    return [failure for failure in result.failures if failure.contract == "kept" and failure.confirmed]
+
+
+def bug_reports(
+    core: Core | str, scenarios: Iterable[str] | None = None, progress: Callable[[int, int], object] | None = None
+) -> list[BugReport]:
+    """What a core does wrong though its driver keeps the contract: one report for each kind, object and
+    message, the gravest first.
+
+    :param core: a name, or a core from :meth:`iopf.Core.from_source`
+    :param scenarios: of the library; None: all of it
+    :param progress: called with the number of scenarios that are over and of all
+    :raises ValueError: no such core or scenario
+    """
+    names = list(library.names() if scenarios is None else scenarios)
+    history = [form for form in cores().values() if form.name != OURS]
+    found: dict[tuple[str, str, str], list[Failure]] = {}
+    for number, name in enumerate(names):
+        for failure in _kept(core, name):
+            found.setdefault(_same(failure), []).append(failure)
+        if progress is not None:
+            progress(number + 1, len(names))
+    reports = []
+    for failures in found.values():
+        shortest = min(failures, key=lambda failure: (failure.preemptions, len(failure.steps)))
+        where = dict.fromkeys([shortest.scenario, *(failure.scenario for failure in failures)])
+        reports.append(BugReport(shortest, tuple(where), *_among_forms(shortest, core, history)))
+    return sorted(reports, key=lambda report: (-report.failure.rank, report.failure.scenario))
+
+
+def _among_forms(failure: Failure, core: Core | str, history: list[Core]) -> tuple[Core | None, tuple[str, ...]]:
+    """The form since which it is so, and those that do not have it."""
+    name = core.name if isinstance(core, Core) else core
+    has = {
+        form.name: any(_same(other) == _same(failure) for other in _kept(form.name, failure.scenario))
+        for form in history
+    }
+    end = next((number for number, form in enumerate(history) if form.name == name), len(history) - 1)
+    since = None
+    for form in reversed(history[: end + 1]):
+        if not has[form.name]:
+            break
+        since = form
+    clean = [form.name for form in history if not has[form.name]]
+    if name != OURS and not any(_same(other) == _same(failure) for other in _kept(OURS, failure.scenario)):
+        clean.insert(0, OURS)
+    return since, tuple(clean)
+
+
+# --- as text ---
+
+
+def _wrapped(text: str, first: str, rest: str) -> list[str]:
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def _told(failure: Failure) -> Iterator[tuple[int, Step]]:
+    """The steps of the story: those that the cause names, the culprit pair, and where calls return."""
+    wanted = {*cause(failure).steps, *(failure.culprit or ())}
+    ends = [index for index, step in enumerate(failure.steps) if step.op == failure.kind]
+    end = max(ends[-1:] + sorted(wanted)) if ends or wanted else len(failure.steps) - 1
+    for index, step in enumerate(failure.steps[: end + 1]):
+        if index in wanted or index in ends[-1:] or (step.op.endswith(" returns") and step.operation != CLEAN_UP):
+            yield index, step
+
+
+def _story(failure: Failure) -> list[str]:
+    lines: list[str] = []
+    now: tuple[str, str | None] | None = None
+    for index, step in _told(failure):
+        if (step.task, step.operation) != now:
+            now = step.task, step.operation
+            lines.append(f"    {step.task}{': ' if step.operation else ''}{step.operation or ''}")
+        what = f"{step.op} {step.object or ''}".strip()
+        if step.note:
+            what += f" {step.note}"
+        place = f"  {step.place.short} {step.place.function or ''}".rstrip() if step.place else ""
+        lines.append(f"      {index + 1}. {what}{place}"[:WIDTH])
+        text = source_line(step.place) if step.place else None
+        if text is not None:
+            lines.append(f"           {textwrap.shorten(text, WIDTH - 11, placeholder='...')}")
+    return lines
+
+
+def _mechanism(failure: Failure) -> str | None:
+    """What the catalogue says of it, where it has it: of a core of the history, and none of a file's."""
+    for defect in CATALOGUE:
+        if (defect.core, defect.kind) == (failure.core, failure.kind) and defect.message in failure.message:
+            if defect.contract == failure.contract:
+                return defect.mechanism
+    return None
+
+
+def _form(form: Core) -> str:
+    return ", ".join(filter(None, (form.name, form.commit, form.releases and f"released in {form.releases}")))
+
+
+def _part(number: int, report: BugReport, option: str) -> list[str]:
+    failure = report.failure
+    lines = _wrapped(f"{failure.kind}: {failure.message}", f"{number}. ", "   ")
+    lines += _wrapped(failure.cause + ".", "   ", "   ")
+    lines += _wrapped(f"Required: {failure.required}.", "   ", "   ")
+    mechanism = _mechanism(failure)
+    if mechanism is not None:
+        lines += _wrapped(mechanism, "   ", "   ")
+    lines += ["   The driver keeps its contract. Step by step:"]
+    below = []
+    since = f"Since {_form(report.since)}." if report.since else "In no form of the kernel up to the newest one."
+    below += _wrapped(since, "   ", "   ")
+    below += [f"   Shown by: iopf explore {failure.scenario} {option}"]
+    if len(report.scenarios) > 1:
+        below += _wrapped(f"Also in {', '.join(report.scenarios[1:])}.", "   ", "   ")
+    if failure.culprit is not None:
+        first, then = (failure.steps[index] for index in failure.culprit)
+        below += _wrapped(
+            f"Mended by what keeps this order from happening: {_step(first)}, and then {_step(then)}.", "   ", "   "
+        )
+    if report.clean:
+        below += _wrapped(f"Not in: {', '.join(report.clean)}.", "   ", "   ")
+    story = _story(failure)
+    room = MOST_LINES - len(lines) - len(below)
+    if len(story) > room:
+        story = [*story[: max(room - 1, 1)], "      ..."]
+    return [*lines, *story, *below]
+
+
+def _step(step: Step) -> str:
+    what = f"{step.op} {step.object or ''}".strip()
+    return f"{what} by {step.task}" + (f" in {step.operation}" if step.operation else "")
+
+
+def render_bug_reports(name: str, reports: list[BugReport], option: str) -> str:
+    """The reports as text to send.
+
+    :param name: what the core is called
+    :param option: what names it on a command line: ``--core v7.2``
+    """
+    if not reports:
+        return f"{name}: no scenario of the library fails with the contract of its driver kept.\n"
+    head = f"{name}: {len(reports)} failure{'s' if len(reports) > 1 else ''} with the contract of the driver kept"
+    lines = [head, "=" * len(head), ""]
+    for number, report in enumerate(reports, 1):
+        lines += [*_part(number, report, option), ""]
+    lines += ["Each was executed, not predicted: the command under it shows the whole execution."]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The report of a core's failures: short, true, and enough to act on."""
+
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+import iopf
+from iopf import _bug_report
+from iopf._bug_report import MOST_LINES, bug_reports, render_bug_reports
+
+#: What v7.2 does although its driver keeps the contract, by the scenario and what the message has.
+KNOWN = {
+    "free-queue-pending": "group#1.work: the object was freed",
+    "bad-setup-reused-index": "a later group that uses its index again",
+    "pasid-not-valid": "another index or PASID than its own",
+    "remove-held-group": "when removal was over",
+    "no-page-request": "no page request",
+}
+
+
+@pytest.fixture(scope="module")
+def reports():
+    return bug_reports("v7.2", [*KNOWN, "partial", "free-queue-two-devices"])
+
+
+def parts(text):
+    """The text of each report, by its number."""
+    found, lines = [], text.splitlines()
+    for line in lines:
+        if line[:1].isdigit():
+            found.append([])
+        if found:
+            found[-1].append(line)
+    return ["\n".join(part).rstrip() for part in found]
+
+
+def test_each_failure_is_one_part_of_at_most_so_many_lines(reports):
+    """Failures that are the same are told once, with the scenarios that show them; a scenario that passes is not told."""
+    assert sorted(KNOWN) == sorted(report.failure.scenario for report in reports)
+    assert all(KNOWN[report.failure.scenario] in report.failure.message for report in reports)
+    (twice,) = (report for report in reports if report.failure.scenario == "free-queue-pending")
+    assert ("free-queue-pending", "free-queue-two-devices") == twice.scenarios
+    text = render_bug_reports("v7.2", reports, "--core v7.2")
+    for part, report in zip(parts(text), reports, strict=True):
+        lines = part.removesuffix(
+            "Each was executed, not predicted: the command under it shows the whole execution."
+        ).rstrip()
+        assert len(lines.splitlines()) <= MOST_LINES and max(map(len, lines.splitlines())) <= 80, part
+        told = " ".join(part.split())
+        for fact in (report.failure.message, report.failure.cause, f"Required: {report.failure.required}."):
+            assert fact in told, part
+
+
+def test_a_part_says_since_when_it_is_so_and_who_does_not_do_it(reports):
+    """Both are explored, not looked up: the commit is that of the first form of the last stretch that shows it."""
+    since = {report.failure.scenario: (report.since and report.since.name, report.clean) for report in reports}
+    assert "v6.14" == since["free-queue-pending"][0] and {"iopf", "v6.12"} <= set(since["free-queue-pending"][1])
+    assert "v7.2" == since["remove-held-group"][0] and "v6.14" in since["remove-held-group"][1]
+    assert all("iopf" in clean for _, clean in since.values())
+    text = render_bug_reports("v7.2", reports, "--core v7.2")
+    assert iopf.cores()["v6.14"].commit in text
+
+
+def test_the_command_of_a_part_shows_the_failure(reports, tmp_path):
+    """As it stands there, in another process."""
+    text = render_bug_reports("v7.2", reports, "--core v7.2")
+    (line,) = (line for line in text.splitlines() if "iopf explore remove-held-group" in line)
+    command = shlex.split(line.partition("Shown by: ")[2])
+    done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, cwd=tmp_path)
+    assert 1 == done.returncode and "late-response" in done.stdout
+
+
+def test_a_core_that_is_right_has_no_part():
+    """And the text says what was looked at."""
+    assert [] == bug_reports("iopf", ["partial", "remove-held-group"])
+    assert "no scenario of the library fails" in render_bug_reports("iopf", [], "--core iopf")
+
+
+def test_a_long_story_is_cut_and_says_so(reports, monkeypatch):
+    """The control of the limit: with less room there are fewer steps, and nothing else is missing."""
+    monkeypatch.setattr(_bug_report, "MOST_LINES", 18)
+    text = render_bug_reports("v7.2", reports, "--core v7.2")
+    assert "      ..." in text
+    assert len(reports) == text.count("Shown by:") == text.count("Since ")
