@@ -50,7 +50,7 @@ FAILURE = Failure(
 
 def test_the_headline_says_what_failed_where_and_whose_fault_it_is():
     """Kind and message first; why, and what was required; scenario, core, preemptions and contract below."""
-    lines = str(FAILURE).splitlines()
+    lines = FAILURE.render(width=118).splitlines()
     assert "use-after-free: read of group#1.pending_node, which was freed" == lines[0]
     assert lines[1].startswith("  teardown, in remove(queue0, dev0), freed group#1 (step 11), and after that irq, in")
     assert lines[3].startswith("  required: an object stays until the last task")
