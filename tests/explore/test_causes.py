@@ -65,7 +65,7 @@ def test_what_the_library_shows_is_told_in_facts_that_the_page_has(failures):
     required stands below; no line is behind the failure; and who cleans up is not called by the name of a task."""
     assert {failure.kind for failure in failures} >= TOLD
     for failure in failures:
-        told, page = cause(failure), str(failure)
+        told, page = cause(failure), failure.render(width=118)
         head = page.partition("  in '")[0]
         assert failure.cause == told.text and told.text in " ".join(head.split()), page
         assert f"required: {failure.required}" in " ".join(head.split()), page
@@ -88,7 +88,7 @@ def test_the_source_stands_under_what_the_failure_rests_on(failures):
     failure = next(failure for failure in failures if failure.kind == "late-response")
     answer = next(step for step in failure.steps if step.op == "response")
     text = source_line(answer.place)
-    assert text and text[:20] in str(failure) and f"{answer.place.function}: " in str(failure)
+    assert text and text[:20] in failure.render(width=118) and f"{answer.place.function}: " in failure.render(width=118)
 
 
 def test_an_answer_is_not_left_to_the_clean_up():
@@ -98,7 +98,7 @@ def test_an_answer_is_not_left_to_the_clean_up():
     answer = next(step for step in failure.steps if step.op == "response")
     assert "owner" == answer.task and failure.cause.startswith("remove(queue0, dev0) by driver had returned (step ")
     assert "owner, in respond(dev0, grpid=1, pasid=1), answered" in failure.cause
-    assert "remove returns" in str(failure)
+    assert "remove returns" in failure.render(width=118)
 
 
 #: Removal keeps the param's lock when it is done.
@@ -122,4 +122,4 @@ def test_who_ended_with_a_lock_is_named_and_where_it_was_taken(tmp_path):
     failure = next(failure for failure in result.failures if failure.kind == "deadlock")
     assert re.search(
         r"waits for queue#1\.lock \(step \d+\); .*took it \(step \d+\) and came to its end", failure.cause
-    ), str(failure)
+    ), failure.render(width=118)
