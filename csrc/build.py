@@ -69,7 +69,7 @@ CORES: dict[str, tuple[str, str | None]] = {
     **{
         name.translate(str.maketrans(".-", "__")): (f"../history/{name}.c", f"../history/facets/{name}.h")
         for name in (
-            "v5.14", "locking", "lkml-v8", "refcount", "remove-void", "track-group", "void-response", "v6.9", "v6.12",
+            "v5.14", "locking", "lkml-v8", "refcount", "remove-void", "track-group", "void-response", "v6.9", "6.10.y", "v6.11", "v6.12",
             "v6.14", "v7.2",
         )
     },

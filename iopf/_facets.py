@@ -105,7 +105,10 @@ class Facets:
             base = "v6.9 and v6.10, the lost return" if self.lost_return else "6.10.y, v6.11-rc"
             return base + (", removal frees groups" if self.removal == "frees" else "")
         if self.report == "void":
-            return "v6.11, attach handles, void report"
+            lost = ", the lost return" if self.lost_return else ""
+            return f"v6.11, attach handles, void report{lost}" + (
+                ", removal frees groups" if self.removal == "frees" else ""
+            )
         if self.dequeue:
             return "v7.2 and its backports, groups can be dequeued"
         if self.removal != "frees":
@@ -302,7 +305,7 @@ def detect(text: str) -> Facets:
         response_unconditional=not copies
         and not re.search(r"\blist_empty(?:_careful)?\s*\(", _body(code, "iopf_group_response")),
         dequeue=_definition(code, "iopf_group_dequeue") is not None,
-        answers_partials=lookup == "handle",
+        answers_partials=lookup == "handle" and returns["report"] != "void",
         kzalloc_obj=bool(re.search(r"\bkzalloc_objs?\s*\(", code)),
         lost_return=returns["report"] == "void"
         and "report_partial_fault" in report_body

@@ -146,34 +146,34 @@ CATALOGUE: tuple[Defect, ...] = (
            "A response is matched by its index: with the same on two PASIDs the older request gets it.",
            fixed_by="track-group"),
     *_each("a page of another PASID", ("v5.14", "locking", "lkml-v8", "refcount", "remove-void", "track-group",
-           "void-response", "v6.12", "v6.14", "v7.2"), "partial-two-pasids", WRONG, "a group of another index or PASID", KEPT,
+           "void-response", "6.10.y", "v6.11", "v6.12", "v6.14", "v7.2"), "partial-two-pasids", WRONG, "a group of another index or PASID", KEPT,
            DERIVED, "Partial requests are collected by index alone."),
     # stale partials
-    *_each("stale partials", ("remove-void", "track-group", "void-response", "v6.9", "v6.12", "v6.14", "v7.2"),
+    *_each("stale partials", ("remove-void", "track-group", "void-response", "v6.9", "6.10.y", "v6.11", "v6.12", "v6.14", "v7.2"),
            "remove-late-partials", UAF, "fault#", BROKEN, DERIVED,
            "Removal frees the stored requests and leaves them on the param's list; a reporter that has its reference"
            " already meets them."),
-    # track-group, v6.9
+    # track-group, v6.9 to v6.11
     Defect("track-group: answered twice", "track-group", "refusal-remove", "double-response", "", BROKEN, DERIVED,
            "Removal has answered when the handler refuses; the driver, who answers when report fails, can't know.",
            "void-response"),
     Defect("v6.9: the lost return", "v6.9", "partial", UAF, "group#", KEPT, "fca5b78511e9",
            "A stored partial goes on as if it were the last: its group is freed twice, its param put once too often.",
-           "v6.12"),
+           "6.10.y"),
     Defect("v6.9: a partial answered", "v6.9", "partial", WRONG, "not the last", KEPT, "fca5b78511e9",
-           "For the same reason the device gets an answer that it did not ask for.", "v6.12"),
-    Defect("v6.9: answered by nobody", "v6.9", "remove-late-report", "lost-response", "", BROKEN, DERIVED,
-           "Report is void and answers only what got as far as a group: without a param nobody does.", "v6.12"),
+           "For the same reason the device gets an answer that it did not ask for.", "6.10.y"),
+    *_each("answered by nobody", ("v6.9", "6.10.y", "v6.11"), "remove-late-report", "lost-response", "", BROKEN, DERIVED,
+           "Report is void and answers only what got as far as a group: without a param nobody does.", fixed_by="v6.12"),
     # attach handles
-    *_each("handle freed under report", ("v6.12", "v6.14", "v7.2"), "detach-report", UAF, "handle#", BROKEN,
+    *_each("handle freed under report", ("v6.11", "v6.12", "v6.14", "v7.2"), "detach-report", UAF, "handle#", BROKEN,
            "derived; 8c07df7cdfcf is the same theme in the mock driver",
            "A handle that was found is not counted: only a driver that blocks and drains before it detaches is safe."),
     *_each("domain freed under report", ("v5.14", "locking", "lkml-v8", "refcount", "remove-void", "track-group",
-           "void-response", "v6.9"), "detach-report", UAF, "domain#", BROKEN, DERIVED,
+           "void-response", "v6.9", "6.10.y"), "detach-report", UAF, "domain#", BROKEN, DERIVED,
            "Before there were handles: the domain that was found is not counted."),
     *_each("domain freed under a work", ("locking", "lkml-v8", "refcount", "remove-void", "track-group", "void-response",
-           "v6.9"), "pasid-rebound", UAF, "domain#", BROKEN, DERIVED, "Nor is the one that the group was launched for."),
-    *_each("handle freed under a work", ("v6.12", "v6.14", "v7.2"), "pasid-rebound", UAF, "handle#", BROKEN, DERIVED,
+           "v6.9", "6.10.y"), "pasid-rebound", UAF, "domain#", BROKEN, DERIVED, "Nor is the one that the group was launched for."),
+    *_each("handle freed under a work", ("v6.11", "v6.12", "v6.14", "v7.2"), "pasid-rebound", UAF, "handle#", BROKEN, DERIVED,
            "The group's handle is not counted either, and the work resolves by it."),
     *_each("partials answered", ("v6.12", "v6.14", "v7.2"), "bad-setup-partial", WRONG, "not the last", KEPT, DERIVED,
            "Without a handler every request is answered, not only the last of its group."),
@@ -202,7 +202,7 @@ CATALOGUE: tuple[Defect, ...] = (
            "A response does not look whether the group is pending: what two owners say goes to the device twice. Up to"
            " v6.14 the second one did nothing."),
     # what belongs to nobody
-    *_each("no page request", ("void-response", "v6.9", "v6.12", "v6.14", "v7.2"), "no-page-request", WRONG,
+    *_each("no page request", ("void-response", "v6.9", "6.10.y", "v6.11", "v6.12", "v6.14", "v7.2"), "no-page-request", WRONG,
            "no page request", KEPT, DERIVED,
            "The type of a fault is not looked at: one that is no page request is made a group, and answered. (No driver of"
            " these releases sends another.)"),
@@ -214,8 +214,8 @@ CATALOGUE: tuple[Defect, ...] = (
            "the driver's duty by its documentation",
            "Unbound and bound to another process, the PASID leads the work to that one's pages.", "locking"),
     # the queue
-    *_each("queue gone under report", ("lkml-v8", "refcount", "remove-void", "track-group", "void-response", "v6.9", "v6.12",
-           "v6.14", "v7.2"), "free-queue-report", UAF, "queue#1", BROKEN, DERIVED,
+    *_each("queue gone under report", ("lkml-v8", "refcount", "remove-void", "track-group", "void-response", "v6.9", "6.10.y", "v6.11",
+           "v6.12", "v6.14", "v7.2"), "free-queue-report", UAF, "queue#1", BROKEN, DERIVED,
            "The param outlives its queue, and its way to the workqueue dangles."),
 )
 # fmt: on

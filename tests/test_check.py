@@ -180,7 +180,10 @@ def test_ctrl_c_prints_what_is_done_and_exits_with_130(cache, session):
 @pytest.fixture(scope="module")
 def tables(kernel_trees):
     """Every kernel-style file, each in a kernel tree of its own with an iommu-priv.h that is an #error; and ours."""
-    jobs = {**dict.fromkeys([*SAME_AS, "form-e", "ours"], QUICK), **{name: shown[:1] for name, shown in SHOWN.items()}}
+    jobs = {
+        **dict.fromkeys([*SAME_AS, "form-e-vendor", "form-f-lost-return", "ours"], QUICK),
+        **{name: shown[:1] for name, shown in SHOWN.items()},
+    }
     kernel_trees.compile([(name, "explore") for name in jobs])
     done = {}
     with pytest.MonkeyPatch.context() as patch:
@@ -205,6 +208,9 @@ def test_a_form_fails_where_its_revision_does(form, tables):
 def test_the_fixed_form_of_the_lost_return_is_clean_where_that_was_not(tables):
     """6.10.y: one line less, and the partial is none any more."""
     assert set() == kinds(tables["form-e"][1], "io-pgfault.c")["partial"]
+    # Two mixtures: the lost return with attach handles, and with removal that frees.
+    for mixture in ("form-e-vendor", "form-f-lost-return"):
+        assert ("use-after-free", "kept") in kinds(tables[mixture][1], "io-pgfault.c")["partial"], mixture
     assert ("use-after-free", "kept") in kinds(tables["form-e-lost-return"][1], "io-pgfault.c")["partial"]
 
 

@@ -5,24 +5,8 @@
  * 0: accepted, or answered. -EINVAL: nobody resolves it, and it was answered INVALID, whether it is the last of its
  * group or not; partials of the index that were stored earlier stay. -ENOMEM: a partial was lost.
  */
+#include "find-handle.h"
 #include "groups.h"
-
-/* The handle is not counted: whoever detaches has to have drained the device before. */
-static struct iommu_attach_handle *find_fault_handler(struct device *dev, struct iopf_fault *evt)
-{
-	struct iommu_fault_page_request *prm = &evt->fault.prm;
-	bool has_pasid = prm->flags & IOMMU_FAULT_PAGE_REQUEST_PASID_VALID;
-	struct iommu_attach_handle *handle;
-
-	handle = iommu_attach_handle_get(dev->iommu_group, has_pasid ? prm->pasid : IOMMU_NO_PASID, 0);
-	/* A guest that owns the PASID table has one nested domain for all its PASIDs. */
-	if (IS_ERR(handle) && has_pasid && dev_iommu_ops(dev)->user_pasid_table)
-		handle = iommu_attach_handle_get(dev->iommu_group, IOMMU_NO_PASID, IOMMU_DOMAIN_NESTED);
-
-	if (IS_ERR(handle) || !handle->domain->iopf_handler)
-		return NULL;
-	return handle;
-}
 
 static void iopf_error_response(struct device *dev, struct iopf_fault *evt)
 {

@@ -47,6 +47,11 @@ FORMS = (
     Form("form-e", "report is void (6.10.y, v6.11-rc)", report="void", **_DOMAIN),
     Form("form-e-lost-return", "report is void and goes on after a partial fault (v6.9, v6.10)",
          report="void", lost_return=True, **_DOMAIN),
+    Form("form-f", "attach handles, report is void (v6.11)", report="void", **_HANDLE),
+    Form("form-f-lost-return", "attach handles, report is void and goes on after a partial fault (v6.11 series)",
+         report="void", lost_return=True, **_HANDLE),
+    Form("form-e-vendor", "the lost return and removal that frees groups (a vendor tree)",
+         report="void", lost_return=True, remove_frees=True, **_DOMAIN),
     Form("form-g", "attach handles (v6.12, v6.13)", **_HANDLE),
     Form("form-h", "removal frees groups (v6.14 to v6.19)", **_FREES),
     Form("form-i", "as form H, with kzalloc_obj() (v7.0)", alloc="kzalloc_obj", **_FREES),
@@ -140,7 +145,9 @@ static struct iommu_attach_handle *find_fault_handler(struct device *dev, struct
 	}
 	return h->domain->iopf_handler ? h : NULL;
 }
+"""
 
+ERROR_RESPONSE = """
 static void iopf_error_response(struct device *dev, struct iopf_fault *evt)
 {
 	const struct iommu_ops *ops = dev_iommu_ops(dev);
@@ -153,6 +160,7 @@ static void iopf_error_response(struct device *dev, struct iopf_fault *evt)
 	ops->page_response(dev, evt, &resp);
 }
 """
+HANDLE += ERROR_RESPONSE
 
 FREE_COPIES = """
 /* Every fault but the last was allocated by itself. */
@@ -904,12 +912,18 @@ def _middle(form: Form) -> list[str]:
     if form.response == "int":
         return [lookup, FREE_COPIES, PARTIAL, REPORT_C, RESPONSE_INT]
     count = "" if form.lookup == "domain" else "\tgroup->fault_count = list_count_nodes(&group->faults);\n"
-    if form.lookup == "handle":
-        report = REPORT_G
-    elif form.report == "int":
-        report = REPORT_D
-    else:
+    if form.report == "void":
         report = REPORT_E.replace("{partial_ends}\n", "" if form.lost_return else "\t\treturn;\n")
+        if form.lookup == "handle":
+            lookup = lookup.replace(ERROR_RESPONSE, "")
+            report = report.replace(
+                "domain = get_domain_for_iopf(dev, fault)", "attach_handle = find_fault_handler(dev, evt)"
+            )
+            report = report.replace("group->domain->", "group->attach_handle->domain->").replace(
+                "!group->domain)", "!group->attach_handle)"
+            )
+    else:
+        report = REPORT_G if form.lookup == "handle" else REPORT_D
     return [
         lookup,
         FREE_GROUPS,
