@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from ._hints import closest
 from .exceptions import IopfError
 
-__all__ = ["SUPPORTED", "CoreSourceError", "Facets", "detect", "parse_facets"]
+__all__ = ["SUPPORTED", "CoreSourceError", "Facets", "detect", "parse_facets", "without_comments"]
 
 SUPPORTED = (
     "Supported: drivers/iommu/io-pgfault.c of v6.9 or newer (faults find a domain: v6.9 to v6.10; an attach handle:"
@@ -159,7 +159,8 @@ def _blank(match: re.Match[str]) -> str:
     return token[0] * 2
 
 
-def _without_comments(text: str) -> str:
+def without_comments(text: str) -> str:
+    """A text in which each comment is a space, and the lines that it takes."""
     return _TOKEN.sub(lambda m: _blank(m) if m.group()[0] == "/" else m.group(), text)
 
 
@@ -224,7 +225,7 @@ _EXPORTED = (
 
 def detect(text: str) -> Facets:
     """The facets of a file's text. CoreSourceError says why it is not one of the supported forms."""
-    with_strings = _without_if_0(_without_comments(text))
+    with_strings = _without_if_0(without_comments(text))
     code = _TOKEN.sub(_blank, with_strings)
 
     if (

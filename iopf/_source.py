@@ -34,7 +34,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import _cache
+from . import _cache, _members
 from ._cache import FULL
 from ._csrc_tools import csrc, tool
 from ._facets import SUPPORTED, CoreSourceError, Facets, detect
@@ -44,7 +44,7 @@ from ._processes import Watchdog, held
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["SYMBOL", "CompiledCore", "CoreSourceError", "Facets", "compile_core", "detect"]
+__all__ = ["SYMBOL", "CompiledCore", "CoreSourceError", "Facets", "Prepared", "compile_core", "detect", "prepare"]
 
 #: The table that every compiled core exports.
 SYMBOL = "iopf_core_user"
@@ -225,20 +225,40 @@ def _flavour(runtime: str) -> tuple[Any, Any]:
     raise CoreSourceError(f"There is no runtime {runtime!r} in this build of iopf.", number=errno.ENOENT)
 
 
-def compile_core(
+@dataclass(frozen=True)
+class Prepared:
+    """A kernel file that was read, and how it will be compiled: everything but the compiler's work."""
+
+    source: Path
+    content: bytes
+    #: what is shown for its name
+    shown: str
+    facets: Facets
+    runtime: str
+    #: what its tree's headers add to our structs
+    added: _members.Added
+    #: a hash of all that goes into the compiled core, the path and the name included: its name in the cache
+    digest: str
+    #: a hash of what it does: of two files that have the same one, one needs to be explored
+    behaviour: str
+    command: tuple[str, ...]
+    flags: tuple[str, ...]
+    header: str
+
+    def compile(self) -> CompiledCore:
+        """The compiled core, from the cache when it is there. CoreSourceError carries the compiler's first error."""
+        return _compiled(self)
+
+
+def prepare(
     path: str | os.PathLike[str],
     runtime: str = "native",
     *,
     facets: Facets | Mapping[str, str | bool] | None = None,
     cc: str | None = None,
     name: str | None = None,
-) -> CompiledCore:
-    """Compiles a kernel file for a runtime, or takes it from the cache.
-
-    ``facets`` replaces what detect() finds, wholly (a Facets) or in part (a mapping). ``cc`` is the compiler; without
-    it $CC, gcc, cc or clang. ``name`` is what the core is called: the file's name, if nothing is said. CoreSourceError
-    carries the compiler's first error.
-    """
+) -> Prepared:
+    """Reads a kernel file and finds out how it is compiled, without compiling it: see compile_core()."""
     source = Path(os.path.abspath(path))
     build = _tool("build")
     flavour, unit = _flavour(runtime)
@@ -264,6 +284,9 @@ def compile_core(
 
     sanitizers = build.sanitizers() if flavour.sanitizable else []
     csrc = _csrc()
+    added = _members.of_tree(source, csrc)
+    if added:
+        header += f"{_members.types_with(added.members, (csrc / 'forms' / 'types.c').read_text())}#define FACET_TYPES core_types\n"
     compile_flags = [
         *_tool("compilers").flags_for(
             command, [*build.CFLAGS, *flavour.flags, *sanitizers, *unit.flags], clang=_is_clang(tuple(command))
@@ -272,18 +295,61 @@ def compile_core(
         "-DRUNTIME_IS_ELSEWHERE",
         *(f"-I{csrc / folder}" for folder in unit.include),
     ]
-    parts = [
-        str(source), header, runtime, build.sources_hash(), _version(tuple(command)), *command, *compile_flags,
+    how = [
+        runtime, build.sources_hash(), _version(tuple(command)), *command, *compile_flags,
         str(shutil.which(command[0])), *(f"{name}={os.environ.get(name)}" for name in COMPILER_VARIABLES),
         str(extension), _extension_hash(str(extension), extension.stat().st_mtime_ns),
+        *(f"{member.struct}: {member.text}" for member in added.members),
     ]  # fmt: skip
-    digest = hashlib.sha256(content + b"\0" + os.fsencode("\0".join(parts))).hexdigest()[:32]
+
+    def hashed(*parts: str) -> str:
+        return hashlib.sha256(content + b"\0" + os.fsencode("\0".join([*parts, *how]))).hexdigest()[:32]
+
+    return Prepared(
+        source,
+        content,
+        shown,
+        found,
+        runtime,
+        added,
+        hashed(str(source), header),
+        hashed(str(found)),
+        tuple(command),
+        tuple(compile_flags),
+        header,
+    )
+
+
+def compile_core(
+    path: str | os.PathLike[str],
+    runtime: str = "native",
+    *,
+    facets: Facets | Mapping[str, str | bool] | None = None,
+    cc: str | None = None,
+    name: str | None = None,
+) -> CompiledCore:
+    """Compiles a kernel file for a runtime, or takes it from the cache.
+
+    ``facets`` replaces what detect() finds, wholly (a Facets) or in part (a mapping). ``cc`` is the compiler; without
+    it $CC, gcc, cc or clang. ``name`` is what the core is called: the file's name, if nothing is said. CoreSourceError
+    carries the compiler's first error.
+    """
+    return prepare(path, runtime, facets=facets, cc=cc, name=name).compile()
+
+
+def _compiled(core: Prepared) -> CompiledCore:
+    build = _tool("build")
+    flavour, _ = _flavour(core.runtime)
+    extension = _extension(core.runtime)
+    sanitizers = build.sanitizers() if flavour.sanitizable else []
+    command, source, csrc = list(core.command), core.source, _csrc()
 
     def result(home: Path, cached: bool) -> CompiledCore:
         warnings = (home / "warnings.txt").read_text(errors="replace")
         return CompiledCore(
-            source, home / "core.so", SYMBOL, shown, found, runtime, _version(tuple(command)), warnings, cached
-        )
+            source, home / "core.so", SYMBOL, core.shown, core.facets, core.runtime, _version(core.command), warnings,
+            cached,
+        )  # fmt: skip
 
     def made_in(place: _cache.Place) -> Path:
         with (
@@ -294,10 +360,17 @@ def compile_core(
             (scratch / "source").mkdir()
             linked = source.name if re.fullmatch(r"[\w.+-]+", source.name) else "core.c"
             (scratch / "source" / linked).symlink_to(source)
-            (scratch / "facets-of-core.h").write_text(header)
-            _compile(command, compile_flags, scratch, linked, source, csrc, found)
+            (scratch / "facets-of-core.h").write_text(core.header)
+            flags = list(core.flags)
+            if core.added:
+                (scratch / "headers" / "linux").mkdir(parents=True)
+                ours = (csrc / "include" / "linux" / "iommu.h").read_text()
+                with_members = _members.header_with(core.added.members, ours)
+                (scratch / "headers" / "linux" / "iommu.h").write_text(with_members)
+                flags.insert(0, f"-I{scratch / 'headers'}")
+            _compile(command, flags, scratch, linked, csrc, core)
             _link(command, sanitizers, scratch, extension, source)
-            if read_small(source, "a core's source") != content:
+            if read_small(source, "a core's source") != core.content:
                 raise CoreSourceError(
                     f"{source} was changed while it was being compiled: try again.", number=errno.EAGAIN
                 )
@@ -310,12 +383,12 @@ def compile_core(
                 with contextlib.suppress(FileNotFoundError):
                     (scratch / kept).rename(finished / kept)
             (finished / "core.so.sha256").write_text(_cache._hash_of(finished / "core.so"))
-            return _cache.install(place, digest, finished)
+            return _cache.install(place, core.digest, finished)
 
     looked = []
     for place in _cache.places():
         looked.append(place)
-        if (home := _cache.find(place, digest)) is not None:
+        if (home := _cache.find(place, core.digest)) is not None:
             return result(home, True)
         if not place.usable():
             continue
@@ -336,8 +409,9 @@ def compile_core(
 
 
 def _compile(
-    command: list[str], flags: list[str], scratch: Path, linked: str, source: Path, csrc: Path, facets: Facets
+    command: list[str], flags: list[str], scratch: Path, linked: str, csrc: Path, core: Prepared
 ) -> None:
+    source = core.source
     run = _run(
         [
             *command,
@@ -375,7 +449,7 @@ def _compile(
             f"{command[0]!r} compiled nothing and said nothing: is it a C compiler? Name one with CC."
         )
     if run.returncode:
-        raise _compile_error(command, run.returncode, notes, source, scratch, csrc, facets)
+        raise _compile_error(command, run.returncode, notes, scratch, csrc, core)
     (scratch / "warnings.txt").write_text(notes)
 
 
@@ -404,10 +478,11 @@ def _not_the_file(command: list[str], code: int, output: str) -> tuple[str, int]
 
 
 def _compile_error(
-    command: list[str], code: int, notes: str, source: Path, scratch: Path, csrc: Path, facets: Facets
+    command: list[str], code: int, notes: str, scratch: Path, csrc: Path, core: Prepared
 ) -> CoreSourceError:
     """Why it did not compile. What to do follows from where the first error is: in the file, where the file meets what
     its facets promise, or anywhere else, which is the compiler's matter."""
+    source, facets = core.source, core.facets
     other = _not_the_file(command, code, notes)
     if other is not None:
         return CoreSourceError(f"{source}: {other[0]}", number=other[1], output=notes)
@@ -424,6 +499,8 @@ def _compile_error(
             f"Facets: {facets}\n{SUPPORTED}\nIf the facets are wrong, override them (--facet NAME=VALUE, facets=). If"
             " the file uses a part of the kernel that is named in the error, it is a form that iopf does not know yet."
         )
+        if core.added.refused:
+            advice += f"\nWhat its tree's headers add and iopf can't take over: {'; '.join(core.added.refused)}."
     else:
         advice = (
             f"The error is not in the file: {shlex.join(command)!r} can't compile what iopf compiles with it. Name"
