@@ -86,7 +86,9 @@ class Place:
             return
         if state.st_uid not in (os.getuid(), 0) or state.st_mode & 0o002:
             for_what = "run" if self.runs else "believed"
-            self._no(f"it is somebody else's, or others can write there, and what lies there is {for_what}", errno.EACCES)
+            self._no(
+                f"it is somebody else's, or others can write there, and what lies there is {for_what}", errno.EACCES
+            )
         elif self.runs and os.statvfs(self.root).f_flag & os.ST_NOEXEC:
             self._no("it is mounted noexec, and cores are loaded from there", errno.EACCES)
         else:

@@ -25,7 +25,11 @@ __all__ = ["HEADERS", "STRUCTS", "Added", "Member", "added_by", "header_with", "
 HEADERS = ("include/linux/iommu.h", "drivers/iommu/iommu-priv.h")
 
 #: Structs that only a core allocates, and the array of csrc/forms/types.c that names their members in a trace.
-STRUCTS = {"iopf_group": "core_group_members", "iommu_fault_param": "core_param_members", "iopf_queue": "core_queue_members"}
+STRUCTS = {
+    "iopf_group": "core_group_members",
+    "iommu_fault_param": "core_param_members",
+    "iopf_queue": "core_queue_members",
+}
 
 #: What a member may be by value, beside numbers: the header that has it.
 _BY_VALUE = {
@@ -47,7 +51,9 @@ _NUMBER = re.compile(
     r"|(?:(?:un)?signed |long |short |int |char )*(?:unsigned|signed|long|short|int|char))"
 )
 _DECLARATOR = re.compile(r"(\*[* ]*)?(\w+)((?:\[\w+\])*)(?: ?: ?(\d+))?")
-_ATTRIBUTES = re.compile(r"__attribute__\s*\(\(.*?\)\)|____cacheline_\w+|\b__(?:rcu|percpu|user|iomem|private|guarded_by)\b")
+_ATTRIBUTES = re.compile(
+    r"__attribute__\s*\(\(.*?\)\)|____cacheline_\w+|\b__(?:rcu|percpu|user|iomem|private|guarded_by)\b"
+)
 
 
 @dataclass(frozen=True)
@@ -216,5 +222,5 @@ def types_with(members: Iterable[Member], text: str) -> str:
             by_array[STRUCTS[member.struct]].append(member)
     for array, added in by_array.items():
         lines = "".join(f"\tIOPF_CORE_MEMBER(struct {member.struct}, {member.name}),\n" for member in added)
-        text = re.sub(rf"(\b{array}\[\] = \{{\n)", lambda match: match.group(1) + lines, text)
+        text = text.replace(f"{array}[] = {{\n", f"{array}[] = {{\n{lines}")
     return text

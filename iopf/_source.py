@@ -29,6 +29,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,7 +134,9 @@ def _is_clang(command: tuple[str, ...]) -> bool:
     return bool(compilers.are_clangs(_run([*command, *compilers.PROBE], None).stdout))
 
 
-def _run(command: list[str], cwd: Path | None) -> subprocess.CompletedProcess[str]:
+def _run(
+    command: list[str], cwd: Path | None, given_up: threading.Event | None = None
+) -> subprocess.CompletedProcess[str]:
     """The compiler, with what it writes. An interrupt ends it at once, with the processes that it started."""
     env = {**os.environ, "LC_ALL": "C"}
     if cwd is not None:
@@ -151,6 +154,8 @@ def _run(command: list[str], cwd: Path | None) -> subprocess.CompletedProcess[st
         try:
             while process.poll() is None:  # wait() would give it a quarter of a second more
                 signals.act()
+                if given_up is not None and given_up.is_set():
+                    raise KeyboardInterrupt
                 time.sleep(0.005)
         except BaseException:
             with contextlib.suppress(ProcessLookupError):
@@ -245,9 +250,12 @@ class Prepared:
     flags: tuple[str, ...]
     header: str
 
-    def compile(self) -> CompiledCore:
-        """The compiled core, from the cache when it is there. CoreSourceError carries the compiler's first error."""
-        return _compiled(self)
+    def compile(self, given_up: threading.Event | None = None) -> CompiledCore:
+        """The compiled core, from the cache when it is there. CoreSourceError carries the compiler's first error.
+
+        In other threads than the main one, which signals do not interrupt, KeyboardInterrupt comes of ``given_up``.
+        """
+        return _compiled(self, given_up)
 
 
 def prepare(
@@ -337,7 +345,7 @@ def compile_core(
     return prepare(path, runtime, facets=facets, cc=cc, name=name).compile()
 
 
-def _compiled(core: Prepared) -> CompiledCore:
+def _compiled(core: Prepared, given_up: threading.Event | None) -> CompiledCore:
     build = _tool("build")
     flavour, _ = _flavour(core.runtime)
     extension = _extension(core.runtime)
@@ -368,8 +376,8 @@ def _compiled(core: Prepared) -> CompiledCore:
                 with_members = _members.header_with(core.added.members, ours)
                 (scratch / "headers" / "linux" / "iommu.h").write_text(with_members)
                 flags.insert(0, f"-I{scratch / 'headers'}")
-            _compile(command, flags, scratch, linked, csrc, core)
-            _link(command, sanitizers, scratch, extension, source)
+            _compile(command, flags, scratch, linked, csrc, core, given_up)
+            _link(command, sanitizers, scratch, extension, source, given_up)
             if read_small(source, "a core's source") != core.content:
                 raise CoreSourceError(
                     f"{source} was changed while it was being compiled: try again.", number=errno.EAGAIN
@@ -409,7 +417,13 @@ def _compiled(core: Prepared) -> CompiledCore:
 
 
 def _compile(
-    command: list[str], flags: list[str], scratch: Path, linked: str, csrc: Path, core: Prepared
+    command: list[str],
+    flags: list[str],
+    scratch: Path,
+    linked: str,
+    csrc: Path,
+    core: Prepared,
+    given_up: threading.Event | None,
 ) -> None:
     source = core.source
     run = _run(
@@ -430,6 +444,7 @@ def _compile(
             "core.o",
         ],
         scratch,
+        given_up,
     )
     lines = run.stderr.split("\n")
     guards = next((i for i, line in enumerate(lines) if line.startswith("Multiple include guards")), len(lines))
@@ -513,10 +528,18 @@ def _compile_error(
     )
 
 
-def _link(command: list[str], sanitizers: list[str], scratch: Path, extension: Path, source: Path) -> None:
+def _link(
+    command: list[str],
+    sanitizers: list[str],
+    scratch: Path,
+    extension: Path,
+    source: Path,
+    given_up: threading.Event | None,
+) -> None:
     run = _run(
         [*command, "-shared", "-o", "core.so", "core.o", str(extension), "-Wl,-z,defs", "-Wl,-z,now", *sanitizers],
         scratch,
+        given_up,
     )
     if run.returncode:
         other = _not_the_file(command, run.returncode, run.stderr)
