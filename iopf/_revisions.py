@@ -171,13 +171,16 @@ class Tree:
 
     def good_of_bisect(self) -> str | None:
         """The commit that was called good when a bisection began which goes on here; None: there is none."""
+        first: str | None
         try:
             terms = self._git("bisect", "terms", "--term-good").decode().strip()
             refs = self._git("for-each-ref", "--format=%(objectname)", f"refs/bisect/{terms}-*").decode().split()
-            if not refs:
-                return None
-            # Those that the bisection itself called good are descendants of what the user called so, and younger.
-            return self._git("rev-list", "--topo-order", "--no-walk=sorted", *refs).decode().split()[-1]
+            # What the bisection itself called good since then are descendants of it.
+            first = refs.pop() if refs else None
+            for other in refs:
+                if self._git("merge-base", str(first), other).decode().strip() == other:
+                    first = other
+            return first
         except ValueError:
             return None
 
