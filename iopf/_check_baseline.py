@@ -64,20 +64,18 @@ class Comparison:
     #: what has no verdict, one line each
     unknown: tuple[str, ...]
     complete: bool
+    #: a failure of the same kind at another place is no new one
+    moved: bool = False
 
     @property
     def new(self) -> tuple[Difference, ...]:
-        """Failures that the baseline does not have."""
-        return tuple(difference for difference in self.differences if difference.kind in WORSE)
+        """Failures that the baseline does not have: what a gate stops at."""
+        kinds = [kind for kind in WORSE if not (kind == "other place" and self.moved)]
+        return tuple(difference for difference in self.differences if difference.kind in kinds)
 
-    def evidence(self, accept: Iterable[str] = ()) -> _exit.Evidence:
-        """What the comparison says: bad is what fails and did not.
-
-        :param accept: "moved": a failure of the same kind at another place is no new one
-        """
-        accept = tuple(accept)
-        bad = [one for one in self.new if not (one.kind == "other place" and "moved" in accept)]
-        return _exit.Evidence(self.compared, len(bad), self.unknown, not self.complete)
+    def evidence(self) -> _exit.Evidence:
+        """What the comparison says: bad is what fails and did not."""
+        return _exit.Evidence(self.compared, len(self.new), self.unknown, not self.complete)
 
     def to_dict(self) -> dict[str, object]:
         """JSON-able data."""
@@ -85,6 +83,8 @@ class Comparison:
             "baseline": self.baseline,
             "cores": list(self.cores),
             "contract": self.contract,
+            "moved": self.moved,
+            "new": len(self.new),
             "compared": self.compared,
             "differences": [{**asdict(one), "contract": one.contract} for one in self.differences],
         }
@@ -166,7 +166,9 @@ def compare(
 
     :param cores: the columns that are judged; None: all but the baseline
     :param contract: "kept": only failures in which the driver kept its contract count
-    :param accept: verdicts less than "pass" that are enough: "bounded", "sampled"
+    :param accept: verdicts less than "pass" that are enough: "bounded", "sampled"; "moved": a failure of the same kind at
+        another place is no new one. That is so in any case where the baseline is a core of the build and what is judged
+        is not that core: it is written anew, and its functions are its own
     :raises ValueError: the table has no baseline, or no such column
     """
     if table.baseline is None:
@@ -207,7 +209,14 @@ def compare(
     elif not table.scenarios:
         unknown.append("no scenario was explored")
     return Comparison(
-        table.baseline, judged, contract, tuple(differences), compared, tuple(dict.fromkeys(unknown)), table.complete
+        table.baseline,
+        judged,
+        contract,
+        tuple(differences),
+        compared,
+        tuple(dict.fromkeys(unknown)),
+        table.complete,
+        "moved" in accept or table.sources[table.cores.index(table.baseline)] is None,
     )
 
 

@@ -145,7 +145,7 @@ def run(arguments: argparse.Namespace) -> int:
             raise
         table = interrupted.args[0]
     comparison = _compared(table, wanted, arguments)
-    evidence = comparison.evidence(arguments.accept) if comparison else table.evidence(arguments.accept)
+    evidence = comparison.evidence() if comparison else table.evidence(arguments.accept)
     code = arguments.decided = _exit.decide(evidence)
     changes = _changes(table, wanted) if wanted.is_range and comparison is None else []
     if arguments.json:

@@ -15,7 +15,7 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from ._check_baseline import WORSE, Comparison
+from ._check_baseline import Comparison
 from ._check_table import Cell, Finding, Table
 from ._revisions import FILE, Revision
 
@@ -52,11 +52,8 @@ def _cases(table: Table, comparison: Comparison | None, accept: Iterable[str]) -
             elif comparison is not None:
                 new = tuple(
                     one.after
-                    for one in comparison.differences
-                    if (one.scenario, one.core) == (scenario, core)
-                    and one.kind in WORSE
-                    and one.after is not None
-                    and not (one.kind == "other place" and "moved" in accept)
+                    for one in comparison.new
+                    if (one.scenario, one.core) == (scenario, core) and one.after is not None
                 )
                 lines = [unknown.get(f"{scenario} on {column}") for column in (core, comparison.baseline)]
                 why = next((line for line in lines if line), "")
