@@ -105,13 +105,17 @@ def _declarations(body: str) -> list[str]:
     for match in re.finditer(r"[{};]", body):
         depth += {"{": 1, "}": -1, ";": 0}[match.group()]
         if match.group() == ";" and not depth:
-            declarations.append(" ".join(body[begin : match.start()].split()))
+            declarations.append(" ".join(_ATTRIBUTES.sub(" ", body[begin : match.start()]).split()))
             begin = match.end()
     return [declaration for declaration in declarations if declaration]
 
 
 def _names(declaration: str) -> list[str]:
-    """The names that a declaration declares, however it is written: what stands before a comma, a bracket or the end."""
+    """The names that a declaration declares, however it is written: what stands before a comma, a bracket or the end; of
+    a struct or a union without a name of its own, those of its members."""
+    nested = re.fullmatch(r"(?:struct|union) ?(?:\w+ )?\{(.*)\}", declaration)
+    if nested:
+        return [name for inner in _declarations(nested.group(1)) for name in _names(inner)]
     flat = re.sub(r"\{.*\}", " ", declaration)
     pointer = re.search(r"\(\s*\*\s*(\w+)\s*\)\s*\(", flat)
     if pointer:
@@ -121,8 +125,7 @@ def _names(declaration: str) -> list[str]:
 
 def _plain(struct: str, declaration: str) -> list[Member] | None:
     """A declaration's members when they are plain; None: they are not."""
-    text = " ".join(_ATTRIBUTES.sub(" ", declaration).split())
-    text = re.sub(r"\b(?:const|volatile)\b ?", "", text)
+    text = re.sub(r"\b(?:const|volatile)\b ?", "", declaration)
     match = re.match(r"((?:struct|union|enum) \w+|\w+(?: (?:int|long|char|short))*) ?(.*)", text)
     if match is None:
         return None
