@@ -134,12 +134,10 @@ def _in_cell(before: Cell, after: Cell, contract: str | None) -> list[Difference
             found.append(difference("other contract", same[0], new))
     words = {_same(finding) for finding in after.findings}
     gone = [old for old in _findings(before, contract) if _same(old) not in words]
-    for kind, fits in (
-        ("other place", lambda new, old: new.kind == old.kind and new.contract == old.contract),
-        ("other kind", lambda new, old: new.contract == old.contract),
-    ):
+    for kind, of_one_kind in (("other place", True), ("other kind", False)):
         for new in list(fresh):
-            match = next((old for old in gone if fits(new, old)), None)
+            fits = (old for old in gone if old.contract == new.contract and (old.kind == new.kind or not of_one_kind))
+            match = next(fits, None)
             if match is not None:
                 fresh.remove(new)
                 gone.remove(match)

@@ -113,7 +113,7 @@ def chosen(
         baseline = _good(choose.tree)
         if baseline is not None:
             result.note = f"the baseline is {baseline[:12]}, the good revision of this bisection"
-    others = [choose.named(name) for name in named]
+    others: list[Core | str] = [choose.named(name) for name in named]
     if not others and not result.columns:
         others = list(cores())
         if baseline is not None:
@@ -121,7 +121,7 @@ def chosen(
     elif not others and baseline is None and not revisions:
         others = ["iopf"]
     result.columns += others
-    result.judged = result.judged or others
+    result.judged = result.judged or list(others)
     if baseline is not None:
         result.baseline, found = choose.compared_with(baseline)
         if found is not None:

@@ -12,13 +12,13 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TextIO, cast
 
 from . import __version__, _exit
 from ._check_columns import Columns, chosen
-from ._check_reports import annotations, write_junit
+from ._check_reports import github_lines, write_junit
 from ._cores import CoreSourceError
 from ._exit import ACCEPTABLE_TO_CHECK, UNUSABLE
 from ._facets import Facets, parse_facets
@@ -117,33 +117,27 @@ def run(arguments: argparse.Namespace) -> int:
 
     os.getcwd()  # one that was deleted: said here, and not by each process that starts in it
     try:
-        if arguments.junit is not None:
-            _can_be_written(arguments.junit)
         facets = parse_facets(arguments.facet)
-        wanted = chosen(
-            arguments.source, arguments.core or (), arguments.rev, arguments.baseline, facets, arguments.bisect
-        )
-        if wanted.baseline is None and (arguments.contract or "moved" in arguments.accept):
-            option = "--contract" if arguments.contract else "--accept moved"
-            raise ValueError(f"{option} is about what differs from a --baseline, and there is none")
+        wanted = _wanted(arguments, facets)
         rows = list(dict.fromkeys(arguments.scenario or scenarios.names()))
-        table = check(
-            wanted.columns,
-            rows,
-            budget=arguments.budget,
-            progress=_progress(sys.stderr),
-            baseline=wanted.baseline,
-            all_failures=wanted.is_range,
-            cache=not arguments.no_cache,
-        )
+        try:
+            table = check(
+                wanted.columns,
+                rows,
+                budget=arguments.budget,
+                progress=_progress(sys.stderr),
+                baseline=wanted.baseline,
+                all_failures=wanted.is_range,
+                cache=not arguments.no_cache,
+            )
+        except KeyboardInterrupt as interrupted:
+            if not interrupted.args or not isinstance(interrupted.args[0], Table):
+                raise
+            table = interrupted.args[0]
     except CoreSourceError as error:
         return _usage(error)
     except (KeyError, ValueError) as error:
         return _usage(error.args[0] if error.args else error)
-    except KeyboardInterrupt as interrupted:
-        if not interrupted.args or not isinstance(interrupted.args[0], Table):
-            raise
-        table = interrupted.args[0]
     comparison = _compared(table, wanted, arguments)
     evidence = comparison.evidence() if comparison else table.evidence(arguments.accept)
     code = arguments.decided = _exit.decide(evidence)
@@ -153,9 +147,12 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         _print(table, comparison, changes, wanted, tuple(facets))
     if arguments.junit is not None:
-        write_junit(arguments.junit, table, comparison, arguments.accept)
+        try:
+            write_junit(arguments.junit, table, comparison, arguments.accept)
+        except OSError as error:
+            return _usage(f"--junit {arguments.junit}: the report can't be written: {error.strerror}")
     if arguments.github:
-        for line in annotations(table, comparison, wanted.revisions, arguments.accept):
+        for line in github_lines(table, comparison, wanted.revisions, arguments.accept):
             print(line, file=sys.stderr if arguments.json else sys.stdout)
     if code == _exit.NO_VERDICT:
         first, *others = evidence.unknown or ("nothing was shown to be good",)
@@ -164,8 +161,21 @@ def run(arguments: argparse.Namespace) -> int:
     return code
 
 
+def _wanted(arguments: argparse.Namespace, facets: Mapping[str, str | bool]) -> Columns:
+    """The columns that the options ask for. ValueError: they do not fit together."""
+    if arguments.junit is not None:
+        _can_be_written(arguments.junit)
+    wanted = chosen(arguments.source, arguments.core or (), arguments.rev, arguments.baseline, facets, arguments.bisect)
+    if wanted.baseline is None and (arguments.contract or "moved" in arguments.accept):
+        option = "--contract" if arguments.contract else "--accept moved"
+        raise ValueError(f"{option} is about what differs from a --baseline, and there is none")
+    return wanted
+
+
 def _can_be_written(path: str) -> None:
     """ValueError: a report can't be put there; said before anything is explored."""
+    if not path or "\0" in path:
+        raise ValueError("--junit: takes the name of a file")
     folder = os.path.dirname(os.path.abspath(path))
     if (
         os.path.isdir(path)

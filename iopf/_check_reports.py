@@ -19,7 +19,7 @@ from ._check_baseline import Comparison
 from ._check_table import Cell, Finding, Table
 from ._revisions import FILE, Revision
 
-__all__ = ["annotations", "write_junit"]
+__all__ = ["github_lines", "write_junit"]
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def _from_root(path: str) -> str:
     return path
 
 
-def annotations(
+def github_lines(
     table: Table, comparison: Comparison | None, revisions: Mapping[str, Revision], accept: Iterable[str] = ()
 ) -> Iterator[str]:
     """Lines for the log of a GitHub action: an error at the line of each failure, a warning where there is no verdict.
@@ -184,12 +184,12 @@ def annotations(
             properties["file"] = FILE if core in revisions else _from_root(source)
             if file == source and line:
                 properties["line"] = str(line)
-        finding = next((one for one in cases[0].findings if (one.signature or one.kind) == what), None)
-        properties["title"] = f"iopf check: {finding.kind if finding else 'gone'} in {core}"
+        shown = next((one for one in cases[0].findings if (one.signature or one.kind) == what), None)
+        properties["title"] = f"iopf check: {shown.kind if shown else 'gone'} in {core}"
         scenarios = ", ".join(dict.fromkeys(case.scenario for case in cases))
-        text = f"{_message(finding) if finding else what}\nin {scenarios}"
-        if finding is not None and finding.command:
-            text += f"\n{finding.command}"
+        text = f"{_message(shown) if shown else what}\nin {scenarios}"
+        if shown is not None and shown.command:
+            text += f"\n{shown.command}"
         yield _annotation("error", properties, text)
     if unknown:
         more = f", and {len(unknown) - 1} more" if len(unknown) > 1 else ""

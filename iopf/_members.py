@@ -87,7 +87,7 @@ def own_headers(source: Path) -> list[Path]:
 
 def _bodies(code: str) -> dict[str, str]:
     """What stands between the braces of each struct that is defined at the margin."""
-    bodies = {}
+    bodies: dict[str, str] = {}
     for head in re.finditer(r"^struct\s+(\w+)\s*\{", code, re.M):
         depth = 1
         for brace in re.compile(r"[{}]").finditer(code, head.end()):

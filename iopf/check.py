@@ -154,11 +154,10 @@ def _compile_all(wanted: Mapping[str, Prepared]) -> dict[str, CoreSourceError]:
             pool.shutdown(cancel_futures=True)
             raise
     for label, future in waiting.items():
-        error = future.exception()
-        if isinstance(error, CoreSourceError):
+        try:
+            future.result()
+        except CoreSourceError as error:
             errors[label] = error
-        elif error is not None:
-            raise error
     return errors
 
 

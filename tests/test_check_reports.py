@@ -209,7 +209,7 @@ def test_annotations_survive_what_is_in_them(monkeypatch):
     odd = "100%, a:b\r\nc%0A::error::d"
     one = table(cell("row", odd, finding(message=odd, file="/s/a,b:c.c")), cores=(odd,))
     one = replace(one, sources=({**SOURCE, "path": "/s/a,b:c.c"},))
-    (line,) = reports.annotations(one, None, {})
+    (line,) = reports.github_lines(one, None, {})
     assert "\n" not in line and "\r" not in line
     kind, properties, text = taken_apart(line)
     assert ("error", "/s/a,b:c.c", "7") == (kind, properties["file"], properties["line"])
@@ -220,11 +220,11 @@ def test_annotations_survive_what_is_in_them(monkeypatch):
 def test_a_failure_in_many_scenarios_is_one_annotation():
     """The runner shows ten of a step. What has no verdict is one warning, and what passes is none."""
     one = table(*(cell(f"row{n}", "mine", finding()) for n in range(20)), cell("last", "mine", executions=0))
-    lines = [taken_apart(line) for line in reports.annotations(one, None, {})]
+    lines = [taken_apart(line) for line in reports.github_lines(one, None, {})]
     assert ["error", "warning"] == [kind for kind, _, _ in lines]
     assert all(f"row{n}" in lines[0][2] for n in range(20)) and "iopf replay token" in lines[0][2]
     assert "no verdict: last on mine" in lines[1][2]
-    assert [] == list(reports.annotations(table(cell("row", "mine")), None, {}))
+    assert [] == list(reports.github_lines(table(cell("row", "mine")), None, {}))
 
 
 def test_an_annotation_is_at_the_users_line_or_at_none(tmp_path, monkeypatch):
@@ -236,7 +236,7 @@ def test_an_annotation_is_at_the_users_line_or_at_none(tmp_path, monkeypatch):
 
     def properties(*findings, revisions=()):
         one = replace(table(cell("row", "mine", *findings)), sources=(source,))
-        return taken_apart(next(reports.annotations(one, None, dict(revisions))))[1]
+        return taken_apart(next(reports.github_lines(one, None, dict(revisions))))[1]
 
     monkeypatch.chdir(path.parent)
     assert "io-pgfault.c" == properties(finding(file=str(path)))["file"]
@@ -249,7 +249,7 @@ def test_an_annotation_is_at_the_users_line_or_at_none(tmp_path, monkeypatch):
     revision = {"mine": Revision("1" * 40, "s", path)}
     assert "drivers/iommu/io-pgfault.c" == properties(finding(file=str(path)), revisions=revision)["file"]
     history = table(cell("row", "v7.2", finding()), cores=("v7.2",), claims=(True,))
-    assert "file" not in taken_apart(next(reports.annotations(history, None, {})))[1]
+    assert "file" not in taken_apart(next(reports.github_lines(history, None, {})))[1]
 
 
 def test_the_command_prints_annotations_at_lines_of_the_file(command, changed, monkeypatch):
