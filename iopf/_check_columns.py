@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from ._cores import Core, CoreSourceError, cores
 from ._hints import unknown
@@ -49,11 +49,14 @@ class _Chooser:
 
     def source(self, path: str) -> Core:
         """A file, or the file of a tree."""
+        whole = PurePath(os.path.abspath(path))
         if os.path.isdir(path):
             self.tree = Tree(path)
             if not os.path.isfile(os.path.join(path, FILE)):
                 raise ValueError(f"{path}: Is a directory, and no kernel tree: it has no {FILE}")
             path = os.path.join(path, FILE)
+        elif whole.parts[-3:] == PurePath(FILE).parts:
+            self.tree = self.tree or Tree(whole.parents[2])
         return self.file(path)
 
     def named(self, name: str) -> Core | str:

@@ -60,8 +60,8 @@ MEANINGS: dict[str, dict[int, str]] = {
         NO_VERDICT: "no verdict in either column of a cell, for whatever reason of check's; --accept as above",
     },
     "check --bisect": {
-        FINE: "good: what check calls 0",
-        FOUND: "bad: what check calls 1",
+        FINE: "good: what check calls 0; while git bisects the tree, what it calls 0 beside the good revision",
+        FOUND: "bad: what it calls 1",
         SKIP: "everything that says neither: no verdict, usage, a file of no known form, or that does not compile, a bug",
     },
     "explore": {FINE: "pass", FOUND: "any failure", NO_VERDICT: "no verdict, as above; --accept as above"},

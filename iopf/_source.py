@@ -43,7 +43,7 @@ from ._files import read_small
 from ._processes import Watchdog, held
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = ["SYMBOL", "CompiledCore", "CoreSourceError", "Facets", "Prepared", "compile_core", "detect", "prepare"]
 
@@ -172,6 +172,12 @@ def _run(
             file.seek(0)
             texts.append(file.read().decode(errors="replace"))
     return subprocess.CompletedProcess(command, process.returncode, *texts)
+
+
+@functools.lru_cache(maxsize=16)
+def _sources_hash(function: Callable[[], str]) -> str:
+    """Of a process, once: it reads every file of the sources, and a table has many columns."""
+    return function()
 
 
 @functools.lru_cache(maxsize=16)
@@ -304,7 +310,7 @@ def prepare(
         *(f"-I{csrc / folder}" for folder in unit.include),
     ]
     how = [
-        runtime, build.sources_hash(), _version(tuple(command)), *command, *compile_flags,
+        runtime, _sources_hash(build.sources_hash), _version(tuple(command)), *command, *compile_flags,
         str(shutil.which(command[0])), *(f"{name}={os.environ.get(name)}" for name in COMPILER_VARIABLES),
         str(extension), _extension_hash(str(extension), extension.stat().st_mtime_ns),
         *(f"{member.struct}: {member.text}" for member in added.members),

@@ -205,8 +205,9 @@ def check(
     def table(complete: bool) -> Table:
         return search.table(time.monotonic() - begin, complete)
 
+    jobs = search.jobs()
     try:
-        search.run(executor)
+        search.run(jobs, executor)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(table(False)) from None
     finally:
@@ -252,8 +253,8 @@ class _Search:
                     self._kept[column.label] = _check_results.Column(core, told)
         self._keys = {row: _check_results.scenario_key(what) for row, what in rows} if cache else {}
 
-    def run(self, executor: Executor | None) -> None:
-        """Finds every cell. CoreSourceError: a file does not compile, and its column is not lenient."""
+    def jobs(self) -> list[Job]:
+        """What has to be explored, compiled. CoreSourceError: a file does not compile, and its column is not lenient."""
         jobs = []
         for columns in self._alike:
             missing = self._known(columns)
@@ -273,7 +274,10 @@ class _Search:
             for job in jobs:
                 if job.name == label:
                     self._take(Cell(job.scenario, label, "inconclusive", str(error), None, 0, 0.0, ()))
-        jobs = [job for job in jobs if job.name not in errors]
+        return [job for job in jobs if job.name not in errors]
+
+    def run(self, jobs: list[Job], executor: Executor | None) -> None:
+        """Finds every cell that is not known."""
         if executor is not None:
             for future in as_completed([executor.submit(explore_cell, job) for job in jobs]):
                 self._take(future.result())

@@ -324,7 +324,7 @@ def test_a_bisection_finds_the_commit_that_dropped_the_put(repository, tmp_path)
     assert f"{repository.commits[FIRST_BAD]} is the first bad commit" in out, out
 
 
-def test_a_bisection_asks_what_is_new_since_the_good_revision(repository, tmp_path):
+def test_a_bisection_asks_what_is_new_since_the_good_revision(repository, tmp_path, command):
     """A failure that was there already is none, or the first commit after the good one would be blamed."""
     rows = ("--scenario", "bad-setup-partial", "--scenario", "partial")
     out, clone = bisect(repository, tmp_path / "clone", repository.commits[0], "HEAD", *rows)
@@ -332,6 +332,8 @@ def test_a_bisection_asks_what_is_new_since_the_good_revision(repository, tmp_pa
     assert f"{repository.commits[FIRST_BAD]} is the first bad commit" in out, out
     assert repository.commits[0] == Tree(clone.tree).good_of_bisect()
     assert Tree(repository.tree).good_of_bisect() is None
+    for source in (clone.tree, clone.tree / FILE):  # named, it is the same
+        assert "the good revision of this bisection" in command(source, "--bisect", rows=["refusal"])[1]
 
 
 def test_bisecting_what_is_no_tree_says_neither(command, tmp_path, monkeypatch, repository):
