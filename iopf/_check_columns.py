@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from ._cores import Core, CoreSourceError, cores
+from ._facets import defines
+from ._files import read_small
 from ._hints import unknown
 from ._revisions import FILE, Revision, Tree, find_tree
 from .check import Column
@@ -34,9 +36,18 @@ class Columns:
     note: str = ""
 
 
+def _defines(path: str | os.PathLike[str], name: str) -> bool:
+    try:
+        return defines(read_small(path, "a core's source").decode(errors="replace"), name)
+    except (OSError, ValueError):  # said where it is read to be compiled
+        return False
+
+
 class _Chooser:
-    def __init__(self, facets: Mapping[str, str | bool]):
-        self.facets = facets
+    def __init__(self, facets: Mapping[str, str | bool], dequeue: str | None):
+        self.facets, self.dequeue = facets, dequeue
+        #: a file defines the function that --call names
+        self.called = False
         self.files = 0
         self.tree: Tree | None = None
 
@@ -45,7 +56,11 @@ class _Chooser:
         file = os.path.basename(path)
         if name is None and file in cores():
             name = f"./{file}"
-        return Core._of_source(path, "explore", facets=self.facets, name=name)
+        facets = dict(self.facets)
+        if self.dequeue and _defines(path, self.dequeue):
+            self.called = True
+            facets |= {"dequeue": True, "dequeue_name": self.dequeue}
+        return Core._of_source(path, "explore", facets=facets, name=name)
 
     def source(self, path: str) -> Core:
         """A file, or the file of a tree."""
@@ -97,9 +112,13 @@ def chosen(
     baseline: str | None,
     facets: Mapping[str, str | bool],
     bisect: bool,
+    dequeue: str | None = None,
 ) -> Columns:
-    """The columns. ValueError and CoreSourceError say what can't be used."""
-    choose, result = _Chooser(facets), Columns()
+    """The columns. ValueError and CoreSourceError say what can't be used.
+
+    :param dequeue: the function that takes the place of iopf_group_dequeue(), in those files that have it
+    """
+    choose, result = _Chooser(facets, dequeue), Columns()
     sources, named = list(dict.fromkeys(sources)), list(dict.fromkeys(named))
     if revisions:
         _add_revisions(choose, result, sources, revisions)
@@ -129,8 +148,10 @@ def chosen(
         result.baseline, found = choose.compared_with(baseline)
         if found is not None:
             result.revisions.setdefault(found.short, found)
-    if facets and not choose.files:
-        raise ValueError("--facet is about a SOURCE, and there is none")
+    if (facets or dequeue) and not choose.files:
+        raise ValueError("--facet is about a SOURCE, and there is none (as are --member, --include and --call)")
+    if dequeue and not choose.called:
+        raise ValueError(f"--call dequeue={dequeue}: no file here defines {dequeue}()")
     return result
 
 

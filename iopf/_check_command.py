@@ -10,9 +10,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TextIO, cast
 
@@ -23,6 +24,7 @@ from ._cores import CoreSourceError
 from ._exit import ACCEPTABLE_TO_CHECK, UNUSABLE
 from ._facets import Facets, parse_facets
 from ._hints import said
+from ._members import by_hand
 from ._options import seconds
 from .check import BUDGET, Comparison, Table, check, compare, render, render_bugs, render_comparison
 
@@ -76,6 +78,27 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="override a facet of every file (may be repeated)",
     )
     parser.add_argument(
+        "--member",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="a member that the headers of your files add: 'struct iopf_group: bool response_pending' (may be repeated)",
+    )
+    parser.add_argument(
+        "--include",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a header of yours, included before each file and after ours (may be repeated)",
+    )
+    parser.add_argument(
+        "--call",
+        action="append",
+        default=[],
+        metavar="KNOWN=NAME",
+        help="dequeue=NAME: the function of your files that does what iopf_group_dequeue() did",
+    )
+    parser.add_argument(
         "--accept",
         action="append",
         default=[],
@@ -118,6 +141,7 @@ def run(arguments: argparse.Namespace) -> int:
     os.getcwd()  # one that was deleted: said here, and not by each process that starts in it
     try:
         facets = parse_facets(arguments.facet)
+        _add_by_hand(arguments, facets)
         wanted = _wanted(arguments, facets)
         rows = list(dict.fromkeys(arguments.scenario or scenarios.names()))
         try:
@@ -161,11 +185,46 @@ def run(arguments: argparse.Namespace) -> int:
     return code
 
 
+def _add_by_hand(arguments: argparse.Namespace, facets: dict[str, str | bool]) -> None:
+    """Puts --member and --include where they belong, which is among the facets. ValueError: they can't be had."""
+    if arguments.member:
+        text = "; ".join(part.strip().rstrip(";") for part in arguments.member)
+        by_hand(text)  # what is wrong is said without a file
+        facets["members"] = text
+    if arguments.include:
+        paths = [os.path.abspath(name) for name in arguments.include]
+        for name, path in zip(arguments.include, paths):
+            if not name or not os.path.isfile(path):
+                raise ValueError(f"--include {name}: there is no such file")
+            if os.pathsep in path:
+                raise ValueError(f"--include {name}: a path without a {os.pathsep!r} in it is needed")
+        facets["include"] = os.pathsep.join(paths)
+
+
+def _called(pairs: Sequence[str]) -> str | None:
+    """What --call says has taken the place of iopf_group_dequeue(); None: nothing. ValueError: another call."""
+    found = None
+    for pair in pairs:
+        known, _, name = pair.partition("=")
+        if known != "dequeue" or not re.fullmatch(r"[A-Za-z_]\w*", name):
+            raise ValueError(f"--call {pair}: takes dequeue=NAME, what takes the place of iopf_group_dequeue()")
+        found = name
+    return found
+
+
 def _wanted(arguments: argparse.Namespace, facets: Mapping[str, str | bool]) -> Columns:
     """The columns that the options ask for. ValueError: they do not fit together."""
     if arguments.junit is not None:
         _can_be_written(arguments.junit)
-    wanted = chosen(arguments.source, arguments.core or (), arguments.rev, arguments.baseline, facets, arguments.bisect)
+    wanted = chosen(
+        arguments.source,
+        arguments.core or (),
+        arguments.rev,
+        arguments.baseline,
+        facets,
+        arguments.bisect,
+        _called(arguments.call),
+    )
     if wanted.baseline is None and (arguments.contract or "moved" in arguments.accept):
         option = "--contract" if arguments.contract else "--accept moved"
         raise ValueError(f"{option} is about what differs from a --baseline, and there is none")

@@ -19,7 +19,18 @@ from pathlib import Path
 from ._facets import without_comments
 from ._files import read_small
 
-__all__ = ["HEADERS", "STRUCTS", "Added", "Member", "added_by", "header_with", "of_tree", "own_headers", "types_with"]
+__all__ = [
+    "HEADERS",
+    "STRUCTS",
+    "Added",
+    "Member",
+    "added_by",
+    "by_hand",
+    "header_with",
+    "of_tree",
+    "own_headers",
+    "types_with",
+]
 
 #: The headers that are the file's own, from the root of a tree.
 HEADERS = ("include/linux/iommu.h", "drivers/iommu/iommu-priv.h")
@@ -181,6 +192,23 @@ def added_by(headers: Iterable[str], ours: Iterable[str]) -> Added:
                 else:
                     members += [member for member in plain if member.name in names]
     return Added(tuple(members), tuple(refused))
+
+
+def by_hand(text: str) -> tuple[Member, ...]:
+    """Members as a user says them, ``struct iopf_group: bool response_pending; ...``. ValueError: one can't be had."""
+    members: list[Member] = []
+    for part in filter(None, (part.strip() for part in text.split(";"))):
+        match = re.fullmatch(r"(?:struct )?\s*(\w+)\s*:\s*(.+)", part)
+        if match is None:
+            raise ValueError(f"member {part!r}: takes 'struct iopf_group: bool response_pending'")
+        struct, declaration = match.groups()
+        if struct not in STRUCTS:
+            raise ValueError(f"member {part!r}: a member can be added to struct {', struct '.join(STRUCTS)}")
+        plain = _plain(struct, " ".join(declaration.split()))
+        if plain is None:
+            raise ValueError(f"member {part!r}: its type is none that iopf has: numbers, pointers, lists, locks")
+        members += plain
+    return tuple(members)
 
 
 def of_tree(source: Path, csrc: Path) -> Added:

@@ -38,7 +38,7 @@ from typing import TYPE_CHECKING, Any
 from . import _cache, _members
 from ._cache import FULL
 from ._csrc_tools import csrc, tool
-from ._facets import SUPPORTED, CoreSourceError, Facets, detect
+from ._facets import SUPPORTED, CoreSourceError, Facets, ambiguous_dequeue, detect
 from ._files import read_small
 from ._processes import Watchdog, held
 
@@ -206,7 +206,23 @@ def _facets_header(facets: Facets, name: str, source: Path) -> str:
         "FACET_SUMMARY": _c_string(f"Compiled from {source}"),
         "FACET_CLAIMS_CORRECT": "1",
     }
-    return "".join(f"#define {key} {value}\n" for key, value in {**identity, **facets.macros()}.items())
+    defines = {**identity, **facets.macros()}
+    if facets.dequeue and facets.dequeue_name:
+        defines["iopf_group_dequeue"] = facets.dequeue_name
+    return "".join(f"#define {key} {value}\n" for key, value in defines.items())
+
+
+def _included(facets: Facets) -> list[tuple[Path, bytes]]:
+    """The files that a user has included before the core, with their content."""
+    found = []
+    for name in filter(None, facets.include.split(os.pathsep)):
+        path = Path(os.path.abspath(name))
+        try:
+            found.append((path, read_small(path, "what is included")))
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise CoreSourceError(f"{path}, which is to be included: {why}") from error
+    return found
 
 
 _ERROR = re.compile(r"^.*?(?:error: |undefined reference|undefined symbol).*$", re.M)
@@ -293,12 +309,31 @@ def prepare(
         found = facets if isinstance(facets, Facets) else detect(text).override(**dict(facets or {}))
     except CoreSourceError as error:
         raise CoreSourceError(f"{source}: {error}", number=error.errno or errno.EINVAL) from error
+    if not isinstance(facets, Facets) and not found.dequeue and "dequeue" not in (facets or {}):
+        # Without that call a handler that keeps a group, and tells nobody, would look like a bug of the core's.
+        names = ambiguous_dequeue(text, found.removal)
+        if names:
+            raise CoreSourceError(
+                f"{source}: {' and '.join(f'{name}()' for name in names)} are in no form that iopf knows, and one of them may"
+                " be how a handler takes a group from removal: say which with --call dequeue=NAME (facets:"
+                " dequeue=true, dequeue_name=NAME), or that none is with --facet dequeue=false."
+            )
     shown = os.fsencode(name or source.name).decode(errors="replace")  # a name that can be printed
     header = _facets_header(found, shown, source)
 
     sanitizers = build.sanitizers() if flavour.sanitizable else []
     csrc = _csrc()
     added = _members.of_tree(source, csrc)
+    try:
+        said = _members.by_hand(found.members)
+    except ValueError as error:
+        raise CoreSourceError(f"{source}: {error}") from error
+    if said:
+        by_hand = {(member.struct, member.name) for member in said}
+        others = tuple(member for member in added.members if (member.struct, member.name) not in by_hand)
+        added = _members.Added((*others, *said), added.refused)
+    included = _included(found)
+    header += "".join(f"#include {_c_string(str(path))}\n" for path, _ in included)
     if added:
         header += f"{_members.types_with(added.members, (csrc / 'forms' / 'types.c').read_text())}#define FACET_TYPES core_types\n"
     compile_flags = [
@@ -314,6 +349,7 @@ def prepare(
         str(shutil.which(command[0])), *(f"{name}={os.environ.get(name)}" for name in COMPILER_VARIABLES),
         str(extension), _extension_hash(str(extension), extension.stat().st_mtime_ns),
         *(f"{member.struct}: {member.text}" for member in added.members),
+        *(hashlib.sha256(text).hexdigest() for _, text in included),
     ]  # fmt: skip
 
     def hashed(*parts: str) -> str:
@@ -458,7 +494,8 @@ def _compile(
     notes = "\n".join(line for line in lines[:guards] if not _OPENED.match(line)).strip()
     notes = notes.replace(f"{scratch}/source/{linked}", str(source))
 
-    foreign = _foreign_includes(opened, source, csrc, scratch)
+    allowed = {str(path) for path, _ in _included(core.facets)}
+    foreign = [path for path in _foreign_includes(opened, source, csrc, scratch) if path not in allowed]
     if foreign:
         raise CoreSourceError(
             f"{source}: the compile took {foreign[0]} from the file's own tree; only the file itself may come from"
@@ -504,6 +541,7 @@ def _compile_error(
     """Why it did not compile. What to do follows from where the first error is: in the file, where the file meets what
     its facets promise, or anywhere else, which is the compiler's matter."""
     source, facets = core.source, core.facets
+    included = {os.path.abspath(name) for name in facets.include.split(os.pathsep) if name}
     other = _not_the_file(command, code, notes)
     if other is not None:
         return CoreSourceError(f"{source}: {other[0]}", number=other[1], output=notes)
@@ -513,6 +551,7 @@ def _compile_error(
     where = Path(os.path.abspath(scratch / place.group(1))) if place else None
     if where is not None and (
         where == source
+        or str(where) in included
         or any(where.is_relative_to(csrc / room) for room in ("forms", "core"))
         or where.is_relative_to(scratch)
     ):

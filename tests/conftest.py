@@ -72,6 +72,7 @@ EXPLORING = {
     "test_check_reports.py",
     "test_check_results.py",
     "test_check_revisions.py",
+    "test_members.py",
 }
 
 

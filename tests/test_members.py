@@ -2,14 +2,16 @@
 """What the headers of a kernel tree add to the structs that the file uses, and how a file is compiled with it."""
 
 import importlib.util
+import shlex
 import shutil
 from pathlib import Path
 
 import pytest
 
-from iopf import _members, _source
+from iopf import Core, _members, _source, cli
 from iopf._members import Member, added_by
-from iopf._source import CoreSourceError, prepare
+from iopf._source import CoreSourceError, detect, prepare
+from iopf.check import check
 
 ROOT = Path(__file__).resolve().parent
 FILES = ROOT / "kernel_files"
@@ -26,6 +28,7 @@ def beside(name):
 
 
 TREES = beside("trees")
+PUT = next(change for change in TREES.CHANGES.CHANGES if change.name == "a stored partial keeps the reference")
 OURS = "struct iopf_group {\n\tstruct list_head faults;\n\tu32 a, b;\n};\nstruct iommu_domain {\n\tint type;\n};\n"
 
 
@@ -220,3 +223,152 @@ def test_private_headers_count_too_and_unreadable_ones_are_none(planted):
         path.unlink()
         path.mkdir()
     assert not prepare(core.source, "explore").added
+
+
+# --- by hand ---
+
+
+def helper_of(path, body):
+    path.write_text(body)
+    return path
+
+
+@pytest.fixture
+def command(capsys):
+    """A command line in this process: exit code, output, errors."""
+
+    def command(*arguments):
+        code = cli.main(["check", *(str(argument) for argument in arguments)])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return command
+
+
+ONE = ("--core", "iopf", "--scenario", "partial")
+NEEDS = FORM.replace(
+    "\tINIT_LIST_HEAD(&group->pending_node);\n",
+    "\tINIT_LIST_HEAD(&group->pending_node);\n\tgroup->response_pending = MINE;\n",
+)
+
+
+@needs_cc
+def test_members_and_headers_can_be_said_by_hand(command, tmp_path):
+    """Both are needed, both are shown, and what is said wins over what a header of the tree has."""
+    source, header = helper_of(tmp_path / "f.c", NEEDS), helper_of(tmp_path / "mine.h", "#define MINE true\n")
+    member = "struct iopf_group: bool response_pending"
+    assert 2 == command(source, *ONE, "--member", member)[0]
+    assert 2 == command(source, *ONE, "--include", header)[0]
+    code, output, _ = command(source, *ONE, "--member", member, "--include", header)
+    assert 0 == code and f"members={member}" in output and f"include={header}" in output
+    assert f"its headers add: {member}" in output
+    path = TREES.plant(tmp_path / "linux", FORM)
+    (tmp_path / "linux" / _members.HEADERS[0]).write_text(group("u32 response_pending;", "u32 other;"))
+    core = prepare(path, "explore", facets={"members": member})
+    assert ["u32 other", "bool response_pending"] == [one.text for one in core.added.members]
+
+
+@needs_cc
+def test_a_replay_has_what_was_said_by_hand(tmp_path, capsys):
+    """The line to paste names it, and the token alone does."""
+    source, header = (
+        helper_of(tmp_path / "f.c", PUT.apply(NEEDS)),
+        helper_of(tmp_path / "mine.h", "#define MINE true\n"),
+    )
+    facets = {"members": "struct iopf_group: bool response_pending", "include": str(header)}
+    table = check([Core._of_source(source, "explore", facets=facets)], ["partial"])
+    (finding,) = table.cells[0].findings
+    assert f"--facet include={header}" in finding.command and "members=struct iopf_group" in finding.command
+    assert 1 == cli.main(["replay", finding.token])
+    assert 1 == cli.main(shlex.split(finding.command)[1:])
+    capsys.readouterr()
+
+
+def test_what_is_included_is_in_the_key(tmp_path):
+    source, header = helper_of(tmp_path / "f.c", FORM), helper_of(tmp_path / "mine.h", "")
+    digests = [prepare(source, "explore").digest]
+    for text in ("", "#define X 1\n", "#define X 2\n"):
+        header.write_text(text)
+        one = prepare(source, "explore", facets={"include": str(header)})
+        digests += [one.digest, one.behaviour]
+    assert len(digests) == len(set(digests))
+    header.unlink()
+    with pytest.raises(CoreSourceError, match=r"mine\.h, which is to be included: No such file"):
+        prepare(source, "explore", facets={"include": str(header)})
+
+
+@needs_cc
+def test_an_error_in_what_is_included_is_shown_there(command, tmp_path):
+    source, header = helper_of(tmp_path / "f.c", FORM), helper_of(tmp_path / "mine.h", "\nint broken(\n")
+    code, output, errors = command(source, *ONE, "--include", header)
+    assert (2, "") == (code, output) and "can't compile what iopf compiles" not in errors
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--member", "response_pending"), "takes 'struct iopf_group: bool response_pending'"),
+        (("--member", "struct iommu_domain: bool x"), "can be added to struct iopf_group, struct iommu_fault_param"),
+        (("--member", "struct iopf_group: struct odd x"), "its type is none that iopf has"),
+        (("--member", "struct iopf_group: bool x; }; int y"), "takes 'struct iopf_group: bool response_pending'"),
+        (("--include", "/no/such.h"), "--include /no/such.h: there is no such file"),
+        (("--include", ""), "there is no such file"),
+        (("--call", "flush=x"), "takes dequeue=NAME"),
+        (("--call", "dequeue=a b"), "takes dequeue=NAME"),
+        (("--call", "dequeue=nothing"), "no file here defines nothing()"),
+        (("--facet", "dequeue_name=1x"), "facet dequeue_name is the name of a function"),
+        (("--facet", 'include=a"b'), "facet include is paths of files"),
+    ],
+)
+def test_what_can_not_be_had_is_refused(command, tmp_path, options, says):
+    source = helper_of(tmp_path / "f.c", FORM)
+    code, output, errors = command(source, *ONE, *options)
+    assert (2, "") == (code, output)
+    assert says in errors and "Traceback" not in errors
+    if options[0] != "--facet":
+        assert 2 == command(*ONE, *options)[0]
+
+
+# --- the call that takes a group from removal ---
+
+DEQUEUE = (FILES / "form-j.c").read_text()
+RENAMED = DEQUEUE.replace("iopf_group_dequeue", "iopf_group_take_ownership")
+_AT = "void iopf_group_take_ownership(struct iopf_group *group)\n{"
+_BODY = RENAMED.partition(_AT)[2].partition("\n}\n")[0]
+#: It leaves the unlinking to another function.
+SPLIT = RENAMED.replace(
+    f"{_AT}{_BODY}\n}}\n",
+    f"static void unlink_group(struct iopf_group *group)\n{{{_BODY}\n}}\n\n{_AT}\n\tunlink_group(group);\n}}\n",
+)
+#: Two that could be it.
+TWO = f"{SPLIT}\nvoid iopf_group_show(struct iopf_group *group)\n{{\n}}\n"
+
+
+def test_a_call_with_another_name_is_found_by_what_it_does():
+    """It unlinks a group; or, where removal frees groups, it is the only one that is new. Else nothing is guessed."""
+    assert RENAMED != SPLIT and "unlink_group" in SPLIT
+    found = [(facets.dequeue, facets.dequeue_name) for facets in map(detect, (DEQUEUE, RENAMED, SPLIT, TWO))]
+    assert [(True, ""), (True, "iopf_group_take_ownership"), (True, "iopf_group_take_ownership"), (False, "")] == found
+    for form in FILES.glob("*.c"):
+        assert "" == detect(form.read_text()).dequeue_name
+    answers = f"{FORM}\nvoid iopf_group_show(struct iopf_group *group)\n{{\n}}\n"
+    assert not detect(answers).dequeue
+
+
+@needs_cc
+def test_a_renamed_call_is_no_new_failure(command, tmp_path):
+    """And where it can't be told, that is said, and no core is blamed for it: --call says which it is."""
+    base, rows = FILES / "form-j.c", ("--scenario", "move-held-answer", "--scenario", "remove-held-group")
+    for text in (RENAMED, SPLIT):
+        code, output, _ = command(helper_of(tmp_path / "f.c", text), "--baseline", base, *rows)
+        assert 0 == code and "dequeue_name=iopf_group_take_ownership" in output
+    source = helper_of(tmp_path / "two.c", TWO)
+    code, output, errors = command(source, "--baseline", base, *rows)
+    assert (2, "") == (code, output)
+    assert "iopf_group_take_ownership() and iopf_group_show()" in errors and "--call dequeue=NAME" in errors
+    # What would be told without the question: a bug of the core's that is none.
+    code, output, _ = command(source, *rows, "--facet", "dequeue=false")
+    assert 1 == code and "use-after-free" in output and "the driver kept its contract" in output
+    assert "use-after-free" not in command(source, *rows, "--call", "dequeue=iopf_group_take_ownership")[1]
+    code, output, _ = command(source, "--baseline", base, *rows, "--call", "dequeue=iopf_group_take_ownership")
+    assert 0 == code and "2 cells compared: no difference" in output
