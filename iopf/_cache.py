@@ -29,7 +29,7 @@ from pathlib import Path
 
 from ._facets import CoreSourceError
 
-__all__ = ["FULL", "MAX_BYTES", "MAX_ENTRIES", "Place", "find", "install", "no_place", "places"]
+__all__ = ["FULL", "MAX_BYTES", "MAX_ENTRIES", "Place", "changing", "find", "install", "no_place", "places"]
 
 MAX_ENTRIES = 64
 MAX_BYTES = 256 << 20
@@ -47,6 +47,9 @@ FULL_SECONDS = 60.0
 #: Seconds for the directory's lock; who holds it renames a few directories.
 LOCK_SECONDS = 10.0
 
+#: What else lies beside the compiled cores, each in a directory of its own (where the user named one place for all).
+NEIGHBOURS = ("results", "revisions")
+
 log = logging.getLogger("iopf.cache")
 
 #: Locked libraries of this process by path: closing one would let it go.
@@ -57,12 +60,14 @@ _full: dict[Path, tuple[float, tuple[str, int]]] = {}
 
 
 class Place:
-    """A directory that may hold entries. ``why_not`` says why nothing can be compiled there, or None."""
+    """A directory that may hold entries. ``why_not`` says why nothing can be put there, or None."""
 
-    def __init__(self, root: Path, said: bool = False):
+    def __init__(self, root: Path, said: bool = False, runs: bool = True):
         self.root = root
         #: the user named it
         self.said = said
+        #: what lies there is loaded
+        self.runs = runs
         #: what lies there can be used
         self.readable = False
         self.why_not: str | None = None
@@ -80,8 +85,11 @@ class Place:
             self._no(os.strerror(errno.EACCES), error.errno or errno.EACCES)
             return
         if state.st_uid not in (os.getuid(), 0) or state.st_mode & 0o002:
-            self._no("it is somebody else's, or others can write there, and what lies there is run", errno.EACCES)
-        elif os.statvfs(self.root).f_flag & os.ST_NOEXEC:
+            for_what = "run" if self.runs else "believed"
+            self._no(
+                f"it is somebody else's, or others can write there, and what lies there is {for_what}", errno.EACCES
+            )
+        elif self.runs and os.statvfs(self.root).f_flag & os.ST_NOEXEC:
             self._no("it is mounted noexec, and cores are loaded from there", errno.EACCES)
         else:
             self.readable = True
@@ -91,7 +99,7 @@ class Place:
                 self._no(os.strerror(number), number)
 
     def usable(self) -> bool:
-        """Can something be compiled here? Makes the directory; says what is wrong with one that the user named."""
+        """Can something be put here? Makes the directory; says what is wrong with one that the user named."""
         full = _full.get(self.root)
         if full is not None and time.monotonic() - full[0] < FULL_SECONDS:
             self._no(*full[1])
@@ -118,21 +126,24 @@ class Place:
             log.warning("%s=%s: %s. Compiled cores are kept elsewhere.", VARIABLE, self.root, self.why_not)
 
 
-def places() -> Iterator[Place]:
-    """Where entries may be, best first."""
+def places(what: str = "cores") -> Iterator[Place]:
+    """Where entries may be, best first. ``what``: "cores", or one of NEIGHBOURS, which nobody loads."""
+    runs = what == "cores"
     said = os.environ.get(VARIABLE, "")
     if said:
-        yield Place(Path(os.path.abspath(said)), said=True)
+        root = Path(os.path.abspath(said))
+        yield Place(root if runs else root / what, said=runs, runs=runs)
     else:
         base = os.environ.get("XDG_CACHE_HOME", "")
         try:
-            yield Place((Path(base) if os.path.isabs(base) else Path.home() / ".cache") / "iopf" / "cores")
+            home = Path(base) if os.path.isabs(base) else Path.home() / ".cache"
+            yield Place(home / "iopf" / what, runs=runs)
         except RuntimeError:  # nobody's home
             pass
-    last = Path(tempfile.gettempdir()) / f"iopf-cores-{os.getuid()}"
+    last = Path(tempfile.gettempdir()) / f"iopf-{what}-{os.getuid()}"
     if last.is_symlink():
         return
-    yield Place(last)
+    yield Place(last, runs=runs)
 
 
 def no_place(looked: list[Place]) -> CoreSourceError:
@@ -200,7 +211,7 @@ def find(place: Place, digest: str) -> Path | None:
 
 
 @contextlib.contextmanager
-def _changing(root: Path) -> Iterator[None]:
+def changing(root: Path) -> Iterator[None]:
     """The right to change the directory, for a moment. Where there are no locks, or one is stuck, it goes without."""
     try:
         descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -226,7 +237,7 @@ def install(place: Place, digest: str, finished: Path) -> Path:
     """Moves a finished entry into its place, unless somebody was faster, and makes room. OSError: it can't be."""
     home = place.root / digest
     aside: list[Path] = []
-    with _changing(place.root):
+    with changing(place.root):
         if not _is_whole(home):
             if home.exists():
                 aside.append(_aside(home))
@@ -281,7 +292,7 @@ def _surplus(root: Path, new: Path) -> list[Path]:
             if entry.name.startswith((".compiling-", ".removing-")):
                 if now - touched > ABANDONED_SECONDS:
                     gone.append(entry)
-            elif not entry.name.startswith(".") and entry.is_dir():
+            elif not entry.name.startswith(".") and entry.name not in NEIGHBOURS and entry.is_dir():
                 entries.append((touched, entry))
     count, size = 0, 0
     for touched, entry in sorted(entries, reverse=True):

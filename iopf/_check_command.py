@@ -1,25 +1,37 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""``iopf check``, the command: options, the table on standard output, and the exit code (_exit.py)."""
+"""``iopf check``, the command: options, what is printed and written, and the exit code (_exit.py).
+
+Which columns the options mean is in _check_columns.py, the text in _check_render.py, the files for other tools in
+_check_reports.py.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
+import re
 import shutil
 import sys
-from collections.abc import Callable
-from typing import TextIO
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TextIO, cast
 
-from . import _exit
-from ._cores import Core, CoreSourceError, cores
-from ._exit import ACCEPTABLE, UNUSABLE
-from ._facets import parse_facets
-from ._hints import said, unknown
+from . import __version__, _exit
+from ._check_columns import Columns, chosen
+from ._check_reports import github_lines, write_junit
+from ._cores import CoreSourceError
+from ._exit import ACCEPTABLE_TO_CHECK, UNUSABLE
+from ._facets import Facets, parse_facets
+from ._hints import said
+from ._members import by_hand
 from ._options import seconds
-from .check import BUDGET, Table, check, render, render_bugs
+from .check import BUDGET, Comparison, Table, check, compare, render, render_bugs, render_comparison
 
 __all__ = ["register", "run"]
+
+#: Where there is no terminal to ask.
+WIDTH = 80
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -28,11 +40,29 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "check",
         help="the verdict table: scenarios × cores",
         description="Explores every scenario of the library on every core and prints what was found. With SOURCE, an"
-        " unmodified drivers/iommu/io-pgfault.c (v6.9 or newer), that file is a core, too: it is compiled and run.",
-        epilog=_exit.epilog(("check", "check --bisect")),
+        " unmodified drivers/iommu/io-pgfault.c (v6.9 or newer) or a kernel tree, that file is a core, too: it is"
+        " compiled and run. With --baseline, only what differs is judged.",
+        epilog=_exit.epilog(("check", "check --baseline", "check --bisect")),
     )
-    parser.add_argument("source", nargs="?", metavar="SOURCE", help="your io-pgfault.c")
-    parser.add_argument("--core", action="append", metavar="NAME", help="only this core (may be repeated)")
+    parser.add_argument("source", nargs="*", metavar="SOURCE", help="your io-pgfault.c, or a kernel tree (several)")
+    parser.add_argument(
+        "--core", action="append", metavar="NAME", help="beside it, only this core, or this file (may be repeated)"
+    )
+    parser.add_argument(
+        "--baseline",
+        metavar="NAME",
+        help="what SOURCE is compared with: a core, a file, a tree, or a revision of the tree",
+    )
+    parser.add_argument(
+        "--contract", choices=("kept",), help="of differences, only those in which the driver kept its contract"
+    )
+    parser.add_argument(
+        "--rev",
+        action="append",
+        default=[],
+        metavar="A[..B]",
+        help="the file at this commit of the tree, or at each of A..B that touches it or its headers (may be repeated)",
+    )
     parser.add_argument(
         "--scenario",
         action="append",
@@ -45,19 +75,46 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="override a facet of SOURCE (may be repeated)",
+        help="override a facet of every file (may be repeated)",
+    )
+    parser.add_argument(
+        "--member",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="a member that the headers of your files add: 'struct iopf_group: bool response_pending' (may be repeated)",
+    )
+    parser.add_argument(
+        "--include",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a header of yours, included before each file and after ours (may be repeated)",
+    )
+    parser.add_argument(
+        "--call",
+        action="append",
+        default=[],
+        metavar="KNOWN=NAME",
+        help="dequeue=NAME: the function of your files that does what iopf_group_dequeue() did",
     )
     parser.add_argument(
         "--accept",
         action="append",
         default=[],
-        choices=ACCEPTABLE,
-        help="this verdict is enough, too (may be repeated)",
+        choices=ACCEPTABLE_TO_CHECK,
+        help="this verdict is enough, too; moved: with --baseline, the same kind of failure at another place is not new"
+        " (may be repeated)",
     )
     parser.add_argument(
-        "--bisect", action="store_true", help="exit codes for git bisect run: 0 good, 1 bad, 125 neither"
+        "--bisect",
+        action="store_true",
+        help="exit codes for git bisect run: 0 good, 1 bad, 125 neither; without SOURCE: the tree that this is in",
     )
+    parser.add_argument("--no-cache", action="store_true", help="explore also what was explored before")
     parser.add_argument("--json", action="store_true", help="the table as JSON")
+    parser.add_argument("--junit", metavar="FILE", help="write the table as JUnit XML, too")
+    parser.add_argument("--github", action="store_true", help="print annotations for GitHub Actions, too")
     parser.set_defaults(run=run)
 
 
@@ -82,58 +139,195 @@ def run(arguments: argparse.Namespace) -> int:
     from . import scenarios
 
     os.getcwd()  # one that was deleted: said here, and not by each process that starts in it
-    known = cores()
-    wanted: list[Core | str] = []
     try:
-        named = list(dict.fromkeys(arguments.core or ()))
-        for name in named:
-            if name not in known:
-                hint = f"; a file is SOURCE: iopf check {name}" if os.path.exists(name) else ""
-                raise ValueError(f"{unknown('core', name, known)}{hint}")
-        if arguments.source is not None:
-            facets = parse_facets(arguments.facet)
-            file = os.path.basename(arguments.source)
-            source = Core._from_source(
-                arguments.source, "explore", facets=facets, name=f"./{file}" if file in known else None
-            )
-            if not arguments.json:
-                print(f"{source.source}: {source.title}\n  facets: {source.facets}")
-                if facets:
-                    print(f"  by --facet, whatever the text shows: {', '.join(facets)}")
-                print()
-            wanted.append(source)
-            wanted += named or ["iopf"]
-        elif arguments.facet:
-            raise ValueError("--facet is about a SOURCE, and there is none")
-        else:
-            wanted += named or list(known)
+        facets = parse_facets(arguments.facet)
+        _add_by_hand(arguments, facets)
+        wanted = _wanted(arguments, facets)
         rows = list(dict.fromkeys(arguments.scenario or scenarios.names()))
-        table = check(wanted, rows, budget=arguments.budget, progress=_progress(sys.stderr))
+        try:
+            table = check(
+                wanted.columns,
+                rows,
+                budget=arguments.budget,
+                progress=_progress(sys.stderr),
+                baseline=wanted.baseline,
+                all_failures=wanted.is_range,
+                cache=not arguments.no_cache,
+            )
+        except KeyboardInterrupt as interrupted:
+            if not interrupted.args or not isinstance(interrupted.args[0], Table):
+                raise
+            table = interrupted.args[0]
     except CoreSourceError as error:
         return _usage(error)
     except (KeyError, ValueError) as error:
         return _usage(error.args[0] if error.args else error)
-    except KeyboardInterrupt as interrupted:
-        if not interrupted.args or not isinstance(interrupted.args[0], Table):
-            raise
-        table = interrupted.args[0]
-    evidence = table.evidence(arguments.accept)
+    comparison = _compared(table, wanted, arguments)
+    evidence = comparison.evidence() if comparison else table.evidence(arguments.accept)
     code = arguments.decided = _exit.decide(evidence)
+    changes = _changes(table, wanted) if wanted.is_range and comparison is None else []
     if arguments.json:
-        print(json.dumps({**table.to_dict(), "exit_code": code, "unknown": list(evidence.unknown)}, indent=1))
+        print(json.dumps(_data(table, comparison, changes, wanted, evidence, code), indent=1))
     else:
-        color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-        text = render(table, width=shutil.get_terminal_size((160, 24)).columns, color=color)
+        _print(table, comparison, changes, wanted, tuple(facets))
+    if arguments.junit is not None:
         try:
-            text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
-        except UnicodeEncodeError:
-            text = text.replace("✓", "+")  # the columns stay where they are
-        print(text)
-        bugs = render_bugs(table)
-        if bugs:
-            print(bugs)
+            write_junit(arguments.junit, table, comparison, arguments.accept)
+        except OSError as error:
+            return _usage(f"--junit {arguments.junit}: the report can't be written: {error.strerror}")
+    if arguments.github:
+        for line in github_lines(table, comparison, wanted.revisions, arguments.accept):
+            print(line, file=sys.stderr if arguments.json else sys.stdout)
     if code == _exit.NO_VERDICT:
         first, *others = evidence.unknown or ("nothing was shown to be good",)
         more = f", and {len(others)} more" if others else ""
         print(f"iopf: no verdict: {first}{more}", file=sys.stderr)
     return code
+
+
+def _add_by_hand(arguments: argparse.Namespace, facets: dict[str, str | bool]) -> None:
+    """Puts --member and --include where they belong, which is among the facets. ValueError: they can't be had."""
+    if arguments.member:
+        text = "; ".join(part.strip().rstrip(";") for part in arguments.member)
+        by_hand(text)  # what is wrong is said without a file
+        facets["members"] = text
+    if arguments.include:
+        paths = [os.path.abspath(name) for name in arguments.include]
+        for name, path in zip(arguments.include, paths):
+            if not name or not os.path.isfile(path):
+                raise ValueError(f"--include {name}: there is no such file")
+            if os.pathsep in path:
+                raise ValueError(f"--include {name}: a path without a {os.pathsep!r} in it is needed")
+        facets["include"] = os.pathsep.join(paths)
+
+
+def _called(pairs: Sequence[str]) -> str | None:
+    """What --call says has taken the place of iopf_group_dequeue(); None: nothing. ValueError: another call."""
+    found = None
+    for pair in pairs:
+        known, _, name = pair.partition("=")
+        if known != "dequeue" or not re.fullmatch(r"[A-Za-z_]\w*", name):
+            raise ValueError(f"--call {pair}: takes dequeue=NAME, what takes the place of iopf_group_dequeue()")
+        found = name
+    return found
+
+
+def _wanted(arguments: argparse.Namespace, facets: Mapping[str, str | bool]) -> Columns:
+    """The columns that the options ask for. ValueError: they do not fit together."""
+    if arguments.junit is not None:
+        _can_be_written(arguments.junit)
+    wanted = chosen(
+        arguments.source,
+        arguments.core or (),
+        arguments.rev,
+        arguments.baseline,
+        facets,
+        arguments.bisect,
+        _called(arguments.call),
+    )
+    if wanted.baseline is None and (arguments.contract or "moved" in arguments.accept):
+        option = "--contract" if arguments.contract else "--accept moved"
+        raise ValueError(f"{option} is about what differs from a --baseline, and there is none")
+    return wanted
+
+
+def _can_be_written(path: str) -> None:
+    """ValueError: a report can't be put there; said before anything is explored."""
+    if not path or "\0" in path:
+        raise ValueError("--junit: takes the name of a file")
+    folder = os.path.dirname(os.path.abspath(path))
+    if (
+        os.path.isdir(path)
+        or not os.path.isdir(folder)
+        or not os.access(path if os.path.exists(path) else folder, os.W_OK)
+    ):
+        raise ValueError(f"--junit {path}: no file can be written there")
+
+
+def _compared(table: Table, wanted: Columns, arguments: argparse.Namespace) -> Comparison | None:
+    """What differs from the baseline; None: there is none."""
+    if table.baseline is None:
+        return None
+    # What is judged comes first among the columns, and keeps its order; what was named twice is one.
+    others = [core for core in table.cores if core != table.baseline]
+    judged = others[: len(dict.fromkeys(wanted.judged))]
+    return compare(table, judged, contract=arguments.contract, accept=arguments.accept)
+
+
+def _changes(table: Table, wanted: Columns) -> list[Comparison]:
+    """Of a range, each column beside the one before it; beside one that could not be run, nothing says what is new."""
+    changes = []
+    before: str | None = None
+    for label in table.cores:
+        if label in wanted.revisions:
+            ran = any(cell.executions for cell in table.cells if cell.core == label)
+            if before is not None:
+                changes.append(compare(replace(table, baseline=before), [label]))
+            before = label if ran else before
+    return changes
+
+
+def _data(
+    table: Table,
+    comparison: Comparison | None,
+    changes: list[Comparison],
+    wanted: Columns,
+    evidence: _exit.Evidence,
+    code: int,
+) -> dict[str, object]:
+    data = {"iopf": __version__, **table.to_dict(), "exit_code": code, "unknown": list(evidence.unknown)}
+    if comparison is not None:
+        data["comparison"] = comparison.to_dict()
+    if wanted.revisions:
+        folded = {found.short: label for found, label in wanted.folded}
+        data["revisions"] = [
+            {"commit": found.commit, "subject": found.subject, "core": folded.get(label, label)}
+            for label, found in wanted.revisions.items()
+        ]
+    if changes:
+        data["changes"] = [change.to_dict() for change in changes]
+    return data
+
+
+def _print(
+    table: Table, comparison: Comparison | None, changes: list[Comparison], wanted: Columns, facets: tuple[str, ...]
+) -> None:
+    width = shutil.get_terminal_size((WIDTH, 24)).columns
+    color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    text = "".join(f"{line}\n" for line in _head(table, wanted, facets))
+    text += render(table, width=width, color=color, comparison=comparison)
+    if comparison is not None:
+        text += f"\n\n{render_comparison(comparison, width=width)}"
+    for change in changes:
+        label = change.cores[0]
+        text += f"\n\n{label} {wanted.revisions[label].subject}\n{render_comparison(change, width=width, traces=False)}"
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        text = text.replace("✓", "+")  # the columns stay where they are
+    print(text)
+    bugs = render_bugs(table) if comparison is None and not wanted.is_range else ""
+    if bugs:
+        print(bugs)
+
+
+def _head(table: Table, wanted: Columns, facets: tuple[str, ...]) -> list[str]:
+    """The files among the columns, and how they were read."""
+    lines = [wanted.note] if wanted.note else []
+    for label, source in zip(table.cores, table.sources):
+        found = wanted.revisions.get(label)
+        if found is not None:
+            lines.append(f"{label} {found.subject}" + (f": {source['form']}" if source else ""))
+        elif source is not None:
+            lines.append(f"{source['path']}: {source['form']}")
+        if source is None:
+            continue
+        if found is None or not wanted.is_range:
+            lines.append(f"  facets: {Facets(**cast('dict[str, Any]', source['facets']))}")
+        if source["members"]:
+            members = source["members"]
+            lines.append(f"  its headers add: {'; '.join(members) if isinstance(members, list) else members}")
+    if lines and facets:
+        lines.append(f"  by --facet, whatever the text shows: {', '.join(facets)}")
+    lines += [f"{found.short} {found.subject}: nothing new in it for {label}" for found, label in wanted.folded]
+    return [*lines, ""] if lines else []

@@ -18,6 +18,7 @@ from ._check_table import ENDED, HUNG, LEFT_OUT, Cell, Finding
 from ._cores import Core
 from ._processes import be_a_worker, deaf_to_the_terminal, held
 from .explore import explore
+from .explore.result import Failure
 from .explore.scenario import BaseScenario
 
 __all__ = ["Job", "explore_all", "explore_cell"]
@@ -40,13 +41,27 @@ class Job:
     #: does it claim to be correct?
     claims: bool
     budget: float
+    #: everything that fails is wanted, and not only whether a core's own bug is among it
+    everything: bool = False
+
+
+def _place(failure: Failure, core: Core | str) -> tuple[str | None, int, str | None]:
+    """Where in the core's code a failure is: in a user's file, wherever that is one of its places."""
+    places = [site.place for site in failure.sites if site.place is not None and site.place.line]
+    if isinstance(core, Core) and core.source is not None:
+        places = [place for place in places if place.file == str(core.source)] or places
+    elif failure.place is not None:
+        places.insert(0, failure.place)
+    if not places:
+        return None, 0, None
+    return places[0].file, places[0].line, places[0].function
 
 
 def explore_cell(job: Job) -> Cell:
-    result = explore(job.what, core=job.core, budget=job.budget, notes=False)
+    result = explore(job.what, core=job.core, budget=job.budget, all_failures=job.everything, notes=False)
     failures = result.failures
     exhausted = result.exhausted
-    if job.claims and failures and all(failure.contract == "broken" for failure in failures):
+    if job.claims and not job.everything and failures and all(failure.contract == "broken" for failure in failures):
         # The driver's failures hide nothing of the core's: an execution ends where it fails, so search on after them.
         more = explore(job.what, core=job.core, budget=job.budget, all_failures=True, notes=False)
         exhausted = more.exhausted
@@ -61,6 +76,7 @@ def explore_cell(job: Job) -> Cell:
             failure.command,
             str(failure),
             failure.signature,
+            *_place(failure, job.core),
         )
         for failure in failures
     )

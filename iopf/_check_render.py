@@ -4,9 +4,13 @@ question mark."""
 
 from __future__ import annotations
 
-from ._check_table import Cell, Table
+import textwrap
+from collections import Counter
 
-__all__ = ["SHORT", "cell_text", "large", "render", "render_bugs"]
+from ._check_baseline import KINDS, Comparison, Difference
+from ._check_table import Cell, Finding, Table
+
+__all__ = ["SHORT", "cell_text", "large", "render", "render_bugs", "render_comparison"]
 
 # fmt: off
 #: What fits into a column.
@@ -58,48 +62,177 @@ def _color(cell: Cell | None, claims: bool) -> str:
     return YELLOW if claims else DIM
 
 
-def render(table: Table, *, width: int, color: bool) -> str:
-    """The table as text: in full where it fits, in short where it does not."""
+#: The narrowest that a name of a column is cut to.
+NARROWEST = 12
+
+
+def _cut(name: str, most: int) -> str:
+    """A name in so many characters; the end of a path tells more than its beginning."""
+    return name if len(name) <= most else f"..{name[-(most - 2) :]}"
+
+
+def _blocks(widths: list[int], first: int, width: int) -> list[list[int]]:
+    """The columns, by number, of each part of a table that fits: one part when all do."""
+    blocks: list[list[int]] = [[]]
+    used = first
+    for index, wide in enumerate(widths):
+        if blocks[-1] and used + 2 + wide > width:
+            blocks.append([])
+            used = first
+        blocks[-1].append(index)
+        used += 2 + wide
+    return blocks
+
+
+def _marks(table: Table, comparison: Comparison | None) -> dict[tuple[str, str], str]:
+    """What is put before a cell that differs from the baseline's: ``+`` worse, ``-`` mended, ``~`` otherwise."""
+    marks: dict[tuple[str, str], str] = {}
+    for one in comparison.differences if comparison else ():
+        mark = "+" if one in comparison.new else "-" if one.kind == "mended" else "~"  # type: ignore[union-attr]
+        key = one.scenario, one.core
+        marks[key] = max(mark, marks.get(key, mark), key="~-+".index)
+    return marks
+
+
+def _shown_rows(table: Table, comparison: Comparison | None) -> list[str]:
+    """The rows of the table; beside a baseline those that differ, or have no verdict."""
+    if comparison is None:
+        return list(table.scenarios)
+    different = {one.scenario for one in comparison.differences}
+    different |= {line.partition(" on ")[0] for line in comparison.unknown}
+    return [scenario for scenario in table.scenarios if scenario in different]
+
+
+def render(table: Table, *, width: int, color: bool, comparison: Comparison | None = None) -> str:
+    """The table as text: in full where it fits, in short where it does not, and in parts where that does not fit.
+
+    :param width: characters of a line; what people read below the table is wrapped, what they paste is not
+    :param comparison: show what differs from the baseline, and no other rows
+    """
+    rows, marks = _shown_rows(table, comparison), _marks(table, comparison)
+    first = max(map(len, (*rows, "scenario")))
     for short in (False, True):
         texts = {
-            (scenario, core): cell_text(cell, short) if (cell := table.cell(scenario, core)) else "-"
-            for scenario in table.scenarios
+            (scenario, core): marks.get((scenario, core), "") + cell_text(cell, short)
+            if (cell := table.cell(scenario, core))
+            else "-"
+            for scenario in rows
             for core in table.cores
         }
-        first = max(map(len, (*table.scenarios, "scenario")))
-        widths = {
-            core: max(len(core), *(len(texts[scenario, core]) for scenario in table.scenarios)) for core in table.cores
-        }
-        if first + sum(2 + w for w in widths.values()) <= width:
+        most = max(NARROWEST, width - first - 2) if short else 1 << 30
+        names = [_cut(core, most) for core in table.cores]
+        widths = [
+            max(len(name), *(len(texts[scenario, core]) for scenario in rows), 1)
+            for core, name in zip(table.cores, names)
+        ]
+        if first + sum(2 + w for w in widths) <= width:
             break
 
     def paint(text: str, code: str) -> str:
         return f"{code}{text}{PLAIN}" if color else text
 
-    lines = [paint("  ".join([f"{'scenario':<{first}}", *(f"{core:<{widths[core]}}" for core in table.cores)]), BOLD)]
-    for scenario in table.scenarios:
-        parts = [f"{scenario:<{first}}"]
-        for core, claims in zip(table.cores, table.claims_correct):
-            padded = f"{texts[scenario, core]:<{widths[core]}}"
-            parts.append(paint(padded, _color(table.cell(scenario, core), claims)))
-        lines.append("  ".join(parts).rstrip())
+    lines: list[str] = []
+    for block in _blocks(widths, first, width) if rows else ():
+        lines += [""] if lines else []
+        head = [f"{'scenario':<{first}}", *(f"{names[index]:<{widths[index]}}" for index in block)]
+        lines.append(paint("  ".join(head).rstrip(), BOLD))
+        for scenario in rows:
+            parts = [f"{scenario:<{first}}"]
+            for index in block:
+                core = table.cores[index]
+                padded = f"{texts[scenario, core]:<{widths[index]}}"
+                parts.append(paint(padded, _color(table.cell(scenario, core), table.claims_correct[index])))
+            lines.append("  ".join(parts).rstrip())
 
-    used = {cell.finding.kind for cell in table.cells if cell.finding}
+    legend = _legend(table, set(rows), list(texts.values()), short, comparison)
+    lines += ["", *(piece for line in legend for piece in _wrapped(line, width))] if lines else []
+    total = sum(cell.executions for cell in table.cells if not cell.cached)
+    kept = sum(cell.cached for cell in table.cells)
+    known = f", {kept} of them known from before" if kept else ""
+    lines.append(f"{len(table.cells)} cells{known}, {total:,} executions, {table.seconds:.1f} s")
+    return "\n".join(lines)
+
+
+def _wrapped(line: str, width: int) -> list[str]:
+    return textwrap.wrap(line, max(width, 40), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+
+def _legend(table: Table, rows: set[str], texts: list[str], short: bool, comparison: Comparison | None) -> list[str]:
+    """What the signs mean that the table has, and what keeps cells from a verdict."""
+    cells = [cell for cell in table.cells if cell.scenario in rows]
     legend = ["✓ n: every interleaving was executed, n classes, and none fails"]
     legend.append("(kind): the driver broke the core's contract in that execution")
-    if any("?" in text for text in texts.values()):
+    if comparison is not None:
+        legend.append(f"beside {comparison.baseline}: + fails anew, - mended, ~ differs otherwise")
+    if any("?" in text for text in texts):
         legend.append("?: no verdict: the search is not exhaustive")
-    if any(cell.gone for cell in table.cells):
+    if any(cell.gone for cell in cells):
         legend.append("gone: the core took the process with it that explored it")
-    lines += ["", *legend]
+    used = {cell.finding.kind for cell in cells if cell.finding}
     if short and used:
-        lines.append(", ".join(f"{SHORT[kind]} {kind}" for kind in sorted(used) if SHORT.get(kind, kind) != kind))
-    for cell in table.cells:
+        legend.append(", ".join(f"{SHORT[kind]} {kind}" for kind in sorted(used) if SHORT.get(kind, kind) != kind))
+    for core, same in zip(table.cores, table.same_as):
+        if same is not None:
+            legend.append(f"{core} is what {same} is: explored once")
+    lacking: dict[tuple[str, str], list[str]] = {}
+    for cell in cells:
         if cell.verdict not in ("pass", "fail"):
-            lines.append(f"  {cell.scenario} on {cell.core}: {cell.verdict}{f', {cell.why}' if cell.why else ''}")
-    total = sum(cell.executions for cell in table.cells)
-    lines.append(f"{len(table.cells)} cells, {total:,} executions, {table.seconds:.1f} s")
-    return "\n".join(lines)
+            why = f"{cell.core}: {cell.verdict}{f', {cell.why}' if cell.why else ''}"
+            lacking.setdefault((cell.core, why), []).append(cell.scenario)
+    for (_, why), scenarios in lacking.items():
+        what = scenarios[0] if len(scenarios) == 1 else f"{len(scenarios)} scenarios"
+        legend += [f"  {line}" if index else f"  {what} on {line}" for index, line in enumerate(why.split("\n"))]
+    return [line for line in legend if line]
+
+
+def render_comparison(comparison: Comparison, *, width: int, traces: bool = True) -> str:
+    """What differs from the baseline, in words: a line for each failure, and the trace of each new one.
+
+    :param width: characters of a line
+    :param traces: with the trace of what is new, one for each kind and place
+    """
+    lines: list[str] = []
+    shown: set[tuple[str, str]] = set()
+    # One failure in many scenarios is one line.
+    groups: dict[tuple[str, str, str], list[Difference]] = {}
+    for one in sorted(comparison.differences, key=lambda one: KINDS.index(one.kind)):
+        groups.setdefault((one.kind, one.core, _what(one)), []).append(one)
+    for (kind, core, what), ones in groups.items():
+        lines += _wrapped(f"{kind}: {what}" if len(comparison.cores) == 1 else f"{kind} on {core}: {what}", width)
+        if kind == "other classes":
+            where = ", ".join(f"{one.scenario} {one.classes_before:,} -> {one.classes_after:,}" for one in ones)
+        else:
+            where = ", ".join(one.scenario for one in ones)
+        lines += [f"  {line}" for line in textwrap.wrap(f"in {where}", max(width, 40) - 2, break_on_hyphens=False)]
+    for one in comparison.new if traces else ():
+        finding = one.after
+        if finding is not None and finding.trace:
+            if (one.core, finding.signature) in shown:
+                continue
+            shown.add((one.core, finding.signature))
+            lines += ["", finding.trace]
+    what = "failures with the contract kept" if comparison.contract == "kept" else "failures"
+    numbers = Counter(one.kind for one in comparison.differences)
+    counts = ", ".join(f"{numbers[kind]} {kind}" for kind in KINDS if kind in numbers)
+    told = f"{len(comparison.unknown)} without a verdict" if comparison.unknown else ""
+    summary = ", ".join(filter(None, (counts, told))) or "no difference"
+    lines += ["", f"beside {comparison.baseline}, {what}, {comparison.compared} cells compared: {summary}"]
+    return "\n".join(lines).strip("\n")
+
+
+def _what(one: Difference) -> str:
+    """A difference in words."""
+    before, after = one.before, one.after
+    if one.kind == "other classes":
+        return "as many failures, from another number of interleavings"
+    if before is not None and after is not None:
+        return f"{_said(after)} (before: {_said(before)})"
+    finding = after or before
+    return _said(finding) if finding is not None else ""
+
+
+def _said(finding: Finding) -> str:
+    return finding.signature or f"{finding.kind}: {finding.message}"
 
 
 def render_bugs(table: Table) -> str:

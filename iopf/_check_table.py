@@ -10,12 +10,16 @@ nothing. The exit codes are in _exit.py.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from . import _exit
 
-__all__ = ["ENDED", "HUNG", "LEFT_OUT", "Cell", "Finding", "Table"]
+__all__ = ["ENDED", "HUNG", "LEFT_OUT", "SCHEMA", "Cell", "Finding", "Table"]
+
+#: Of to_dict(): it goes up when a field goes away or means something else, and not when one is added.
+SCHEMA = 1
 
 ENDED = "the process that explored it ended: the core called something that it must not"
 HUNG = "it never came back: the core loops, and nothing can interrupt it"
@@ -39,6 +43,10 @@ class Finding:
     trace: str
     #: what makes two failures the same, in words: equal for the same failure of two files that differ elsewhere
     signature: str = ""
+    #: where in the core's code: its file, the line, and the function; None, 0 and None where no place is known
+    file: str | None = None
+    line: int = 0
+    function: str | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,8 @@ class Cell:
     findings: tuple[Finding, ...]
     #: nothing of the search was left: it tells also what was not found, beside the findings
     exhausted: bool = False
+    #: it was found before: nothing was explored for it
+    cached: bool = False
 
     @property
     def finding(self) -> Finding | None:
@@ -102,18 +112,23 @@ class Table:
     complete: bool
     #: the file of each core, and how it was read; None: a core of the build
     sources: tuple[dict[str, object] | None, ...]
+    #: the column that the others are compared with; None: there is none
+    baseline: str | None = None
+    #: of each core, the column that has the same content and was explored for both; (): none was looked for
+    same_as: tuple[str | None, ...] = ()
 
     def cell(self, scenario: str, core: str) -> Cell | None:
         """One cell; None: it was not reached."""
-        for cell in self.cells:
-            if (cell.scenario, cell.core) == (scenario, core):
-                return cell
-        return None
+        return self._by_name.get((scenario, core))
+
+    @functools.cached_property
+    def _by_name(self) -> dict[tuple[str, str], Cell]:
+        return {(cell.scenario, cell.core): cell for cell in self.cells}
 
     @property
     def bugs(self) -> list[Cell]:
-        """Cells in which a core that claims to be correct fails with its contract kept."""
-        claiming = {core for core, claims in zip(self.cores, self.claims_correct) if claims}
+        """Cells in which a core that claims to be correct fails with its contract kept; not of the baseline."""
+        claiming = {core for core, claims in zip(self.cores, self.claims_correct) if claims and core != self.baseline}
         return [
             cell
             for cell in self.cells
@@ -121,14 +136,14 @@ class Table:
         ]
 
     def evidence(self, accept: Iterable[str] = ()) -> _exit.Evidence:
-        """What the table says about the cores that claim to be correct, and nothing about the others.
+        """What the table says about the cores that claim to be correct, and nothing about the others or the baseline.
 
         :param accept: verdicts less than "pass" that are enough: "bounded", "sampled"
         """
         accept = tuple(accept)
         good = bad = 0
         missing = []
-        claiming = [core for core, claims in zip(self.cores, self.claims_correct) if claims]
+        claiming = [core for core, claims in zip(self.cores, self.claims_correct) if claims and core != self.baseline]
         for core in claiming:
             for scenario in self.scenarios:
                 cell = self.cell(scenario, core)
@@ -150,11 +165,18 @@ class Table:
         return _exit.decide(self.evidence())
 
     def to_dict(self) -> dict[str, object]:
-        """JSON-able data."""
+        """JSON-able data; iopf/explore/README.md says what is what."""
+        same_as = self.same_as or (None,) * len(self.cores)
         return {
+            "schema": SCHEMA,
             "cores": [
-                {"name": core, "claims_correct": claims, **({"source": source} if source else {})}
-                for core, claims, source in zip(self.cores, self.claims_correct, self.sources)
+                {
+                    "name": core,
+                    "claims_correct": claims,
+                    **({"source": source} if source else {}),
+                    **({"same_as": same} if same else {}),
+                }
+                for core, claims, source, same in zip(self.cores, self.claims_correct, self.sources, same_as)
             ],
             "scenarios": list(self.scenarios),
             "cells": [asdict(cell) for cell in self.cells],

@@ -13,7 +13,7 @@ from typing import overload
 from . import _runtime
 from ._facets import CoreSourceError, Facets
 from ._hints import unknown
-from ._source import CompiledCore, compile_core
+from ._source import CompiledCore, Prepared, compile_core, prepare
 
 __all__ = ["Core", "CoreSourceError", "Facets", "cores"]
 
@@ -85,23 +85,35 @@ class Core:
         cc: str | None = None,
     ) -> Core:
         """The same, compiled for the runtime that it is wanted on first."""
-        compiled = compile_core(path, runtime, facets=facets, cc=cc, name=name)
+        core = cls._of_source(path, runtime, facets=facets, name=name, cc=cc)
+        core.compile_for(runtime)
+        return core
+
+    @classmethod
+    def _of_source(
+        cls,
+        path: str | os.PathLike[str],
+        runtime: str,
+        *,
+        facets: Facets | Mapping[str, str | bool] | None = None,
+        name: str | None = None,
+        cc: str | None = None,
+    ) -> Core:
+        """The same, read and not yet compiled: an error of the compiler's comes when it is."""
+        read = prepare(path, runtime, facets=facets, cc=cc, name=name)
         return cls(
-            compiled.name,
-            compiled.facets.form,
-            "",
-            "",
-            f"Compiled from {compiled.source}",
-            True,
-            compiled.source,
-            compiled.facets,
-            cc,
+            read.shown, read.facets.form, "", "", f"Compiled from {read.source}", True, read.source, read.facets, cc
         )
 
     def compile_for(self, runtime: str) -> CompiledCore:
         """The compiled core for a runtime, from the cache when it is there: a CompiledCore. Internal."""
         assert self.source is not None
         return compile_core(self.source, runtime, facets=self.facets, cc=self.compiler, name=self.name)
+
+    def prepared_for(self, runtime: str) -> Prepared:
+        """The file as it will be compiled for a runtime. Internal."""
+        assert self.source is not None
+        return prepare(self.source, runtime, facets=self.facets, cc=self.compiler, name=self.name)
 
     def __str__(self) -> str:
         return self.name

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 __all__ = [
     "ACCEPTABLE",
+    "ACCEPTABLE_TO_CHECK",
     "BUG",
     "FINE",
     "FOUND",
@@ -41,6 +42,9 @@ INTERRUPTED, TERMINATED = 130, 143
 #: Verdicts that say less than "pass", and that --accept can call enough.
 ACCEPTABLE = ("bounded", "sampled")
 
+#: And a failure that is new only by its place.
+ACCEPTABLE_TO_CHECK = (*ACCEPTABLE, "moved")
+
 #: What the codes of a command mean; the first four are its own, EVERYWHERE are those of all.
 MEANINGS: dict[str, dict[int, str]] = {
     "check": {
@@ -50,9 +54,14 @@ MEANINGS: dict[str, dict[int, str]] = {
         NO_VERDICT: "no verdict: budget, sampled, bounded, inconclusive, nothing ran; --accept bounded, --accept sampled"
         " say that this is enough",
     },
+    "check --baseline": {
+        FINE: "every cell has a verdict, in the baseline too, and nothing fails that does not fail there",
+        FOUND: "a failure that the baseline does not have, the contract kept or broken (--contract kept: kept)",
+        NO_VERDICT: "no verdict in either column of a cell, for whatever reason of check's; --accept as above",
+    },
     "check --bisect": {
-        FINE: "good: what check calls 0",
-        FOUND: "bad: what check calls 1",
+        FINE: "good: what check calls 0; while git bisects the tree, what it calls 0 beside the good revision",
+        FOUND: "bad: what it calls 1",
         SKIP: "everything that says neither: no verdict, usage, a file of no known form, or that does not compile, a bug",
     },
     "explore": {FINE: "pass", FOUND: "any failure", NO_VERDICT: "no verdict, as above; --accept as above"},

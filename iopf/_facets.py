@@ -19,7 +19,16 @@ from dataclasses import dataclass
 from ._hints import closest
 from .exceptions import IopfError
 
-__all__ = ["SUPPORTED", "CoreSourceError", "Facets", "detect", "parse_facets"]
+__all__ = [
+    "SUPPORTED",
+    "CoreSourceError",
+    "Facets",
+    "ambiguous_dequeue",
+    "defines",
+    "detect",
+    "parse_facets",
+    "without_comments",
+]
 
 SUPPORTED = (
     "Supported: drivers/iommu/io-pgfault.c of v6.9 or newer (faults find a domain: v6.9 to v6.10; an attach handle:"
@@ -47,6 +56,14 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "pending": ("copies", "groups"),
     "answers": ("nothing", "aborts", "all"),
     "removal": ("refuses", "answers", "frees"),
+}
+
+#: Those that are text, what they may be, and that in words.
+_TEXTS = {"dequeue_name": r"|[A-Za-z_]\w*", "members": r"[^\n\0{}#\"]*", "include": r'[^\n\0"]*'}
+_TEXTS_SAY = {
+    "dequeue_name": "the name of a function",
+    "members": "declarations as in 'struct iopf_group: bool response_pending'",
+    "include": "paths of files",
 }
 
 _LOOKUP = {"domain": "FACET_BY_DOMAIN", "handle": "FACET_BY_HANDLE", "counted-handle": "FACET_BY_COUNTED_HANDLE"}
@@ -78,11 +95,22 @@ class Facets:
     kzalloc_obj: bool = False
     #: report goes on after storing a partial fault, as v6.9 did
     lost_return: bool = False
+    #: the function that does what iopf_group_dequeue() does, where it has another name
+    dequeue_name: str = ""
+    #: members that its headers add, beside those that are found in the headers of its tree:
+    #: ``struct iopf_group: bool response_pending; struct iopf_queue: u32 depth``
+    members: str = ""
+    #: files of C that are included before it, after our headers: paths, with ``:`` between them
+    include: str = ""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             choices = _CHOICES.get(field.name)
+            if field.name in _TEXTS:
+                if not isinstance(value, str) or not re.fullmatch(_TEXTS[field.name], value):
+                    raise ValueError(f"facet {field.name} is {_TEXTS_SAY[field.name]}, not {value!r}")
+                continue
             if choices is None and not isinstance(value, bool):
                 raise ValueError(f"facet {field.name} is True or False, not {value!r}")
             if choices is not None and value not in choices:
@@ -148,6 +176,7 @@ class Facets:
             for name in ("response_unconditional", "dequeue", "answers_partials", "kzalloc_obj", "lost_return")
             if getattr(self, name)
         ]
+        parts += [f"{name}={value}" for name in _TEXTS if (value := getattr(self, name))]
         return " ".join(parts)
 
 
@@ -162,7 +191,8 @@ def _blank(match: re.Match[str]) -> str:
     return token[0] * 2
 
 
-def _without_comments(text: str) -> str:
+def without_comments(text: str) -> str:
+    """A text in which each comment is a space, and the lines that it takes."""
     return _TOKEN.sub(lambda m: _blank(m) if m.group()[0] == "/" else m.group(), text)
 
 
@@ -225,9 +255,39 @@ _EXPORTED = (
 )
 
 
+#: Exported by some form, beside what every form has.
+_ALSO_EXPORTED = ("iommu_page_response", "iopf_group_dequeue")
+
+
+def defines(text: str, name: str) -> bool:
+    """Does a file define this function, in code that counts?"""
+    return _definition(_TOKEN.sub(_blank, _without_if_0(without_comments(text))), name) is not None
+
+
+def _renamed_dequeue(code: str, removal: str) -> list[str]:
+    """The functions that may take a group from removal, where none is called iopf_group_dequeue(): those of a group that
+    are not static and that no form has. Those that unlink the group are meant before others, and others at all only
+    where removal frees groups."""
+    others, unlink = [], []
+    for head in re.finditer(r"^(?:noinline )?void\s+(\w+)\s*\(\s*struct\s+iopf_group\s*\*\s*\w+\s*\)\s*\{", code, re.M):
+        name = head.group(1)
+        if name in (*_EXPORTED, *_ALSO_EXPORTED):
+            continue
+        others.append(name)
+        if re.search(r"\blist_del(?:_init)?\s*\(\s*&\s*\w+\s*->\s*pending_node\b", _body(code, name)):
+            unlink.append(name)
+    return unlink or (others if removal == "frees" else [])
+
+
+def ambiguous_dequeue(text: str, removal: str) -> list[str]:
+    """Functions of which nobody can tell which one takes a group from removal; []: there is no question."""
+    found = _renamed_dequeue(_TOKEN.sub(_blank, _without_if_0(without_comments(text))), removal)
+    return found if len(found) > 1 else []
+
+
 def detect(text: str) -> Facets:
     """The facets of a file's text. CoreSourceError says why it is not one of the supported forms."""
-    with_strings = _without_if_0(_without_comments(text))
+    with_strings = _without_if_0(without_comments(text))
     code = _TOKEN.sub(_blank, with_strings)
 
     if (
@@ -296,6 +356,9 @@ def detect(text: str) -> Facets:
         removal = "frees"
     else:
         removal = "answers"
+    dequeue = _definition(code, "iopf_group_dequeue") is not None
+    names = [] if dequeue or copies else _renamed_dequeue(code, removal)
+    renamed = names[0] if len(names) == 1 else ""
     return Facets(
         **returns,
         lookup=lookup,
@@ -304,7 +367,8 @@ def detect(text: str) -> Facets:
         removal=removal,
         response_unconditional=not copies
         and not re.search(r"\blist_empty(?:_careful)?\s*\(", _body(code, "iopf_group_response")),
-        dequeue=_definition(code, "iopf_group_dequeue") is not None,
+        dequeue=dequeue or bool(renamed),
+        dequeue_name=renamed,
         answers_partials=lookup == "handle" and returns["report"] != "void",
         kzalloc_obj=bool(re.search(r"\bkzalloc_objs?\s*\(", code)),
         lost_return=returns["report"] == "void"

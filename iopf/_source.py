@@ -29,22 +29,23 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import _cache
+from . import _cache, _members
 from ._cache import FULL
 from ._csrc_tools import csrc, tool
-from ._facets import SUPPORTED, CoreSourceError, Facets, detect
+from ._facets import SUPPORTED, CoreSourceError, Facets, ambiguous_dequeue, detect
 from ._files import read_small
 from ._processes import Watchdog, held
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-__all__ = ["SYMBOL", "CompiledCore", "CoreSourceError", "Facets", "compile_core", "detect"]
+__all__ = ["SYMBOL", "CompiledCore", "CoreSourceError", "Facets", "Prepared", "compile_core", "detect", "prepare"]
 
 #: The table that every compiled core exports.
 SYMBOL = "iopf_core_user"
@@ -133,7 +134,9 @@ def _is_clang(command: tuple[str, ...]) -> bool:
     return bool(compilers.are_clangs(_run([*command, *compilers.PROBE], None).stdout))
 
 
-def _run(command: list[str], cwd: Path | None) -> subprocess.CompletedProcess[str]:
+def _run(
+    command: list[str], cwd: Path | None, given_up: threading.Event | None = None
+) -> subprocess.CompletedProcess[str]:
     """The compiler, with what it writes. An interrupt ends it at once, with the processes that it started."""
     env = {**os.environ, "LC_ALL": "C"}
     if cwd is not None:
@@ -151,6 +154,8 @@ def _run(command: list[str], cwd: Path | None) -> subprocess.CompletedProcess[st
         try:
             while process.poll() is None:  # wait() would give it a quarter of a second more
                 signals.act()
+                if given_up is not None and given_up.is_set():
+                    raise KeyboardInterrupt
                 time.sleep(0.005)
         except BaseException:
             with contextlib.suppress(ProcessLookupError):
@@ -167,6 +172,12 @@ def _run(command: list[str], cwd: Path | None) -> subprocess.CompletedProcess[st
             file.seek(0)
             texts.append(file.read().decode(errors="replace"))
     return subprocess.CompletedProcess(command, process.returncode, *texts)
+
+
+@functools.lru_cache(maxsize=16)
+def _sources_hash(function: Callable[[], str]) -> str:
+    """Of a process, once: it reads every file of the sources, and a table has many columns."""
+    return function()
 
 
 @functools.lru_cache(maxsize=16)
@@ -195,7 +206,23 @@ def _facets_header(facets: Facets, name: str, source: Path) -> str:
         "FACET_SUMMARY": _c_string(f"Compiled from {source}"),
         "FACET_CLAIMS_CORRECT": "1",
     }
-    return "".join(f"#define {key} {value}\n" for key, value in {**identity, **facets.macros()}.items())
+    defines = {**identity, **facets.macros()}
+    if facets.dequeue and facets.dequeue_name:
+        defines["iopf_group_dequeue"] = facets.dequeue_name
+    return "".join(f"#define {key} {value}\n" for key, value in defines.items())
+
+
+def _included(facets: Facets) -> list[tuple[Path, bytes]]:
+    """The files that a user has included before the core, with their content."""
+    found = []
+    for name in filter(None, facets.include.split(os.pathsep)):
+        path = Path(os.path.abspath(name))
+        try:
+            found.append((path, read_small(path, "what is included")))
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise CoreSourceError(f"{path}, which is to be included: {why}") from error
+    return found
 
 
 _ERROR = re.compile(r"^.*?(?:error: |undefined reference|undefined symbol).*$", re.M)
@@ -225,20 +252,43 @@ def _flavour(runtime: str) -> tuple[Any, Any]:
     raise CoreSourceError(f"There is no runtime {runtime!r} in this build of iopf.", number=errno.ENOENT)
 
 
-def compile_core(
+@dataclass(frozen=True)
+class Prepared:
+    """A kernel file that was read, and how it will be compiled: everything but the compiler's work."""
+
+    source: Path
+    content: bytes
+    #: what is shown for its name
+    shown: str
+    facets: Facets
+    runtime: str
+    #: what its tree's headers add to our structs
+    added: _members.Added
+    #: a hash of all that goes into the compiled core, the path and the name included: its name in the cache
+    digest: str
+    #: a hash of what it does: of two files that have the same one, one needs to be explored
+    behaviour: str
+    command: tuple[str, ...]
+    flags: tuple[str, ...]
+    header: str
+
+    def compile(self, given_up: threading.Event | None = None) -> CompiledCore:
+        """The compiled core, from the cache when it is there. CoreSourceError carries the compiler's first error.
+
+        In other threads than the main one, which signals do not interrupt, KeyboardInterrupt comes of ``given_up``.
+        """
+        return _compiled(self, given_up)
+
+
+def prepare(
     path: str | os.PathLike[str],
     runtime: str = "native",
     *,
     facets: Facets | Mapping[str, str | bool] | None = None,
     cc: str | None = None,
     name: str | None = None,
-) -> CompiledCore:
-    """Compiles a kernel file for a runtime, or takes it from the cache.
-
-    ``facets`` replaces what detect() finds, wholly (a Facets) or in part (a mapping). ``cc`` is the compiler; without
-    it $CC, gcc, cc or clang. ``name`` is what the core is called: the file's name, if nothing is said. CoreSourceError
-    carries the compiler's first error.
-    """
+) -> Prepared:
+    """Reads a kernel file and finds out how it is compiled, without compiling it: see compile_core()."""
     source = Path(os.path.abspath(path))
     build = _tool("build")
     flavour, unit = _flavour(runtime)
@@ -259,11 +309,33 @@ def compile_core(
         found = facets if isinstance(facets, Facets) else detect(text).override(**dict(facets or {}))
     except CoreSourceError as error:
         raise CoreSourceError(f"{source}: {error}", number=error.errno or errno.EINVAL) from error
+    if not isinstance(facets, Facets) and not found.dequeue and "dequeue" not in (facets or {}):
+        # Without that call a handler that keeps a group, and tells nobody, would look like a bug of the core's.
+        names = ambiguous_dequeue(text, found.removal)
+        if names:
+            raise CoreSourceError(
+                f"{source}: {' and '.join(f'{name}()' for name in names)} are in no form that iopf knows, and one of them may"
+                " be how a handler takes a group from removal: say which with --call dequeue=NAME (facets:"
+                " dequeue=true, dequeue_name=NAME), or that none is with --facet dequeue=false."
+            )
     shown = os.fsencode(name or source.name).decode(errors="replace")  # a name that can be printed
     header = _facets_header(found, shown, source)
 
     sanitizers = build.sanitizers() if flavour.sanitizable else []
     csrc = _csrc()
+    added = _members.of_tree(source, csrc)
+    try:
+        said = _members.by_hand(found.members)
+    except ValueError as error:
+        raise CoreSourceError(f"{source}: {error}") from error
+    if said:
+        by_hand = {(member.struct, member.name) for member in said}
+        others = tuple(member for member in added.members if (member.struct, member.name) not in by_hand)
+        added = _members.Added((*others, *said), added.refused)
+    included = _included(found)
+    header += "".join(f"#include {_c_string(str(path))}\n" for path, _ in included)
+    if added:
+        header += f"{_members.types_with(added.members, (csrc / 'forms' / 'types.c').read_text())}#define FACET_TYPES core_types\n"
     compile_flags = [
         *_tool("compilers").flags_for(
             command, [*build.CFLAGS, *flavour.flags, *sanitizers, *unit.flags], clang=_is_clang(tuple(command))
@@ -272,18 +344,62 @@ def compile_core(
         "-DRUNTIME_IS_ELSEWHERE",
         *(f"-I{csrc / folder}" for folder in unit.include),
     ]
-    parts = [
-        str(source), header, runtime, build.sources_hash(), _version(tuple(command)), *command, *compile_flags,
+    how = [
+        runtime, _sources_hash(build.sources_hash), _version(tuple(command)), *command, *compile_flags,
         str(shutil.which(command[0])), *(f"{name}={os.environ.get(name)}" for name in COMPILER_VARIABLES),
         str(extension), _extension_hash(str(extension), extension.stat().st_mtime_ns),
+        *(f"{member.struct}: {member.text}" for member in added.members),
+        *(hashlib.sha256(text).hexdigest() for _, text in included),
     ]  # fmt: skip
-    digest = hashlib.sha256(content + b"\0" + os.fsencode("\0".join(parts))).hexdigest()[:32]
+
+    def hashed(*parts: str) -> str:
+        return hashlib.sha256(content + b"\0" + os.fsencode("\0".join([*parts, *how]))).hexdigest()[:32]
+
+    return Prepared(
+        source,
+        content,
+        shown,
+        found,
+        runtime,
+        added,
+        hashed(str(source), header),
+        hashed(str(found)),
+        tuple(command),
+        tuple(compile_flags),
+        header,
+    )
+
+
+def compile_core(
+    path: str | os.PathLike[str],
+    runtime: str = "native",
+    *,
+    facets: Facets | Mapping[str, str | bool] | None = None,
+    cc: str | None = None,
+    name: str | None = None,
+) -> CompiledCore:
+    """Compiles a kernel file for a runtime, or takes it from the cache.
+
+    ``facets`` replaces what detect() finds, wholly (a Facets) or in part (a mapping). ``cc`` is the compiler; without
+    it $CC, gcc, cc or clang. ``name`` is what the core is called: the file's name, if nothing is said. CoreSourceError
+    carries the compiler's first error.
+    """
+    return prepare(path, runtime, facets=facets, cc=cc, name=name).compile()
+
+
+def _compiled(core: Prepared, given_up: threading.Event | None) -> CompiledCore:
+    build = _tool("build")
+    flavour, _ = _flavour(core.runtime)
+    extension = _extension(core.runtime)
+    sanitizers = build.sanitizers() if flavour.sanitizable else []
+    command, source, csrc = list(core.command), core.source, _csrc()
 
     def result(home: Path, cached: bool) -> CompiledCore:
         warnings = (home / "warnings.txt").read_text(errors="replace")
         return CompiledCore(
-            source, home / "core.so", SYMBOL, shown, found, runtime, _version(tuple(command)), warnings, cached
-        )
+            source, home / "core.so", SYMBOL, core.shown, core.facets, core.runtime, _version(core.command), warnings,
+            cached,
+        )  # fmt: skip
 
     def made_in(place: _cache.Place) -> Path:
         with (
@@ -294,10 +410,17 @@ def compile_core(
             (scratch / "source").mkdir()
             linked = source.name if re.fullmatch(r"[\w.+-]+", source.name) else "core.c"
             (scratch / "source" / linked).symlink_to(source)
-            (scratch / "facets-of-core.h").write_text(header)
-            _compile(command, compile_flags, scratch, linked, source, csrc, found)
-            _link(command, sanitizers, scratch, extension, source)
-            if read_small(source, "a core's source") != content:
+            (scratch / "facets-of-core.h").write_text(core.header)
+            flags = list(core.flags)
+            if core.added:
+                (scratch / "headers" / "linux").mkdir(parents=True)
+                ours = (csrc / "include" / "linux" / "iommu.h").read_text()
+                with_members = _members.header_with(core.added.members, ours)
+                (scratch / "headers" / "linux" / "iommu.h").write_text(with_members)
+                flags.insert(0, f"-I{scratch / 'headers'}")
+            _compile(command, flags, scratch, linked, csrc, core, given_up)
+            _link(command, sanitizers, scratch, extension, source, given_up)
+            if read_small(source, "a core's source") != core.content:
                 raise CoreSourceError(
                     f"{source} was changed while it was being compiled: try again.", number=errno.EAGAIN
                 )
@@ -310,12 +433,12 @@ def compile_core(
                 with contextlib.suppress(FileNotFoundError):
                     (scratch / kept).rename(finished / kept)
             (finished / "core.so.sha256").write_text(_cache._hash_of(finished / "core.so"))
-            return _cache.install(place, digest, finished)
+            return _cache.install(place, core.digest, finished)
 
     looked = []
     for place in _cache.places():
         looked.append(place)
-        if (home := _cache.find(place, digest)) is not None:
+        if (home := _cache.find(place, core.digest)) is not None:
             return result(home, True)
         if not place.usable():
             continue
@@ -336,8 +459,15 @@ def compile_core(
 
 
 def _compile(
-    command: list[str], flags: list[str], scratch: Path, linked: str, source: Path, csrc: Path, facets: Facets
+    command: list[str],
+    flags: list[str],
+    scratch: Path,
+    linked: str,
+    csrc: Path,
+    core: Prepared,
+    given_up: threading.Event | None,
 ) -> None:
+    source = core.source
     run = _run(
         [
             *command,
@@ -356,6 +486,7 @@ def _compile(
             "core.o",
         ],
         scratch,
+        given_up,
     )
     lines = run.stderr.split("\n")
     guards = next((i for i, line in enumerate(lines) if line.startswith("Multiple include guards")), len(lines))
@@ -363,7 +494,8 @@ def _compile(
     notes = "\n".join(line for line in lines[:guards] if not _OPENED.match(line)).strip()
     notes = notes.replace(f"{scratch}/source/{linked}", str(source))
 
-    foreign = _foreign_includes(opened, source, csrc, scratch)
+    allowed = {str(path) for path, _ in _included(core.facets)}
+    foreign = [path for path in _foreign_includes(opened, source, csrc, scratch) if path not in allowed]
     if foreign:
         raise CoreSourceError(
             f"{source}: the compile took {foreign[0]} from the file's own tree; only the file itself may come from"
@@ -375,7 +507,7 @@ def _compile(
             f"{command[0]!r} compiled nothing and said nothing: is it a C compiler? Name one with CC."
         )
     if run.returncode:
-        raise _compile_error(command, run.returncode, notes, source, scratch, csrc, facets)
+        raise _compile_error(command, run.returncode, notes, scratch, csrc, core)
     (scratch / "warnings.txt").write_text(notes)
 
 
@@ -404,10 +536,12 @@ def _not_the_file(command: list[str], code: int, output: str) -> tuple[str, int]
 
 
 def _compile_error(
-    command: list[str], code: int, notes: str, source: Path, scratch: Path, csrc: Path, facets: Facets
+    command: list[str], code: int, notes: str, scratch: Path, csrc: Path, core: Prepared
 ) -> CoreSourceError:
     """Why it did not compile. What to do follows from where the first error is: in the file, where the file meets what
     its facets promise, or anywhere else, which is the compiler's matter."""
+    source, facets = core.source, core.facets
+    included = {os.path.abspath(name) for name in facets.include.split(os.pathsep) if name}
     other = _not_the_file(command, code, notes)
     if other is not None:
         return CoreSourceError(f"{source}: {other[0]}", number=other[1], output=notes)
@@ -417,6 +551,7 @@ def _compile_error(
     where = Path(os.path.abspath(scratch / place.group(1))) if place else None
     if where is not None and (
         where == source
+        or str(where) in included
         or any(where.is_relative_to(csrc / room) for room in ("forms", "core"))
         or where.is_relative_to(scratch)
     ):
@@ -424,6 +559,8 @@ def _compile_error(
             f"Facets: {facets}\n{SUPPORTED}\nIf the facets are wrong, override them (--facet NAME=VALUE, facets=). If"
             " the file uses a part of the kernel that is named in the error, it is a form that iopf does not know yet."
         )
+        if core.added.refused:
+            advice += f"\nWhat its tree's headers add and iopf can't take over: {'; '.join(core.added.refused)}."
     else:
         advice = (
             f"The error is not in the file: {shlex.join(command)!r} can't compile what iopf compiles with it. Name"
@@ -436,10 +573,18 @@ def _compile_error(
     )
 
 
-def _link(command: list[str], sanitizers: list[str], scratch: Path, extension: Path, source: Path) -> None:
+def _link(
+    command: list[str],
+    sanitizers: list[str],
+    scratch: Path,
+    extension: Path,
+    source: Path,
+    given_up: threading.Event | None,
+) -> None:
     run = _run(
         [*command, "-shared", "-o", "core.so", "core.o", str(extension), "-Wl,-z,defs", "-Wl,-z,now", *sanitizers],
         scratch,
+        given_up,
     )
     if run.returncode:
         other = _not_the_file(command, run.returncode, run.stderr)

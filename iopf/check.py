@@ -7,31 +7,49 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import Executor, as_completed
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor, as_completed, wait
+from dataclasses import asdict, dataclass, replace
 
-from . import scenarios as library
+from . import _check_results, scenarios as library
+from ._check_baseline import Comparison, Difference, compare
 from ._check_pool import Job, explore_all, explore_cell
-from ._check_render import render, render_bugs
+from ._check_render import render, render_bugs, render_comparison
 from ._check_table import ENDED as ENDED, HUNG as HUNG, LEFT_OUT as LEFT_OUT, Cell, Finding, Table
-from ._cores import Core, cores
+from ._cores import Core, CoreSourceError, cores
 from ._hints import unknown
 from ._options import MAX_SECONDS
+from ._processes import held
+from ._source import Prepared
 from .explore.library import find_scenario
 from .explore.scenario import BaseScenario
 
-__all__ = ["Cell", "Finding", "Table", "check", "render", "render_bugs"]
+__all__ = [
+    "Cell",
+    "Column",
+    "Comparison",
+    "Difference",
+    "Finding",
+    "Table",
+    "check",
+    "compare",
+    "render",
+    "render_bugs",
+    "render_comparison",
+]
 
 #: Seconds for one cell.
 BUDGET = 20.0
 
 
-def _source_of(core: Core | str) -> dict[str, object] | None:
+def _source_of(core: Core | str | None, file: Prepared | None) -> dict[str, object] | None:
     if not isinstance(core, Core) or core.source is None or core.facets is None:
         return None
-    return {"path": str(core.source), "form": core.facets.form, "facets": asdict(core.facets)}
+    members = [f"struct {member.struct}: {member.text}" for member in file.added.members] if file else []
+    return {"path": str(core.source), "form": core.facets.form, "facets": asdict(core.facets), "members": members}
 
 
 def _scenario(name: str) -> BaseScenario:
@@ -48,71 +66,266 @@ def _scenario(name: str) -> BaseScenario:
     return BaseScenario.from_dict(found.to_dict())
 
 
+@dataclass(frozen=True)
+class Column:
+    """A core under the name that its column has, where that is not the core's own."""
+
+    label: str
+    #: None: there is none, and ``why`` says why: each of its cells is without a verdict then
+    core: Core | str | None
+    why: str | None = None
+    #: a file that does not compile is a column without verdicts, and no error
+    lenient: bool = False
+
+    @property
+    def claims_correct(self) -> bool:
+        """Does the core claim to be correct? A file does, also one that can't be compiled."""
+        if isinstance(self.core, str):
+            return cores()[self.core].claims_correct
+        return self.core is None or self.core.claims_correct
+
+
+def _labels(baseline: Core | str | Column | None, wanted: Iterable[Core | str | Column]) -> list[Column]:
+    """The columns, the baseline first, each under a name that no other has: of files of one name, as much of their paths
+    as tells them apart. What is wanted twice is one column; the baseline is always one of its own."""
+    known = cores()
+    unique = list(dict.fromkeys(wanted))
+    unique[:0] = [] if baseline is None else [baseline]
+    for core in unique:
+        if isinstance(core, str) and core not in known:
+            raise ValueError(unknown("core", core, known))
+    labels = [core.label if isinstance(core, Column) else str(core) for core in unique]
+    for name in {label for label in labels if labels.count(label) > 1}:
+        paths = {
+            index: core.source.parts
+            for index, core in enumerate(unique)
+            if labels[index] == name and isinstance(core, Core) and core.source is not None
+        }
+        for index, parts in paths.items():
+            labels[index] = "/".join(part.strip("/") for part in parts[-_depth(parts, set(paths.values())) :])
+    taken: set[str] = set()
+    for index, label in sorted(enumerate(labels), reverse=baseline is not None):  # the baseline's is the odd one
+        number, labels[index] = 2, label
+        while labels[index] in taken:  # one path under other facets, say
+            is_baseline = baseline is not None and index == 0 and number == 2
+            labels[index], number = f"{label} (baseline)" if is_baseline else f"{label} ({number})", number + 1
+        taken.add(labels[index])
+    return [
+        replace(core, label=label) if isinstance(core, Column) else Column(label, core)
+        for core, label in zip(unique, labels)
+    ]
+
+
+def _depth(parts: tuple[str, ...], of: set[tuple[str, ...]]) -> int:
+    """How many parts of a path tell it from the others."""
+    for depth in range(1, len(parts)):
+        if all(other[-depth:] != parts[-depth:] for other in of - {parts}):
+            return depth
+    return len(parts)
+
+
+def _prepared(columns: list[Column]) -> dict[str, Prepared]:
+    """The files among the columns, read, by label."""
+    return {
+        column.label: column.core.prepared_for("explore")
+        for column in columns
+        if isinstance(column.core, Core) and column.core.source is not None
+    }
+
+
+def _compile_all(wanted: Mapping[str, Prepared]) -> dict[str, CoreSourceError]:
+    """Compiles files, as many at a time as there are CPUs; the errors by label. An interrupt ends all of it at once."""
+    errors: dict[str, CoreSourceError] = {}
+    if len(wanted) == 1:
+        for label, one in wanted.items():
+            try:
+                one.compile()
+            except CoreSourceError as error:
+                errors[label] = error
+        return errors
+    given_up = threading.Event()
+    with held() as signals, ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        try:
+            waiting = {label: pool.submit(one.compile, given_up) for label, one in wanted.items()}
+            while wait(waiting.values(), 0.05).not_done:
+                signals.act()
+        except BaseException:
+            given_up.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+    for label, future in waiting.items():
+        try:
+            future.result()
+        except CoreSourceError as error:
+            errors[label] = error
+    return errors
+
+
 def check(
-    cores_to_check: Iterable[Core | str],
+    cores_to_check: Iterable[Core | str | Column],
     scenarios: Iterable[str | BaseScenario],
     *,
     budget: float = BUDGET,
     executor: Executor | None = None,
     progress: Callable[[int, int], object] | None = None,
+    baseline: Core | str | Column | None = None,
+    all_failures: bool = False,
+    cache: bool = False,
 ) -> Table:
     """Explores every scenario on every core.
 
-    :param cores_to_check: names, or cores from :meth:`iopf.Core.from_source`
+    Of files with the same content, facets and headers one is explored, and the others are told to be the same.
+
+    :param cores_to_check: names, or cores from :meth:`iopf.Core.from_source`; a :class:`Column` has a name of its own
     :param scenarios: names, as :func:`iopf.explore.find_scenario` takes them, or scenarios; no name twice
     :param budget: seconds for one cell, up to 1e9
     :param executor: any :class:`concurrent.futures.Executor` whose workers are processes; None: one of as many
         processes as there are CPUs
     :param progress: called with the number of finished cells and of all
+    :param baseline: what the others are compared with, a column too, the first one: :func:`compare` says what differs
+    :param all_failures: look for every failure of each cell; else a search may be over when it has found a core's own.
+        With a baseline that is always done
+    :param cache: take what was found before, and keep what is found, in the user's cache directory
     :raises ValueError: no such core or scenario, or a budget out of range
+    :raises CoreSourceError: a file does not compile
     :raises KeyboardInterrupt: with ``args[0]`` the Table of the cells that were finished
     """
-    known = cores()
     if not 0 < budget <= MAX_SECONDS:
         raise ValueError(f"budget {budget}: takes a number above 0, of seconds, up to {MAX_SECONDS:g}")
-    columns = [(core, core.name if isinstance(core, Core) else core) for core in cores_to_check]
-    for core, name in columns:
-        if not isinstance(core, Core) and name not in known:
-            raise ValueError(unknown("core", name, known))
+    columns = _labels(baseline, cores_to_check)
     named = [
         (scenario, _scenario(scenario)) if isinstance(scenario, str) else (scenario.name, scenario)
         for scenario in scenarios
     ]
-    rows = tuple(name for name, _ in named)
-    claims = tuple(core.claims_correct if isinstance(core, Core) else known[core].claims_correct for core, _ in columns)
-    for core, _ in columns:
-        if isinstance(core, Core) and core.source is not None:
-            core.compile_for("explore")  # once, here: an error is an error of the file, and not of a cell
-    names = tuple(name for _, name in columns)
     begin = time.monotonic()
-    done: dict[tuple[str, str], Cell] = {}
-    jobs = [
-        Job(row, what, core, name, claim, budget) for (core, name), claim in zip(columns, claims) for row, what in named
-    ]
-
-    def take(cell: Cell) -> None:
-        done[cell.scenario, cell.core] = cell
-        if progress is not None:
-            progress(len(done), len(jobs))
+    search = _Search(
+        columns, named, budget, baseline is not None, all_failures or baseline is not None, cache, progress
+    )
 
     def table(complete: bool) -> Table:
-        order = [(scenario, name) for scenario in rows for name in names]
-        return Table(
-            rows,
-            names,
-            claims,
-            tuple(done[key] for key in order if key in done),
-            time.monotonic() - begin,
-            complete,
-            tuple(_source_of(core) for core, _ in columns),
-        )
+        return search.table(time.monotonic() - begin, complete)
 
+    jobs = search.jobs()
     try:
-        if executor is not None:
-            for future in as_completed([executor.submit(explore_cell, job) for job in jobs]):
-                take(future.result())
-        else:
-            explore_all(jobs, take)
+        search.run(jobs, executor)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(table(False)) from None
+    finally:
+        search.save()
     return table(True)
+
+
+class _Search:
+    """The cells of a table: those that are known, those that have to be explored, and those that are another's."""
+
+    def __init__(
+        self,
+        columns: list[Column],
+        rows: list[tuple[str, BaseScenario]],
+        budget: float,
+        baseline: bool,
+        everything: bool,
+        cache: bool,
+        progress: Callable[[int, int], object] | None,
+    ):
+        self._columns, self._rows, self._budget = columns, rows, budget
+        #: the first column is one
+        self._baseline = baseline
+        self._everything, self._progress = everything, progress
+        self._done: dict[tuple[str, str], Cell] = {}
+        files = _prepared(columns)
+        #: the columns of each thing that is explored once, the first of them the one that it is explored as
+        alike: dict[str, list[Column]] = {}
+        for column in [*columns[1:], *columns[:1]] if baseline else columns:
+            file = files.get(column.label)
+            key = f"file {file.behaviour}" if file else f"core {column.core} {column.why and column.label}"
+            alike.setdefault(key, []).append(column)
+        self._alike = list(alike.values())
+        self._files = files
+        options = {"budget": budget, "everything": everything}
+        self._kept: dict[str, _check_results.Column] = {}
+        if cache:
+            for column in columns:
+                if column.core is not None:
+                    file = files.get(column.label)
+                    core = file.digest if file else _check_results.of_built_in(str(column.core))
+                    told = {**options, "claims": column.claims_correct}
+                    self._kept[column.label] = _check_results.Column(core, told)
+        self._keys = {row: _check_results.scenario_key(what) for row, what in rows} if cache else {}
+
+    def jobs(self) -> list[Job]:
+        """What has to be explored, compiled. CoreSourceError: a file does not compile, and its column is not lenient."""
+        jobs = []
+        for columns in self._alike:
+            missing = self._known(columns)
+            first = columns[0]
+            for row, what in missing:
+                if first.core is None:
+                    self._take(Cell(row, first.label, "inconclusive", first.why, None, 0, 0.0, ()))
+                else:
+                    jobs.append(
+                        Job(row, what, first.core, first.label, first.claims_correct, self._budget, self._everything)
+                    )
+        lenient = {column.label: column.lenient for column in self._columns}
+        errors = _compile_all({job.name: self._files[job.name] for job in jobs if job.name in self._files})
+        for label, error in errors.items():
+            if not lenient[label]:
+                raise error
+            for job in jobs:
+                if job.name == label:
+                    self._take(Cell(job.scenario, label, "inconclusive", str(error), None, 0, 0.0, ()))
+        return [job for job in jobs if job.name not in errors]
+
+    def run(self, jobs: list[Job], executor: Executor | None) -> None:
+        """Finds every cell that is not known."""
+        if executor is not None:
+            for future in as_completed([executor.submit(explore_cell, job) for job in jobs]):
+                self._take(future.result())
+        elif jobs:
+            explore_all(jobs, self._take)
+
+    def _known(self, columns: list[Column]) -> list[tuple[str, BaseScenario]]:
+        """Takes what is kept of any of the columns that are alike; the rows of which nothing is."""
+        missing = []
+        for row, what in self._rows:
+            for column in columns:
+                kept = self._kept.get(column.label)
+                cell = kept.get(self._keys[row], row, columns[0].label) if kept else None
+                if cell is not None:
+                    self._take(cell)
+                    break
+            else:
+                missing.append((row, what))
+        return missing
+
+    def _take(self, cell: Cell) -> None:
+        """One that was found, for its column and those that are like it."""
+        kept = self._kept.get(cell.core)
+        if kept and not cell.cached:
+            kept.put(self._keys[cell.scenario], cell)
+        alike = next(columns for columns in self._alike if columns[0].label == cell.core)
+        for column in alike:
+            self._done[cell.scenario, column.label] = replace(cell, core=column.label)
+        if self._progress is not None:
+            self._progress(len(self._done), len(self._rows) * len(self._columns))
+
+    def save(self) -> None:
+        """Keeps what is new for the next time."""
+        for kept in self._kept.values():
+            kept.save()
+
+    def table(self, seconds: float, complete: bool) -> Table:
+        """The cells that there are."""
+        order = [(row, column.label) for row, _ in self._rows for column in self._columns]
+        firsts = {column.label: columns[0].label for columns in self._alike for column in columns}
+        return Table(
+            tuple(row for row, _ in self._rows),
+            tuple(column.label for column in self._columns),
+            tuple(column.claims_correct for column in self._columns),
+            tuple(self._done[key] for key in order if key in self._done),
+            seconds,
+            complete,
+            tuple(_source_of(column.core, self._files.get(column.label)) for column in self._columns),
+            self._columns[0].label if self._baseline else None,
+            tuple(None if (first := firsts[column.label]) == column.label else first for column in self._columns),
+        )

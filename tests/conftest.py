@@ -64,7 +64,16 @@ def pytest_report_header(config):
 
 
 #: Beside tests/explore: what asks the explorer.
-EXPLORING = {"test_check.py", "test_check_misuse.py", "test_catalogue.py"}
+EXPLORING = {
+    "test_catalogue.py",
+    "test_check.py",
+    "test_check_baseline.py",
+    "test_check_misuse.py",
+    "test_check_reports.py",
+    "test_check_results.py",
+    "test_check_revisions.py",
+    "test_members.py",
+}
 
 
 def pytest_collection_modifyitems(config, items):

@@ -143,9 +143,16 @@ def test_a_facet_that_can_not_be_is_refused(command, facet, says):
     unusable(command("check", FORM, *ONE, "--facet", facet), says)
 
 
-def test_a_file_as_core_is_sent_to_where_it_belongs(command):
-    unusable(command("check", "--core", FORM), f"a file is SOURCE: iopf check {FORM}")
-    unusable(command("check", "--core", "v1.0"), "no core 'v1.0': there are iopf, v5.14")
+def test_what_is_neither_a_core_nor_a_file_is_refused(command):
+    """With what there is; an option without what it is about, too."""
+    unusable(command("check", "--core", "none.c"), "none.c: No such file")
+    unusable(command("check", "--core", "v1.0"), "no core 'v1.0': there are iopf, v5.14", "also a file")
+    unusable(command("check", FORM, "--baseline", "v1.0"), "--baseline: no core 'v1.0'", "a revision needs a TREE")
+    unusable(command("check", "--baseline", "v7.2"), "a SOURCE, a TREE, --rev or --core")
+    unusable(command("check", FORM, "--contract", "kept"), "--contract is about what differs from a --baseline")
+    unusable(command("check", FORM, "--accept", "moved"), "--accept moved is about what differs")
+    unusable(command("check", FORM, "--rev", "HEAD"), "--rev is about one TREE")
+    unusable(command("check", FORM, "--junit", "/nowhere/junit.xml"), "--junit /nowhere/junit.xml: no file can be")
     unusable(command("check", "--scenario", "nope"), "no scenario 'nope': there are remove-queued-work")
     unusable(command("check", "--facet", "dequeue=true"), "--facet is about a SOURCE")
     for budget in ("0", "nan", "-1", "inf", "1e400"):

@@ -39,10 +39,18 @@ def stage(session, tmp_path):
     """``stage(name)``: an ``iopf check`` that has come to a state and stays there: compiling, starting, exploring."""
 
     def stage(name):
-        if name == "compiling":
+        if name.startswith("compiling"):
             compiler, begun = sessions.waiting_compiler(tmp_path)
-            run = session(*iopf("check", sessions.FORM), env={**os.environ, "CC": str(compiler)})
+            files = [sessions.FORM]
+            if name == "compiling two":  # it answers what it is asked before, and then each file waits for one
+                files.append(sessions.FORM.with_name("form-g.c"))
+                compiler.write_text(
+                    f"#!/bin/sh\ncase \"$*\" in *' -c '*) sleep 1000 & : >'{begun}'; wait;; *) exec cc \"$@\";; esac\n"
+                )
+            run = session(*iopf("check", *files), env={**os.environ, "CC": str(compiler)})
             run.until(begun.exists)
+            if len(files) > 1:  # each has one, and what that started, and a watchdog of ours
+                run.until(lambda: sum("waiting-cc" in sessions.command(pid) for pid in run.members()) >= 2)
             run.others = run.members() - {run.pid}
             assert len(run.others) >= 2  # the compiler, and what it started
         else:
@@ -72,18 +80,18 @@ def check_that_it_ended(run, code, cache):
 
 
 @pytest.mark.parametrize("whole_group", [True, False], ids=["the terminal's", "kill"])
-@pytest.mark.parametrize("when", ["compiling", "starting", "exploring"])
+@pytest.mark.parametrize("when", ["compiling", "compiling two", "starting", "exploring"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 def test_what_ends_a_check_ends_it_at_once_and_leaves_nothing(number, when, whole_group, stage, cache):
     """Exit code 130 or 143, no traceback of anybody, no process, and no scratch directory. It would go on for ever."""
     run = stage(when)
     (os.killpg if whole_group else os.kill)(run.pid, number)
     output = check_that_it_ended(run, CODES[number], cache)
-    assert ("cells" in output) == (when != "compiling")
+    assert ("cells" in output) == (not when.startswith("compiling"))
     assert [] == list(cache.glob(".compiling-*"))
 
 
-@pytest.mark.parametrize("when", ["compiling", "exploring"])
+@pytest.mark.parametrize("when", ["compiling", "compiling two", "exploring"])
 @pytest.mark.parametrize("number", CODES, ids=[number.name for number in CODES])
 def test_nothing_outlives_a_check(number, when, stage, cache):
     """Workers, the compiler and what it started: also when the parent is killed and can do nothing about them."""

@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a kernel tree's own headers add to the structs that its ``drivers/iommu/io-pgfault.c`` uses.
+
+A patch of the file often brings a member with it, in ``include/linux/iommu.h``. A file is compiled against our headers
+and never against those of its tree, which would drag in half the kernel. So the members that the tree's headers have and
+ours do not are taken over: read from the text, and appended to our struct. That is done where it changes nothing for the
+others that use the struct: in structs that only the compiled file allocates, for members that are plain (numbers,
+pointers, list heads and what else the kernel API here has). What is there and can't be taken over is told where the
+compile fails for want of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ._facets import without_comments
+from ._files import read_small
+
+__all__ = [
+    "HEADERS",
+    "STRUCTS",
+    "Added",
+    "Member",
+    "added_by",
+    "by_hand",
+    "header_with",
+    "of_tree",
+    "own_headers",
+    "types_with",
+]
+
+#: The headers that are the file's own, from the root of a tree.
+HEADERS = ("include/linux/iommu.h", "drivers/iommu/iommu-priv.h")
+
+#: Structs that only a core allocates, and the array of csrc/forms/types.c that names their members in a trace.
+STRUCTS = {
+    "iopf_group": "core_group_members",
+    "iommu_fault_param": "core_param_members",
+    "iopf_queue": "core_queue_members",
+}
+
+#: What a member may be by value, beside numbers: the header that has it.
+_BY_VALUE = {
+    "struct list_head": "linux/list.h",
+    "struct hlist_head": "linux/list.h",
+    "struct hlist_node": "linux/list.h",
+    "struct mutex": "linux/mutex.h",
+    "struct rcu_head": "linux/rcupdate.h",
+    "struct work_struct": "linux/workqueue.h",
+    "struct completion": "linux/completion.h",
+    "refcount_t": "linux/refcount.h",
+    "atomic_t": "linux/atomic.h",
+    "atomic_long_t": "linux/atomic.h",
+    "spinlock_t": "linux/spinlock.h",
+    "wait_queue_head_t": "linux/wait.h",
+}
+_NUMBER = re.compile(
+    r"(?:bool|_Bool|(?:__)?[us](?:8|16|32|64)|size_t|ssize_t|ioasid_t|gfp_t|pid_t"
+    r"|(?:(?:un)?signed |long |short |int |char )*(?:unsigned|signed|long|short|int|char))"
+)
+_DECLARATOR = re.compile(r"(\*[* ]*)?(\w+)((?:\[\w+\])*)(?: ?: ?(\d+))?")
+_ATTRIBUTES = re.compile(
+    r"__attribute__\s*\(\(.*?\)\)|____cacheline_\w+|\b__(?:rcu|percpu|user|iomem|private|guarded_by)\b"
+)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member of a struct, as it is declared: ``Member("iopf_group", "bool response_pending", "response_pending")``."""
+
+    struct: str
+    text: str
+    name: str
+    #: of a header that has its type, or ""
+    header: str = ""
+
+
+@dataclass(frozen=True)
+class Added:
+    """What headers add: the members that can be taken over, and those that can't, with the reason."""
+
+    members: tuple[Member, ...] = ()
+    refused: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.members)
+
+
+def own_headers(source: Path) -> list[Path]:
+    """Where the headers are that belong to a file in a kernel tree, whether they exist or not; else none."""
+    if source.parent.parts[-2:] != ("drivers", "iommu"):
+        return []
+    return [source.parent.parent.parent / name for name in HEADERS]
+
+
+def _bodies(code: str) -> dict[str, str]:
+    """What stands between the braces of each struct that is defined at the margin."""
+    bodies: dict[str, str] = {}
+    for head in re.finditer(r"^struct\s+(\w+)\s*\{", code, re.M):
+        depth = 1
+        for brace in re.compile(r"[{}]").finditer(code, head.end()):
+            depth += 1 if brace.group() == "{" else -1
+            if not depth:
+                bodies.setdefault(head.group(1), code[head.end() : brace.start()])
+                break
+    return bodies
+
+
+def _declarations(body: str) -> list[str]:
+    """The declarations in a struct, each in one line; a nested struct or union is one."""
+    body = re.sub(r"^[ \t]*#(?:.*\\\n)*.*$", "", body, flags=re.M)
+    declarations, depth, begin = [], 0, 0
+    for match in re.finditer(r"[{};]", body):
+        depth += {"{": 1, "}": -1, ";": 0}[match.group()]
+        if match.group() == ";" and not depth:
+            declarations.append(" ".join(_ATTRIBUTES.sub(" ", body[begin : match.start()]).split()))
+            begin = match.end()
+    return [declaration for declaration in declarations if declaration]
+
+
+def _names(declaration: str) -> list[str]:
+    """The names that a declaration declares, however it is written: what stands before a comma, a bracket or the end; of
+    a struct or a union without a name of its own, those of its members."""
+    nested = re.fullmatch(r"(?:struct|union) ?(?:\w+ )?\{(.*)\}", declaration)
+    if nested:
+        return [name for inner in _declarations(nested.group(1)) for name in _names(inner)]
+    flat = re.sub(r"\{.*\}", " ", declaration)
+    pointer = re.search(r"\(\s*\*\s*(\w+)\s*\)\s*\(", flat)
+    if pointer:
+        return [pointer.group(1)]
+    return re.findall(r"(\w+)\s*(?:\[[^\]]*\]\s*)*(?::\s*\w+\s*)?(?:,|$)", flat)
+
+
+def _plain(struct: str, declaration: str) -> list[Member] | None:
+    """A declaration's members when they are plain; None: they are not."""
+    text = re.sub(r"\b(?:const|volatile)\b ?", "", declaration)
+    match = re.match(r"((?:struct|union|enum) \w+|\w+(?: (?:int|long|char|short))*) ?(.*)", text)
+    if match is None:
+        return None
+    base, rest = match.groups()
+    members = []
+    for piece in rest.split(","):
+        declarator = _DECLARATOR.fullmatch(piece.strip())
+        if declarator is None:
+            return None
+        stars, name, arrays, bits = declarator.groups()
+        if any(not number.isdigit() for number in re.findall(r"\[(\w+)\]", arrays)):
+            return None
+        is_number = _NUMBER.fullmatch(base) is not None
+        header = ""
+        if stars:
+            if not (is_number or base == "void" or base.startswith(("struct ", "union ")) or base in _BY_VALUE):
+                return None
+            header = _BY_VALUE.get(base, "")
+        elif base.startswith("enum "):
+            base = "unsigned int"  # a name of a value is not needed to hold it
+        elif not is_number:
+            if base not in _BY_VALUE or bits:
+                return None
+            header = _BY_VALUE[base]
+        text = f"{base} {(stars or '').replace(' ', '')}{name}{arrays}{f' : {bits}' if bits else ''}"
+        members.append(Member(struct, text, name, header))
+    return members
+
+
+def added_by(headers: Iterable[str], ours: Iterable[str]) -> Added:
+    """What the texts of a tree's headers add to the structs that ours have."""
+    known: dict[str, set[str]] = {}
+    for text in ours:
+        for struct, body in _bodies(without_comments(text)).items():
+            known.setdefault(struct, set()).update(name for one in _declarations(body) for name in _names(one))
+    members: list[Member] = []
+    refused = []
+    for text in headers:
+        for struct, body in _bodies(without_comments(text)).items():
+            if struct not in known:
+                continue
+            for declaration in _declarations(body):
+                names = [name for name in _names(declaration) if name not in known[struct]]
+                if not names:
+                    continue
+                known[struct].update(names)
+                plain = _plain(struct, declaration)
+                what = f"struct {struct}: {declaration[:100]}"
+                if struct not in STRUCTS:
+                    refused.append(f"{what} (iopf allocates this struct itself)")
+                elif plain is None:
+                    refused.append(f"{what} (of a type that iopf does not have)")
+                else:
+                    members += [member for member in plain if member.name in names]
+    return Added(tuple(members), tuple(refused))
+
+
+def by_hand(text: str) -> tuple[Member, ...]:
+    """Members as a user says them, ``struct iopf_group: bool response_pending; ...``. ValueError: one can't be had."""
+    members: list[Member] = []
+    for part in filter(None, (part.strip() for part in text.split(";"))):
+        match = re.fullmatch(r"(?:struct )?\s*(\w+)\s*:\s*(.+)", part)
+        if match is None:
+            raise ValueError(f"member {part!r}: takes 'struct iopf_group: bool response_pending'")
+        struct, declaration = match.groups()
+        if struct not in STRUCTS:
+            raise ValueError(f"member {part!r}: a member can be added to struct {', struct '.join(STRUCTS)}")
+        plain = _plain(struct, " ".join(declaration.split()))
+        if plain is None:
+            raise ValueError(f"member {part!r}: its type is none that iopf has: numbers, pointers, lists, locks")
+        members += plain
+    return tuple(members)
+
+
+def of_tree(source: Path, csrc: Path) -> Added:
+    """What the headers of a file's own tree add; nothing where it lies in none, or they can't be read."""
+    texts = []
+    for path in own_headers(source):
+        try:
+            texts.append(read_small(path, "a header").decode(errors="replace"))
+        except OSError:
+            continue
+    if not texts:
+        return Added()
+    return added_by(texts, ((csrc / "include" / name).read_text() for name in ("linux/iommu.h", "iommu-priv.h")))
+
+
+def header_with(members: Iterable[Member], text: str) -> str:
+    """Our ``linux/iommu.h`` with these members at the end of their structs."""
+    by_struct: dict[str, list[Member]] = {}
+    for member in members:
+        by_struct.setdefault(member.struct, []).append(member)
+    for struct, added in by_struct.items():
+        body = _span(text, struct)
+        lines = "".join(f"\t{member.text};\n" for member in added)
+        text = f"{text[: body[1]]}{lines}{text[body[1] :]}"
+    headers = sorted({member.header for added in by_struct.values() for member in added if member.header})
+    first = text.index("#include ")
+    return text[:first] + "".join(f"#include <{header}>\n" for header in headers) + text[first:]
+
+
+def _span(text: str, struct: str) -> tuple[int, int]:
+    """Where the body of a struct of ours begins and ends: nothing at the margin is in it but its closing brace."""
+    match = re.search(rf"^struct {struct} \{{\n(.*?)^\}};", text, re.M | re.S)
+    assert match is not None, struct
+    return match.span(1)
+
+
+def types_with(members: Iterable[Member], text: str) -> str:
+    """Our table of types with the names of these members, so that a trace can say them."""
+    by_array: Mapping[str, list[Member]] = {array: [] for array in STRUCTS.values()}
+    for member in members:
+        if ":" not in member.text:  # a bit field has no address
+            by_array[STRUCTS[member.struct]].append(member)
+    for array, added in by_array.items():
+        lines = "".join(f"\tIOPF_CORE_MEMBER(struct {member.struct}, {member.name}),\n" for member in added)
+        text = text.replace(f"{array}[] = {{\n", f"{array}[] = {{\n{lines}")
+    return text
