@@ -54,6 +54,11 @@ uint64_t iopf_prim_clock_now(void);
 /* How often the calling thread has made every thread of the process pass a barrier. */
 unsigned long iopf_prim_barriers(void);
 
+/* --- what patches use (kernel_api.c): a check gives 0, or the line of what was wrong --- */
+
+int iopf_kernel_api_check(unsigned int n);
+const char *iopf_kernel_api_name(unsigned int n);
+
 /* --- refcount_t --- */
 
 struct iopf_prim_refcount;
