@@ -13,6 +13,7 @@
 #include <linux/cleanup.h>
 #include <linux/completion.h>
 #include <linux/container_of.h>
+#include <linux/delay.h>
 #include <linux/dev_printk.h>
 #include <linux/device.h>
 #include <linux/err.h>
@@ -20,6 +21,7 @@
 #include <linux/kconfig.h>
 #include <linux/kernel.h>
 #include <linux/kref.h>
+#include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/llist.h>
 #include <linux/lockdep.h>
@@ -31,12 +33,16 @@
 #include <linux/rculist.h>
 #include <linux/rcupdate.h>
 #include <linux/refcount.h>
+#include <linux/rwsem.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
+#include <linux/srcu.h>
 #include <linux/string.h>
+#include <linux/timer.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
+#include <linux/xarray.h>
 #include <trace/events/iommu.h>
 
 MODULE_LICENSE("GPL");
@@ -925,6 +931,288 @@ static int check_kref(void)
 	return 0;
 }
 
+/* --- workqueues, the rest --- */
+
+struct counted_work {
+	struct work_struct work;
+	struct delayed_work delayed;
+	struct workqueue_struct *wq;
+	atomic_t runs;
+	int order[4], again;
+	struct completion done;
+};
+
+static void count_run(struct work_struct *work)
+{
+	struct counted_work *c = container_of(work, struct counted_work, work);
+
+	if (current_work() != work)
+		return;
+	if (c->again-- > 0)
+		queue_work(c->wq, work);
+	atomic_inc(&c->runs);
+}
+
+static void count_delayed(struct work_struct *work)
+{
+	struct counted_work *c = container_of(to_delayed_work(work), struct counted_work, delayed);
+
+	atomic_inc(&c->runs);
+	complete_all(&c->done);
+}
+
+/* work_pending, work_busy, drain_workqueue, alloc_ordered_workqueue, the flags, current_work, the system's queues. */
+static int check_workqueue(void)
+{
+	struct counted_work c = { .runs = ATOMIC_INIT(0) };
+	struct workqueue_struct *ordered = alloc_ordered_workqueue("ordered/%d", WQ_MEM_RECLAIM | WQ_FREEZABLE, 1);
+
+	c.wq = alloc_workqueue("api", WQ_UNBOUND | WQ_HIGHPRI | WQ_CPU_INTENSIVE | WQ_SYSFS | WQ_POWER_EFFICIENT, 0);
+	CHECK(c.wq && ordered);
+	INIT_WORK_ONSTACK(&c.work, count_run);
+	CHECK(!work_pending(&c.work) && !work_busy(&c.work));
+	c.again = 2;
+	CHECK(queue_work(c.wq, &c.work));
+	drain_workqueue(c.wq);
+	CHECK(atomic_read(&c.runs) == 3 && !work_pending(&c.work));
+	c.again = 0;
+	CHECK(queue_work_on(WORK_CPU_UNBOUND, ordered, &c.work));
+	flush_workqueue(ordered);
+	CHECK(atomic_read(&c.runs) == 4);
+	CHECK(schedule_work(&c.work));
+	flush_work(&c.work);
+	CHECK(queue_work(system_unbound_wq, &c.work));
+	cancel_work_sync(&c.work);
+	CHECK(atomic_read(&c.runs) >= 5);
+	CHECK(system_wq == system_percpu_wq && system_unbound_wq == system_dfl_wq && system_long_wq != system_highpri_wq);
+	destroy_work_on_stack(&c.work);
+	destroy_workqueue(ordered);
+	destroy_workqueue(c.wq);
+	return 0;
+}
+
+#define A_LONG_TIME (1000 * HZ)
+
+/* queue_delayed_work and kin: pending from the call on; taken back, hurried, and run when its time has come. */
+static int check_delayed_work(void)
+{
+	struct counted_work c = { .runs = ATOMIC_INIT(0) };
+
+	c.wq = alloc_workqueue("api", WQ_PERCPU, 0);
+	CHECK(c.wq);
+	init_completion(&c.done);
+	INIT_DELAYED_WORK_ONSTACK(&c.delayed, count_delayed);
+	CHECK(!delayed_work_pending(&c.delayed) && !cancel_delayed_work(&c.delayed) && !cancel_delayed_work_sync(&c.delayed));
+	CHECK(queue_delayed_work(c.wq, &c.delayed, 1));
+	wait_for_completion(&c.done);
+	flush_delayed_work(&c.delayed);
+	CHECK(atomic_read(&c.runs) == 1);
+	CHECK(queue_delayed_work(c.wq, &c.delayed, 0));
+	flush_delayed_work(&c.delayed);
+	CHECK(atomic_read(&c.runs) == 2);
+	CHECK(queue_delayed_work(c.wq, &c.delayed, A_LONG_TIME));
+	flush_delayed_work(&c.delayed);
+	CHECK(atomic_read(&c.runs) == 3 && !delayed_work_pending(&c.delayed));
+	CHECK(!mod_delayed_work(c.wq, &c.delayed, A_LONG_TIME));
+	mod_delayed_work(c.wq, &c.delayed, 0);
+	flush_delayed_work(&c.delayed);
+	CHECK(atomic_read(&c.runs) >= 4);
+	schedule_delayed_work(&c.delayed, A_LONG_TIME);
+	cancel_delayed_work_sync(&c.delayed);
+	CHECK(!delayed_work_pending(&c.delayed));
+	destroy_delayed_work_on_stack(&c.delayed);
+	destroy_workqueue(c.wq);
+	return 0;
+}
+
+struct counted_timer {
+	struct timer_list timer;
+	atomic_t runs;
+	struct completion done;
+};
+
+static void timer_ran(struct timer_list *timer)
+{
+	struct counted_timer *c = timer_container_of(c, timer, timer);
+
+	atomic_inc(&c->runs);
+	complete(&from_timer(c, timer, timer)->done);
+}
+
+/* timer_setup, mod_timer, timer_pending, timer_delete(_sync), timer_shutdown_sync, add_timer. */
+static int check_timer(void)
+{
+	struct counted_timer c = { .runs = ATOMIC_INIT(0) };
+
+	init_completion(&c.done);
+	timer_setup(&c.timer, timer_ran, 0);
+	CHECK(!timer_pending(&c.timer) && !timer_delete(&c.timer) && !timer_delete_sync(&c.timer));
+	CHECK(!mod_timer(&c.timer, jiffies + 1));
+	wait_for_completion(&c.done);
+	timer_delete_sync(&c.timer);
+	CHECK(atomic_read(&c.runs) == 1);
+	c.timer.expires = jiffies + 1;
+	add_timer(&c.timer);
+	wait_for_completion(&c.done);
+	CHECK(atomic_read(&c.runs) == 2);
+	mod_timer(&c.timer, jiffies + A_LONG_TIME);
+	del_timer_sync(&c.timer);
+	CHECK(!timer_pending(&c.timer));
+	timer_shutdown_sync(&c.timer);
+	CHECK(!mod_timer(&c.timer, jiffies + 1) && !timer_pending(&c.timer));
+	return 0;
+}
+
+/* jiffies, time_after and kin, ktime_get and kin, msleep, udelay: time passes, and does not go back. */
+static int check_time(void)
+{
+	unsigned long before = jiffies;
+	ktime_t begin = ktime_get(), end;
+
+	msleep(3);
+	udelay(1);
+	usleep_range(10, 20);
+	fsleep(5);
+	end = ktime_get();
+	CHECK(time_after_eq(jiffies, before + 3) && time_before(before, jiffies) && time_after(jiffies, before));
+	CHECK(time_before_eq(before, before) && time_is_before_jiffies(before) && time_is_after_jiffies(before + 1000 * A_LONG_TIME));
+	CHECK(ktime_after(end, begin) && ktime_before(begin, end) && ktime_to_ms(ktime_sub(end, begin)) >= 3);
+	CHECK(ktime_us_delta(end, begin) >= 3000 && ktime_compare(begin, end) < 0 && ktime_get_ns() >= (u64)end);
+	CHECK(ktime_add_ms(begin, 3) <= end && ktime_to_us(us_to_ktime(7)) == 7 && ms_to_ktime(1) == NSEC_PER_MSEC);
+	CHECK(msecs_to_jiffies(10) == 10 && jiffies_to_msecs(10) == 10 && usecs_to_jiffies(1) == 1 && secs_to_jiffies(1) == HZ);
+	CHECK(time_before(~0ul, 5ul));
+	return 0;
+}
+
+/* --- sleeping locks --- */
+
+/* down_read and kin, downgrade_write, the trylocks, guard(rwsem_read). */
+static int check_rwsem(void)
+{
+	struct rw_semaphore sem;
+
+	init_rwsem(&sem);
+	CHECK(!rwsem_is_locked(&sem));
+	down_read(&sem);
+	lockdep_assert_held_read(&sem);
+	lockdep_assert_held(&sem);
+	CHECK(rwsem_is_locked(&sem) && !down_write_trylock(&sem));
+	up_read(&sem);
+	down_write(&sem);
+	lockdep_assert_held_write(&sem);
+	CHECK(!down_read_trylock(&sem) && !down_write_trylock(&sem));
+	downgrade_write(&sem);
+	lockdep_assert_held_read(&sem);
+	up_read(&sem);
+	CHECK(down_write_trylock(&sem));
+	up_write(&sem);
+	CHECK(down_read_trylock(&sem));
+	up_read(&sem);
+	CHECK(!down_write_killable(&sem));
+	up_write(&sem);
+	CHECK(!down_read_killable(&sem) && rwsem_is_locked(&sem));
+	up_read(&sem);
+	scoped_guard(rwsem_read, &sem)
+		rwsem_assert_held(&sem);
+	scoped_guard(rwsem_write, &sem)
+		rwsem_assert_held_write(&sem);
+	scoped_cond_guard(rwsem_read_try, return __LINE__, &sem)
+		lockdep_assert_held_read(&sem);
+	CHECK(!rwsem_is_locked(&sem));
+	return 0;
+}
+
+/* srcu_read_lock and kin: the index belongs to the reader; synchronize_srcu, call_srcu, srcu_barrier. */
+static int check_srcu(void)
+{
+	struct srcu_struct srcu;
+	struct thing *one = kzalloc_obj(*one), *slot = NULL;
+	int outer, inner;
+
+	CHECK(one && !init_srcu_struct(&srcu));
+	rcu_assign_pointer(slot, one);
+	outer = srcu_read_lock(&srcu);
+	inner = srcu_read_lock(&srcu);
+	might_sleep();
+	CHECK(srcu_dereference(slot, &srcu) == one && srcu_read_lock_held(&srcu));
+	srcu_read_unlock(&srcu, outer);
+	srcu_read_unlock(&srcu, inner);
+	CHECK(!srcu_read_lock_held(&srcu) && srcu_dereference_check(slot, &srcu, true) == one);
+	synchronize_srcu(&srcu);
+	scoped_guard(srcu, &srcu)
+		CHECK(srcu_read_lock_held(&srcu));
+	call_srcu(&srcu, &one->rcu, free_thing);
+	srcu_barrier(&srcu);
+	synchronize_srcu_expedited(&srcu);
+	cleanup_srcu_struct(&srcu);
+	return 0;
+}
+
+/* --- xarray --- */
+
+/* xa_store and kin say what was there; xa_alloc finds what is free; xa_for_each goes in order. */
+static int check_xarray(void)
+{
+	struct thing things[3];
+	struct xarray xa;
+	struct thing *entry;
+	unsigned long index, number = 0, flags;
+	void *value;
+	u32 id = 0, next = 0;
+
+	xa_init(&xa);
+	CHECK(xa_empty(&xa) && !xa_load(&xa, 5) && !xa_erase(&xa, 5));
+	CHECK(!xa_store(&xa, 5, &things[0], GFP_KERNEL) && xa_load(&xa, 5) == &things[0] && !xa_empty(&xa));
+	CHECK(xa_store(&xa, 5, &things[1], GFP_ATOMIC) == &things[0] && xa_insert(&xa, 5, &things[2], GFP_KERNEL) == -EBUSY);
+	CHECK(!xa_insert(&xa, 2, &things[2], GFP_KERNEL) && !xa_insert(&xa, ~0ul, &things[0], GFP_KERNEL));
+	CHECK(xa_cmpxchg(&xa, 5, &things[0], &things[2], GFP_KERNEL) == &things[1]);
+	CHECK(xa_cmpxchg(&xa, 5, &things[1], &things[0], GFP_KERNEL) == &things[1] && xa_load(&xa, 5) == &things[0]);
+	xa_for_each(&xa, index, entry)
+		number = 10 * number + index % 9 + 1;
+	CHECK(number == (2 + 1) * 100 + (5 + 1) * 10 + ~0ul % 9 + 1);
+	number = 0;
+	xa_for_each_range(&xa, index, entry, 3, 9)
+		number = 10 * number + index;
+	CHECK(number == 5);
+	xa_for_each_start(&xa, index, entry, 6)
+		CHECK(index == ~0ul);
+	index = 0;
+	CHECK(xa_find(&xa, &index, ~0ul, XA_PRESENT) == &things[2] && index == 2);
+	CHECK(xa_find_after(&xa, &index, ~0ul, XA_PRESENT) == &things[0] && index == 5);
+	xa_lock(&xa);
+	CHECK(__xa_erase(&xa, 5) == &things[0] && !__xa_store(&xa, 5, &things[1], GFP_ATOMIC));
+	CHECK(__xa_insert(&xa, 5, &things[0], GFP_ATOMIC) == -EBUSY);
+	xa_unlock(&xa);
+	xa_lock_irqsave(&xa, flags);
+	CHECK(__xa_cmpxchg(&xa, 5, &things[1], NULL, GFP_ATOMIC) == &things[1]);
+	xa_unlock_irqrestore(&xa, flags);
+	CHECK(xa_store(&xa, 2, NULL, GFP_KERNEL) == &things[2] && xa_erase(&xa, ~0ul) == &things[0] && xa_empty(&xa));
+	value = xa_mk_value(77);
+	CHECK(xa_is_value(value) && xa_to_value(value) == 77 && !xa_is_err(value) && !xa_is_value(&things[0]));
+	CHECK(!xa_err(NULL));
+	xa_destroy(&xa);
+	xa_init_flags(&xa, XA_FLAGS_LOCK_IRQ);
+	CHECK(!xa_store_irq(&xa, 9, value, GFP_KERNEL) && xa_erase_irq(&xa, 9) == value);
+	xa_destroy(&xa);
+	xa_init_flags(&xa, XA_FLAGS_LOCK_BH);
+	CHECK(!xa_insert_bh(&xa, 9, value, GFP_KERNEL) && xa_cmpxchg_bh(&xa, 9, value, NULL, GFP_KERNEL) == value);
+	xa_destroy(&xa);
+
+	xa_init_flags(&xa, XA_FLAGS_ALLOC1);
+	CHECK(!xa_alloc(&xa, &id, &things[0], xa_limit_32b, GFP_KERNEL) && id == 1);
+	CHECK(!xa_alloc(&xa, &id, &things[1], XA_LIMIT(1, 2), GFP_KERNEL) && id == 2);
+	CHECK(xa_alloc(&xa, &id, &things[1], XA_LIMIT(1, 2), GFP_KERNEL) == -EBUSY);
+	CHECK(!xa_alloc_cyclic(&xa, &id, &things[1], XA_LIMIT(1, 4), &next, GFP_KERNEL) && id == 3 && next == 4);
+	CHECK(xa_erase(&xa, 1) == &things[0]);
+	CHECK(!xa_alloc_cyclic(&xa, &id, &things[1], XA_LIMIT(1, 4), &next, GFP_KERNEL) && id == 4);
+	CHECK(xa_alloc_cyclic(&xa, &id, &things[1], XA_LIMIT(1, 4), &next, GFP_KERNEL) == 1 && id == 1);
+	CHECK(xa_alloc_cyclic(&xa, &id, &things[1], XA_LIMIT(1, 4), &next, GFP_KERNEL) == -EBUSY);
+	xa_destroy(&xa);
+	CHECK(xa_empty(&xa));
+	rcu_barrier();
+	return 0;
+}
+
 /* --- all of them --- */
 
 static const struct kernel_api_check {
@@ -936,6 +1224,7 @@ static const struct kernel_api_check {
 	C(list_moves), C(list_walks), C(hlist), C(llist), C(rculist),
 	C(slab), C(kmem_cache), C(rcu_rest),
 	C(numbers), C(container_of_const), C(messages), C(context),
+	C(workqueue), C(delayed_work), C(timer), C(time), C(rwsem), C(srcu), C(xarray),
 	C(atomic), C(atomic_long), C(atomic64), C(exchanges), C(bits), C(kref),
 #undef C
 };

@@ -53,3 +53,36 @@ def scenario(name, tasks, setup=(), teardown=()):
 def report(section, dev, n):
     """Runs ``run(dev, n)``."""
     section.report(dev, grpid=n, pasid=1, addr=ADDRESS, last=False, returns=0)
+
+
+class Menu:
+    """Code with pieces that have names: ``menu.scenario("race", {"a": ["one", "two"]}, setup=["begin"])``. A piece is the body
+    of a function of ``struct device *dev`` and ``struct state *s``, which is ``*shared(dev)``; it may return an int.
+    """
+
+    def __init__(self, code, pieces):
+        self.pieces = pieces
+        functions = "".join(
+            f"static int piece_{n}(struct device *dev, struct state *s)\n{{\n{body}\n\treturn 0;\n}}\n"
+            for n, body in enumerate(pieces.values())
+        )
+        listed = ", ".join(f"piece_{n}" for n in range(len(pieces)))
+        self.code = (
+            f"{code}\n{functions}static int run(struct device *dev, unsigned int n)\n{{\n"
+            f"\tstatic int (*const pieces[])(struct device *dev, struct state *s) = {{ {listed} }};\n\n"
+            "\treturn pieces[n](dev, *shared(dev));\n}\n"
+        )
+
+    def core(self, folder):
+        """The menu in a kernel file."""
+        return core(folder, self.code)
+
+    def scenario(self, name, tasks, setup=(), teardown=()):
+        """Tasks that run pieces, by their names."""
+        numbers = {piece: n for n, piece in enumerate(self.pieces)}
+        return scenario(
+            name,
+            {task: [numbers[piece] for piece in pieces] for task, pieces in tasks.items()},
+            [numbers[piece] for piece in setup],
+            [numbers[piece] for piece in teardown],
+        )

@@ -6,10 +6,12 @@
 #include <linux/bug.h>
 #include <linux/kernel.h>
 #include <linux/mutex.h>
+#include <linux/rwsem.h>
 #include <linux/spinlock.h>
 
 #define lockdep_is_held(lock) _Generic((lock),						\
-	struct mutex *: mutex_is_held_by_current, spinlock_t *: spin_is_held_by_current)(lock)
+	struct mutex *: mutex_is_held_by_current, spinlock_t *: spin_is_held_by_current,	\
+	struct rw_semaphore *: rwsem_is_held_by_current)(lock)
 #define lockdep_assert_held(lock) ((void)WARN_ON(!lockdep_is_held(lock)))
 #define lockdep_assert_not_held(lock) ((void)WARN_ON(lockdep_is_held(lock)))
 
