@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import threading
 from functools import partial
@@ -15,6 +16,9 @@ from ._registry import detached, log, pending, unraisable
 
 #: The runtimes that run on threads.
 RUNTIMES = ("native", "plain")
+
+#: The kernel's levels, 0 to 7, as those of ``logging``.
+LEVELS = (*3 * (logging.CRITICAL,), logging.ERROR, logging.WARNING, *2 * (logging.INFO,), logging.DEBUG)
 
 
 class Runtime:
@@ -96,7 +100,7 @@ class Runtime:
         level = self.ffi.new("int *")
         text = self.ffi.new("char[256]")
         while self.lib.iopf_next_message(level, text, len(text)):
-            log.warning("%s", self.ffi.string(text).decode(errors="replace"))
+            log.log(LEVELS[level[0]], "%s", self.ffi.string(text).decode(errors="replace"))
         dropped = self.lib.iopf_messages_dropped()
         if dropped:
             log.warning("%d kernel messages were dropped", dropped)

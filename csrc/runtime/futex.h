@@ -10,6 +10,6 @@ void futex_wait(u32 *word, u32 expected, u64 timeout_ns);
 /* The word is not looked at, and may be gone. */
 void futex_wake(u32 *word, int nr);
 /* Sleeps for at most so many jiffies while the word is as expected. Returns those that are left. */
-unsigned long futex_wait_jiffies(u32 *word, u32 expected, unsigned long jiffies);
+unsigned long futex_wait_jiffies(u32 *word, u32 expected, unsigned long ticks);
 
 #endif

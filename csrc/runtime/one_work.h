@@ -26,6 +26,18 @@ struct live_queue *live_queue_hold(const void *queue);
 void live_queue_let_go(struct live_queue *live);
 void live_queues_after_fork(void);
 
+/* --- threads/one_item.c: with the timer of a delayed item, NULL: of another --- */
+
+/* Takes PENDING from wherever it is, for who queues the item next. True: it was PENDING. */
+bool work_grab(struct work_struct *work, struct timer_list *timer);
+bool work_cancel(struct work_struct *work, struct timer_list *timer);
+bool work_cancel_sync(struct work_struct *work, struct timer_list *timer);
+
+/* --- the runtime's --- */
+
+/* The caller has PENDING: queues the item. */
+void work_queue_taken(struct workqueue_struct *wq, struct work_struct *work);
+
 /* --- the runtime's; its caller holds the queue --- */
 
 /* In place of the queue: the item was dropped by a queue that drains, and is PENDING for ever. */

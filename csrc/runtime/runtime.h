@@ -18,10 +18,14 @@ KERNEL_API void runtime_after_fork(void);
 /* --- workqueues --- */
 
 /*
- * How many workers a queue has, before the first item is queued; alloc_workqueue() gives 1. With 0 the items wait for
+ * How many workers a queue has, before the first item is queued; alloc_workqueue() gives WORKERS_AT_MOST, or fewer where its
+ * max_active says so. They are started when there are items for them. An ordered queue has one, whatever is said. With 0 the items wait for
  * somebody to call workqueue_run(), flush_workqueue() or destroy_workqueue(), and run in that thread.
  */
 KERNEL_API void workqueue_set_workers(struct workqueue_struct *wq, unsigned int nr_workers);
+#define WORKERS_AT_MOST 32
+/* One of the system's, which is no object that anybody allocated. NULL: no memory. */
+struct workqueue_struct *workqueue_of_system(const char *name);
 /* Runs what is pending on a queue without workers, in this thread. Returns how many items that were. */
 KERNEL_API unsigned long workqueue_run(struct workqueue_struct *wq);
 /* Waits until nothing is pending or running. False: the time is over first. Runs nothing. */

@@ -356,6 +356,16 @@ struct workqueue_struct *iopf_prim_wq_new(const char *name, unsigned int nr_work
 	return wq;
 }
 
+struct workqueue_struct *iopf_prim_wq_alloc_ordered(const char *name)
+{
+	return alloc_ordered_workqueue("%s", 0, name);
+}
+
+void iopf_prim_wq_drain(struct workqueue_struct *wq)
+{
+	drain_workqueue(wq);
+}
+
 void iopf_prim_wq_set_workers(struct workqueue_struct *wq, unsigned int nr_workers)
 {
 	workqueue_set_workers(wq, nr_workers);

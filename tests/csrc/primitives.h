@@ -55,6 +55,11 @@ uint64_t iopf_prim_clock_now(void);
 unsigned long iopf_prim_barriers(void);
 unsigned long iopf_prim_barriers_of_all(void);
 
+/* --- what patches use (kernel_api.c): a check gives 0, or the line of what was wrong --- */
+
+int iopf_kernel_api_check(unsigned int n);
+const char *iopf_kernel_api_name(unsigned int n);
+
 /* --- refcount_t --- */
 
 struct iopf_prim_refcount;
@@ -143,7 +148,7 @@ void iopf_prim_completion_free(struct completion *x);
 void iopf_prim_complete(struct completion *x);
 void iopf_prim_complete_all(struct completion *x);
 void iopf_prim_wait_for_completion(struct completion *x);
-unsigned long iopf_prim_wait_for_completion_timeout(struct completion *x, unsigned long jiffies);
+unsigned long iopf_prim_wait_for_completion_timeout(struct completion *x, unsigned long ticks);
 int iopf_prim_wait_for_completion_killable(struct completion *x);
 bool iopf_prim_try_wait_for_completion(struct completion *x);
 bool iopf_prim_completion_done(struct completion *x);
@@ -162,7 +167,7 @@ struct iopf_prim_gate *iopf_prim_gate_new(void);
 void iopf_prim_gate_free(struct iopf_prim_gate *gate);
 void iopf_prim_gate_set(struct iopf_prim_gate *gate, int value, bool wakes);
 void iopf_prim_gate_wait(struct iopf_prim_gate *gate, int minimum);
-long iopf_prim_gate_wait_timeout(struct iopf_prim_gate *gate, int minimum, unsigned long jiffies);
+long iopf_prim_gate_wait_timeout(struct iopf_prim_gate *gate, int minimum, unsigned long ticks);
 /* wait_event_lock_irq(): how often the condition was tested without the lock. */
 int iopf_prim_gate_wait_locked(struct iopf_prim_gate *gate, int minimum);
 int iopf_prim_gate_tests(struct iopf_prim_gate *gate);	/* of the condition, so far */
@@ -263,6 +268,8 @@ struct workqueue_struct;
 struct workqueue_struct *iopf_prim_wq_new(const char *name, unsigned int nr_workers);	/* NULL: no memory */
 /* The kernel's alone: nobody said how many workers. */
 struct workqueue_struct *iopf_prim_wq_alloc(const char *name);
+struct workqueue_struct *iopf_prim_wq_alloc_ordered(const char *name);
+void iopf_prim_wq_drain(struct workqueue_struct *wq);
 void iopf_prim_wq_set_workers(struct workqueue_struct *wq, unsigned int nr_workers);
 void iopf_prim_wq_flush(struct workqueue_struct *wq);
 void iopf_prim_wq_destroy(struct workqueue_struct *wq);
@@ -381,6 +388,66 @@ struct iopf_prim_site {
 size_t iopf_prim_slab_sites(struct iopf_prim_site *sites, size_t max);
 /* Threads hand objects of all sizes to each other. How many came with other contents than they were sent with. */
 unsigned long iopf_prim_slab_race(unsigned int nr_threads, unsigned int rounds);
+
+/* --- reader-writer semaphores --- */
+
+struct rw_semaphore;
+
+struct rw_semaphore *iopf_prim_rwsem_new(void);
+void iopf_prim_rwsem_free(struct rw_semaphore *sem);
+void iopf_prim_down_read(struct rw_semaphore *sem);
+bool iopf_prim_down_read_trylock(struct rw_semaphore *sem);
+void iopf_prim_up_read(struct rw_semaphore *sem);
+void iopf_prim_down_write(struct rw_semaphore *sem);
+bool iopf_prim_down_write_trylock(struct rw_semaphore *sem);
+void iopf_prim_up_write(struct rw_semaphore *sem);
+void iopf_prim_downgrade_write(struct rw_semaphore *sem);
+bool iopf_prim_rwsem_is_locked(struct rw_semaphore *sem);
+/* Every fourth round of a thread adds 1 as the writer, the others look. The sum, or ~0: a reader met a writer. */
+unsigned long iopf_prim_rwsem_race(unsigned int nr_threads, unsigned int rounds);
+
+/* --- sleepable RCU --- */
+
+struct srcu_struct;
+
+struct srcu_struct *iopf_prim_srcu_new(void);
+/* cleanup_srcu_struct(), then kfree(). */
+void iopf_prim_srcu_free(struct srcu_struct *ssp);
+int iopf_prim_srcu_read_lock(struct srcu_struct *ssp);
+void iopf_prim_srcu_read_unlock(struct srcu_struct *ssp, int index);
+void iopf_prim_synchronize_srcu(struct srcu_struct *ssp);
+/* The callback adds 1 to the counter. */
+void iopf_prim_call_srcu(struct srcu_struct *ssp, unsigned long *counter);
+void iopf_prim_srcu_barrier(struct srcu_struct *ssp);
+/* One retracts objects and frees them after a grace period, the others read. How often one was read that was free. */
+unsigned long iopf_prim_srcu_race(unsigned int nr_threads, unsigned int rounds);
+
+/* --- timers and delayed works: an alarm is one of each, and counts how often either ran --- */
+
+struct iopf_prim_alarm;
+
+struct iopf_prim_alarm *iopf_prim_alarm_new(void);
+void iopf_prim_alarm_free(struct iopf_prim_alarm *alarm);
+/* While it is gated, what runs stays inside. */
+void iopf_prim_alarm_gate(struct iopf_prim_alarm *alarm, int gated);
+void iopf_prim_alarm_sleeps(struct iopf_prim_alarm *alarm);
+/* The timer arms itself so many times. */
+void iopf_prim_alarm_rearms(struct iopf_prim_alarm *alarm, int times);
+int iopf_prim_alarm_inside(struct iopf_prim_alarm *alarm);
+unsigned long iopf_prim_alarm_runs(struct iopf_prim_alarm *alarm);
+bool iopf_prim_mod_timer(struct iopf_prim_alarm *alarm, unsigned long ticks);
+bool iopf_prim_timer_pending(struct iopf_prim_alarm *alarm);
+bool iopf_prim_timer_delete(struct iopf_prim_alarm *alarm);
+bool iopf_prim_timer_delete_sync(struct iopf_prim_alarm *alarm);
+bool iopf_prim_timer_shutdown_sync(struct iopf_prim_alarm *alarm);
+bool iopf_prim_queue_delayed(struct workqueue_struct *wq, struct iopf_prim_alarm *alarm, unsigned long ticks);
+bool iopf_prim_mod_delayed(struct workqueue_struct *wq, struct iopf_prim_alarm *alarm, unsigned long ticks);
+bool iopf_prim_flush_delayed(struct iopf_prim_alarm *alarm);
+bool iopf_prim_cancel_delayed(struct iopf_prim_alarm *alarm);
+bool iopf_prim_cancel_delayed_sync(struct iopf_prim_alarm *alarm);
+bool iopf_prim_delayed_pending(struct iopf_prim_alarm *alarm);
+/* Two queue a delayed work while one cancels it. Not 0: it ran, or was pending, behind the last cancel. */
+unsigned long iopf_prim_delayed_race(struct workqueue_struct *wq, unsigned int rounds);
 
 /*
  * Forks while other threads are in a reader, wait for a grace period and run an item. The child calls

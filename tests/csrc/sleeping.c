@@ -39,9 +39,9 @@ void iopf_prim_wait_for_completion(struct completion *x)
 	wait_for_completion(x);
 }
 
-unsigned long iopf_prim_wait_for_completion_timeout(struct completion *x, unsigned long jiffies)
+unsigned long iopf_prim_wait_for_completion_timeout(struct completion *x, unsigned long ticks)
 {
-	return wait_for_completion_timeout(x, jiffies);
+	return wait_for_completion_timeout(x, ticks);
 }
 
 int iopf_prim_wait_for_completion_killable(struct completion *x)
@@ -148,9 +148,9 @@ void iopf_prim_gate_wait(struct iopf_prim_gate *gate, int minimum)
 	wait_event(gate->wq, is_open(gate, minimum));
 }
 
-long iopf_prim_gate_wait_timeout(struct iopf_prim_gate *gate, int minimum, unsigned long jiffies)
+long iopf_prim_gate_wait_timeout(struct iopf_prim_gate *gate, int minimum, unsigned long ticks)
 {
-	return wait_event_timeout(gate->wq, is_open(gate, minimum), jiffies);
+	return wait_event_timeout(gate->wq, is_open(gate, minimum), ticks);
 }
 
 static bool is_open_under(struct iopf_prim_gate *gate, int minimum, int *without)

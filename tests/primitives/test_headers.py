@@ -73,7 +73,6 @@ def test_each_header_compiles_by_itself(compiler, header):
 UNKNOWN = {
     "spin_trylock of a mutex": "spin_trylock(&thing->lock);",
     "reader-writer semaphores": "struct rw_semaphore sem; down_read(&sem);",
-    "krefs": "struct kref ref; kref_init(&ref);",
     "xarrays": "struct xarray xa; xa_init(&xa);",
     "sleepable RCU": "struct srcu_struct srcu; srcu_read_lock(&srcu);",
     "delayed work": "struct delayed_work work; INIT_DELAYED_WORK(&work, NULL);",
@@ -82,10 +81,7 @@ UNKNOWN = {
     "the system's workqueue": "queue_work(system_wq, &thing->work);",
     "refcount_sub_and_test": "refcount_t r; refcount_set(&r, 2); refcount_sub_and_test(2, &r);",
     "dec_and_mutex_lock": "refcount_t r; refcount_set(&r, 1); refcount_dec_and_mutex_lock(&r, &thing->lock);",
-    "RCU list walks": "struct thing *t; list_for_each_entry_rcu(t, list, list) ;",
-    "krealloc": "void *p = krealloc(NULL, 8, GFP_KERNEL); kfree(p);",
     "GFP_DMA": "kfree(kmalloc(8, GFP_DMA));",
-    "BUG_ON": "BUG_ON(!thing);",
     "msleep": "msleep(1);",
 }
 

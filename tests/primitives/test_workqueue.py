@@ -143,18 +143,76 @@ def test_an_item_runs_once_in_a_worker(runtime, queue, workers):
     assert not runtime.wq_current_work_on(q.at)
 
 
-def test_a_queue_has_one_worker_if_nobody_said_how_many(runtime, queue):
-    """alloc_workqueue() alone: items run one after the other, in the order of queueing."""
+def test_items_run_beside_each_other_if_nobody_said_how_many(runtime, queue):
+    """alloc_workqueue() alone: an item that waits for another one of the queue keeps that one from nothing."""
     q = queue(0)
     runtime.wq_destroy(q.at)
     q.at = runtime.wq_alloc(b"default")
+    blockers = [q.item("GATED") for _ in range(5)]
+    for blocker in blockers:
+        blocker.queue()
+    for blocker in blockers:
+        blocker.started()
+    item = q.item()
+    item.queue()
+    item.finished()
+    for blocker in blockers:
+        blocker.open()
+    q.flush()
+
+
+@pytest.mark.parametrize("said", [None, 0, 1, 3])
+def test_an_ordered_queue_runs_one_at_a_time_in_order(runtime, queue, said):
+    """alloc_ordered_workqueue(), whatever number of workers somebody asks for; 0 is none, by hand."""
+    q = queue(0)
+    runtime.wq_destroy(q.at)
+    q.at = runtime.wq_alloc_ordered(b"ordered")
+    if said is not None:
+        runtime.wq_set_workers(q.at, said)
     items = [q.item() for _ in range(20)]
+    if said != 0:
+        blocker = q.item("GATED")
+        blocker.queue()
+        blocker.started()
     for item in items:
         item.queue()
+    if said != 0:
+        assert [0] * 20 == [item.runs for item in items]
+        blocker.open()
     q.flush()
     starts = [item.report.first_start for item in items]
     assert sorted(starts) == starts
     assert [1] * 20 == [item.runs for item in items]
+
+
+@with_or_without_workers
+def test_a_drain_waits_for_what_items_queue(runtime, queue, workers):
+    """A chain of three, from the same queue: all have run. Afterwards the queue takes items as before."""
+    q = queue(workers)
+    last = q.item()
+    items = [q.item().chain(last), last]
+    items[0].queue()
+    runtime.wq_drain(q.at)
+    assert [1, 1] == [item.runs for item in items]
+    last.queue()
+    q.flush()
+    assert 2 == last.runs
+
+
+def test_a_queue_that_drains_drops_what_others_queue(runtime, queue, other):
+    """With a warning, although queue_work() says true; and until the drain is over alone."""
+    q = queue(1)
+    blocker, item = q.item("GATED"), q.item()
+    blocker.queue()
+    blocker.started()
+    draining = other.start(runtime.wq_drain, q.at)
+    assert runtime.blocked(draining)
+    assert item.queue()
+    blocker.open()
+    draining.result(60)
+    assert {DRAINING: 1} == runtime.warned()
+    q.flush()
+    assert 0 == item.runs
 
 
 @with_workers

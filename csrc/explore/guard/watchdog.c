@@ -32,6 +32,8 @@
 #include "progress.h"
 #include "report/report.h"
 
+#undef timer_delete	/* POSIX's is meant here, and not linux/timer.h's */
+
 #ifndef sigev_notify_thread_id
 #define sigev_notify_thread_id _sigev_un._tid
 #endif

@@ -22,6 +22,8 @@ struct warn_site {
 };
 
 KERNEL_API __cold void warn_slowpath(struct warn_site *site);
+/* What cannot go on: a finding that ends the execution under the explorer; on threads the process says so, and aborts. */
+KERNEL_API __cold void __attribute__((noreturn)) bug_slowpath(struct warn_site *site);
 
 #define __WARN_SITE(why, only_once)						\
 	static struct warn_site __warn_site = {					\
@@ -42,5 +44,20 @@ KERNEL_API __cold void warn_slowpath(struct warn_site *site);
 /* The reason is the literal format: counts are kept per reason, not per argument. */
 #define WARN(condition, format, args...) __WARN_IF(condition, format, 0)
 #define WARN_ONCE(condition, format, args...) __WARN_IF(condition, format, 1)
+
+#define __BUG_SAYING(why) do {								\
+	__WARN_SITE(why, 0);								\
+	bug_slowpath(&__warn_site);							\
+} while (0)
+#define BUG() __BUG_SAYING("BUG")
+#define BUG_ON(condition) do {								\
+	if (unlikely(condition))							\
+		__BUG_SAYING("BUG_ON " #condition);					\
+} while (0)
+
+/* As with CONFIG_DEBUG_VM. */
+#define VM_WARN_ON(condition) ((void)WARN_ON(condition))
+#define VM_WARN_ON_ONCE(condition) ((void)WARN_ON_ONCE(condition))
+#define VM_BUG_ON(condition) BUG_ON(condition)
 
 #endif

@@ -13,10 +13,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <linux/kconfig.h>
+
 typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
 typedef uint64_t u64;
+typedef int8_t s8;
+typedef int16_t s16;
 typedef int32_t s32;
 typedef int64_t s64;
 typedef unsigned int gfp_t;
@@ -27,9 +31,21 @@ typedef unsigned int gfp_t;
 #define __must_check
 #define __counted_by(member)
 #define __must_hold(lock)
+#define __acquires(lock)
+#define __releases(lock)
+#define __force
 
 #define __maybe_unused __attribute__((unused))
+#define __always_unused __attribute__((unused))
+#ifndef __always_inline			/* the C library's, the same */
+#define __always_inline inline __attribute__((always_inline))
+#endif
 #define noinline __attribute__((noinline))
+#define fallthrough __attribute__((fallthrough))
+#define __aligned(bytes) __attribute__((aligned(bytes)))
+#define __packed __attribute__((packed))
+#define __init
+#define __exit
 #define __cold __attribute__((cold))	/* seldom called: kept out of the way of what is usual */
 #define __printf(fmt, args) __attribute__((format(printf, fmt, args)))
 
@@ -54,6 +70,10 @@ typedef unsigned int gfp_t;
 
 #define smp_load_acquire(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define smp_store_release(p, value) __atomic_store_n((p), (value), __ATOMIC_RELEASE)
+
+#define __PASTE_1(a, b) a##b
+#define __PASTE(a, b) __PASTE_1(a, b)
+#define __UNIQUE_ID(prefix) __PASTE(__PASTE(__unique_, prefix), __COUNTER__)
 
 #define __stringify_1(x...) #x
 #define __stringify(x...) __stringify_1(x)

@@ -13,4 +13,9 @@
 		"container_of: the pointer is not to that member");			\
 	(type *)((char *)(ptr) - offsetof(type, member)); })
 
+/* The same; a pointer to const gives one to const. */
+#define container_of_const(ptr, type, member) _Generic(ptr,					\
+	const __typeof__(*(ptr)) *: ((const type *)container_of(ptr, type, member)),		\
+	default: container_of(ptr, type, member))
+
 #endif

@@ -1,30 +1,36 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Kernel messages: kept by the runtime until somebody collects them, never written to a terminal from C. */
+/* Messages that name their device. */
 #ifndef __LINUX_DEV_PRINTK_H
 #define __LINUX_DEV_PRINTK_H
 
 #include <linux/compiler.h>
+#include <linux/printk.h>
 
-struct device;
+#ifndef dev_fmt
+#define dev_fmt(format) format
+#endif
 
-/* The kernel's default: ten messages in five seconds for each call site, then a count of those left out. */
-#define DEFAULT_RATELIMIT_INTERVAL_NS 5000000000ULL
-#define DEFAULT_RATELIMIT_BURST 10
+#define __dev_said(level, dev, format, args...) __kernel_message(NULL, level, dev, dev_fmt(format), ##args)
+#define __dev_once(level, dev, format, args...) __message_at(__kernel_message_once, level, dev, dev_fmt(format), ##args)
+#define __dev_limited(level, dev, format, args...) __message_at(__kernel_message, level, dev, dev_fmt(format), ##args)
 
-struct ratelimit_state {
-	u64 begin;
-	unsigned int printed;
-	unsigned int missed;
-	bool started;
-};
+#define dev_emerg(dev, format, args...) __dev_said(LOGLEVEL_EMERG, dev, format, ##args)
+#define dev_alert(dev, format, args...) __dev_said(LOGLEVEL_ALERT, dev, format, ##args)
+#define dev_crit(dev, format, args...) __dev_said(LOGLEVEL_CRIT, dev, format, ##args)
+#define dev_err(dev, format, args...) __dev_said(LOGLEVEL_ERR, dev, format, ##args)
+#define dev_warn(dev, format, args...) __dev_said(LOGLEVEL_WARNING, dev, format, ##args)
+#define dev_notice(dev, format, args...) __dev_said(LOGLEVEL_NOTICE, dev, format, ##args)
+#define dev_info(dev, format, args...) __dev_said(LOGLEVEL_INFO, dev, format, ##args)
+#define dev_dbg(dev, format, args...) __dev_said(LOGLEVEL_DEBUG, dev, format, ##args)
 
-KERNEL_API void __printf(2, 3) dev_warn(const struct device *dev, const char *format, ...);
-KERNEL_API void __printf(3, 4)
-__dev_warn_ratelimited(struct ratelimit_state *state, const struct device *dev, const char *format, ...);
+#define dev_err_once(dev, format, args...) __dev_once(LOGLEVEL_ERR, dev, format, ##args)
+#define dev_warn_once(dev, format, args...) __dev_once(LOGLEVEL_WARNING, dev, format, ##args)
+#define dev_info_once(dev, format, args...) __dev_once(LOGLEVEL_INFO, dev, format, ##args)
+#define dev_dbg_once(dev, format, args...) __dev_once(LOGLEVEL_DEBUG, dev, format, ##args)
 
-#define dev_warn_ratelimited(dev, format, args...) do {					\
-	static struct ratelimit_state __ratelimit;					\
-	__dev_warn_ratelimited(&__ratelimit, dev, format, ##args);			\
-} while (0)
+#define dev_err_ratelimited(dev, format, args...) __dev_limited(LOGLEVEL_ERR, dev, format, ##args)
+#define dev_warn_ratelimited(dev, format, args...) __dev_limited(LOGLEVEL_WARNING, dev, format, ##args)
+#define dev_info_ratelimited(dev, format, args...) __dev_limited(LOGLEVEL_INFO, dev, format, ##args)
+#define dev_dbg_ratelimited(dev, format, args...) __dev_limited(LOGLEVEL_DEBUG, dev, format, ##args)
 
 #endif

@@ -16,9 +16,13 @@
 #ifndef __LINUX_MUTEX_H
 #define __LINUX_MUTEX_H
 
+#include <linux/cleanup.h>
 #include <linux/compiler.h>
 #include <mutex.h>	/* the runtime's */
 
 #define DEFINE_MUTEX(name) struct mutex name = __MUTEX_INITIALIZER(name)
+
+DEFINE_GUARD(mutex, struct mutex *, mutex_lock(_T), mutex_unlock(_T))
+DEFINE_GUARD_COND(mutex, _try, mutex_trylock(_T))
 
 #endif

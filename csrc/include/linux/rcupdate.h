@@ -15,7 +15,9 @@
 #define __LINUX_RCUPDATE_H
 
 #include <linux/bug.h>
+#include <linux/cleanup.h>
 #include <linux/compiler.h>
+#include <linux/slab.h>
 
 struct rcu_head {
 	struct rcu_head *next;
@@ -43,6 +45,14 @@ typedef void (*rcu_callback_t)(struct rcu_head *head);
 #define rcu_dereference_protected(p, c) ({						\
 	(void)WARN(!(c), "suspicious rcu_dereference_protected");			\
 	__atomic_load_n(&(p), __ATOMIC_RELAXED); })
+#define rcu_dereference_raw(p) __atomic_load_n(&(p), __ATOMIC_ACQUIRE)
+/* Given on to who is protected by something else from here on. */
+#define rcu_pointer_handoff(p) (p)
+/* The old one. */
+#define rcu_replace_pointer(p, v, c) ({							\
+	__typeof__(p) __old_pointer = rcu_dereference_protected(p, c);			\
+	rcu_assign_pointer(p, v);							\
+	__old_pointer; })
 /* For comparing, not for following. */
 #define rcu_access_pointer(p) __atomic_load_n(&(p), __ATOMIC_RELAXED)
 
@@ -52,5 +62,41 @@ typedef void (*rcu_callback_t)(struct rcu_head *head);
 	if (__object)									\
 		__kfree_rcu(&__object->member, __object);				\
 } while (0)
+
+#define kvfree_rcu(ptr, member) kfree_rcu(ptr, member)
+/* Of an object without a head: may wait for a grace period, and does. */
+#define kfree_rcu_mightsleep(ptr) do {							\
+	const void *__object = (ptr);							\
+	if (__object) {									\
+		synchronize_rcu();							\
+		kfree(__object);							\
+	}										\
+} while (0)
+#define kvfree_rcu_mightsleep(ptr) kfree_rcu_mightsleep(ptr)
+
+/* Heads need no preparation: this is for debugobjects. */
+static inline void init_rcu_head(struct rcu_head *head)
+{
+	(void)head;
+}
+#define destroy_rcu_head(head) init_rcu_head(head)
+#define init_rcu_head_on_stack(head) init_rcu_head(head)
+#define destroy_rcu_head_on_stack(head) init_rcu_head(head)
+
+/* A mark by which one knows whether a head has been given to call_rcu(). */
+static inline void rcu_head_init(struct rcu_head *head)
+{
+	head->func = (rcu_callback_t)~0ul;
+}
+
+static inline bool rcu_head_after_call_rcu(struct rcu_head *head, rcu_callback_t func)
+{
+	rcu_callback_t now = READ_ONCE(head->func);
+
+	(void)WARN_ON(now != func && now != (rcu_callback_t)~0ul);
+	return now == func;
+}
+
+DEFINE_LOCK_GUARD_0(rcu, rcu_read_lock(), rcu_read_unlock())
 
 #endif

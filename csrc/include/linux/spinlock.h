@@ -78,4 +78,21 @@ static inline unsigned long __spin_flags(const spinlock_t *lock)
 #define raw_spin_lock_irqsave(lock, flags) spin_lock_irqsave(lock, flags)
 #define raw_spin_unlock_irqrestore(lock, flags) spin_unlock_irqrestore(lock, flags)
 
+#define raw_spin_lock_bh(lock) spin_lock_bh(lock)
+#define raw_spin_unlock_bh(lock) spin_unlock_bh(lock)
+
+#define __DEFINE_SPIN_GUARDS(name, type)						\
+	DEFINE_LOCK_GUARD_1(name, type, spin_lock(_T->lock), spin_unlock(_T->lock))	\
+	DEFINE_LOCK_GUARD_1_COND(name, _try, spin_trylock(_T->lock))			\
+	DEFINE_LOCK_GUARD_1(name##_bh, type, spin_lock_bh(_T->lock), spin_unlock_bh(_T->lock))	\
+	DEFINE_LOCK_GUARD_1_COND(name##_bh, _try, spin_trylock_bh(_T->lock))		\
+	DEFINE_LOCK_GUARD_1(name##_irq, type, spin_lock_irq(_T->lock), spin_unlock_irq(_T->lock))	\
+	DEFINE_LOCK_GUARD_1_COND(name##_irq, _try, spin_trylock_irq(_T->lock))		\
+	DEFINE_LOCK_GUARD_1(name##_irqsave, type, spin_lock_irqsave(_T->lock, _T->flags),	\
+			    spin_unlock_irqrestore(_T->lock, _T->flags), unsigned long flags)	\
+	DEFINE_LOCK_GUARD_1_COND(name##_irqsave, _try, spin_trylock_irqsave(_T->lock, _T->flags))
+
+__DEFINE_SPIN_GUARDS(spinlock, spinlock_t)
+__DEFINE_SPIN_GUARDS(raw_spinlock, raw_spinlock_t)
+
 #endif

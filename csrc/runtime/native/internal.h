@@ -4,6 +4,7 @@
 #define IOPF_NATIVE_INTERNAL_H
 
 #include <futex.h>
+#include <linux/processor.h>
 #include <linux/rcupdate.h>
 #include <membarrier.h>
 
@@ -25,15 +26,6 @@ void rcu_after_fork(void);
 void slab_start(void);
 void slab_thread_start(struct thread *self);
 void slab_thread_exit(struct thread *self);
-
-static inline void cpu_relax(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-	__builtin_ia32_pause();
-#else
-	barrier();
-#endif
-}
 
 /*
  * For the runtime's own short sections: a mutex as the kernel's raw spinlocks are used, inside RCU readers too.

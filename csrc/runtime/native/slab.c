@@ -427,7 +427,7 @@ noinline void *slab_alloc_slow(struct slab_site *site, size_t size, gfp_t gfp)
 
 	if (gfp & GFP_KERNEL)
 		might_sleep_in_reader();
-	if (self->fail_nth && --self->fail_nth == 0) {
+	if (self->fail_nth && !(gfp & __GFP_NOFAIL) && --self->fail_nth == 0) {
 		slab_shut(self, slab_poisons);
 		return NULL;
 	}
@@ -441,6 +441,34 @@ noinline void *slab_alloc_slow(struct slab_site *site, size_t size, gfp_t gfp)
 	if (gfp & __GFP_ZERO)
 		memset(pointer, 0, size);
 	return pointer;
+}
+
+static const struct free_object *slab_live_object(const void *pointer)
+{
+	const struct free_object *object =
+		(const struct free_object *)((uintptr_t)pointer - SLAB_HEADER_BYTES);
+
+	if (!pointer || WARN(object->state != SLAB_LIVE && object->state != SLAB_INHERITED &&
+			     object->state != SLAB_LIVE_ALONE, "asking about something that is not a live object"))
+		return NULL;
+	return object;
+}
+
+size_t ksize(const void *pointer)
+{
+	const struct free_object *object = slab_live_object(pointer);
+
+	if (!object)
+		return 0;
+	return (object->state == SLAB_LIVE_ALONE ? malloc_usable_size((void *)object) : slab_class_bytes[object->class]) -
+	       SLAB_HEADER_BYTES;
+}
+
+const struct slab_site *slab_site_of(const void *pointer)
+{
+	const struct free_object *object = slab_live_object(pointer);
+
+	return object ? object->site : NULL;
 }
 
 noinline void kfree_slow(const void *pointer)

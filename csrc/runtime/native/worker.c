@@ -335,6 +335,11 @@ bool current_work_on(struct workqueue_struct *wq)
 	return false;
 }
 
+struct work_struct *current_work(void)
+{
+	return worker_here ? worker_here->current_item : NULL;
+}
+
 struct workqueue_struct *current_workqueue(void)
 {
 	return worker_here && worker_here->current_item ? worker_here->wq : NULL;

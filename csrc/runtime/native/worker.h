@@ -33,7 +33,8 @@ struct workqueue_struct {
 	unsigned int nr_workers, nr_started, nr_asleep;
 	bool wake_sent;
 	int waker_cpu;			/* where the last one was who had to wake a worker */
-	bool draining, stopping;
+	unsigned int drainers;
+	bool ordered, of_system, stopping;
 	u32 flushers, progress;		/* progress is the futex word of flushers */
 	u32 intruders;			/* who looks into the lists of workers */
 	struct live_queue live;

@@ -21,16 +21,21 @@
 
 bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
 {
-	bool wake;
-
 	if (__atomic_exchange_n(&work->pending, 1, __ATOMIC_SEQ_CST))
 		return false;
+	work_queue_taken(wq, work);
+	return true;
+}
+
+void work_queue_taken(struct workqueue_struct *wq, struct work_struct *work)
+{
+	bool wake;
 
 	raw_lock(&wq->lock);
-	if (unlikely(wq->draining) && WARN_ONCE(!current_work_on(wq), "workqueue: queueing on a queue that is draining")) {
+	if (unlikely(wq->drainers) && WARN_ONCE(!current_work_on(wq), "workqueue: queueing on a queue that is draining")) {
 		__atomic_store_n(&work->wq, WORK_DROPPED, __ATOMIC_RELEASE);
 		raw_unlock(&wq->lock);
-		return true;	/* and never runs: so does the kernel */
+		return;		/* and never runs: so does the kernel */
 	}
 	__atomic_store_n(&work->wq, wq, __ATOMIC_RELEASE);
 	work->ticket = wq->newest_ticket + 1;
@@ -44,7 +49,18 @@ bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
 	raw_unlock(&wq->lock);
 	if (wake)
 		futex_wake(&wq->pokes, 1);
-	return true;
+}
+
+static struct workqueue_struct *set_up(struct workqueue_struct *wq, unsigned int flags, int max_active)
+{
+	mutex_init(&wq->lock);
+	INIT_LIST_HEAD(&wq->pending);
+	INIT_LIST_HEAD(&wq->workers);
+	wq->ordered = flags & __WQ_ORDERED;
+	wq->nr_workers = max_active > 0 && max_active < WORKERS_AT_MOST ? (unsigned int)max_active : WORKERS_AT_MOST;
+	wq->waker_cpu = -1;
+	live_queue_add(&wq->live, wq);
+	return wq;
 }
 
 struct workqueue_struct *alloc_workqueue(const char *format, unsigned int flags, int max_active, ...)
@@ -52,27 +68,30 @@ struct workqueue_struct *alloc_workqueue(const char *format, unsigned int flags,
 	struct workqueue_struct *wq = kzalloc(sizeof(*wq), GFP_KERNEL);
 	va_list args;
 
-	(void)flags;
-	(void)max_active;
 	if (!wq)
 		return NULL;
 	va_start(args, max_active);
 	vsnprintf(wq->name, sizeof(wq->name), format, args);
 	va_end(args);
-	mutex_init(&wq->lock);
-	INIT_LIST_HEAD(&wq->pending);
-	INIT_LIST_HEAD(&wq->workers);
-	wq->nr_workers = 1;
-	wq->waker_cpu = -1;
-	live_queue_add(&wq->live, wq);
-	return wq;
+	return set_up(wq, flags, max_active);
+}
+
+struct workqueue_struct *workqueue_of_system(const char *name)
+{
+	struct workqueue_struct *wq = calloc(1, sizeof(*wq));
+
+	if (!wq)
+		return NULL;
+	snprintf(wq->name, sizeof(wq->name), "%s", name);
+	wq->of_system = true;
+	return set_up(wq, WQ_UNBOUND, 0);
 }
 
 void workqueue_set_workers(struct workqueue_struct *wq, unsigned int nr_workers)
 {
 	raw_lock(&wq->lock);
 	if (!WARN(wq->newest_ticket, "workqueue: the number of workers is set before the first item"))
-		wq->nr_workers = nr_workers;
+		wq->nr_workers = wq->ordered && nr_workers ? 1 : nr_workers;
 	raw_unlock(&wq->lock);
 }
 
@@ -152,11 +171,37 @@ void flush_workqueue(struct workqueue_struct *wq)
 	might_sleep_in_reader();
 	if (WARN(current_work_on(wq), "flush_workqueue from an item of the same queue"))
 		return;		/* it would wait for itself */
+	(void)WARN(wq->of_system, "flush_workqueue of one of the system's queues");
 	if (!newest)
 		return;		/* nothing was ever queued */
 	run_here(wq);
 	raw_lock(&wq->lock);
 	wait_done(wq, newest, UINT64_MAX, true);
+	raw_unlock(&wq->lock);
+}
+
+/* Under the lock, which it leaves meanwhile. Items may queue further ones of the same queue: until there are none. */
+static void drain(struct workqueue_struct *wq)
+{
+	wq->drainers++;
+	while (!is_done(wq, NULL, wq->newest_ticket)) {
+		u64 newest = wq->newest_ticket;
+
+		raw_unlock(&wq->lock);
+		run_here(wq);
+		raw_lock(&wq->lock);
+		wait_done(wq, newest, UINT64_MAX, false);
+	}
+}
+
+void drain_workqueue(struct workqueue_struct *wq)
+{
+	might_sleep_in_reader();
+	if (WARN(current_work_on(wq), "drain_workqueue from an item of the same queue"))
+		return;
+	raw_lock(&wq->lock);
+	drain(wq);
+	wq->drainers--;
 	raw_unlock(&wq->lock);
 }
 
@@ -169,16 +214,7 @@ void destroy_workqueue(struct workqueue_struct *wq)
 		return;
 
 	raw_lock(&wq->lock);
-	wq->draining = true;
-	/* Items may queue further ones of the same queue: until there are none. */
-	while (!is_done(wq, NULL, wq->newest_ticket)) {
-		u64 newest = wq->newest_ticket;
-
-		raw_unlock(&wq->lock);
-		run_here(wq);
-		raw_lock(&wq->lock);
-		wait_done(wq, newest, UINT64_MAX, false);
-	}
+	drain(wq);
 	__atomic_store_n(&wq->stopping, true, __ATOMIC_RELAXED);
 	__atomic_add_fetch(&wq->pokes, 1, __ATOMIC_RELAXED);
 	raw_unlock(&wq->lock);

@@ -7,6 +7,11 @@
 
 #include "worker.h"
 
+struct work_struct *current_work(void)
+{
+	return innermost_runner ? innermost_runner->work : NULL;
+}
+
 struct workqueue_struct *current_workqueue(void)
 {
 	return innermost_runner ? innermost_runner->wq : NULL;
@@ -78,6 +83,7 @@ void flush_workqueue(struct workqueue_struct *wq)
 	might_sleep_in_reader();
 	if (WARN(current_work_on(wq), "flush_workqueue from an item of the same queue"))
 		return;		/* it would wait for itself */
+	(void)WARN(wq->of_system, "flush_workqueue of one of the system's queues");
 	pthread_mutex_lock(&wq->lock);
 	wait_for_items(wq, wq->newest, true);
 	pthread_mutex_unlock(&wq->lock);

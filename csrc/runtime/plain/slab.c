@@ -7,6 +7,7 @@
 #include <linux/bug.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <runtime.h>
 #include <stdlib.h>
@@ -59,7 +60,7 @@ void *slab_alloc(struct slab_site *site, size_t size, gfp_t gfp)
 		id = site_number(site);
 	if ((gfp & GFP_KERNEL) && unlikely(self->sections))
 		might_sleep_in_reader();
-	if ((fail_nth && --fail_nth == 0) || size > SIZE_MAX - sizeof(*header))
+	if ((fail_nth && !(gfp & __GFP_NOFAIL) && --fail_nth == 0) || size > SIZE_MAX - sizeof(*header))
 		return NULL;
 	header = malloc(sizeof(*header) + size);
 	if (!header)
@@ -75,6 +76,27 @@ void *slab_alloc(struct slab_site *site, size_t size, gfp_t gfp)
 static noinline __attribute__((no_sanitize("address", "thread"))) bool is_live(const struct header *header)
 {
 	return !((uintptr_t)header % sizeof(*header)) && *(const volatile u32 *)&header->magic == MAGIC_LIVE;
+}
+
+static const struct header *header_of(const void *object)
+{
+	const struct header *header = object ? (const struct header *)object - 1 : NULL;
+
+	return header && !WARN(!is_live(header), "asking about something that is not a live object") ? header : NULL;
+}
+
+size_t ksize(const void *object)
+{
+	const struct header *header = header_of(object);
+
+	return header ? malloc_usable_size((void *)header) - sizeof(*header) : 0;
+}
+
+const struct slab_site *slab_site_of(const void *object)
+{
+	const struct header *header = header_of(object);
+
+	return header ? __atomic_load_n(&sites[header->site], __ATOMIC_ACQUIRE) : NULL;
 }
 
 void kfree(const void *object)

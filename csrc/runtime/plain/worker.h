@@ -31,7 +31,8 @@ struct workqueue_struct {
 	struct list_head runners;
 	unsigned int nr_pending, nr_idle, nr_workers, nr_started;
 	u64 newest;			/* ticket */
-	bool draining, stopping;
+	unsigned int drainers;
+	bool ordered, of_system, stopping;
 	struct live_queue live;
 	char name[16];
 };

@@ -15,9 +15,14 @@ bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
 {
 	if (__atomic_exchange_n(&work->pending, 1, __ATOMIC_SEQ_CST))
 		return false;
+	work_queue_taken(wq, work);
+	return true;
+}
 
+void work_queue_taken(struct workqueue_struct *wq, struct work_struct *work)
+{
 	pthread_mutex_lock(&wq->lock);
-	if (wq->draining &&
+	if (wq->drainers &&
 	    WARN_ONCE(!current_work_on(wq), "workqueue: queueing on a queue that is draining")) {
 		__atomic_store_n(&work->wq, WORK_DROPPED, __ATOMIC_RELEASE);
 		goto out;	/* and never runs: so does the kernel */
@@ -31,7 +36,6 @@ bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
 		pthread_cond_signal(&wq->more);
 out:
 	pthread_mutex_unlock(&wq->lock);
-	return true;
 }
 
 static void init_conditions(struct workqueue_struct *wq)
@@ -45,32 +49,47 @@ static void init_conditions(struct workqueue_struct *wq)
 	pthread_condattr_destroy(&monotonic);
 }
 
+static struct workqueue_struct *set_up(struct workqueue_struct *wq, unsigned int flags, int max_active)
+{
+	pthread_mutex_init(&wq->lock, NULL);
+	init_conditions(wq);
+	INIT_LIST_HEAD(&wq->pending);
+	INIT_LIST_HEAD(&wq->runners);
+	wq->ordered = flags & __WQ_ORDERED;
+	wq->nr_workers = max_active > 0 && max_active < WORKERS_AT_MOST ? (unsigned int)max_active : WORKERS_AT_MOST;
+	live_queue_add(&wq->live, wq);
+	return wq;
+}
+
 struct workqueue_struct *alloc_workqueue(const char *format, unsigned int flags, int max_active, ...)
 {
 	struct workqueue_struct *wq = kzalloc(sizeof(*wq), GFP_KERNEL);
 	va_list args;
 
-	(void)flags;
-	(void)max_active;
 	if (!wq)
 		return NULL;
 	va_start(args, max_active);
 	vsnprintf(wq->name, sizeof(wq->name), format, args);
 	va_end(args);
-	pthread_mutex_init(&wq->lock, NULL);
-	init_conditions(wq);
-	INIT_LIST_HEAD(&wq->pending);
-	INIT_LIST_HEAD(&wq->runners);
-	wq->nr_workers = 1;
-	live_queue_add(&wq->live, wq);
-	return wq;
+	return set_up(wq, flags, max_active);
+}
+
+struct workqueue_struct *workqueue_of_system(const char *name)
+{
+	struct workqueue_struct *wq = calloc(1, sizeof(*wq));
+
+	if (!wq)
+		return NULL;
+	snprintf(wq->name, sizeof(wq->name), "%s", name);
+	wq->of_system = true;
+	return set_up(wq, WQ_UNBOUND, 0);
 }
 
 void workqueue_set_workers(struct workqueue_struct *wq, unsigned int nr_workers)
 {
 	pthread_mutex_lock(&wq->lock);
 	if (!WARN(wq->newest, "workqueue: the number of workers is set before the first item"))
-		wq->nr_workers = nr_workers;
+		wq->nr_workers = wq->ordered && nr_workers ? 1 : nr_workers;
 	pthread_mutex_unlock(&wq->lock);
 }
 
@@ -85,6 +104,18 @@ unsigned long workqueue_run(struct workqueue_struct *wq)
 	return n;
 }
 
+void drain_workqueue(struct workqueue_struct *wq)
+{
+	might_sleep_in_reader();
+	if (WARN(current_work_on(wq), "drain_workqueue from an item of the same queue"))
+		return;
+	pthread_mutex_lock(&wq->lock);
+	wq->drainers++;
+	wait_for_items(wq, EVERY_TICKET, false);
+	wq->drainers--;
+	pthread_mutex_unlock(&wq->lock);
+}
+
 void destroy_workqueue(struct workqueue_struct *wq)
 {
 	struct runner *worker, *next;
@@ -94,7 +125,7 @@ void destroy_workqueue(struct workqueue_struct *wq)
 		return;
 
 	pthread_mutex_lock(&wq->lock);
-	wq->draining = true;
+	wq->drainers++;
 	wait_for_items(wq, EVERY_TICKET, false);
 	wq->stopping = true;
 	pthread_cond_broadcast(&wq->more);

@@ -10,6 +10,8 @@ struct work_struct {
 	u64 ticket;		/* its number on its queue */
 };
 
+#define __WORK_INITIALIZER(name, function) { .func = (function), .entry = LIST_HEAD_INIT((name).entry) }
+
 static inline void INIT_WORK(struct work_struct *work, work_func_t func)
 {
 	work->pending = 0;

@@ -35,13 +35,13 @@ static u64 now_ns(void)
 	return (u64)t.tv_sec * 1000000000u + (u64)t.tv_nsec;
 }
 
-unsigned long futex_wait_jiffies(u32 *word, u32 expected, unsigned long jiffies)
+unsigned long futex_wait_jiffies(u32 *word, u32 expected, unsigned long ticks)
 {
-	u64 ns = (u64)jiffies * NS_OF_JIFFY, began, passed;
+	u64 ns = (u64)ticks * NS_OF_JIFFY, began, passed;
 
-	if (jiffies >= MAX_SCHEDULE_TIMEOUT / NS_OF_JIFFY) {
+	if (ticks >= MAX_SCHEDULE_TIMEOUT / NS_OF_JIFFY) {
 		futex_wait(word, expected, 0);
-		return jiffies;
+		return ticks;
 	}
 	began = now_ns();
 	futex_wait(word, expected, ns);

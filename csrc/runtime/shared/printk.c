@@ -3,8 +3,8 @@
  * Kernel messages wait in a ring until somebody fetches them: they are said under locks and in threads that must not
  * call into anything. A ring that nobody empties keeps the newest and counts the rest.
  */
-#include <linux/dev_printk.h>
 #include <linux/device.h>
+#include <linux/printk.h>
 #include <pthread.h>
 #include <runtime.h>
 #include <stdarg.h>
@@ -51,34 +51,27 @@ void printk_emit(int level, const char *format, ...)
 	va_end(args);
 }
 
-static void __printf(2, 0) dev_emit(const struct device *dev, const char *format, va_list args)
+static void __printf(3, 0) emit_of(int level, const struct device *dev, const char *format, va_list args)
 {
 	char text[sizeof(((struct kernel_message *)0)->text)];
 
+	if (!dev) {
+		emit(level, format, args);
+		return;
+	}
 	vsnprintf(text, sizeof(text), format, args);
-	printk_emit(4, "%s: %s", dev_name(dev), text);
+	printk_emit(level, "%s: %s", dev_name(dev), text);
 }
 
-void dev_warn(const struct device *dev, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	dev_emit(dev, format, args);
-	va_end(args);
-}
-
-/* One state per call site, for all devices, as in the kernel. The end of an interval says what it left out. */
-void __dev_warn_ratelimited(struct ratelimit_state *state, const struct device *dev, const char *format, ...)
+/* Is it to be printed? missed: how many the interval before left out, when this is the first of a new one. */
+static bool is_within_limit(struct ratelimit_state *state, unsigned int *missed)
 {
 	u64 now = clock_now_ns();
-	unsigned int missed = 0;
-	va_list args;
 	bool print;
 
 	pthread_mutex_lock(&ratelimit_lock);
 	if (!state->started || now < state->begin || now - state->begin >= DEFAULT_RATELIMIT_INTERVAL_NS) {
-		missed = state->missed;
+		*missed = state->missed;
 		*state = (struct ratelimit_state){ .begin = now, .started = true };
 	}
 	print = state->printed < DEFAULT_RATELIMIT_BURST;
@@ -87,14 +80,50 @@ void __dev_warn_ratelimited(struct ratelimit_state *state, const struct device *
 	else
 		state->missed++;
 	pthread_mutex_unlock(&ratelimit_lock);
+	return print;
+}
+
+/* One state per call site, for all devices, as in the kernel. The end of an interval says what it left out. */
+void __kernel_message(struct ratelimit_state *state, int level, const struct device *dev, const char *format, ...)
+{
+	unsigned int missed = 0;
+	bool print = !state || is_within_limit(state, &missed);
+	va_list args;
 
 	if (missed)
-		printk_emit(4, "%s: %u messages suppressed", dev_name(dev), missed);
+		printk_emit(level, "%s%s%u messages suppressed", dev ? dev_name(dev) : "", dev ? ": " : "", missed);
 	if (!print)
 		return;
 	va_start(args, format);
-	dev_emit(dev, format, args);
+	emit_of(level, dev, format, args);
 	va_end(args);
+}
+
+void __kernel_message_once(struct ratelimit_state *state, int level, const struct device *dev, const char *format, ...)
+{
+	va_list args;
+
+	if (__atomic_exchange_n(&state->started, true, __ATOMIC_RELAXED))
+		return;
+	va_start(args, format);
+	emit_of(level, dev, format, args);
+	va_end(args);
+}
+
+int _printk(const char *format, ...)
+{
+	int level = LOGLEVEL_WARNING;
+	va_list args;
+
+	if (format[0] == KERN_EMERG[0] && format[1]) {
+		if (format[1] >= '0' && format[1] <= '7')
+			level = format[1] - '0';
+		format += 2;
+	}
+	va_start(args, format);
+	emit(level, format, args);
+	va_end(args);
+	return (int)strlen(format);
 }
 
 bool printk_fetch(struct kernel_message *message)

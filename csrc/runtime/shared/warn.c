@@ -3,6 +3,8 @@
 #include <linux/bug.h>
 #include <pthread.h>
 #include <runtime.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -31,6 +33,13 @@ void warn_slowpath(struct warn_site *site)
 	if (count)
 		printk_emit(4, "WARNING: %s:%d %s: %s", basename_of(site->file), site->line, site->function,
 			    site->reason);
+}
+
+void bug_slowpath(struct warn_site *site)
+{
+	fprintf(stderr, "iopf: %s:%d %s: %s: the kernel would stop here\n", basename_of(site->file), site->line, site->function,
+		site->reason);
+	abort();
 }
 
 void warn_clear(void)

@@ -47,7 +47,7 @@ static bool take_off(struct work_struct *work)
 }
 
 /* Takes PENDING, until it is given back. True: the item was queued, and is not any more. */
-static bool grab(struct work_struct *work)
+bool work_grab(struct work_struct *work, struct timer_list *timer)
 {
 	for (;; sched_yield()) {	/* somebody is just queueing it, or cancels it, too */
 		struct workqueue_struct *dropped = WORK_DROPPED;
@@ -55,6 +55,8 @@ static bool grab(struct work_struct *work)
 
 		if (__atomic_compare_exchange_n(&work->pending, &idle, 1, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
 			return false;
+		if (timer && timer_delete(timer))
+			return true;
 		if (__atomic_compare_exchange_n(&work->wq, &dropped, NULL, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED) ||
 		    take_off(work))
 			return true;
@@ -66,25 +68,25 @@ static void give_back(struct work_struct *work)
 	__atomic_exchange_n(&work->pending, 0, __ATOMIC_SEQ_CST);
 }
 
-bool cancel_work(struct work_struct *work)
+bool work_cancel(struct work_struct *work, struct timer_list *timer)
 {
 	bool was_pending;
 
 	if (!work_pending(work))
 		return false;
-	was_pending = grab(work);
+	was_pending = work_grab(work, timer);
 	give_back(work);
 	return was_pending;
 }
 
-bool cancel_work_sync(struct work_struct *work)
+bool work_cancel_sync(struct work_struct *work, struct timer_list *timer)
 {
 	struct live_queue *held;
 	struct workqueue_struct *wq;
 	bool was_pending;
 
 	might_sleep();
-	was_pending = grab(work);
+	was_pending = work_grab(work, timer);
 	if (!WARN(work_is_current(work), "cancel_work_sync from the work itself")) {
 		wq = hold_queue(work, &held);
 		if (wq) {
@@ -94,6 +96,16 @@ bool cancel_work_sync(struct work_struct *work)
 	}
 	give_back(work);
 	return was_pending;
+}
+
+bool cancel_work(struct work_struct *work)
+{
+	return work_cancel(work, NULL);
+}
+
+bool cancel_work_sync(struct work_struct *work)
+{
+	return work_cancel_sync(work, NULL);
 }
 
 unsigned int work_busy(struct work_struct *work)

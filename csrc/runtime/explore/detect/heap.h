@@ -216,6 +216,8 @@ void shadow_elsewhere(u64 addr, size_t size, bool write, const void *pc);
 void shadow_add_image(const void *addr);
 /* Only the extension's own is left. */
 void shadow_forget_images(void);
+/* An execution begins: static memory of a core of its own is as it was loaded. */
+void shadow_restore_images(void);
 /* Is there code of such an image. */
 bool shadow_is_code(u64 addr);
 /* Is it in such an image at all. */

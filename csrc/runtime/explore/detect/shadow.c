@@ -57,6 +57,7 @@ void shadow_reset(void)
 {
 	nr_shared = 1;
 	nr_splits = 1;
+	shadow_restore_images();
 }
 
 static noinline void bad(const struct slot *slot, u64 addr, const void *pc)

@@ -6,6 +6,10 @@
  * Memory orders make the edges of the race clocks: a release store leaves its task's clock with the variable, an acquire
  * load takes what is there, a read-modify-write goes on with the release sequence, a relaxed store ends it. A fail of a
  * compare-and-exchange is a read.
+ *
+ * A fence is no point, since under sequential consistency no order of steps comes or goes with it. A release fence makes
+ * releases of the relaxed stores behind it, of what was before the fence; an acquire fence takes what the relaxed loads before
+ * it have found released. Of a pair of fences each needs an access of its own on the same variable (C11 7.17.4).
  */
 
 #include "primitives.h"
@@ -44,6 +48,72 @@ static inline void own(const void *pc)
 {
 	if (unlikely(engine.closely) && engine.current)
 		watch_access(engine.current, pc);
+}
+
+/* Of each task, in one execution: what its last release fence releases, and what its relaxed loads found. */
+static struct {
+	u32 execution;
+	bool has_released;
+	struct clock released, found;
+} fences[MAX_TASKS];
+
+static struct op_class op_fence = { .name = "fence" };
+
+static noinline void fences_begin(int task)
+{
+	fences[task].execution = engine.execution;
+	fences[task].has_released = false;
+	clock_zero(&fences[task].found);
+}
+
+/* A load that is no acquire. */
+static inline void relaxed_load(u64 addr)
+{
+	int task = engine.current->id;
+	const struct var *v = var_of(addr);
+
+	if (!v->has_sync)
+		return;
+	if (fences[task].execution != engine.execution)
+		fences_begin(task);
+	clock_join(&fences[task].found, &v->sync);
+}
+
+void fence_sees(u64 addr)
+{
+	relaxed_load(addr);
+}
+
+/* The clock that a release fence of the task has left for its relaxed stores, or NULL. */
+static inline const struct clock *fenced(void)
+{
+	int task = engine.current->id;
+
+	return fences[task].execution == engine.execution && fences[task].has_released ? &fences[task].released : NULL;
+}
+
+static inline void relaxed_store(u64 addr)
+{
+	const struct clock *clock = fenced();
+	struct var *v = var_of(addr);
+
+	v->has_sync = clock;
+	if (unlikely(clock))
+		clock_copy(&v->sync, clock);
+}
+
+/* The release sequence goes on. */
+static inline void relaxed_rmw(u64 addr)
+{
+	const struct clock *clock = fenced();
+	struct var *v = var_of(addr);
+
+	if (likely(!clock))
+		return;
+	if (!v->has_sync)
+		clock_zero(&v->sync);
+	v->has_sync = true;
+	clock_join(&v->sync, clock);
 }
 
 static bool acquires(int order)
@@ -95,13 +165,21 @@ static inline void depends(u64 addr, s64 value)
 		depend_on(addr, (u64)value);
 }
 
+/* What a load, or the load of a read-modify-write, takes; an acquire at once, another with a fence or by its pointer. */
+static inline void acquire_or_note(u64 addr, int order, s64 value)
+{
+	if (acquires(order)) {
+		sync_acquire(addr);
+	} else {
+		relaxed_load(addr);
+		depends(addr, value);
+	}
+}
+
 static void load_end(u64 addr, int order, s64 value, const void *pc)
 {
 	commit_values(&op_load, MODE_READ, addr, pc, value, value);
-	if (acquires(order))
-		sync_acquire(addr);
-	else
-		depends(addr, value);
+	acquire_or_note(addr, order, value);
 }
 
 static void store_begin(u64 addr, size_t size, const void *pc)
@@ -117,7 +195,7 @@ static void store_end(u64 addr, int order, s64 before, s64 after, const void *pc
 	if (releases(order))
 		sync_release(addr);
 	else
-		sync_forget(addr);
+		relaxed_store(addr);
 }
 
 static void rmw_begin(struct op_class *op, u64 addr, size_t size, const void *pc)
@@ -130,12 +208,11 @@ static void rmw_begin(struct op_class *op, u64 addr, size_t size, const void *pc
 static void rmw_end(struct op_class *op, u64 addr, int order, s64 before, s64 after, const void *pc)
 {
 	commit_values(op, MODE_WRITE, addr, pc, before, after);
-	if (acquires(order))
-		sync_acquire(addr);
-	else
-		depends(addr, before);
+	acquire_or_note(addr, order, before);
 	if (releases(order))
 		sync_release_join(addr);
+	else
+		relaxed_rmw(addr);
 }
 
 /* --- for the scenario's own low-level operations --- */
@@ -203,10 +280,7 @@ bool hook_cas(u64 addr, int bytes, int order, s64 expected, s64 value)
 	shadow_access(addr, (size_t)bytes, before == expected ? MARKED_WRITE : MARKED_READ, NULL);
 	if (before != expected) {
 		commit_values(&op_cas, MODE_READ, addr, NULL, before, before);
-		if (acquires(order))
-			sync_acquire(addr);
-		else
-			depends(addr, before);
+		acquire_or_note(addr, order, before);
 		return false;
 	}
 	set_value(addr, bytes, value);
@@ -233,7 +307,7 @@ bool hook_cas(u64 addr, int bytes, int order, s64 expected, s64 value)
 		store_begin((u64)p, n, caller_pc());					\
 		/* The value is not here yet. */					\
 		commit(&op_store, MODE_WRITE, (u64)p, caller_pc());			\
-		sync_forget((u64)p);							\
+		relaxed_store((u64)p);							\
 	}
 
 VOLATILE_HOOKS(1, u8)
@@ -310,10 +384,7 @@ VOLATILE_HOOKS(8, s64)
 			rmw_end(&op_cas, (u64)p, order, (s64)before, (s64)v, pc);	\
 		else if (concurrent) {							\
 			commit_values(&op_cas, MODE_READ, (u64)p, pc, (s64)before, (s64)before);	\
-			if (acquires(fail))						\
-				sync_acquire((u64)p);					\
-			else								\
-				depends((u64)p, (s64)before);				\
+			acquire_or_note((u64)p, fail, (s64)before);			\
 		}									\
 		return swapped;								\
 	}										\
@@ -346,16 +417,22 @@ ATOMIC_HOOKS(64, u64)
 HOOK void __tsan_atomic_thread_fence(int order);
 HOOK void __tsan_atomic_signal_fence(int order);
 
-/*
- * Fences order what comes before and after them, also relaxed accesses; their clock would have to be kept per task and
- * joined by every later store. No core uses one: said, not guessed.
- */
 void __tsan_atomic_thread_fence(int order)
 {
-	if (engine.current)
-		finding_fatal(FINDING_EXPLORER, 0, caller_pc(), "a stand-alone fence, which the explorer does not model");
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	(void)order;
+	struct task *t = engine.current;
+
+	if (!t || order == __ATOMIC_RELAXED)
+		return;
+	if (fences[t->id].execution != engine.execution)
+		fences_begin(t->id);
+	if (acquires(order))
+		clock_join(&t->race, &fences[t->id].found);
+	if (releases(order)) {
+		fences[t->id].has_released = true;
+		clock_copy(&fences[t->id].released, released());
+		race_tick(t);
+	}
+	note(&op_fence, 0, caller_pc(), NULL, 0);
 }
 
 void __tsan_atomic_signal_fence(int order)

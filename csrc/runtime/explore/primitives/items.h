@@ -16,7 +16,9 @@ struct queue {
 	u64 addr;
 	unsigned int workers;	/* 0: no limit */
 	unsigned int running;
-	bool draining;
+	unsigned int drainers;
+	bool ordered, of_system;
+	bool timers;		/* of no workqueue: its items are timers that were armed */
 	bool by_hand;		/* no workers: whoever needs the items to be done runs them */
 };
 
@@ -46,6 +48,46 @@ static inline u64 end_of_work(u64 work)
 const struct clock *item_end(const struct item *item);
 /* Runs what is queued on a queue without workers, in the current task. */
 void queue_run_all(struct queue *q, const void *pc);
+
+/* In the step that runs: an item of what has the queue's number, for work, whose function is called when it begins. */
+struct item *item_new(int queue, u64 work, struct op_class *begins, const void *pc);
+/* timer.c: one expires, in the step that runs. */
+struct timer_list;
+void timer_begins(struct timer_list *timer);
+/* The queue of the timers, in this execution. */
+int timers_queue(const void *pc);
+/*
+ * queue_work() in the step that runs, of a work that is not PENDING, or is by its caller. False: the queue drains, and takes
+ * none from here; the work is not PENDING then.
+ */
+bool queue_within(struct workqueue_struct *wq, struct work_struct *work, struct op_class *op, const void *pc);
+/* In a step of its own. */
+void queue_taken(struct workqueue_struct *wq, struct work_struct *work, const void *pc);
+
+/* --- one_item.c, for timers and delayed works, too --- */
+
+/* What the calls are named, of a work or a timer. */
+struct cancel_names {
+	struct op_class *cancel, *sync, *end, *wait;
+};
+
+/* What becomes of PENDING: it is not any more; it stays, and nobody else grabs it; it is again in the same step. */
+enum grab_mode { GRAB_TAKES, GRAB_KEEPS, GRAB_CHANGES };
+
+struct timer_list;
+/* timer: of a delayed work, or NULL. True: it was PENDING. gone: a task that will not run, told by hb_would_race(). */
+bool item_grab(u64 work, struct timer_list *timer, struct op_class *op, enum grab_mode mode, struct task **gone, const void *pc);
+/* Takes it back where it is pending. */
+bool item_cancel(u64 work, struct timer_list *timer, const struct cancel_names *names, const void *pc);
+/* And waits while it runs. shuts: set in the same step, or NULL. */
+bool item_cancel_sync(u64 work, struct timer_list *timer, const struct cancel_names *names, bool *shuts, const void *pc);
+/* The item that waits to begin, or NULL. */
+struct item *queued(u64 work);
+/* Ready and waited for, of operations on a work or a timer: nobody cancels it, and none of it runs. */
+bool nobody_else_cancels(const struct task *t);
+bool none_runs(const struct task *t);
+u64 those_that_run(const struct task *t);
+bool item_is_pending(u64 work, struct op_class *op, const void *pc);
 
 #pragma GCC visibility pop
 

@@ -50,7 +50,7 @@ static u64 its_task(const struct task *t)
 	return item->state != ITEM_DONE && item->task >= 0 ? 1ull << item->task : 0;
 }
 
-static bool nobody_else_cancels(const struct task *t)
+bool nobody_else_cancels(const struct task *t)
 {
 	return !is_being_cancelled(t->pending.addr);
 }
@@ -66,12 +66,12 @@ static u64 running(u64 work)
 	return tasks;
 }
 
-static bool none_runs(const struct task *t)
+bool none_runs(const struct task *t)
 {
 	return !running(t->pending.addr);
 }
 
-static u64 those_that_run(const struct task *t)
+u64 those_that_run(const struct task *t)
 {
 	return running(t->pending.addr);
 }
@@ -85,6 +85,9 @@ static struct op_class op_cancel_sync = {
 static struct op_class op_cancel_end = { .name = "cancel_work ends" };
 static struct op_class op_cancel_wait = {
 	.name = "cancel_work_sync ends", .ready = none_runs, .waits_for = those_that_run, .pending_mode = PENDING_WRITE,
+};
+static const struct cancel_names works = {
+	.cancel = &op_cancel, .sync = &op_cancel_sync, .end = &op_cancel_end, .wait = &op_cancel_wait,
 };
 static struct op_class op_busy = { .name = "work_busy", .pending_mode = PENDING_READ };
 
@@ -155,7 +158,7 @@ static struct task *take_back(struct item *item)
 	return t;
 }
 
-static struct item *queued(u64 work)
+struct item *queued(u64 work)
 {
 	int i;
 
@@ -165,87 +168,114 @@ static struct item *queued(u64 work)
 	return NULL;
 }
 
-/* True: it was queued. gone: the task that will not run. */
-static bool grab(struct work_struct *work, struct op_class *op, struct task **gone, const void *pc)
+/* True: it was queued, or the timer was that would have queued it. gone: the task that will not run, NULL: it has none. */
+bool item_grab(u64 addr, struct timer_list *timer, struct op_class *op, enum grab_mode mode, struct task **gone, const void *pc)
 {
+	struct work_struct *work = (struct work_struct *)addr;
 	struct item *item;
 
-	shadow_check((u64)work, sizeof(*work), true, pc);
-	wait_op(op, (u64)work, pc);
-	shadow_access((u64)work, sizeof(work->pending), MARKED_WRITE, pc);
+	shadow_check(addr, sizeof(*work), true, pc);
+	wait_op(op, addr, pc);
+	shadow_access(addr, sizeof(work->pending), MARKED_WRITE, pc);
 	/* One at a time, as with a lock: who comes second could have come first. Said before what orders it after the other. */
-	commit(&op_note, MODE_LOCK, (u64)work | ADDR_LOCK_BIT, pc);
-	sync_acquire((u64)work);
-	item = queued((u64)work);
-	/* cancel_work_sync() changes what others find, whether or not it was queued. */
-	commit_values(op, item || op == &op_cancel_sync ? MODE_WRITE : MODE_READ, (u64)work, pc, item != NULL, 0);
-	if (op != &op_cancel_sync)
-		commit(&op_note, MODE_UNLOCK, (u64)work | ADDR_LOCK_BIT, pc);
+	commit(&op_note, MODE_LOCK, addr | ADDR_LOCK_BIT, pc);
+	sync_acquire(addr);
+	item = queued(addr);
+	if (timer) {
+		shadow_access((u64)timer, sizeof(timer->pending), MARKED_WRITE, pc);
+		item = item ? item : queued((u64)timer);
+		commit(&op_note, item && item->work == (u64)timer ? MODE_WRITE : MODE_READ, (u64)timer, pc);
+		if (item && item->work == (u64)timer)
+			timer->pending = 0;
+		join_ends((u64)timer);
+	}
+	/* Who keeps it changes what others find, whether or not it was queued. */
+	commit_values(op, item || mode != GRAB_TAKES ? MODE_WRITE : MODE_READ, addr, pc, item != NULL, 0);
+	if (mode != GRAB_KEEPS)
+		commit(&op_note, MODE_UNLOCK, addr | ADDR_LOCK_BIT, pc);
 	*gone = item ? take_back(item) : NULL;
-	sync_release_join((u64)work);
+	sync_release_join(addr);
 	return item;
 }
 
-bool cancel_work(struct work_struct *work)
+bool item_cancel(u64 work, struct timer_list *timer, const struct cancel_names *names, const void *pc)
 {
-	const void *pc = caller_pc();
 	struct task *gone;
 
-	if (!grab(work, &op_cancel, &gone, pc))
+	if (!item_grab(work, timer, names->cancel, GRAB_TAKES, &gone, pc))
 		return false;
-	work->pending = 0;
-	wait_op(&op_cancel_end, (u64)work, pc);
+	((struct work_struct *)work)->pending = 0;
+	wait_op(names->end, work, pc);
 	if (gone)
 		hb_would_race(gone);
 	return true;
 }
 
-bool cancel_work_sync(struct work_struct *work)
+bool item_cancel_sync(u64 addr, struct timer_list *timer, const struct cancel_names *names, bool *shuts, const void *pc)
 {
-	const void *pc = caller_pc();
+	struct work_struct *work = (struct work_struct *)addr;
 	struct task *gone;
 	bool was_queued;
 	int i;
 
-	check_sleep(pc, "cancel_work_sync inside an RCU reader", "cancel_work_sync with a spinlock held");
-	was_queued = grab(work, &op_cancel_sync, &gone, pc);
+	was_queued = item_grab(addr, timer, names->sync, GRAB_KEEPS, &gone, pc);
 	if (nr_cancelled == MAX_CANCELLED)
 		finding_fatal(FINDING_EXPLORER, 0, pc, "too many works are cancelled at once");
+	if (shuts)
+		*shuts = true;
 	work->pending = 1;
-	cancelled[nr_cancelled++] = (u64)work;
-	wait_op(&op_cancel_wait, (u64)work, pc);
+	cancelled[nr_cancelled++] = addr;
+	wait_op(names->wait, addr, pc);
 	if (gone)
 		hb_would_race(gone);
-	for (i = 0; cancelled[i] != (u64)work; i++)
+	for (i = 0; cancelled[i] != addr; i++)
 		;
 	cancelled[i] = cancelled[--nr_cancelled];
 	work->pending = 0;
-	commit(&op_cancel_wait, MODE_WRITE, (u64)work, pc);
-	commit(&op_note, MODE_UNLOCK, (u64)work | ADDR_LOCK_BIT, pc);
-	join_ends((u64)work);
-	sync_release_join((u64)work);
+	commit(names->wait, MODE_WRITE, addr, pc);
+	commit(&op_note, MODE_UNLOCK, addr | ADDR_LOCK_BIT, pc);
+	join_ends(addr);
+	sync_release_join(addr);
 	return was_queued;
 }
 
-static unsigned int look(struct work_struct *work, const void *pc)
+bool cancel_work(struct work_struct *work)
+{
+	return item_cancel((u64)work, NULL, &works, caller_pc());
+}
+
+bool cancel_work_sync(struct work_struct *work)
+{
+	const void *pc = caller_pc();
+
+	check_sleep(pc, "cancel_work_sync inside an RCU reader", "cancel_work_sync with a spinlock held");
+	return item_cancel_sync((u64)work, NULL, &works, NULL, pc);
+}
+
+static unsigned int look(struct work_struct *work, struct op_class *op, const void *pc)
 {
 	unsigned int busy;
 
 	shadow_check((u64)work, sizeof(*work), false, pc);
-	wait_op(&op_busy, (u64)work, pc);
+	wait_op(op, (u64)work, pc);
 	shadow_access((u64)work, sizeof(work->pending), MARKED_READ, pc);
 	busy = (work->pending ? WORK_BUSY_PENDING : 0) | (running((u64)work) ? WORK_BUSY_RUNNING : 0);
-	commit_values(&op_busy, MODE_READ, (u64)work, pc, busy, busy);
+	commit_values(op, MODE_READ, (u64)work, pc, busy, busy);
 	look_at_end((u64)work);
 	return busy;
 }
 
 bool work_pending(struct work_struct *work)
 {
-	return look(work, caller_pc()) & WORK_BUSY_PENDING;
+	return look(work, &op_busy, caller_pc()) & WORK_BUSY_PENDING;
 }
 
 unsigned int work_busy(struct work_struct *work)
 {
-	return look(work, caller_pc());
+	return look(work, &op_busy, caller_pc());
+}
+
+bool item_is_pending(u64 work, struct op_class *op, const void *pc)
+{
+	return look((struct work_struct *)work, op, pc) & WORK_BUSY_PENDING;
 }

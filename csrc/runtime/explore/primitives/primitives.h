@@ -63,6 +63,9 @@ static inline s64 hook_load(u64 addr, int bytes, int order)
 	return hook_value(addr, bytes);
 }
 
+/* atomic.c: a load of the current task that is no acquire, for a fence behind it */
+void fence_sees(u64 addr);
+
 /* refcount.c */
 extern struct op_class op_ref_set, op_ref_inc;
 /* Is it an operation that may change a count? */
@@ -83,6 +86,17 @@ void rcu_task_ends(struct task *t);
 /* one_item.c */
 void one_item_reset(void);
 
+/* rwsem.c, srcu.c */
+void rwsem_reset(void);
+void srcu_reset(void);
+void srcu_task_ends(struct task *t);
+
+/* clock.c */
+#define ADDR_CLOCK 0x20u
+void clock_reset(void);
+/* In the step that runs: a timer expires, so it is no earlier than that. */
+void clock_reaches(unsigned long expires);
+
 /* workqueue.c */
 void workqueue_reset(void);
 /* Without workers: items run in whoever asks for it, flushes or destroys the queue. */
@@ -90,9 +104,14 @@ struct workqueue_struct;
 void workqueue_by_hand(struct workqueue_struct *wq);
 /* Runs what is queued on such queues, in the current task. */
 void workqueue_run_by_hand(void);
-extern struct op_class op_queue_work, op_work, op_work_end, op_flush_wait, op_drain_wait;
+extern struct op_class op_queue_work, op_work, op_work_end, op_timer, op_flush_wait, op_drain_wait;
 /* Held by a work that runs, and taken by who waits for it. */
 extern const struct lock_class workqueue_class;
+
+/* slab.c: as if called from there */
+struct slab_site;
+void *slab_alloc_from(struct slab_site *site, size_t size, gfp_t gfp, const void *pc);
+void kfree_from(const void *pointer, const void *pc);
 
 /* context.c */
 /* Was sleeping wrong where the current task is? Then it is a finding, with the text that fits. */

@@ -85,6 +85,7 @@ int refcount_read(const refcount_t *r)
 	wait_op(&op_ref_read, (u64)r, pc);
 	shadow_access((u64)r, sizeof(*r), MARKED_READ, pc);
 	commit_values(&op_ref_read, MODE_READ, (u64)r, pc, r->refs, r->refs);
+	fence_sees((u64)r);
 	return r->refs;
 }
 
@@ -107,6 +108,7 @@ static inline void add(int n, refcount_t *r, const void *pc)
 	else if (old < 0 || r->refs < 0)
 		saturate(r, REFCOUNT_ADD_OVF, pc);
 	commit_values(&op_ref_inc, MODE_INC, (u64)r, pc, old, r->refs);
+	fence_sees((u64)r);
 }
 
 void refcount_add(int n, refcount_t *r)
@@ -132,12 +134,14 @@ static inline bool inc_not_zero(refcount_t *r, const void *pc)
 	old = r->refs;
 	if (!old) {
 		commit_values(&op_ref_inz, MODE_READ, (u64)r, pc, 0, 0);
+		fence_sees((u64)r);
 		return false;
 	}
 	r->refs = (int)((unsigned int)old + 1u);
 	if (old < 0 || old == REFCOUNT_MAX)
 		saturate(r, REFCOUNT_ADD_NOT_ZERO_OVF, pc);
 	commit_values(&op_ref_inz, MODE_INC, (u64)r, pc, old, r->refs);
+	fence_sees((u64)r);
 	return true;
 }
 

@@ -64,3 +64,13 @@ void warn_slowpath(struct warn_site *site)
 	f = finding_add(strstr(site->reason, "suspicious") ? FINDING_RCU : FINDING_WARN, 0, pc, site->reason);
 	f->detail = (u64)site;
 }
+
+void bug_slowpath(struct warn_site *site)
+{
+	struct finding *f;
+
+	note(&op_warn, 0, caller_pc(), NULL, (u64)site);
+	f = finding_add(FINDING_WARN, 0, caller_pc(), site->reason);
+	f->detail = (u64)site;
+	engine_stop(END_FAILED);
+}

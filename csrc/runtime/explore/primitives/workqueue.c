@@ -10,6 +10,7 @@
  */
 #include <linux/bug.h>
 #include <linux/mutex.h>
+#include <linux/preempt.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 #include <runtime.h>
@@ -35,6 +36,13 @@ struct clock item_ends[MAX_ITEMS];
 int nr_items;
 static struct flush flushes[MAX_FLUSHES];
 static int nr_queues, nr_flushes;
+static int timers;			/* their queue, -1: none yet */
+
+/* Of the system; in no heap, since nobody allocates or frees them. */
+static struct {
+	struct workqueue_struct wq;
+	u32 execution;			/* in which it has its number */
+} system_queues[NR_SYSTEM_WQS];
 
 const struct lock_class workqueue_class = { "a work of the workqueue", __FILE__, __LINE__ };
 
@@ -64,7 +72,8 @@ static u64 begins_after(const struct task *t)
 	u64 tasks = 0;
 
 	for (i = 0; i < index; i++)
-		if (items[i].queue == item->queue && items[i].state != ITEM_DONE)
+		if (items[i].state != ITEM_DONE && (items[i].work == item->work || items[i].queue == item->queue) &&
+		    items[i].task >= 0)
 			tasks |= 1ull << items[i].task;
 	return tasks;
 }
@@ -97,19 +106,35 @@ static u64 items_of(const struct task *t)
 struct op_class op_queue_work = { .name = "queue_work", .pending_mode = PENDING_WRITE };
 struct op_class op_work = { .name = "work begins", .ready = can_begin, .waits_for = begins_after, .pending_mode = PENDING_WRITE };
 struct op_class op_work_end = { .name = "work ends" };
+struct op_class op_timer = { .name = "timer expires", .ready = can_begin, .waits_for = begins_after, .pending_mode = PENDING_WRITE };
+static struct op_class op_timer_end = { .name = "timer's function ends" };
 static struct op_class op_flush = { .name = "flush_workqueue", .pending_mode = PENDING_WRITE };
 struct op_class op_flush_wait = { .name = "flush_workqueue ends", .ready = is_done, .waits_for = items_of };
 static struct op_class op_drain = { .name = "destroy_workqueue", .pending_mode = PENDING_WRITE };
 struct op_class op_drain_wait = { .name = "destroy_workqueue drained", .ready = is_done, .waits_for = items_of };
+static struct op_class op_drain_alone = { .name = "drain_workqueue", .pending_mode = PENDING_WRITE };
+/* From then on others may queue again: what they find. */
+static struct op_class op_drain_alone_wait = {
+	.name = "drain_workqueue ends", .ready = is_done, .waits_for = items_of, .pending_mode = PENDING_WRITE,
+};
 
 void workqueue_reset(void)
 {
 	nr_queues = nr_items = nr_flushes = 0;
+	timers = -1;
 }
 
 static struct queue *queue_of(const struct workqueue_struct *wq)
 {
 	return &queues[wq->index];
+}
+
+static int queue_new(struct queue q, const void *pc)
+{
+	if (nr_queues == MAX_QUEUES)
+		finding_fatal(FINDING_EXPLORER, 0, pc, "too many workqueues in one execution");
+	queues[nr_queues] = q;
+	return nr_queues++;
 }
 
 struct workqueue_struct *alloc_workqueue(const char *format, unsigned int flags, int max_active, ...)
@@ -118,19 +143,36 @@ struct workqueue_struct *alloc_workqueue(const char *format, unsigned int flags,
 	struct workqueue_struct *wq = slab_alloc(&site, sizeof(*wq), GFP_KERNEL);
 
 	(void)format;
-	(void)flags;
 	if (!wq)
 		return NULL;
-	if (nr_queues == MAX_QUEUES)
-		finding_fatal(FINDING_EXPLORER, 0, caller_pc(), "too many workqueues in one execution");
-	queues[nr_queues] = (struct queue){ .addr = (u64)wq, .workers = max_active > 0 ? (unsigned int)max_active : 0 };
-	wq->index = (u64)nr_queues++;
+	wq->index = (u64)queue_new((struct queue){
+		.addr = (u64)wq, .workers = max_active > 0 ? (unsigned int)max_active : 0, .ordered = flags & __WQ_ORDERED,
+	}, caller_pc());
 	return wq;
+}
+
+struct workqueue_struct *__system_workqueue(enum system_workqueue which)
+{
+	if (system_queues[which].execution != engine.execution) {
+		system_queues[which].execution = engine.execution;
+		system_queues[which].wq.index = (u64)queue_new((struct queue){
+			.addr = (u64)&system_queues[which].wq, .of_system = true,
+		}, caller_pc());
+	}
+	return &system_queues[which].wq;
+}
+
+int timers_queue(const void *pc)
+{
+	if (timers < 0)
+		timers = queue_new((struct queue){ .addr = (u64)&timers, .timers = true }, pc);
+	return timers;
 }
 
 void workqueue_set_workers(struct workqueue_struct *wq, unsigned int nr_workers)
 {
-	queue_of(wq)->workers = nr_workers;
+	if (!queue_of(wq)->ordered)
+		queue_of(wq)->workers = nr_workers;
 }
 
 void workqueue_by_hand(struct workqueue_struct *wq)
@@ -141,6 +183,11 @@ void workqueue_by_hand(struct workqueue_struct *wq)
 bool current_work_on(struct workqueue_struct *wq)
 {
 	return engine.current->work_queue == wq;
+}
+
+struct work_struct *current_work(void)
+{
+	return (struct work_struct *)engine.current->work;
 }
 
 const struct clock *item_end(const struct item *item)
@@ -171,7 +218,7 @@ static void run_item(struct item *item)
 	q->running++;
 	sync_acquire(item->work);
 	/* One byte on, as if called from there: places are looked up by return addresses. */
-	commit(&op_work, MODE_WRITE, item->work, (const char *)work->func + 1);
+	commit(q->timers ? &op_timer : &op_work, MODE_WRITE, item->work, (const char *)work->func + 1);
 	for (i = 0; i < (int)(item - items); i++) {
 		/* What had to end, or to begin, before this could begin. */
 		if (items[i].work == item->work && items[i].end_node >= 0)
@@ -182,12 +229,17 @@ static void run_item(struct item *item)
 			else if (items[i].begin_node >= 0)
 				hb_after(items[i].begin_node);
 		}
-		if (items[i].work == item->work && items[i].state == ITEM_DONE)
+		/* What ran before it: the same work, or, one at a time, any of the queue. */
+		if ((items[i].work == item->work || (q->workers == 1 && items[i].queue == item->queue)) &&
+		    items[i].state == ITEM_DONE)
 			clock_join(&t->race, item_end(&items[i]));
 	}
 	if (q->workers)
 		commit(&op_note, MODE_WRITE, q->addr, NULL);
-	if (engine.lock_order && t->nr_held < MAX_HELD) {
+	if (q->timers) {
+		timer_begins((struct timer_list *)item->work);
+		preemption_ends(NULL);
+	} else if (engine.lock_order && t->nr_held < MAX_HELD) {
 		t->held[t->nr_held].addr = q->addr;
 		t->held[t->nr_held].class = &workqueue_class;
 		t->held[t->nr_held++].pc = (const void *)work->func;
@@ -195,6 +247,8 @@ static void run_item(struct item *item)
 
 	work->func(work);
 
+	if (q->timers)
+		preempt_enable();
 	if (q->workers)
 		commit(&op_note, MODE_WRITE, q->addr, NULL);
 	q->running--;
@@ -202,8 +256,8 @@ static void run_item(struct item *item)
 	item->end_node = engine.parallel ? t->last_node : NO_NODE;
 	if (engine.parallel)
 		hb_commit(MODE_WRITE, end_of_work(item->work));
-	note(&op_work_end, item->work, NULL, NULL, 0);
-	if (engine.lock_order && t->nr_held)
+	note(q->timers ? &op_timer_end : &op_work_end, item->work, NULL, NULL, 0);
+	if (!q->timers && engine.lock_order && t->nr_held)
 		t->nr_held--;
 	if (t->nr_held > nr_held)
 		finding_add(FINDING_WARN, t->held[t->nr_held - 1].addr, NULL, "a work ended with a lock held");
@@ -242,51 +296,76 @@ void workqueue_run_by_hand(void)
 	int i;
 
 	for (i = 0; i < nr_queues; i++)
-		if (queues[i].by_hand && !queues[i].draining)
+		if (queues[i].by_hand && !queues[i].drainers)
 			queue_run_all(&queues[i], NULL);
 }
 
-bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
+struct item *item_new(int queue, u64 work, struct op_class *begins, const void *pc)
 {
-	const void *pc = caller_pc();
-	struct queue *q;
-	struct item *item;
+	struct item *item = &items[nr_items];
 
+	if (nr_items == MAX_ITEMS)
+		finding_fatal(FINDING_EXPLORER, 0, pc, "too many works in one execution");
+	*item = (struct item){
+		.work = work, .queue = queue, .state = ITEM_QUEUED, .begin_node = NO_NODE, .end_node = NO_NODE,
+	};
+	item->task = -1;
+	if (queues[queue].by_hand) {
+		nr_items++;
+		sync_release_join(work);
+	} else {
+		item->task = task_create(work_main, item, begins, work, (u16)nr_items++)->id;
+	}
+	return item;
+}
+
+bool queue_within(struct workqueue_struct *wq, struct work_struct *work, struct op_class *op, const void *pc)
+{
+	struct queue *q;
+
+	shadow_access((u64)wq, sizeof(*wq), MARKED_READ, pc);
+	q = queue_of(wq);
+	if (WARN(q->drainers && !current_work_on(wq), "queue_work on a workqueue that is being destroyed")) {
+		/* Dropped, because it came after destroy_workqueue. */
+		commit_values(op, work->pending ? MODE_WRITE : MODE_READ, (u64)work, pc, 0, 0);
+		work->pending = 0;
+		commit(&op_note, MODE_READ, (u64)wq, pc);
+		return false;
+	}
+	work->pending = 1;
+	commit_values(op, MODE_WRITE, (u64)work, pc, 0, 1);
+	commit(&op_note, q->workers || q->by_hand ? MODE_WRITE : MODE_ADD, (u64)wq, pc);
+	item_new((int)wq->index, (u64)work, &op_work, pc);
+	return true;
+}
+
+static void queue_begin(struct workqueue_struct *wq, struct work_struct *work, const void *pc)
+{
 	shadow_check((u64)wq, sizeof(*wq), false, pc);
 	shadow_check((u64)work, sizeof(*work), true, pc);
 	wait_op(&op_queue_work, (u64)work, pc);
 	shadow_access((u64)wq, sizeof(*wq), MARKED_READ, pc);
 	shadow_access((u64)work, sizeof(work->pending), MARKED_WRITE, pc);
-	q = queue_of(wq);
+}
+
+bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
+{
+	const void *pc = caller_pc();
+
+	queue_begin(wq, work, pc);
 	if (work->pending) {
 		commit_values(&op_queue_work, MODE_READ, (u64)work, pc, 1, 1);
 		sync_release_join((u64)work);
 		return false;
 	}
-	if (WARN(q->draining && !current_work_on(wq), "queue_work on a workqueue that is being destroyed")) {
-		/* Dropped, because it came after destroy_workqueue. */
-		commit_values(&op_queue_work, MODE_READ, (u64)work, pc, 0, 0);
-		commit(&op_note, MODE_READ, (u64)wq, pc);
-		return true;
-	}
-	if (nr_items == MAX_ITEMS)
-		finding_fatal(FINDING_EXPLORER, 0, pc, "too many works in one execution");
-	work->pending = 1;
-	commit_values(&op_queue_work, MODE_WRITE, (u64)work, pc, 0, 1);
-	commit(&op_note, q->workers || q->by_hand ? MODE_WRITE : MODE_ADD, (u64)wq, pc);
-	item = &items[nr_items];
-	*item = (struct item){
-		.work = (u64)work, .queue = (int)wq->index, .state = ITEM_QUEUED,
-		.begin_node = NO_NODE, .end_node = NO_NODE,
-	};
-	item->task = -1;
-	if (q->by_hand) {
-		nr_items++;
-		sync_release_join((u64)work);
-	} else {
-		item->task = task_create(work_main, item, &op_work, (u64)work, (u16)nr_items++)->id;
-	}
+	queue_within(wq, work, &op_queue_work, pc);
 	return true;
+}
+
+void queue_taken(struct workqueue_struct *wq, struct work_struct *work, const void *pc)
+{
+	queue_begin(wq, work, pc);
+	queue_within(wq, work, &op_queue_work, pc);
 }
 
 /* --- waiting --- */
@@ -328,6 +407,7 @@ void flush_workqueue(struct workqueue_struct *wq)
 
 	check_sleep(pc, "flush_workqueue inside an RCU reader", "flush_workqueue with a spinlock held");
 	shadow_check((u64)wq, sizeof(*wq), false, pc);
+	(void)WARN(queue_of(wq)->of_system, "flush_workqueue of one of the system's queues");
 	if (engine.lock_order)
 		engine.lock_order(t, &workqueue_class, (u64)wq, pc);
 	wait_op(&op_flush, (u64)wq, pc);
@@ -342,23 +422,45 @@ void flush_workqueue(struct workqueue_struct *wq)
 	flush_end(index);
 }
 
+/* Up to where it is drained; the end is the caller's. */
+static u16 drain_begin(struct workqueue_struct *wq, struct op_class *op, const void *pc)
+{
+	u16 index;
+
+	shadow_check((u64)wq, sizeof(*wq), true, pc);
+	if (engine.lock_order)
+		engine.lock_order(engine.current, &workqueue_class, (u64)wq, pc);
+	wait_op(op, (u64)wq, pc);
+	shadow_access((u64)wq, sizeof(*wq), MARKED_WRITE, pc);
+	commit(op, MODE_WRITE, (u64)wq, pc);
+	queue_of(wq)->drainers++;
+	index = flush_begin(wq, true);
+	if (queue_of(wq)->by_hand)
+		queue_run_all(queue_of(wq), pc);
+	return index;
+}
+
+void drain_workqueue(struct workqueue_struct *wq)
+{
+	const void *pc = caller_pc();
+	u16 index;
+
+	check_sleep(pc, "drain_workqueue inside an RCU reader", "drain_workqueue with a spinlock held");
+	index = drain_begin(wq, &op_drain_alone, pc);
+	wait_op_index(&op_drain_alone_wait, (u64)wq, index, pc);
+	shadow_access((u64)wq, sizeof(*wq), MARKED_WRITE, pc);
+	queue_of(wq)->drainers--;
+	commit(&op_drain_alone_wait, MODE_WRITE, (u64)wq, pc);
+	flush_end(index);
+}
+
 void destroy_workqueue(struct workqueue_struct *wq)
 {
-	struct task *t = engine.current;
 	const void *pc = caller_pc();
 	u16 index;
 
 	check_sleep(pc, "destroy_workqueue inside an RCU reader", "destroy_workqueue with a spinlock held");
-	shadow_check((u64)wq, sizeof(*wq), true, pc);
-	if (engine.lock_order)
-		engine.lock_order(t, &workqueue_class, (u64)wq, pc);
-	wait_op(&op_drain, (u64)wq, pc);
-	shadow_access((u64)wq, sizeof(*wq), MARKED_WRITE, pc);
-	commit(&op_drain, MODE_WRITE, (u64)wq, pc);
-	queue_of(wq)->draining = true;
-	index = flush_begin(wq, true);
-	if (queue_of(wq)->by_hand)
-		queue_run_all(queue_of(wq), pc);
+	index = drain_begin(wq, &op_drain, pc);
 	wait_op_index(&op_drain_wait, (u64)wq, index, pc);
 	note(&op_drain_wait, (u64)wq, pc, NULL, 0);
 	flush_end(index);

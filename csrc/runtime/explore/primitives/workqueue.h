@@ -7,6 +7,8 @@ struct work_struct {
 	work_func_t func;
 };
 
+#define __WORK_INITIALIZER(name, function) { .func = (function) }
+
 static inline void INIT_WORK(struct work_struct *work, work_func_t func)
 {
 	work->pending = 0;
