@@ -67,11 +67,7 @@ API = "include"
 CIRCLES = {
     frozenset(
         {"explore/program/program.c", "explore/program/lowlevel.c"}
-    ): "the interpreter's own recursion: the body of a work is a program again",
-    frozenset(
-        f"explore/monitor/{name}.c"
-        for name in ("contract", "groups", "moment", "monitor", "observed", "possible", "results", "tokens")
-    ): "a call of a moment is judged by the file that it is a matter of, over what all of them know",
+    ): "the interpreter's own recursion: the body of a work is a program again"
 }
 
 

@@ -429,7 +429,7 @@ static void handed(struct iopf_group *group, int handler, const void *pc)
 	u64 token = token_of(group, pc);
 
 	monitor_handler(token, handler);
-	token_look_at(group, pc);
+	monitor_look_at(group, pc);
 	monitor_group(token, group->fault_count, pc);
 }
 
