@@ -139,7 +139,7 @@ void lock_order_reset(void);
 /* An execution begins; it is over, and the driver broke these clauses. */
 void lock_order_begin(void);
 void lock_order_end(unsigned int clauses);
-/* The execution that just ended did in a deadlock of these tasks. */
+/* The execution that just ended came to a deadlock of these tasks. */
 void lock_order_deadlock(u64 tasks, bool kept);
 void lock_order_taken(struct task *t, const struct lock_class *class, u64 addr, const void *pc);
 extern bool lock_order_new;		/* a cycle that was not there before */

@@ -92,7 +92,7 @@ static inline void list_move_tail(struct list_head *node, struct list_head *head
 	list_add_tail(node, head);
 }
 
-/* Puts all of list behind head and leaves list empty. */
+/* Puts all of list after head and leaves list empty. */
 static inline void list_splice_init(struct list_head *list, struct list_head *head)
 {
 	struct list_head *first = list->next, *last = list->prev;
