@@ -38,10 +38,13 @@ _EXPLORER = re.compile(r"(^|/)(explore/|runtime/|csrc/driver/|iopf\._\w+\.c$|pyt
 
 #: Where the functions of every core are called from: such a place says nothing about any of them.
 CALLERS = (
+    "csrc/forms/layout.c",
     "csrc/forms/table.c",
     "csrc/history/registered-handler.c",
     "csrc/driver/driver.h",
     "csrc/explore/program/driver.c",
+    "csrc/explore/program/handlers.c",
+    "csrc/explore/program/processes.c",
 )
 
 

@@ -37,7 +37,7 @@ def rig(*args, **kwargs):
         ("shared", {"lock": SHARED, "users": SHARED, "handle": SHARED, "group_lock": SHARED}),
     ],
 )
-def test_a_stand_is_in_the_state_that_its_row_names(state, regimes):
+def test_a_rig_is_in_the_state_that_its_row_names(state, regimes):
     """On native the locks and counts of the device have lost their bias, or not; measuring does not change that."""
     with rig(state=state) as one:
         seen = [one.regimes()]

@@ -67,11 +67,7 @@ API = "include"
 CIRCLES = {
     frozenset(
         {"explore/program/program.c", "explore/program/lowlevel.c"}
-    ): "the interpreter's own recursion: the body of a work is a program again",
-    frozenset(
-        f"explore/monitor/{name}.c"
-        for name in ("contract", "groups", "moment", "monitor", "observed", "possible", "results", "tokens")
-    ): "a call of a moment is judged by the file that it is a matter of, over what all of them know",
+    ): "the interpreter's own recursion: the body of a work is a program again"
 }
 
 
@@ -200,6 +196,41 @@ def test_every_file_is_in_a_room(linked):
     files = {str(path.relative_to(CSRC)) for path in CSRC.rglob("*.[ch]")}
     assert {room for room, _ in ROOMS} == {room_of(file) for file in files if not file.startswith(API + "/")}
     assert {each.file for objects in linked.values() for each in objects} <= files
+
+
+#: Rooms whose files include the kernel API and nothing else; csrc/README.md has them.
+WITHOUT_HEADER = {"runtime", "core", "history", "explore/explore.h", "explore/progress"}
+
+
+def introduced(text):
+    """The rooms that a header's first comment says what is in, and what they may use."""
+    comment = text.partition("*/")[2].partition("*/")[0]  # after the line of the licence
+    parts = re.split(r"^ \* ([a-z/]+)/: ", comment, flags=re.M)
+    return {name for name, says in zip(parts[1::2], parts[2::2]) if "The room may use " in says}
+
+
+def test_every_room_says_in_a_header_what_is_in_it_and_what_it_may_use():
+    """In the first lines of one of its own; those of shared/ and threads/ lie beside them."""
+    found = {
+        f"{folder}/{name}" if folder else name
+        for path in CSRC.rglob("*.h")
+        for name in introduced(path.read_text())
+        for folder in [str(path.relative_to(CSRC).parent) if name in {"shared", "threads"} else
+                       str(path.relative_to(CSRC).parent)[: -len(name)].rstrip("/")]
+    }  # fmt: skip
+    assert {room for room, _ in ROOMS} - WITHOUT_HEADER == found
+
+
+def test_a_header_that_says_half_of_it_is_none():
+    """The control."""
+    says = "/* SPDX */\n/*\n * attic/: old things.\n *\n * The room may use the stairs.\n */\n#include <a.h>\n"
+    assert {"attic"} == introduced(says)
+    assert (
+        set()
+        == introduced(says.replace("The room may use", "It needs"))
+        == introduced(says.replace("attic/:", "The attic:"))
+    )
+    assert set() == introduced("/* SPDX */\n/* Old. */\n" + says)
 
 
 @pytest.mark.parametrize("flavour", ["native", "plain", "explore"])

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the files of the API share: the objects behind the face. */
+/*
+ * api/: what Python calls of the run half: queues, devices with the driver that answers for them, handlers, requests,
+ * address spaces, over one runtime on threads and the cores compiled with it. run.h is the face; here are the objects that
+ * it hands out, as the files of the room share them.
+ *
+ * The room may use forms/ (a core, by its table), driver/, what a runtime offers (runtime.h) and the kernel API.
+ */
 #ifndef IOPF_API_H
 #define IOPF_API_H
 

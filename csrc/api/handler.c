@@ -100,7 +100,8 @@ static int refuse_handler(struct iopf_group *group)
  */
 static int ask_python(struct iopf_group *group)
 {
-	u64 device = container_of(iopf_group_device(group), struct iopf_device, dev)->id;
+	struct device *dev = to_domain(group)->core->group_device(group);
+	u64 device = container_of(dev, struct iopf_device, dev)->id;
 
 	if (!api_callbacks.handle)
 		return -EINVAL;

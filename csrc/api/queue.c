@@ -91,14 +91,7 @@ uint64_t iopf_queue_identity(iopf_queue *queue)
 
 int iopf_queue_has(iopf_queue *queue, iopf_device *device)
 {
-	struct iommu_fault_param *param;
-	bool has;
-
-	rcu_read_lock();
-	param = rcu_dereference(device->iommu.fault_param);
-	has = param && rcu_access_pointer(param->queue) == queue;
-	rcu_read_unlock();
-	return has;
+	return device->core->is_on_queue(&device->dev, queue);
 }
 
 int iopf_device_flush(iopf_device *device)

@@ -165,6 +165,12 @@ static inline bool iopf_is_disassociated(struct iommu_fault_param *param)
 	return !rcu_dereference_check(param->queue, lockdep_is_held(&param->lock));
 }
 
+/* Where the group's work goes; NULL: removal came first. In an RCU reader. */
+static inline struct iopf_queue *iopf_group_queue(const struct iopf_group *group)
+{
+	return rcu_dereference(group->fault_param->queue);
+}
+
 /* The response carries index and PASID as they came; what of it goes on the wire is the driver's matter. */
 static inline void iopf_respond(struct device *dev, struct iopf_fault *last, enum iommu_page_response_code code)
 {

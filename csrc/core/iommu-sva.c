@@ -37,7 +37,7 @@ static int iopf_queue_group_work(struct iopf_group *group, work_func_t func)
 	struct iopf_queue *queue;
 
 	rcu_read_lock();
-	queue = rcu_dereference(group->fault_param->queue);
+	queue = iopf_group_queue(group);
 	if (!queue) {
 		rcu_read_unlock();
 		return -ENODEV;

@@ -17,11 +17,11 @@
 /*
  * ---- the scenario ----
  *
- * An array of records of XP_WORDS int32 each: an opcode and eight operands, called a to h here. First the definitions,
- * then sections: at most one XP_SETUP, any number of XP_TASK and XP_WORK, at most one XP_TEARDOWN, each followed by its
- * operations, then one XP_END. Queues, devices, locks, tasks and work bodies are numbered from 0 in the order of their
- * records. -1 in an operand that names something means "none". A group's index and a PASID are 32 bits without a sign; a
- * PASID is 0 for none.
+ * An array of records of XP_WORDS int32 each: an opcode and eight operands, called a to h. Which value of an operation is
+ * in which of them, and of what kind, says the table in scenario/operands.h. First the definitions, then sections: at most
+ * one XP_SETUP, any number of XP_TASK and XP_WORK, at most one XP_TEARDOWN, each followed by its operations, then one
+ * XP_END. Queues, devices, locks, tasks and work bodies are numbered from 0 in the order of their records. -1 in an operand
+ * that names something means "none". A group's index and a PASID are 32 bits without a sign; a PASID is 0 for none.
  *
  * Tasks run concurrently, setup before them and teardown after them. Before setup the explorer itself allocates the
  * queues, adds the devices to theirs and attaches them; after teardown it answers the groups that are still held with
@@ -58,35 +58,31 @@
 
 /*
  * --- operations on the framework ---
- * g of those marked (r): XP_ANY: the result has to be 0 or an error that the core's contract allows there; else it has
- * to be exactly g.
+ * returns of those marked (r): XP_ANY: the result has to be 0 or an error that the core's contract allows there; else it
+ * has to be exactly that.
  */
 #define XP_TRY_QUEUE 19		/* (r) allocates a queue, and frees it again */
-#define XP_REPORT 20		/* (r) a: device, b: grpid, c: pasid, d: IOMMU_FAULT_PERM_* bits, e: XP_R_*,
-				   f, h: lower and upper half of the address */
-#define XP_RESPOND 21		/* answers a held group, waits for it: a: device, b: grpid, c: pasid, d: code 0
-				   success 1 invalid 2 failure, e: 1 frees it, 0 it stays held. Nobody brings one any
-				   more: gives up */
-#define XP_REMOVE 22		/* a: queue, b: device */
-#define XP_ADD 23		/* (r) a: queue, b: device */
-#define XP_FLUSH 24		/* (r) a: device */
-#define XP_DISCARD 25		/* (r) a: queue, -1: NULL */
-#define XP_FREE_QUEUE 26	/* a: queue, -1: NULL */
-#define XP_CLOSE 27		/* a: device: drops the scenario's reference to it */
-#define XP_ATTACH 28		/* (r) a: device, b: handler, c: pasid, below 2^20; d: address space of XP_H_SVA + 1, or 0;
-				   e: 1 the domain is nested */
-#define XP_DETACH 29		/* a: device, c: pasid, below 2^20 */
+#define XP_REPORT 20		/* (r) perm: IOMMU_FAULT_PERM_* bits; operand e: XP_R_* */
+#define XP_RESPOND 21		/* answers a held group, waits for it. code: 0 success 1 invalid 2 failure; free: 1 frees it,
+				   0 it stays held. Nobody brings one any more: gives up */
+#define XP_REMOVE 22
+#define XP_ADD 23		/* (r) */
+#define XP_FLUSH 24		/* (r) */
+#define XP_DISCARD 25		/* (r) queue -1: NULL */
+#define XP_FREE_QUEUE 26	/* queue -1: NULL */
+#define XP_CLOSE 27		/* drops the scenario's reference to the device */
+#define XP_ATTACH 28		/* (r) handler: XP_H_*; space: of XP_H_SVA, + 1, or 0; nested: 1 the domain is */
+#define XP_DETACH 29
 #define XP_REPLACE 30		/* (r) as XP_ATTACH */
-#define XP_FAIL_ALLOC 31	/* a: n: the n-th allocation of this task from here on fails */
-#define XP_LOCK 32		/* a: lock */
-#define XP_UNLOCK 33		/* a: lock */
-#define XP_REPEAT 34		/* a: times in all, b: how many records before this one are the body */
-#define XP_EXIT 35		/* a: address space: the process ends, and lets go of what it has mapped */
-#define XP_MAP 36		/* a: address space, b, c: lower and upper half of the start, d: XP_PERM_*,
-				   e, f: of the length; in place of what is mapped there */
-#define XP_UNMAP 37		/* a, b, c, e, f as XP_MAP */
-#define XP_BIND 38		/* (r) a: device, b: address space, c: pasid, below 2^20. -ESRCH: the process has exited */
-#define XP_UNBIND 39		/* a: device, c: pasid, below 2^20 */
+#define XP_FAIL_ALLOC 31	/* the n-th allocation of this task from here on fails */
+#define XP_LOCK 32
+#define XP_UNLOCK 33
+#define XP_REPEAT 34		/* n: times in all, operations: how many records before this one are the body */
+#define XP_EXIT 35		/* the process ends, and lets go of what it has mapped */
+#define XP_MAP 36		/* perm: XP_PERM_*; in place of what is mapped there */
+#define XP_UNMAP 37
+#define XP_BIND 38		/* (r) -ESRCH: the process has exited */
+#define XP_UNBIND 39
 
 #define XP_PERM_READ 1
 #define XP_PERM_WRITE 2
@@ -109,11 +105,11 @@
 /*
  * --- low-level operations: programs that are no core, over the same primitives ---
  *
- * Memory: the bytes of XP_DEF_MEMORY, and objects. A task has XP_REGISTERS registers of 64 bits, all 0 at its start. An
- * address is "base, offset": base -1 is the shared memory, otherwise the register that holds a pointer. Sizes of
- * primitives in memory: XP_SIZE_*, aligned to 8. Accesses go through the hooks that the core's own go through.
+ * Memory: the bytes of XP_DEF_MEMORY, and objects. A task has XP_REGISTERS registers of 64 bits, all 0 at its start.
+ * Sizes of primitives in memory: XP_SIZE_*, aligned to 8. Accesses go through the hooks that the core's own go through.
  */
 #define XP_REGISTERS 8
+#define XP_WORKQUEUES 8
 #define XP_SIZE_REFCOUNT 4
 #define XP_SIZE_MUTEX 64
 #define XP_SIZE_WORK 64
@@ -123,37 +119,37 @@
 #define XP_SIZE_COMPLETION 8
 #define XP_SIZE_WAITQUEUE 8
 
-#define XP_LOAD 40		/* a: register, b: base, c: offset, d: order, e: bytes 1 2 4 8 */
-#define XP_STORE 41		/* a: register or -1: the value f, b: base, c: offset, d: order, e: bytes, f: value */
-#define XP_RMW 42		/* a: register for the old value, b: base, c: offset, d: order, e: bytes, f: value, g: XP_RMW_* */
-#define XP_CAS 43		/* a: register: 1 it was swapped, b: base, c: offset, d: order, e: bytes, f: expected, g: new */
-#define XP_REF 44		/* a: register for the result, b: base, c: offset, d: XP_REF_*, f: n of set */
-#define XP_MUTEX 45		/* a: register for the result, b: base, c: offset, d: XP_MUTEX_* */
-#define XP_RCU 46		/* d: XP_RCU_*; a: register of the object, c: offset of its rcu_head (kfree_rcu, call_rcu);
-				   f: work body that is the callback (call_rcu; its register 0 is the object) */
-#define XP_ALLOC 47		/* a: register, f: bytes; zeroed. 0 when it fails */
-#define XP_FREE 48		/* a: register */
-#define XP_FREE_AT 49		/* kfree of an address: b: base, c: offset */
-#define XP_MOVE 50		/* a: register, b: register or -1: the value f */
-#define XP_SUM 51		/* a: register += f */
-#define XP_ADDRESS 52		/* a: register = the address b, c */
-#define XP_SKIP 53		/* skips f records; a: register that has to be 0 for it (g 0) or not 0 (g 1), -1: always */
-#define XP_LIST 54		/* b: base, c: offset of the node, d: XP_LIST_*, e: base, f: offset of the head, a: result */
-#define XP_WORK_INIT 55		/* b: base, c: offset of the work, f: body. Register 0 of the body: the work's address */
-#define XP_QUEUE_WORK 56	/* a: register for the result, b: base, c: offset of the work, f: low-level workqueue 0..7 */
-#define XP_WQ 57		/* d: XP_WQ_*, f: low-level workqueue 0..7, g: workers of XP_WQ_NEW */
-#define XP_OUT 58		/* a: register: its value belongs to the outcome */
-#define XP_AWAIT 59		/* waits until b, c (e bytes) is not f; a: register for the value */
-#define XP_RECURSE 60		/* f: so many frames of 512 bytes */
+#define XP_LOAD 40
+#define XP_STORE 41		/* of a register, or of the value where that is none */
+#define XP_RMW 42		/* how: XP_RMW_*; register: the old value */
+#define XP_CAS 43		/* register: 1 it was swapped */
+#define XP_REF 44		/* how: XP_REF_*; value: of set */
+#define XP_MUTEX 45		/* how: XP_MUTEX_* */
+#define XP_RCU 46		/* how: XP_RCU_*; register: of the object, offset: of its rcu_head (kfree_rcu, call_rcu);
+				   body: the callback (call_rcu; its register 0 is the object) */
+#define XP_ALLOC 47		/* size bytes, zeroed. 0 when it fails */
+#define XP_FREE 48
+#define XP_FREE_AT 49		/* kfree of an address */
+#define XP_MOVE 50		/* register = source, or the value where that is none */
+#define XP_SUM 51		/* register += value */
+#define XP_ADDRESS 52
+#define XP_SKIP 53		/* skips so many records if the register is 0 (nonzero 0) or is not (1), or is none */
+#define XP_LIST 54		/* how: XP_LIST_*; of the node, and of the head where there is one */
+#define XP_WORK_INIT 55		/* register 0 of the body: the work's address */
+#define XP_QUEUE_WORK 56
+#define XP_WQ 57		/* how: XP_WQ_*; workers: of XP_WQ_NEW */
+#define XP_OUT 58		/* the register's value belongs to the outcome */
+#define XP_AWAIT 59		/* waits until it is not the value */
+#define XP_RECURSE 60		/* so many frames of 512 bytes */
 #define XP_WARN 61		/* WARN_ON(true) */
-#define XP_DEREF 62		/* rcu_dereference: a: register, b: base, c: offset; d: 1 lockdep says yes */
-#define XP_PUBLISH 63		/* rcu_assign_pointer: a: register or -1: NULL, b: base, c: offset */
-#define XP_SPIN 64		/* loads b, c (relaxed, e bytes) again and again until it is not f */
-#define XP_SPINLOCK 65		/* a: register for the result, b: base, c: offset, d: XP_SPINLOCK_*, f: enum spin_form */
-#define XP_COMPLETION 66	/* a: register for the result, b: base, c: offset, d: XP_COMPLETION_* */
-#define XP_WAITQUEUE 67		/* b: base, c: offset, d: XP_WAITQUEUE_*; a: register for the result; wait_event: e: base,
-				   f: offset of 8 bytes (relaxed) that it waits for to be not g */
-#define XP_ONE_WORK 68		/* a: register for the result, b: base, c: offset of the work, d: XP_ONE_WORK_* */
+#define XP_DEREF 62		/* rcu_dereference; locked: 1 lockdep says yes */
+#define XP_PUBLISH 63		/* rcu_assign_pointer of a register, or of NULL */
+#define XP_SPIN 64		/* loads (relaxed) again and again until it is not the value */
+#define XP_SPINLOCK 65		/* how: XP_SPINLOCK_*; form: enum spin_form */
+#define XP_COMPLETION 66	/* how: XP_COMPLETION_* */
+#define XP_WAITQUEUE 67		/* how: XP_WAITQUEUE_*; wait_event: head_base, head are the address of 8 bytes (relaxed) that
+				   it waits for to be not the value */
+#define XP_ONE_WORK 68		/* how: XP_ONE_WORK_* */
 
 #define XP_PLAIN 0
 #define XP_ONCE 1		/* READ_ONCE, WRITE_ONCE */
@@ -194,7 +190,7 @@
 #define XP_COMPLETION_COMPLETE 1
 #define XP_COMPLETION_COMPLETE_ALL 2
 #define XP_COMPLETION_WAIT 3
-#define XP_COMPLETION_WAIT_TIMEOUT 4	/* a: 1 it was completed, 0: the time was over */
+#define XP_COMPLETION_WAIT_TIMEOUT 4	/* register: 1 it was completed, 0: the time was over */
 #define XP_COMPLETION_TRY_WAIT 5
 #define XP_COMPLETION_DONE 6
 #define XP_COMPLETION_REINIT 7
@@ -202,7 +198,7 @@
 #define XP_WAITQUEUE_INIT 0
 #define XP_WAITQUEUE_WAKE_UP 1
 #define XP_WAITQUEUE_WAIT_EVENT 2
-#define XP_WAITQUEUE_WAIT_EVENT_TIMEOUT 3	/* a: 1 it held, 0: the time was over */
+#define XP_WAITQUEUE_WAIT_EVENT_TIMEOUT 3	/* register: 1 it held, 0: the time was over */
 #define XP_WAITQUEUE_ACTIVE 4
 
 #define XP_ONE_WORK_FLUSH 0
@@ -222,8 +218,8 @@
 #define XP_LIST_ADD_TAIL 2
 #define XP_LIST_DEL 3
 #define XP_LIST_DEL_INIT 4
-#define XP_LIST_EMPTY 5		/* of the node; a: 1 it is */
-#define XP_LIST_FIRST 6		/* a: the node after the head b, c, or 0 when it is empty */
+#define XP_LIST_EMPTY 5		/* of the node; register: 1 it is */
+#define XP_LIST_FIRST 6		/* register: the node after the head, the first address, or 0 when it is empty */
 
 #define XP_WQ_NEW 0
 #define XP_WQ_FLUSH 1

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The parts of the search itself: search.c has the verdict, and may use everything. */
+/*
+ * explore/: the search itself, over all rooms of the explorer: the face (explore.h), the strategies in turn and the verdict
+ * (search.c), the orders of a class (orders.c), the oracle, the list of cores.
+ *
+ * The room may use every other one of the explorer; none uses it, but for its clock (progress.h) and the numbers of its face.
+ */
 #ifndef IOPF_EXPLORE_SEARCH_H
 #define IOPF_EXPLORE_SEARCH_H
 

@@ -6,6 +6,11 @@
  * of it that leaves the object, lookup.c has the kernel's uncounted ways from a fault to its domain, and cores.c is the
  * list of those that are built in. The room may use core/, history/ and the kernel API (include/), which it gets from
  * whatever runtime it is compiled for.
+ *
+ * A core has its structures to itself. Those above share with it what handlers and drivers see: of struct iopf_group its
+ * faults, work, node, cookie, and the attach handle or domain; of struct iopf_queue its wq; domains, attach handles and
+ * iommu groups (attach.c). A fault param, what is pending and what is partial are the core's, which answers for them
+ * (layout.c). The first two may be part of larger structures.
  */
 #ifndef IOPF_CORE_H
 #define IOPF_CORE_H
@@ -16,12 +21,6 @@
 static inline struct iommu_domain *iopf_group_domain(const struct iopf_group *group)
 {
 	return group->attach_handle ? group->attach_handle->domain : group->domain;
-}
-
-/* The device, as well: before groups had a fault param they had the bare device. */
-static inline struct device *iopf_group_device(const struct iopf_group *group)
-{
-	return group->fault_param ? group->fault_param->dev : group->dev;
 }
 
 /* Who answers the last request of a group when report fails. The table's report has done it when it returns. */
@@ -83,8 +82,7 @@ struct iopf_core_facts {
 };
 
 /*
- * What a form allocates, for whoever names objects in a trace and looks at what is done under their locks. A form's layouts
- * are its own: nobody above knows them but by this.
+ * What a form allocates, for whoever names objects in a trace and looks at what is done under their locks.
  */
 struct iopf_core_member {
 	const char *name;		/* NULL: the end */
@@ -100,7 +98,7 @@ struct iopf_core_member {
 
 struct iopf_core_type {
 	const char *name;		/* NULL: the end */
-	size_t size;			/* told apart by it */
+	size_t size;			/* told apart by it: of two that have the same, nobody knows which one it is */
 	const struct iopf_core_member *members;	/* the first that has an offset names it */
 	unsigned int forbids;		/* IOPF_FORBIDS_ bits */
 };
@@ -131,8 +129,12 @@ struct iopf_core {
 	int (*replace)(struct iommu_domain *domain, struct device *dev, ioasid_t pasid,
 		       struct iommu_attach_handle *handle);
 	void (*detach)(struct device *dev, ioasid_t pasid);
-	/* For statistics. Takes the locks that it needs. */
+	/* What is stored for the device now: partial requests, and groups without an answer. Takes the locks that it needs. */
 	void (*count_stored)(struct device *dev, u64 *partials, u64 *pending);
+	bool (*is_on_queue)(struct device *dev, const struct iopf_queue *queue);
+	struct device *(*group_device)(const struct iopf_group *group);
+	/* What all reports of a device go through: a lock, and a count; NULL: none, or it is on no queue. For benchmarks. */
+	void (*contended)(struct device *dev, struct mutex **lock, refcount_t **users);
 	void (*group_init)(struct iommu_group *group);
 	void (*group_destroy)(struct iommu_group *group);	/* detaches what is left */
 

@@ -3,24 +3,13 @@
  * How a form of the framework can differ, and what is taken for granted where its facets say nothing: our own.
  *
  * A form gives its facets as macros, in a header (CORE_FACETS) or on the command line. Only the files of this room ask
- * for them, and they ask for properties, never for whose form it is.
+ * for them, and they ask for properties, never for whose form it is. What is asked after the source may be said in it: who
+ * it is (FACET_NAME and what goes with it: table.c), and what only it knows of its structures (layout.c).
  */
 #ifndef IOPF_CORE_FACETS_H
 #define IOPF_CORE_FACETS_H
 
-/* --- who it is --- */
-
-#ifndef FACET_NAME
-#define FACET_NAME "iopf"
-#define FACET_TITLE "the reviewed design"
-#define FACET_COMMIT ""
-#define FACET_RELEASES ""
-#define FACET_SUMMARY \
-	"References travel from report to free; removal answers everything and frees nothing; a late response does nothing."
-#define FACET_CLAIMS_CORRECT 1
-#endif
-
-/* --- its types --- */
+/* --- the types of its functions --- */
 
 #ifndef FACET_REPORT_RETURN
 #define FACET_REPORT_RETURN int		/* or void */
@@ -113,15 +102,6 @@
 #define facet_group_domain(group) ((group)->domain)
 #else
 #define facet_group_domain(group) ((group)->attach_handle->domain)
-#endif
-
-/* Called under the fault param's lock. A form that keeps its partial requests in another way says how to count them. */
-#ifndef FACET_COUNT_PARTIALS
-#if FACET_COUNTS_HANDLES
-#define FACET_COUNT_PARTIALS(param) iopf_count_partials(param)
-#else
-#define FACET_COUNT_PARTIALS(param) list_count_nodes(&(param)->partial)
-#endif
 #endif
 
 /* The way to the workqueue, as that era's handlers went it: nothing is checked, nothing is held. */

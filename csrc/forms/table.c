@@ -7,6 +7,16 @@
  */
 #include "core.h"
 
+#ifndef FACET_NAME
+#define FACET_NAME "iopf"
+#define FACET_TITLE "the reviewed design"
+#define FACET_COMMIT ""
+#define FACET_RELEASES ""
+#define FACET_SUMMARY \
+	"References travel from report to free; removal answers everything and frees nothing; a late response does nothing."
+#define FACET_CLAIMS_CORRECT 1
+#endif
+
 #define CORE_PASTE(prefix, id) prefix##id
 #define CORE_SYMBOL(prefix, id) CORE_PASTE(prefix, id)
 
@@ -30,25 +40,6 @@ static int core_remove_device(struct iopf_queue *queue, struct device *dev)
 static void core_respond(struct iopf_group *group, enum iommu_page_response_code code)
 {
 	(void)CORE_INT(iopf_group_response, group, code);
-}
-
-/* What is stored for the device now: partial faults, and groups without an answer. */
-static void core_count_stored(struct device *dev, u64 *partials, u64 *pending)
-{
-	struct iommu_fault_param *param;
-
-	*partials = *pending = 0;
-	if (!dev->iommu)
-		return;
-	mutex_lock(&dev->iommu->lock);
-	param = rcu_dereference_check(dev->iommu->fault_param, lockdep_is_held(&dev->iommu->lock));
-	if (param) {
-		mutex_lock(&param->lock);
-		*partials = FACET_COUNT_PARTIALS(param);
-		*pending = list_count_nodes(&param->faults);
-		mutex_unlock(&param->lock);
-	}
-	mutex_unlock(&dev->iommu->lock);
 }
 
 #endif
@@ -174,7 +165,10 @@ CORE_EXPORT const struct iopf_core CORE_SYMBOL(iopf_core_, CORE_ID) = {
 	.attach = iommu_attach_device_pasid,
 	.replace = iommu_replace_device_pasid,
 	.detach = iommu_detach_device_pasid,
-	.count_stored = core_count_stored,
+	.count_stored = FACET_COUNT_STORED,
+	.is_on_queue = FACET_IS_ON_QUEUE,
+	.group_device = FACET_GROUP_DEVICE,
+	.contended = FACET_CONTENDED,
 	.group_init = core_group_init,
 	.group_destroy = core_group_destroy,
 	.sva_handler = core_sva_handler,

@@ -58,8 +58,5 @@ static void iopf_group_dequeue(struct iopf_group *group);
 #if FACET_REGISTERED_HANDLER
 #include "../history/registered-handler.c"
 #endif
-#ifndef FACET_TYPES
-#include "types.c"
-#define FACET_TYPES core_types
-#endif
+#include "layout.c"
 #include "table.c"

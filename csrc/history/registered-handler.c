@@ -126,7 +126,9 @@ static int core_queue_group_work(struct iopf_group *group, work_func_t func)
 	return 0;
 }
 
-static void core_count_stored(struct device *dev, u64 *partials, u64 *pending)
+#define FACET_COUNT_STORED registered_count_stored
+
+static void registered_count_stored(struct device *dev, u64 *partials, u64 *pending)
 {
 	*partials = *pending = 0;
 	if (!dev->iommu)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * track-group, void-response, v6.9, v6.12: removal answers what is pending and takes it off the list. The group stays
- * its owner's, who frees it; a response of his does nothing.
+ * its owner's, who frees it; its response does nothing then.
  *
  * The partials are freed, and param->partial still points at them: a reporter that has its reference adds to freed
  * memory, or makes a group of it.

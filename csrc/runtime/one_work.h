@@ -3,7 +3,7 @@
  * What the calls about one item (threads/one_item.c) need of a runtime, and which queues there are (shared/queues.c).
  *
  * An item remembers the queue that it was queued on last, and may outlive it. So nobody follows that pointer before it has
- * asked whether the queue is still there, and as long as he holds it, it stays.
+ * asked whether the queue is still there, and while it is held, it stays.
  */
 #ifndef IOPF_RUNTIME_ONE_WORK_H
 #define IOPF_RUNTIME_ONE_WORK_H

@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What a runtime offers beside the kernel's API: to csrc/api and to tests, never to a core.
+ *
+ * The headers beside this one are those of two rooms that both runtimes on threads link:
+ *
+ * shared/: what does not depend on how a lock is taken: warnings, messages, clock, address spaces, futexes, the barrier that
+ * RCU readers are spared (futex.h, membarrier.h, one_work.h). The room may use the system.
+ *
+ * threads/: primitives of which one implementation does for both: spinlocks, completions, wait queues, the calls about one
+ * item (spinlock.h, completion.h, wait.h). The room may use shared/ and the kernel API of the runtime that it is compiled for.
  */
 #ifndef IOPF_RUNTIME_H
 #define IOPF_RUNTIME_H

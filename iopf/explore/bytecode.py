@@ -2,7 +2,8 @@
 """Scenarios as numbers: what ``csrc/explore/explore.h`` describes, from operations, and back to text.
 
 A record is an opcode and eight operands, all int32. One table for each form of scenario says which value of an
-operation goes to which operand; compiling, checking of JSON, and the disassembler all read it.
+operation goes to which operand; compiling, checking of JSON, and the disassembler all read it. It is made of the explorer's
+own (csrc/explore/scenario/operands.h), which has the kind of each value; here is how a value of a kind becomes a number.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .._types import parse_perm
+from . import _operands
 
 if TYPE_CHECKING:
     from .scenario import BaseScenario, Operation, Section
@@ -60,96 +62,39 @@ def _code(value: str) -> int:
     return ("success", "invalid", "failure").index(value)
 
 
-#: The operations of a form of scenario by name.
+#: How a value of a kind becomes a number; of the other kinds: int(), and 0 if there is none. None of the values of an
+#: operation that share an operand has bits of another.
+_NUMBERS: dict[str, Callable[[Any], int]] = {
+    **dict.fromkeys(("ID", "PASID", "LOWER", "LENGTH"), _u32),
+    "UPPER": _upper, "PERM": parse_perm, "MAPPED": _mapped, "OTHER_TYPE": _other, "RAW_FLAGS": _raw, "CODE": _code,
+    "SPACE_OF_SVA": _number,
+    **dict.fromkeys(("RESULT", "QUEUE_OR_NULL", "HANDLER", "LOCK", "BODY", "RCU_BODY"), _none),
+    **dict.fromkeys(("REGISTER", "REGISTER_OR_NONE", "RCU_REGISTER", "BASE", "SPINLOCK_BASE"), _none),
+    **dict.fromkeys(_operands.WORDS, _none),
+}  # fmt: skip
+
+#: The operations of a form of scenario by name: opcode, then the operand of each value: its letter, its name, how it becomes
+#: a number. ``lock``, ``body`` and what has names become numbers in :func:`compile_scenario`; ``returns`` None is XP_ANY.
 Table = Mapping[str, tuple[str, tuple[tuple[str, str, Callable[[Any], int]], ...]]]
 
-# fmt: off
-#: Operations of the framework: opcode, then the operand of each value: its letter, its name, how it becomes a number.
-#: ``lock`` and ``handler`` become numbers in :func:`compile_scenario`; ``returns`` None is XP_ANY.
-FRAMEWORK: Table = {
-    "report": ("XP_REPORT", (
-        ("a", "device", int), ("b", "grpid", _u32), ("c", "pasid", _u32), ("d", "perm", parse_perm), ("e", "last", int),
-        ("e", "type", _other), ("e", "flags", _raw), ("f", "addr", _u32), ("h", "addr", _upper), ("g", "returns", _none),
-    )),
-    "respond": ("XP_RESPOND", (
-        ("a", "device", int), ("b", "grpid", _u32), ("c", "pasid", _u32), ("d", "code", _code), ("e", "free", int),
-    )),
-    "remove": ("XP_REMOVE", (("a", "queue", int), ("b", "device", int))),
-    "add": ("XP_ADD", (("a", "queue", int), ("b", "device", int), ("g", "returns", _none))),
-    "flush": ("XP_FLUSH", (("a", "device", int), ("g", "returns", _none))),
-    "discard_partial": ("XP_DISCARD", (("a", "queue", _none), ("g", "returns", _none))),
-    "free_queue": ("XP_FREE_QUEUE", (("a", "queue", _none),)),
-    "try_queue": ("XP_TRY_QUEUE", (("g", "returns", _none),)),
-    "close": ("XP_CLOSE", (("a", "device", int),)),
-    "attach": ("XP_ATTACH", (("a", "device", int), ("b", "handler", _none), ("c", "pasid", _u32),
-                             ("d", "space", _number), ("e", "nested", int), ("g", "returns", _none))),
-    "detach": ("XP_DETACH", (("a", "device", int), ("c", "pasid", _u32))),
-    "replace": ("XP_REPLACE", (("a", "device", int), ("b", "handler", _none), ("c", "pasid", _u32),
-                               ("d", "space", _number), ("e", "nested", int), ("g", "returns", _none))),
-    "exit": ("XP_EXIT", (("a", "space", int),)),
-    "map": ("XP_MAP", (("a", "space", int), ("b", "start", _u32), ("c", "start", _upper), ("d", "perm", _mapped),
-                       ("e", "length", _u32), ("f", "length", _upper))),
-    "unmap": ("XP_UNMAP", (("a", "space", int), ("b", "start", _u32), ("c", "start", _upper), ("e", "length", _u32),
-                           ("f", "length", _upper))),
-    "bind": ("XP_BIND", (("a", "device", int), ("b", "space", int), ("c", "pasid", _u32), ("g", "returns", _none))),
-    "unbind": ("XP_UNBIND", (("a", "device", int), ("c", "pasid", _u32))),
-    "fail_next_alloc": ("XP_FAIL_ALLOC", (("a", "n", int),)),
-    "lock": ("XP_LOCK", (("a", "lock", _none),)),
-    "unlock": ("XP_UNLOCK", (("a", "lock", _none),)),
-    "repeat": ("XP_REPEAT", (("a", "n", int), ("b", "operations", int))),
+
+def _table(rows: Mapping[str, _operands.Row]) -> Table:
+    return {
+        name: (opcode, tuple((operand, value, _NUMBERS.get(kind, int)) for operand, value, kind in values))
+        for name, (opcode, values) in rows.items()
+    }
+
+
+FRAMEWORK: Table = _table(_operands.FRAMEWORK)
+LOW_LEVEL: Table = {**_table(_operands.LOW_LEVEL), **{name: FRAMEWORK[name] for name in ("fail_next_alloc", "repeat")}}
+
+#: Values that are names in Python and constants in C, by operation: how the constant begins, and the names.
+NAMED: dict[tuple[str, str], tuple[str, tuple[str, ...]]] = {
+    (name, value): _operands.WORDS[kind]
+    for name, (_, values) in (*_operands.FRAMEWORK.items(), *_operands.LOW_LEVEL.items())
+    for _, value, kind in values
+    if kind in _operands.WORDS
 }
-# fmt: on
-
-
-def _place(*extra: tuple[str, str, Callable[[Any], int]]) -> tuple[tuple[str, str, Callable[[Any], int]], ...]:
-    return (("a", "register", _none), ("b", "base", _none), ("c", "offset", int), *extra)
-
-
-# fmt: off
-#: Low-level operations. Names such as ``order`` and ``how`` become numbers by the lists below.
-LOW_LEVEL: Table = {
-    "load": ("XP_LOAD", _place(("d", "order", _none), ("e", "size", int))),
-    "store": ("XP_STORE", _place(("d", "order", _none), ("e", "size", int), ("f", "value", int))),
-    "rmw": ("XP_RMW", _place(("d", "order", _none), ("e", "size", int), ("f", "value", int), ("g", "how", _none))),
-    "cas": ("XP_CAS", _place(("d", "order", _none), ("e", "size", int), ("f", "expected", int), ("g", "value", int))),
-    "ref": ("XP_REF", _place(("d", "how", _none), ("f", "value", int))),
-    "mutex": ("XP_MUTEX", _place(("d", "how", _none))),
-    "rcu": ("XP_RCU", (("a", "register", _none), ("c", "offset", int), ("d", "how", _none), ("f", "body", _none))),
-    "alloc": ("XP_ALLOC", (("a", "register", int), ("f", "size", int))),
-    "free": ("XP_FREE", (("a", "register", int),)),
-    "free_at": ("XP_FREE_AT", (("b", "base", _none), ("c", "offset", int))),
-    "move": ("XP_MOVE", (("a", "register", int), ("b", "source", _none), ("f", "value", int))),
-    "sum": ("XP_SUM", (("a", "register", int), ("f", "value", int))),
-    "address": ("XP_ADDRESS", _place()),
-    "skip": ("XP_SKIP", (("a", "register", _none), ("f", "records", int), ("g", "nonzero", int))),
-    "list": ("XP_LIST", _place(("d", "how", _none), ("e", "head_base", _none), ("f", "head", int))),
-    "work_init": ("XP_WORK_INIT", (("b", "base", _none), ("c", "offset", int), ("f", "body", _none))),
-    "queue_work": ("XP_QUEUE_WORK", _place(("f", "wq", int))),
-    "wq": ("XP_WQ", (("d", "how", _none), ("f", "wq", int), ("g", "workers", int))),
-    "out": ("XP_OUT", (("a", "register", int),)),
-    "await_": ("XP_AWAIT", _place(("e", "size", int), ("f", "value", int))),
-    "recurse": ("XP_RECURSE", (("f", "frames", int),)),
-    "warn": ("XP_WARN", ()),
-    "deref": ("XP_DEREF", _place(("d", "locked", int))),
-    "publish": ("XP_PUBLISH", _place()),
-    "spin": ("XP_SPIN", _place(("e", "size", int), ("f", "value", int))),
-    "spinlock": ("XP_SPINLOCK", _place(("d", "how", _none), ("f", "form", int))),
-    "completion": ("XP_COMPLETION", _place(("d", "how", _none))),
-    "waitqueue": ("XP_WAITQUEUE", _place(("d", "how", _none), ("e", "head_base", _none), ("f", "head", int), ("g", "value", int))),
-    "one_work": ("XP_ONE_WORK", _place(("d", "how", _none))),
-    "fail_next_alloc": FRAMEWORK["fail_next_alloc"],
-    "repeat": FRAMEWORK["repeat"],
-}
-# fmt: on
-
-# fmt: off
-#: Values that are names in Python and constants in C: (operation or None, value) -> prefix of the constant.
-NAMED = {
-    (None, "handler"): "XP_H_", (None, "order"): "XP_", ("rmw", "how"): "XP_RMW_", ("ref", "how"): "XP_REF_",
-    ("spinlock", "how"): "XP_SPINLOCK_", ("completion", "how"): "XP_COMPLETION_", ("waitqueue", "how"): "XP_WAITQUEUE_",
-    ("one_work", "how"): "XP_ONE_WORK_", ("mutex", "how"): "XP_MUTEX_", ("rcu", "how"): "XP_RCU_", ("list", "how"): "XP_LIST_", ("wq", "how"): "XP_WQ_",
-}
-# fmt: on
 #: What a device may be besides, and the bit of it.
 DEVICE = {"user_pasid_table": "XP_D_USER_TABLE", "no_response": "XP_D_NO_RESPONSE", "no_iommu": "XP_D_NO_IOMMU"}
 SECTIONS = ("XP_SETUP", "XP_TASK", "XP_WORK", "XP_TEARDOWN")
@@ -200,7 +145,7 @@ class _Compiler:
         operands: dict[str, int] = {}
         for letter, key, number in layout:
             value = operation.values.get(key)
-            prefix = NAMED.get((None, key)) or NAMED.get((operation.op, key))
+            named = NAMED.get((operation.op, key))
             if key == "returns" and value is None:
                 operands[letter] = self.lib.XP_ANY
             elif key == "lock":
@@ -209,8 +154,8 @@ class _Compiler:
                 operands[letter] = self.bodies.index(str(value))
             elif key == "handler" and value is None:
                 operands[letter] = self.lib.XP_H_NONE
-            elif prefix and value is not None:
-                operands[letter] = getattr(self.lib, prefix + str(value).upper())
+            elif named and value is not None:
+                operands[letter] = getattr(self.lib, named[0] + str(value).upper())
             elif value is None:
                 operands[letter] = operands.get(letter, 0) | (-1 if number is _none else 0)
             else:

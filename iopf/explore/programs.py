@@ -31,21 +31,6 @@ MEMORY = 4096
 REGISTERS = 8
 WORKQUEUES = 8
 FORMS = ("plain", "bh", "irq", "irqsave")
-ORDERS = ("plain", "once", "relaxed", "acquire", "release", "acq_rel", "seq_cst")
-CHOICES = {
-    ("rmw", "how"): ("add", "xchg"),
-    ("ref", "how"): ("set", "read", "inc", "inc_not_zero", "dec", "dec_and_test"),
-    ("mutex", "how"): ("init", "lock", "trylock", "unlock", "is_locked", "destroy", "assert_held"),
-    ("spinlock", "how"): (
-        "init", "lock", "trylock", "unlock", "is_locked", "assert_held", "preempt_disable", "preempt_enable",
-    ),
-    ("completion", "how"): ("init", "complete", "complete_all", "wait", "wait_timeout", "try_wait", "done", "reinit"),
-    ("waitqueue", "how"): ("init", "wake_up", "wait_event", "wait_event_timeout", "active"),
-    ("one_work", "how"): ("flush", "cancel", "cancel_sync", "pending"),
-    ("rcu", "how"): ("read_lock", "read_unlock", "synchronize", "barrier", "kfree", "call"),
-    ("list", "how"): ("init", "add", "add_tail", "del", "del_init", "empty", "first"),
-    ("wq", "how"): ("new", "flush", "destroy"),
-}  # fmt: skip
 _RANGES = {
     "register": (0, REGISTERS - 1), "base": (0, REGISTERS - 1), "source": (0, REGISTERS - 1),
     "head_base": (0, REGISTERS - 1), "offset": (0, MEMORY - 1), "head": (0, MEMORY - 1), "wq": (0, WORKQUEUES - 1),
@@ -114,10 +99,8 @@ class ProgramTask(Section):
                 continue
             if key == "body":
                 one_of("body", value, tuple(body.name for body in self._scenario.works))
-            elif key == "order":
-                one_of("order", value, ORDERS)
             elif (op, key) in NAMED:
-                one_of(key, value, CHOICES[op, key])
+                one_of(key, value, NAMED[op, key][1])
             else:
                 value = integer(key, value, *_RANGES.get(key, (-MAX_INT - 1, MAX_INT)))
             checked[key] = value

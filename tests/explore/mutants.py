@@ -121,7 +121,7 @@ SVA_TAIL = """	iopf_group_response(group, code);
 	iopf_free_group(group);
 }"""
 SVA_QUEUE = """	rcu_read_lock();
-	queue = rcu_dereference(group->fault_param->queue);
+	queue = iopf_group_queue(group);
 """
 
 

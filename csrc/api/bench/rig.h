@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The rig, as its experiments see it. */
-#ifndef IOPF_API_BENCH_STAND_H
-#define IOPF_API_BENCH_STAND_H
+/*
+ * api/bench/: what a core costs on a runtime: experiments over a rig of bare devices, timed in C. bench.h is the face; this
+ * is the rig as its experiments see it.
+ *
+ * The room may use forms/ (a core, by its table), driver/, the histogram of api/, what a runtime offers (runtime.h) and the
+ * kernel API: nothing that calls Python lies in what is timed.
+ */
+#ifndef IOPF_API_BENCH_RIG_H
+#define IOPF_API_BENCH_RIG_H
 
 #include <time.h>
 

@@ -160,11 +160,13 @@ int iopf_bench_reach(iopf_bench *bench, int state)
 void iopf_bench_regimes(iopf_bench *bench, struct iopf_bench_regimes *regimes)
 {
 	struct bench_device *device = &bench->devices[0];
-	struct iommu_fault_param *param = rcu_dereference_protected(device->iommu.fault_param, true);
+	struct mutex *lock;
+	refcount_t *users;
 
+	bench->core->contended(&device->dev, &lock, &users);
 	*regimes = (struct iopf_bench_regimes){
-		.lock = param ? (int)mutex_regime(&param->lock) : 0,
-		.users = param ? (int)refcount_regime(&param->users) : 0,
+		.lock = lock ? (int)mutex_regime(lock) : 0,
+		.users = users ? (int)refcount_regime(users) : 0,
 		.handle = (int)refcount_regime(&device->handle->users),
 		.group_lock = (int)mutex_regime(&device->group.lock),
 	};

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the files of the trace device share. */
+/*
+ * api/trace/: a device that performs the memory accesses of a recorded program, page by page. trace.h is the face; this is
+ * what the files of the room share.
+ *
+ * The room may use api/, whose queues and devices it drives, and what that may use.
+ */
 #ifndef IOPF_API_TRACE_INTERNAL_H
 #define IOPF_API_TRACE_INTERNAL_H
 

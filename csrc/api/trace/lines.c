@@ -149,7 +149,7 @@ static int carried_line(struct iopf_trace *t)
 
 int trace_lines(struct iopf_trace *t, const char *text, size_t length)
 {
-	const char *end = text + length, *newline, *behind;
+	const char *end = text + length, *newline, *rest;
 	int ret;
 
 	if (t->line_length) {
@@ -163,10 +163,10 @@ int trace_lines(struct iopf_trace *t, const char *text, size_t length)
 		text = newline + 1;
 	}
 	newline = memrchr(text, '\n', (size_t)(end - text));
-	behind = newline ? newline + 1 : text;
-	ret = whole_lines(t, text, behind);
+	rest = newline ? newline + 1 : text;
+	ret = whole_lines(t, text, rest);
 	if (!ret)
-		carry(t, behind, (size_t)(end - behind));
+		carry(t, rest, (size_t)(end - rest));
 	return ret;
 }
 

@@ -45,8 +45,6 @@ static enum change change_of(int op)
 struct moment moments[MAX_MOMENTS];
 struct call calls[MAX_CALLS];
 int nr_moments, nr_calls;
-const struct moment *monitor_now;
-void (*monitor_alarm)(int kind, const void *pc, const char *text, u64 detail);
 
 static int moment_of[MAX_TASKS];	/* the task's open one, from 1, and the step that it is in */
 static int opened_at[MAX_TASKS];
@@ -78,12 +76,16 @@ static const s16 *keep(const struct clock *clock)
 	return (const s16 *)to;
 }
 
-void moments_reset(void)
+void monitor_reset(void)
 {
-	nr_moments = nr_calls = nr_works = 0;
+	nr_moments = nr_calls = nr_works = nr_tokens = 0;
 	nr_lanes_kept = 0;
 	forget_tasks(doing);
 	forget_tasks(moment_of);
+	observed_reset();
+	values_reset();
+	lock_order_begin();
+	monitors_reset();
 }
 
 /* A moment begins, in the step that runs. */
@@ -152,14 +154,6 @@ static void tell(struct call *c)
 	judge(c);
 }
 
-void monitor_wrong(int kind, const void *pc, const char *text, u64 detail)
-{
-	if (monitor_alarm)
-		monitor_alarm(kind, pc, text, detail);
-	else
-		finding_add(kind, 0, pc, text)->detail = detail;
-}
-
 /* --- reports --- */
 
 static const void *placed(const void *pc)
@@ -217,7 +211,7 @@ void monitor_handler(u64 token, int handler)
 }
 
 /* A request is part of the group whose last one has the number. */
-void monitor_member(u64 last, u64 number, bool as_reported, const void *pc)
+static void monitor_member(u64 last, u64 number, bool as_reported, const void *pc)
 {
 	struct call *c;
 
@@ -230,6 +224,24 @@ void monitor_member(u64 last, u64 number, bool as_reported, const void *pc)
 	c->known = as_reported;
 	c->pc = placed(pc);
 	tell(c);
+}
+
+void monitor_look_at(struct iopf_group *group, const void *pc)
+{
+	u64 last = token_of(group, pc);
+	struct list_head *node;
+
+	shadow_access((u64)&group->faults, sizeof(group->faults), PLAIN_READ, pc);
+	token_has_group(last, group);
+	for (node = group->faults.next; node != &group->faults; node = node->next) {
+		struct iopf_fault *iopf = list_entry(node, struct iopf_fault, list);
+		bool as_reported;
+		u64 number;
+
+		shadow_access((u64)iopf, sizeof(*iopf), PLAIN_READ, pc);
+		number = token_of_fault(&iopf->fault, &as_reported);
+		monitor_member(last, number, as_reported, pc);
+	}
 }
 
 /* That was all of the group that a handler got, and it says that it has so many. */
@@ -328,7 +340,7 @@ static void tell_resolved(u64 number, int space, int code, const void *pc)
 	struct call *c;
 
 	if (!core->facts.group_handlers)
-		token_look_at(container_of((struct work_struct *)engine.current->work, struct iopf_group, work), pc);
+		monitor_look_at(container_of((struct work_struct *)engine.current->work, struct iopf_group, work), pc);
 	c = call(CALL_RESOLVE);
 	c->device = tokens[number - 1].device;
 	c->number = number;

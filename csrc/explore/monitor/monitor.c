@@ -7,16 +7,6 @@
 
 #include "monitor.h"
 
-struct token tokens[MAX_TOKENS];
-int nr_tokens;
-unsigned int monitor_clauses;
-
-int monitor_date;
-struct device_state device_states[MAX_DEVICES];
-struct queue_state queue_states[MAX_QUEUES];
-
-u16 monitor_nth_report[MAX_TASKS];
-
 void monitors_reset(void)
 {
 	int i;
@@ -39,16 +29,6 @@ void monitors_reset(void)
 	for (i = 0; i < scenario.nr_queues; i++)
 		queue_states[i] = (struct queue_state){ 0 };
 	forget_tasks(monitor_nth_report);
-}
-
-void monitor_reset(void)
-{
-	nr_tokens = 0;
-	moments_reset();
-	observed_reset();
-	values_reset();
-	lock_order_begin();
-	monitors_reset();
 }
 
 bool monitor_is_added(int device, int *queue)
@@ -311,16 +291,6 @@ static bool judge_response(const struct call *c)
 	}
 	return true;
 }
-
-void monitor_overflow(const char *text)
-{
-	if (monitor_alarm)
-		monitor_alarm(XP_K_EXPLORER, NULL, text, 0);
-	else
-		finding_fatal(XP_K_EXPLORER, 0, NULL, text);
-}
-
-bool ended_well;
 
 void judge(const struct call *c)
 {

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the monitors know: monitor.c (answers), contract.c (what a driver may do), results.c (returns, outcomes), over
- * possible.c (a thing that several tasks change) and observed.c (what calls may have met). They see an execution as a word
- * of moments (moment.c), and judge every order in which its class could have come to them (orders.c): so nothing here
- * asks the engine what is so now, but for monitor_now, the moment that is being judged.
+ * The files of the room, from above: moment.c, which is told of an execution and writes it down as a word of moments;
+ * monitor.c, to whom each call of a moment goes, and who judges answers; contract.c (what a driver may do), groups.c (what a
+ * handler gets), results.c (returns, outcomes); observed.c (what calls may have met); possible.c (a thing that several tasks
+ * change); tokens.c; state.c, where all that they know of an execution is. None knows one above it: tests/test_rooms.py.
+ *
+ * They judge every order in which a class could have come to them (orders.c): so nothing here asks the engine what is so
+ * now, but for monitor_now, the moment that is being judged.
  */
 #ifndef IOPF_EXPLORE_MONITOR_H
 #define IOPF_EXPLORE_MONITOR_H
@@ -136,8 +139,6 @@ extern struct call calls[MAX_CALLS];
 extern int nr_moments, nr_calls;
 extern const struct moment *monitor_now;
 
-/* Forgets the execution before. */
-void moments_reset(void);
 /* The monitors forget all: before an execution, and before each order that it might have had. */
 void monitors_reset(void);
 /* What the monitors make of a call. */

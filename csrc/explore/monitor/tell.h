@@ -67,6 +67,7 @@ extern int nr_tokens;
 
 extern unsigned int monitor_clauses;	/* broken so far */
 
+/* An execution begins. */
 void monitor_reset(void);
 int monitor_report_begin(int device, const struct record *r);
 void monitor_report_end(int token, int result);
@@ -108,8 +109,9 @@ void monitor_faulted(void);
 void monitor_not_resolved(const void *pc);
 /* Which request the current task is answering; 0: nobody said. */
 u64 monitor_request(const void *pc);
-void monitor_member(u64 last, u64 number, bool as_reported, const void *pc);
-void monitor_group(u64 last, u64 count, const void *pc);	/* after its members */
+/* Looks at all requests of a group, as its handler does, and tells which they are. */
+void monitor_look_at(struct iopf_group *group, const void *pc);
+void monitor_group(u64 last, u64 count, const void *pc);	/* after that */
 void monitor_value(s64 value);	/* XP_OUT */
 
 /* --- tokens.c: which request is which, by the token that it carries in its private data --- */
@@ -122,8 +124,8 @@ void token_give(struct iommu_fault *fault, int token);
 u64 token_of(const struct iopf_group *group, const void *pc);
 /* The group that its handler got is that token's. */
 void token_has_group(u64 token, const struct iopf_group *group);
-/* Looks at all requests of a group, as its handler does. */
-void token_look_at(struct iopf_group *group, const void *pc);
+/* The number that one request carries; 0: none that was ever given. And whether it is as it was reported with that. */
+u64 token_of_fault(const struct iommu_fault *fault, bool *as_reported);
 
 /* --- leak.c --- */
 
@@ -137,7 +139,7 @@ void lock_order_reset(void);
 /* An execution begins; it is over, and the driver broke these clauses. */
 void lock_order_begin(void);
 void lock_order_end(unsigned int clauses);
-/* The execution that just ended did in a deadlock of these tasks. */
+/* The execution that just ended came to a deadlock of these tasks. */
 void lock_order_deadlock(u64 tasks, bool kept);
 void lock_order_taken(struct task *t, const struct lock_class *class, u64 addr, const void *pc);
 extern bool lock_order_new;		/* a cycle that was not there before */

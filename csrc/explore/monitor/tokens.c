@@ -39,19 +39,10 @@ static bool is_as_reported(const struct iommu_fault *fault)
 	       fault->prm.grpid == r->prm.grpid && fault->prm.perm == r->prm.perm && fault->prm.addr == r->prm.addr;
 }
 
-void token_look_at(struct iopf_group *group, const void *pc)
+u64 token_of_fault(const struct iommu_fault *fault, bool *as_reported)
 {
-	u64 last = token_of(group, pc);
-	struct iopf_fault *iopf;
-	struct list_head *node;
-	bool known;
+	bool known = (fault->prm.private_data[1] ^ TOKEN_MAGIC) == 0 && fault->prm.private_data[0] - 1 < (u64)nr_tokens;
 
-	shadow_access((u64)&group->faults, sizeof(group->faults), PLAIN_READ, pc);
-	token_has_group(last, group);
-	for (node = group->faults.next; node != &group->faults; node = node->next) {
-		iopf = list_entry(node, struct iopf_fault, list);
-		shadow_access((u64)iopf, sizeof(*iopf), PLAIN_READ, pc);
-		known = (iopf->fault.prm.private_data[1] ^ TOKEN_MAGIC) == 0 && iopf->fault.prm.private_data[0] - 1 < (u64)nr_tokens;
-		monitor_member(last, known ? iopf->fault.prm.private_data[0] : 0, known && is_as_reported(&iopf->fault), pc);
-	}
+	*as_reported = known && is_as_reported(fault);
+	return known ? fault->prm.private_data[0] : 0;
 }

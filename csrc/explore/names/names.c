@@ -72,7 +72,8 @@ struct driver_device_layout {
 };
 static const struct iopf_core_member device_members[] = {
 	MEMBER(struct driver_device_layout, dev.users), MEMBER(struct driver_device_layout, iommu.lock),
-	MEMBER(struct driver_device_layout, iommu.fault_param), MEMBER(struct driver_device_layout, iommu), { NULL, 0, 0 },
+	MEMBER(struct driver_device_layout, iommu.fault_param), MEMBER(struct driver_device_layout, iommu.iopf_param),
+	MEMBER(struct driver_device_layout, iommu), { NULL, 0, 0 },
 };
 static const struct iopf_core_member domain_members[] = {
 	MEMBER(struct iommu_domain, users), MEMBER(struct iommu_domain, iopf_handler), { NULL, 0, 0 },
@@ -109,16 +110,20 @@ static const struct {
 
 static const struct iopf_core_type *find_type(const struct slab_site *site, size_t size)
 {
-	const struct iopf_core_type *type;
+	const struct iopf_core_type *type, *found = NULL;
 	size_t i;
 
 	for (i = 0; i < sizeof(driver_types) / sizeof(*driver_types); i++)
 		if (!strcmp(driver_types[i].function, site->function))
 			return &driver_types[i].type;
-	for (type = core->types; type->name; type++)
-		if (type->size == size)
-			return type;
-	return NULL;
+	for (type = core->types; type->name; type++) {
+		if (type->size != size)
+			continue;
+		if (found)
+			return NULL;
+		found = type;
+	}
+	return found;
 }
 
 /* It is asked at each put and allocation under a lock: what a search has asked before is remembered. */

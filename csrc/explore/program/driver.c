@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The driver of a scenario's devices: what a real one would own and do around the framework.
+ * The driver of a scenario's devices: what a real one would own and do around the framework. Its handlers are in handlers.c,
+ * the address spaces in processes.c.
  *
  * Devices, their iommu groups, domains and attach handles are objects of the heap like the core's own, each freed by
  * whoever drops the last reference to it: one that stays is a leak of whoever took the reference. An allocation of the
@@ -18,8 +19,6 @@
 #include "primitives/mm.h"
 #include "program.h"
 
-static struct op_class op_hold = { .name = "handler keeps the group", .pending_mode = PENDING_WRITE };
-
 struct driver_device {
 	struct device dev;
 	struct dev_iommu iommu;
@@ -29,111 +28,10 @@ struct driver_device {
 	u32 inside_pasid;
 };
 
-struct held {
-	int device;
-	u32 grpid;
-	u32 pasid;		/* 0: none */
-	struct iopf_group *group;	/* NULL: no longer */
-	u64 token;
-	bool answered;
-};
-
 static struct driver_device *devices[MAX_DEVICES];
 static struct mutex *locks[MAX_LOCKS];
-static struct held held[MAX_HELD_GROUPS];
-static int nr_held;
-/* The group that each task answers, and whether it does so inside page_response. */
-static struct { struct iopf_group *group; u64 token; bool inside; } answering[MAX_TASKS];
 static struct lock_class lock_classes[MAX_LOCKS];
 static char lock_names[MAX_LOCKS][16];
-
-/* Only addresses, one for each domain: nobody looks inside (csrc/runtime/explore/primitives/mm.c). */
-static char address_spaces[MAX_SPACES];
-
-/* Those that the scenario made. The process has a reference until it exits; who exits, binds or maps asks it first. */
-static struct {
-	struct mm_struct *mm;
-	bool exited;
-} processes[MAX_PROCESSES];
-
-static u64 process_addr(int process)
-{
-	return ADDR_PROCESS + 8 * (u64)process;
-}
-
-/*
- * What is wanted of a page, by the request of the group that it is of. Where two of the group are of the same page and want
- * different things, nobody knows which one it is: -1. Forms whose groups the table makes: of any group of that key.
- */
-static int wanted_of(u64 addr, u64 number)
-{
-	const struct token *last = &tokens[number - 1];
-	int wanted = -1, i;
-
-	for (i = 0; i < nr_tokens; i++) {
-		const struct record *r = &scenario.records[tokens[i].record];
-
-		if (core->facts.group_handlers ? tokens[i].in_group != last->in_group :
-		    tokens[i].device != last->device || tokens[i].grpid != last->grpid || tokens[i].pasid != last->pasid)
-			continue;
-		if (record_u64(r->f, r->h) != addr)
-			continue;
-		if (wanted >= 0 && wanted != r->d)
-			return -1;
-		wanted = r->d;
-	}
-	return wanted;
-}
-
-/* What the space says of the page: more may be wanted than what the area allows. */
-static int code_of(const struct vm_area_struct *vma, u64 addr, u64 number)
-{
-	int wanted = wanted_of(addr, number);
-
-	if (!vma)
-		return IOMMU_PAGE_RESP_INVALID;
-	if (wanted < 0)
-		return -1;
-	wanted &= XP_PERM_READ | XP_PERM_WRITE | XP_PERM_EXEC;
-	return (unsigned long)wanted & ~vma->vm_flags ? IOMMU_PAGE_RESP_INVALID : IOMMU_PAGE_RESP_SUCCESS;
-}
-
-static void resolve(struct mm_struct *mm, const struct vm_area_struct *vma, u64 addr, const void *pc)
-{
-	u64 number = monitor_request(pc);
-
-	if (!number || number > (u64)nr_tokens)
-		return;
-	/* A request without a PASID is of no process, whatever it asks for. */
-	if (!tokens[number - 1].pasid)
-		vma = NULL;
-	if (mm_is_object(mm))
-		monitor_resolve((int)mm->number, code_of(vma, addr, number), pc);
-	else
-		monitor_resolve((int)((char *)mm - address_spaces), vma ? -1 : IOMMU_PAGE_RESP_INVALID, pc);
-}
-
-/* The access that the request asks for, by the process whose the page is: so it is said. */
-static void faulted_in(unsigned long addr, unsigned int flags, bool failed, const void *pc)
-{
-	u64 number = monitor_request(pc);
-	unsigned int right = FAULT_FLAG_REMOTE;
-	int wanted;
-
-	if (!number || number > (u64)nr_tokens)
-		return;
-	monitor_faulted();
-	if (failed)
-		monitor_not_resolved(pc);
-	wanted = wanted_of(addr, number);
-	if (wanted < 0)
-		return;
-	right |= wanted & IOMMU_FAULT_PERM_WRITE ? FAULT_FLAG_WRITE : 0;
-	right |= wanted & IOMMU_FAULT_PERM_EXEC ? FAULT_FLAG_INSTRUCTION : 0;
-	right |= wanted & IOMMU_FAULT_PERM_PRIV ? 0 : FAULT_FLAG_USER;
-	if (flags != right)
-		finding_add(XP_K_WARN, 0, pc, "a page is faulted in with other flags than its request asks for");
-}
 
 static void *driver_alloc(struct slab_site *site, size_t size)
 {
@@ -184,7 +82,7 @@ static void is_under_lock(enum under_lock what, const void *pc)
 }
 
 /* What devices counted when they went: responses that did nothing. */
-static struct { bool gone; long dropped, repeated, owners_repeated; } counted[MAX_DEVICES];
+static struct { bool gone; long dropped, repeated; } counted[MAX_DEVICES];
 static int nr_counted;
 
 /* A group that removal answered has an owner, whose first response does nothing. */
@@ -199,7 +97,7 @@ void driver_check_counts(void)
 			dropped += tokens[k].device == i && tokens[k].by_removal;
 		if (counted[i].gone && counted[i].dropped != dropped)
 			finding_add(XP_K_WRONG_COUNT, 0, NULL, "the device counted another number of dropped responses than there were");
-		if (counted[i].gone && counted[i].repeated != counted[i].owners_repeated)
+		if (counted[i].gone && counted[i].repeated != handlers_repeated(i))
 			finding_add(XP_K_WRONG_COUNT, 0, NULL, "the device counted another number of repeated responses than there were");
 	}
 }
@@ -208,76 +106,20 @@ void driver_reset(void)
 {
 	int i;
 
-	nr_held = 0;
-	forget_tasks(answering);
+	handlers_reset();
 	under_lock = is_under_lock;
 	memset(counted, 0, sizeof(counted[0]) * (size_t)nr_counted);
 	nr_counted = scenario.nr_devices;
-	mm_resolves = resolve;
-	mm_faults = faulted_in;
+	mm_resolves = process_resolves;
+	mm_faults = process_faulted_in;
 	for (i = 0; i < scenario.nr_locks; i++) {
 		snprintf(lock_names[i], sizeof(lock_names[i]), "lock %d", i);
 		lock_classes[i] = (struct lock_class){ lock_names[i], "driver", i };
 		locks[i] = DRIVER_ALLOC(struct mutex, "driver lock");
 		__mutex_init(locks[i], &lock_classes[i]);
 	}
-	for (i = 0; i < scenario.nr_spaces; i++) {
-		processes[i].mm = DRIVER_ALLOC(struct mm_struct, "space");
-		processes[i].exited = false;
-		mm_init(processes[i].mm, (u32)(MAX_SPACES - 1 - i));
-	}
-}
-
-/* --- processes --- */
-
-void driver_exit(int process)
-{
-	u64 addr = process_addr(process);
-
-	wait_op(&op_store, addr, NULL);
-	commit(&op_store, MODE_WRITE, addr, NULL);
-	sync_acquire(addr);
-	if (processes[process].exited)
-		return;
-	processes[process].exited = true;
-	mmput(processes[process].mm);
-}
-
-void driver_end_processes(void)
-{
-	int i;
-
 	for (i = 0; i < scenario.nr_spaces; i++)
-		driver_exit(i);
-}
-
-/* The space, for what is done inside this step; NULL: the process has exited. Whoever got it calls process_done(). */
-static struct mm_struct *process_step(int process)
-{
-	u64 addr = process_addr(process);
-
-	wait_op(&op_load, addr, NULL);
-	commit(&op_load, MODE_READ, addr, NULL);
-	return processes[process].exited ? NULL : processes[process].mm;
-}
-
-static void process_done(int process)
-{
-	sync_release_join(process_addr(process));
-}
-
-void driver_map(const struct record *r)
-{
-	u64 start = record_u64(r->b, r->c), end = start + record_u64(r->e, r->f);
-	struct mm_struct *mm = process_step(r->a);
-	bool fits;
-
-	if (!mm)
-		return;
-	fits = r->op == XP_MAP ? mm_map_within(mm, start, end, (unsigned long)r->d) : mm_unmap_within(mm, start, end);
-	if (!fits)
-		finding_fatal(XP_K_EXPLORER, 0, NULL, "too many areas in one address space");
-	process_done(r->a);
+		process_new(i, DRIVER_ALLOC(struct mm_struct, "space"));
 }
 
 void driver_free_locks(void)
@@ -316,33 +158,6 @@ static struct driver_device *to_driver(struct device *dev)
 	return container_of(dev, struct driver_device, dev);
 }
 
-static struct held *find_held(int device, u32 grpid, u32 pasid);
-static void answer(struct iopf_group *group, u64 token, enum iommu_page_response_code code);
-
-/*
- * What a driver must not do, as the framework may hold its locks: answer a group inside page_response. It may be the group
- * whose answer this is.
- */
-static void answer_inside(const struct driver_device *d)
-{
-	u64 addr = driver_held_addr((int)d->index, (u32)d->inside, d->inside_pasid), token = answering[engine.current->id].token;
-	int task = engine.current->id;
-	struct held *h;
-
-	if (answering[task].inside)
-		return;
-	wait_op(&op_store, addr, NULL);
-	commit(&op_store, MODE_WRITE, addr, NULL);
-	sync_acquire(addr);
-	h = find_held((int)d->index, (u32)d->inside, d->inside_pasid);
-	if (!h && (!token || tokens[token - 1].device != (int)d->index || tokens[token - 1].grpid != (u32)d->inside))
-		return;
-	answering[task].inside = true;
-	monitor_inside();
-	answer(h ? h->group : answering[task].group, h ? h->token : token, IOMMU_PAGE_RESP_SUCCESS);
-	answering[task].inside = false;
-}
-
 static int page_response(struct device *dev, struct iopf_fault *evt, struct iommu_page_response *msg)
 {
 	struct driver_device *d = to_driver(dev);
@@ -359,7 +174,7 @@ static int page_response(struct device *dev, struct iopf_fault *evt, struct iomm
 		mutex_lock(locks[d->response_lock]);
 	monitor_response((int)d->index, words[0], words[1] ^ TOKEN_MAGIC, &copy, caller_pc());
 	if (d->inside >= 0 && engine.parallel)
-		answer_inside(d);
+		handler_answers_inside((int)d->index, (u32)d->inside, d->inside_pasid);
 	if (d->response_lock >= 0)
 		mutex_unlock(locks[d->response_lock]);
 	return 0;
@@ -421,187 +236,6 @@ struct device *driver_device_new(int index, const struct record *r)
 	return &d->dev;
 }
 
-/* --- handlers --- */
-
-/* A handler gets a group, and looks at all of it. */
-static void handed(struct iopf_group *group, int handler, const void *pc)
-{
-	u64 token = token_of(group, pc);
-
-	monitor_handler(token, handler);
-	token_look_at(group, pc);
-	monitor_group(token, group->fault_count, pc);
-}
-
-static void answer(struct iopf_group *group, u64 token, enum iommu_page_response_code code)
-{
-	int task = engine.current->id;
-	struct iopf_group *outer = answering[task].group;
-	u64 outer_token = answering[task].token;
-
-	answering[task].group = group;
-	answering[task].token = token;
-	monitor_answering(token, code);
-	core->respond(group, code);
-	monitor_answered();
-	answering[task].group = outer;
-	answering[task].token = outer_token;
-}
-
-static void free_group(struct iopf_group *group, u64 token)
-{
-	monitor_freeing(token);
-	core->free_group(group);
-	monitor_answered();
-}
-
-static int handle_sva(struct iopf_group *group)
-{
-	handed(group, XP_H_SVA, caller_pc());
-	monitor_work_of((u64)&group->work, token_of(group, caller_pc()));
-	return core->sva_handler(group);
-}
-
-static int handle_inline(struct iopf_group *group)
-{
-	u64 token;
-
-	handed(group, XP_H_INLINE, caller_pc());
-	token = token_of(group, caller_pc());
-	answer(group, token, IOMMU_PAGE_RESP_SUCCESS);
-	free_group(group, token);
-	return 0;
-}
-
-static int handle_refuse(struct iopf_group *group)
-{
-	handed(group, XP_H_REFUSE, caller_pc());
-	return -EINVAL;
-}
-
-static int handle_held(struct iopf_group *group)
-{
-	const struct iommu_fault_page_request *prm = &group->last_fault.fault.prm;
-	u64 token = token_of(group, caller_pc());
-	struct held *h;
-
-	handed(group, XP_H_HELD, caller_pc());
-	shadow_access((u64)prm, sizeof(*prm), PLAIN_READ, caller_pc());
-	core->dequeue_group(group);
-	if (nr_held == MAX_HELD_GROUPS)
-		finding_fatal(XP_K_EXPLORER, 0, NULL, "too many held groups in one execution");
-	h = &held[nr_held++];
-	*h = (struct held){
-		.device = token ? tokens[token - 1].device : 0,
-		.grpid = prm->grpid,
-		.pasid = prm->flags & IOMMU_FAULT_PAGE_REQUEST_PASID_VALID ? prm->pasid : 0,
-		.group = group,
-		.token = token,
-	};
-	sync_release_join(driver_held_addr(h->device, h->grpid, h->pasid));
-	commit(&op_hold, MODE_WRITE, driver_held_addr(h->device, h->grpid, h->pasid), NULL);
-	return 0;
-}
-
-static int handle_drop(struct iopf_group *group)
-{
-	handed(group, XP_H_DROP, caller_pc());
-	monitor_drop();
-	token_has_group(token_of(group, caller_pc()), group);
-	free_group(group, token_of(group, caller_pc()));
-	return 0;
-}
-
-static int (*const handlers[])(struct iopf_group *group) = {
-	[XP_H_SVA] = handle_sva,
-	[XP_H_INLINE] = handle_inline,
-	[XP_H_REFUSE] = handle_refuse,
-	[XP_H_HELD] = handle_held,
-	[XP_H_DROP] = handle_drop,
-	[XP_H_NONE] = NULL,
-};
-
-/* Where the held groups of one key are, for the scheduler. */
-u64 driver_held_addr(int device, u32 grpid, u32 pasid)
-{
-	return ADDR_HELD + ((u64)grpid * 31 + (pasid ? (u64)pasid + 1 : 0) * 7 + (u64)device) % 0xe00;
-}
-
-static struct held *find_held(int device, u32 grpid, u32 pasid)
-{
-	int i;
-
-	for (i = 0; i < nr_held; i++)
-		if (held[i].group && held[i].device == device && held[i].grpid == grpid && held[i].pasid == pasid)
-			return &held[i];
-	return NULL;
-}
-
-bool driver_is_held(int device, u32 grpid, u32 pasid)
-{
-	return find_held(device, grpid, pasid);
-}
-
-static bool can_respond(const struct task *t)
-{
-	const struct record *r = &scenario.records[t->record];
-
-	return t->gives_up || driver_is_held(r->a, (u32)r->b, (u32)r->c);
-}
-
-struct op_class op_respond = { .name = "take a held group", .ready = can_respond, .pending_mode = PENDING_WRITE };
-
-static void answer_held(struct held *h, struct iopf_group *group, enum iommu_page_response_code code)
-{
-	monitor_owner_begin((int)(h - held));
-	counted[h->device].owners_repeated += h->answered;
-	h->answered = true;
-	answer(group, h->token, code);
-	monitor_owner_end((int)(h - held));
-}
-
-int driver_respond(const struct record *r, bool gives_up)
-{
-	u64 addr = driver_held_addr(r->a, (u32)r->b, r->c);
-	struct iopf_group *group;
-	struct held *h;
-
-	commit(&op_respond, MODE_WRITE, addr, NULL);
-	if (gives_up)
-		return -ENOENT;
-	h = find_held(r->a, (u32)r->b, r->c);
-	group = h->group;
-	if (r->e)
-		h->group = NULL;
-	sync_acquire(addr);
-	answer_held(h, group, (enum iommu_page_response_code)r->d);
-	if (r->e)
-		free_group(group, h->token);
-	return 0;
-}
-
-/* Where removal frees what it answers, an owner that has not come yet never does: there is nothing left of its group. */
-static bool is_freed_by_removal(const struct held *h)
-{
-	return core->facts.removal == IOPF_REMOVAL_FREES && h->token && tokens[h->token - 1].by_removal;
-}
-
-void driver_answer_held(void)
-{
-	int i;
-
-	for (i = 0; i < nr_held; i++) {
-		struct iopf_group *group = held[i].group;
-
-		if (!group || is_freed_by_removal(&held[i]))
-			continue;
-		held[i].group = NULL;
-		if (!held[i].answered)
-			answer_held(&held[i], group, IOMMU_PAGE_RESP_INVALID);
-		free_group(group, held[i].token);
-	}
-}
-
 /* --- attachments --- */
 
 /* The domain knows its space until it goes. */
@@ -613,19 +247,14 @@ static void domain_release(struct iommu_domain *domain)
 
 int driver_attach(const struct attaching *a, int space)
 {
-	struct mm_struct *mm = (struct mm_struct *)&address_spaces[space];
+	struct mm_struct *mm = process_mm(a, space);
 	struct iommu_attach_handle *handle;
 	struct iommu_domain *domain;
 	struct device *dev;
 	int ret;
 
-	if (a->process >= 0) {
-		mm = process_step(a->process);
-		if (!mm)
-			return -ESRCH;
-		mm_grab_within(mm);
-		process_done(a->process);
-	}
+	if (!mm)
+		return -ESRCH;
 	domain = DRIVER_ALLOC(struct iommu_domain, "domain");
 	handle = DRIVER_ALLOC(struct iommu_attach_handle, "handle");
 	dev = driver_device(a->device);
@@ -633,7 +262,8 @@ int driver_attach(const struct attaching *a, int space)
 	/* Where domains have no handlers of their own, the core's one is a mark and never called. */
 	driver_domain_init(domain, a->nested ? IOMMU_DOMAIN_NESTED :
 			   a->handler == XP_H_SVA ? IOMMU_DOMAIN_SVA : IOMMU_DOMAIN_UNMANAGED,
-			   a->handler == XP_H_SVA && !core->facts.group_handlers ? core->sva_handler : handlers[a->handler],
+			   a->handler == XP_H_SVA && !core->facts.group_handlers ? core->sva_handler :
+			   driver_handler(a->handler),
 			   domain_release);
 	domain->mm = mm;
 	ret = driver_attach_domain(core, a->replace, domain, dev, (ioasid_t)a->pasid, handle);

@@ -16,8 +16,6 @@
 
 #include "program.h"
 
-#define NR_WQ 8
-
 _Static_assert(sizeof(refcount_t) <= XP_SIZE_REFCOUNT, "the face tells programs how large a count is");
 _Static_assert(sizeof(struct mutex) <= XP_SIZE_MUTEX, "the face tells programs how large a mutex is");
 _Static_assert(sizeof(spinlock_t) <= XP_SIZE_SPINLOCK, "the face tells programs how large a spinlock is");
@@ -38,7 +36,7 @@ static struct { u64 head; int body; s64 object; } callbacks[64];
 static int nr_callbacks;
 
 static char *memory;
-static struct workqueue_struct *wqs[NR_WQ];
+static struct workqueue_struct *wqs[XP_WORKQUEUES];
 
 void lowlevel_begin(void)
 {
@@ -47,7 +45,7 @@ void lowlevel_begin(void)
 
 	memory = NULL;
 	nr_callbacks = 0;
-	for (i = 0; i < NR_WQ; i++)
+	for (i = 0; i < XP_WORKQUEUES; i++)
 		wqs[i] = NULL;
 	if (scenario.memory)
 		memory = slab_alloc(&site, (size_t)scenario.memory, GFP_KERNEL | __GFP_ZERO);

@@ -21,21 +21,20 @@ static const char *__printf(1, 2) wrong(const char *format, ...)
 	return error;
 }
 
-static bool in(s32 value, s32 first, s32 behind)
+static bool in(s32 value, s32 first, s32 end)
 {
-	return value >= first && value < behind;
-}
-
-/* A request may carry any PASID. */
-static bool is_attachable(s32 pasid)
-{
-	return in(pasid, 0, PASID_LIMIT);
+	return value >= first && value < end;
 }
 
 /* number: of the address space, from 1; 0: none. */
 static bool is_space_of(s32 handler, s32 number)
 {
 	return !number || (handler == XP_H_SVA && in(number, 1, scenario.nr_spaces + 1));
+}
+
+static bool is_attachable(s32 pasid)
+{
+	return in(pasid, 0, PASID_LIMIT);
 }
 
 static bool is_range(const struct record *r)
@@ -45,203 +44,88 @@ static bool is_range(const struct record *r)
 	return length && start + length > start;
 }
 
-static bool is_base(s32 base)
-{
-	return in(base, -1, XP_REGISTERS);
-}
+/* --- the kinds of operands.h: each has a rule for the value v of an operand of record r --- */
 
-static bool is_offset(s32 offset)
-{
-	return in(offset, 0, 65536);
-}
+/* Where the record is: its number, and those of its section's first one and of the one after its last. */
+struct place {
+	int number, first, end;
+};
 
-static bool is_bytes(s32 bytes)
-{
-	return bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8;
+#define KIND(name, rule)										\
+static __maybe_unused inline bool is_##name(const struct record *r, s32 v, const struct place *at)	\
+{													\
+	return (rule);											\
 }
+KIND(DEVICE, in(v, 0, scenario.nr_devices))
+KIND(QUEUE, in(v, 0, scenario.nr_queues))
+KIND(QUEUE_OR_NULL, in(v, -1, scenario.nr_queues))
+KIND(LOCK, in(v, 0, scenario.nr_locks))
+KIND(SPACE, in(v, 0, scenario.nr_spaces))
+KIND(SPACE_OF_SVA, is_space_of(r->b, v))
+KIND(HANDLER, in(v, XP_H_SVA, XP_H_NONE + 1))
+KIND(ID, true)				/* an index, or a PASID: a request may carry any */
+KIND(PASID, is_attachable(v))
+KIND(PERM, in(v, 0, 16))
+KIND(MAPPED, in(v, 0, 8))
+KIND(REQUEST, in(v, 0, 1 << 24))	/* and what else is in the same operand */
+KIND(OTHER_TYPE, true)
+KIND(RAW_FLAGS, true)
+KIND(LOWER, true)
+KIND(UPPER, true)
+KIND(LENGTH, is_range(r))
+KIND(RESULT, true)
+KIND(CODE, in(v, 0, 3))
+KIND(FLAG, in(v, 0, 2))
+KIND(NATURAL, v >= 0)
+KIND(NUMBER, true)
+KIND(TIMES, in(v, 1, 1001))
+KIND(REPEATED, in(v, 1, at->number - at->first + 1))
+KIND(SKIPPED, in(v, 0, at->end - at->number))
+KIND(REGISTER, in(v, 0, XP_REGISTERS))
+KIND(REGISTER_OR_NONE, in(v, -1, XP_REGISTERS))
+KIND(BASE, in(v, scenario.memory ? -1 : 0, XP_REGISTERS))
+KIND(OFFSET, in(v, 0, 65536))
+KIND(BYTES, v == 1 || v == 2 || v == 4 || v == 8)
+KIND(ALLOCATED, in(v, 1, 65536))
+KIND(ORDER, in(v, XP_PLAIN, XP_SEQ_CST + 1))
+KIND(ATOMIC_ORDER, in(v, XP_RELAXED, XP_SEQ_CST + 1))
+KIND(WORKQUEUE, in(v, 0, XP_WORKQUEUES))
+KIND(BODY, in(v, 0, scenario.nr_works))
+KIND(FORM, in(v, 0, 4))
+KIND(HOW_RMW, in(v, 0, XP_RMW_XCHG + 1))
+KIND(HOW_REF, in(v, 0, XP_REF_DEC_AND_TEST + 1))
+KIND(HOW_MUTEX, in(v, 0, XP_MUTEX_ASSERT_HELD + 1))
+KIND(HOW_RCU, in(v, 0, XP_RCU_CALL + 1))
+KIND(HOW_LIST, in(v, 0, XP_LIST_FIRST + 1))
+KIND(HOW_WQ, in(v, 0, XP_WQ_DESTROY + 1))
+KIND(HOW_SPINLOCK, in(v, 0, XP_SPINLOCK_PREEMPT_ENABLE + 1))
+KIND(HOW_COMPLETION, in(v, 0, XP_COMPLETION_REINIT + 1))
+KIND(HOW_WAITQUEUE, in(v, 0, XP_WAITQUEUE_ACTIVE + 1))
+KIND(HOW_ONE_WORK, in(v, 0, XP_ONE_WORK_PENDING + 1))
+/* Of those that are about an object at all. */
+KIND(RCU_REGISTER, r->d < XP_RCU_KFREE || is_REGISTER(r, v, at))
+KIND(RCU_OFFSET, r->d < XP_RCU_KFREE || is_OFFSET(r, v, at))
+KIND(RCU_BODY, r->d != XP_RCU_CALL || is_BODY(r, v, at))
+KIND(SPINLOCK_BASE, r->d >= XP_SPINLOCK_PREEMPT_DISABLE || is_BASE(r, v, at))
+KIND(SPINLOCK_OFFSET, r->d >= XP_SPINLOCK_PREEMPT_DISABLE || is_OFFSET(r, v, at))
 
-static bool is_place(const struct record *r)
+static const char *check(const struct record *r, const struct place *at)
 {
-	return is_base(r->b) && is_offset(r->c) && (r->b >= 0 || scenario.memory);
-}
-
-/* The operands of one operation; i is its record, first the first one of its section. */
-static const char *check(const struct record *r, int i, int first, int behind)
-{
-	const struct scenario *s = &scenario;
+	bool fits = true;
 
 	switch (r->op) {
-	case XP_REPORT:
-		if (!in(r->a, 0, s->nr_devices) || (r->d & ~15) || !in(r->e, 0, 1 << 24))
-			break;
-		return NULL;
-	case XP_RESPOND:
-		if (!in(r->a, 0, s->nr_devices) || !in(r->d, 0, 3) || !in(r->e, 0, 2))
-			break;
-		return NULL;
-	case XP_REMOVE:
-	case XP_ADD:
-		if (!in(r->a, 0, s->nr_queues) || !in(r->b, 0, s->nr_devices))
-			break;
-		return NULL;
-	case XP_FLUSH:
-	case XP_CLOSE:
-		if (!in(r->a, 0, s->nr_devices))
-			break;
-		return NULL;
-	case XP_DISCARD:
-	case XP_FREE_QUEUE:
-		if (!in(r->a, -1, s->nr_queues))
-			break;
-		return NULL;
-	case XP_ATTACH:
-	case XP_REPLACE:
-		if (!in(r->a, 0, s->nr_devices) || !in(r->b, XP_H_SVA, XP_H_NONE + 1) || !is_attachable(r->c) ||
-		    !is_space_of(r->b, r->d) || !in(r->e, 0, 2))
-			break;
-		return NULL;
-	case XP_EXIT:
-		if (!in(r->a, 0, s->nr_spaces))
-			break;
-		return NULL;
-	case XP_MAP:
-	case XP_UNMAP:
-		if (!in(r->a, 0, s->nr_spaces) || !in(r->d, 0, 8) || !is_range(r))
-			break;
-		return NULL;
-	case XP_BIND:
-		if (!in(r->a, 0, s->nr_devices) || !in(r->b, 0, s->nr_spaces) || !is_attachable(r->c))
-			break;
-		return NULL;
-	case XP_UNBIND:
-	case XP_DETACH:
-		if (!in(r->a, 0, s->nr_devices) || !is_attachable(r->c))
-			break;
-		return NULL;
-	case XP_FAIL_ALLOC:
-		if (r->a < 0)
-			break;
-		return NULL;
-	case XP_LOCK:
-	case XP_UNLOCK:
-		if (!in(r->a, 0, s->nr_locks))
-			break;
-		return NULL;
-	case XP_REPEAT:
-		if (!in(r->a, 1, 1001) || !in(r->b, 1, i - first + 1))
-			break;
-		return NULL;
-	case XP_LOAD:
-	case XP_STORE:
-		if (!in(r->a, -1, XP_REGISTERS) || !is_place(r) || !in(r->d, 0, 7) || !is_bytes(r->e))
-			break;
-		return NULL;
-	case XP_RMW:
-		if (!in(r->a, -1, XP_REGISTERS) || !is_place(r) || !in(r->d, XP_RELAXED, 7) || !is_bytes(r->e) ||
-		    !in(r->g, 0, 2))
-			break;
-		return NULL;
-	case XP_CAS:
-		if (!in(r->a, -1, XP_REGISTERS) || !is_place(r) || !in(r->d, XP_RELAXED, 7) || !is_bytes(r->e))
-			break;
-		return NULL;
-	case XP_REF:
-		if (!in(r->a, -1, XP_REGISTERS) || !is_place(r) || !in(r->d, 0, 6))
-			break;
-		return NULL;
-	case XP_MUTEX:
-		if (!in(r->a, -1, XP_REGISTERS) || !is_place(r) || !in(r->d, 0, 7))
-			break;
-		return NULL;
-	case XP_SPINLOCK:
-		if (!in(r->a, -1, XP_REGISTERS) || !in(r->d, 0, 8) || !in(r->f, 0, 4) ||
-		    (r->d < XP_SPINLOCK_PREEMPT_DISABLE && !is_place(r)))
-			break;
-		return NULL;
-	case XP_COMPLETION:
-		if (!in(r->a, -1, XP_REGISTERS) || !is_place(r) || !in(r->d, 0, 8))
-			break;
-		return NULL;
-	case XP_WAITQUEUE:
-		if (!in(r->a, -1, XP_REGISTERS) || !is_place(r) || !in(r->d, 0, 5) || !is_base(r->e) || !is_offset(r->f))
-			break;
-		return NULL;
-	case XP_ONE_WORK:
-		if (!in(r->a, -1, XP_REGISTERS) || !is_place(r) || !in(r->d, 0, 4))
-			break;
-		return NULL;
-	case XP_RCU:
-		if (!in(r->d, 0, 6))
-			break;
-		if (r->d >= XP_RCU_KFREE && (!in(r->a, 0, XP_REGISTERS) || !is_offset(r->c)))
-			break;
-		if (r->d == XP_RCU_CALL && !in(r->f, 0, s->nr_works))
-			break;
-		return NULL;
-	case XP_ALLOC:
-		if (!in(r->a, 0, XP_REGISTERS) || !in(r->f, 1, 65536))
-			break;
-		return NULL;
-	case XP_FREE:
-	case XP_SUM:
-	case XP_OUT:
-		if (!in(r->a, 0, XP_REGISTERS))
-			break;
-		return NULL;
-	case XP_FREE_AT:
-		if (!is_place(r))
-			break;
-		return NULL;
-	case XP_MOVE:
-		if (!in(r->a, 0, XP_REGISTERS) || !is_base(r->b))
-			break;
-		return NULL;
-	case XP_ADDRESS:
-	case XP_DEREF:
-		if (!in(r->a, 0, XP_REGISTERS) || !is_place(r))
-			break;
-		return NULL;
-	case XP_PUBLISH:
-		if (!in(r->a, -1, XP_REGISTERS) || !is_place(r))
-			break;
-		return NULL;
-	case XP_SKIP:
-		if (!in(r->a, -1, XP_REGISTERS) || !in(r->f, 0, behind - i))
-			break;
-		return NULL;
-	case XP_LIST:
-		if (!is_place(r) || !in(r->d, 0, 7) || !is_base(r->e) || !is_offset(r->f) || !in(r->a, -1, XP_REGISTERS))
-			break;
-		return NULL;
-	case XP_WORK_INIT:
-		if (!is_place(r) || !in(r->f, 0, s->nr_works))
-			break;
-		return NULL;
-	case XP_QUEUE_WORK:
-		if (!in(r->a, -1, XP_REGISTERS) || !is_place(r) || !in(r->f, 0, 8))
-			break;
-		return NULL;
-	case XP_WQ:
-		if (!in(r->d, 0, 3) || !in(r->f, 0, 8) || r->g < 0)
-			break;
-		return NULL;
-	case XP_AWAIT:
-	case XP_SPIN:
-		if (!in(r->a, -1, XP_REGISTERS) || !is_place(r) || !is_bytes(r->e))
-			break;
-		return NULL;
-	case XP_RECURSE:
-		if (r->f < 0)
-			break;
-		return NULL;
+#define V(operand, value, kind) && is_##kind(r, r->operand, at)
+#define OPERATION(opcode, name, values...)		\
+	case opcode:					\
+		fits = true values;			\
+		break;
+#include "operands.h"
 	case XP_NOTHING:
-	case XP_WARN:
-	case XP_TRY_QUEUE:
-		return NULL;
+		break;
 	default:
-		return wrong("record %d: there is no operation %d", i, r->op);
+		return wrong("record %d: there is no operation %d", at->number, r->op);
 	}
-	return wrong("record %d: an operand of operation %d names nothing", i, r->op);
+	return fits ? NULL : wrong("record %d: an operand of operation %d names nothing", at->number, r->op);
 }
 
 static const char *define(const struct record *r, int i)
@@ -308,7 +192,7 @@ static const char *check_section(const struct section *section)
 	int i;
 
 	for (i = section->begin; i < section->end; i++) {
-		const char *why = check(&scenario.records[i], i, section->begin, section->end);
+		const char *why = check(&scenario.records[i], &(struct place){ i, section->begin, section->end });
 
 		if (why)
 			return why;

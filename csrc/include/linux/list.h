@@ -103,7 +103,7 @@ static inline void __list_splice_between(struct list_head *list, struct list_hea
 	prev->next = first;
 }
 
-/* Puts all of list behind head, or at its end. list is not to be used as a list any more; the _init forms leave it empty. */
+/* Puts all of list after head, or at its end. list is not to be used as a list any more; the _init forms leave it empty. */
 static inline void list_splice(struct list_head *list, struct list_head *head)
 {
 	if (!list_empty(list))

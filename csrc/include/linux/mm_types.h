@@ -17,7 +17,7 @@ struct mm_struct;
 
 struct vm_area_struct {
 	unsigned long vm_start;	/* first byte */
-	unsigned long vm_end;	/* first byte behind */
+	unsigned long vm_end;	/* the first byte after it */
 	unsigned long vm_flags;
 };
 

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the files of the native runtime tell each other. */
+/*
+ * native/: the kernel's primitives made fast, on real threads. A header by the name of each primitive is what a core gets
+ * inline; this is what the files of the room tell each other.
+ *
+ * The room may use shared/ and the headers beside it (runtime.h says which), the system, and nothing of a core.
+ */
 #ifndef IOPF_NATIVE_INTERNAL_H
 #define IOPF_NATIVE_INTERNAL_H
 

@@ -28,7 +28,7 @@ static inline void rcu_read_lock(void)
 	if (unlikely(thread_in_reader_or_nobody(self)))
 		rcu_read_lock_slow();
 	else
-		/* Release: who sees this epoch has also everything of the reader before it behind. */
+		/* Release: whoever sees this epoch sees all that the reader before it did. */
 		__atomic_store_n(&self->rcu_epoch, __atomic_load_n(&rcu_epoch_now, __ATOMIC_RELAXED), __ATOMIC_RELEASE);
 	barrier();
 }

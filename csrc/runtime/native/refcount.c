@@ -8,7 +8,7 @@
 #define SPINS 100
 #define NAP_NS 50000u
 
-/* For somebody who takes a barrier or a few instructions, unless he was preempted. */
+/* For somebody who takes a barrier or a few instructions, unless it was preempted. */
 static void refcount_relax(refcount_t *r, int *spins)
 {
 	if (runtime_cpus > 1 && (*spins)++ < SPINS)

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the files of the plain runtime tell each other. */
+/*
+ * plain/: the same primitives as somebody would write them today over glibc: the baseline of every ratio, and the reference
+ * of every semantic test. A header by the name of each primitive is what a core gets inline; this is what the files of the
+ * room tell each other.
+ *
+ * The room may use shared/ and the headers beside it (runtime.h says which), the system, and nothing of a core.
+ */
 #ifndef IOPF_PLAIN_INTERNAL_H
 #define IOPF_PLAIN_INTERNAL_H
 

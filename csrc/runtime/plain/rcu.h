@@ -25,7 +25,7 @@ static inline void rcu_read_lock(void)
 	struct thread *self = thread_current();
 
 	if (self->sections++ == 0)
-		/* Release: who sees this reader has also the one before it behind. */
+		/* Release: whoever sees this reader sees all that the one before it did. */
 		__atomic_store_n(&self->since, __atomic_load_n(&rcu_generation, __ATOMIC_ACQUIRE), __ATOMIC_RELEASE);
 	barrier();
 }

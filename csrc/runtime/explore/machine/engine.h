@@ -332,7 +332,7 @@ static inline u64 footprint_bit(u64 addr)
 	return 1ull << ((addr * 0x9e3779b97f4a7c15ull) >> 58);
 }
 
-/* What the task did so far is behind it: later accesses have another date. */
+/* What the task did so far is over: later accesses have another date. */
 static inline void race_tick(struct task *t)
 {
 	t->race.at[t->id]++;

@@ -227,18 +227,18 @@ static bool cut(struct mm_struct *mm, u64 start, u64 end)
 
 	for (i = 0; i < n; i++) {
 		struct vm_area_struct *a = &mm->areas[i];
-		u64 behind = a->vm_end;
+		u64 old_end = a->vm_end;
 
-		if (a->vm_start >= end || behind <= start)
+		if (a->vm_start >= end || old_end <= start)
 			continue;
-		if (a->vm_start < start && behind > end) {
+		if (a->vm_start < start && old_end > end) {
 			if (mm->nr_areas == MM_AREAS)
 				return false;
-			mm->areas[mm->nr_areas++] = (struct vm_area_struct){ end, behind, a->vm_flags };
+			mm->areas[mm->nr_areas++] = (struct vm_area_struct){ end, old_end, a->vm_flags };
 		}
 		if (a->vm_start < start)
 			a->vm_end = start;
-		else if (behind > end)
+		else if (old_end > end)
 			a->vm_start = end;
 		else
 			a->vm_end = a->vm_start;	/* empty: no address is inside */
