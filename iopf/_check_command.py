@@ -153,6 +153,7 @@ def run(arguments: argparse.Namespace) -> int:
                 baseline=wanted.baseline,
                 all_failures=wanted.is_range,
                 cache=not arguments.no_cache,
+                said=facets,
             )
         except KeyboardInterrupt as interrupted:
             if not interrupted.args or not isinstance(interrupted.args[0], Table):
@@ -324,6 +325,9 @@ def _head(table: Table, wanted: Columns, facets: tuple[str, ...]) -> list[str]:
             continue
         if found is None or not wanted.is_range:
             lines.append(f"  facets: {Facets(**cast('dict[str, Any]', source['facets']))}")
+        probed = source["probed"]
+        if isinstance(probed, list):
+            lines += [f"  {one}" for one in probed]
         if source["members"]:
             members = source["members"]
             lines.append(f"  its headers add: {'; '.join(members) if isinstance(members, list) else members}")

@@ -173,15 +173,27 @@ def _noise_text(noise: dict[str, Any], trusted: bool) -> str:
     return f"Trusted: {text}" if trusted else f"NOT TO BE TRUSTED ({'; '.join(noise['reasons'])}): {text}"
 
 
+def _core(name: str) -> tuple[Core | str, tuple[str, ...]]:
+    """The core of that name, or of that file as it behaves; and what to tell of that."""
+    core = named(name)
+    if isinstance(core, str):
+        return core, ()
+    from ._probe import as_it_behaves  # with it comes the explorer, which only a file needs
+
+    return as_it_behaves(core)
+
+
 def main(args: argparse.Namespace) -> int:
     """Runs the experiments and prints them; 0, 2 for a core that does not exist or compile, 130 when interrupted."""
     try:
-        core = named(args.core)
+        core, told = _core(args.core)
         native = _runtime.get("native")
         hazards = native.hazards_of(resolve(core, native))
     except (CoreSourceError, ValueError) as error:
         print(f"iopf bench: {error}", file=sys.stderr)
         return 2
+    for line in told:
+        print(f"iopf bench: {line}", file=sys.stderr)
     if args.instructions and not _instructions.available():
         print("iopf bench: --instructions needs valgrind (Debian, Ubuntu: apt install valgrind)", file=sys.stderr)
         return 2

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor, as_completed, wait
 from dataclasses import asdict, dataclass, replace
 
@@ -22,6 +22,7 @@ from ._check_table import ENDED as ENDED, HUNG as HUNG, LEFT_OUT as LEFT_OUT, Ce
 from ._cores import Core, CoreSourceError, cores
 from ._hints import unknown
 from ._options import MAX_SECONDS
+from ._probe import Probed, corrected, probe, suspects
 from ._processes import held
 from ._source import Prepared
 from .explore.library import find_scenario
@@ -45,11 +46,19 @@ __all__ = [
 BUDGET = 20.0
 
 
-def _source_of(core: Core | str | None, file: Prepared | None) -> dict[str, object] | None:
+def _source_of(
+    core: Core | str | None, file: Prepared | None, probed: tuple[Probed, ...] = ()
+) -> dict[str, object] | None:
     if not isinstance(core, Core) or core.source is None or core.facets is None:
         return None
     members = [f"struct {member.struct}: {member.text}" for member in file.added.members] if file else []
-    return {"path": str(core.source), "form": core.facets.form, "facets": asdict(core.facets), "members": members}
+    return {
+        "path": str(core.source),
+        "form": core.facets.form,
+        "facets": asdict(core.facets),
+        "members": members,
+        "probed": [str(one) for one in probed],
+    }
 
 
 def _scenario(name: str) -> BaseScenario:
@@ -171,10 +180,12 @@ def check(
     baseline: Core | str | Column | None = None,
     all_failures: bool = False,
     cache: bool = False,
+    said: Collection[str] = (),
 ) -> Table:
     """Explores every scenario on every core.
 
-    Of files with the same content, facets and headers one is explored, and the others are told to be the same.
+    Of files with the same content, facets and headers one is explored, and the others are told to be the same. A file
+    whose cells and facets contradict each other is asked what it does (_probe.py), and explored again as that.
 
     :param cores_to_check: names, or cores from :meth:`iopf.Core.from_source`; a :class:`Column` has a name of its own
     :param scenarios: names, as :func:`iopf.explore.find_scenario` takes them, or scenarios; no name twice
@@ -186,6 +197,7 @@ def check(
     :param all_failures: look for every failure of each cell; else a search may be over when it has found a core's own.
         With a baseline that is always done
     :param cache: take what was found before, and keep what is found, in the user's cache directory
+    :param said: facets that were set by hand: of these no file is asked what it does
     :raises ValueError: no such core or scenario, or a budget out of range
     :raises CoreSourceError: a file does not compile
     :raises KeyboardInterrupt: with ``args[0]`` the Table of the cells that were finished
@@ -205,9 +217,13 @@ def check(
     def table(complete: bool) -> Table:
         return search.table(time.monotonic() - begin, complete)
 
-    jobs = search.jobs()
     try:
-        search.run(jobs, executor)
+        search.run(search.jobs(), executor)
+        found = search.contradicted(said)
+        if found:
+            search.save()
+            search = search.again(found)
+            search.run(search.jobs(), executor)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(table(False)) from None
     finally:
@@ -229,6 +245,9 @@ class _Search:
         progress: Callable[[int, int], object] | None,
     ):
         self._columns, self._rows, self._budget = columns, rows, budget
+        self._cache = cache
+        #: what files do otherwise than their text says, by label
+        self._probed: dict[str, tuple[Probed, ...]] = {}
         #: the first column is one
         self._baseline = baseline
         self._everything, self._progress = everything, progress
@@ -288,6 +307,8 @@ class _Search:
         """Takes what is kept of any of the columns that are alike; the rows of which nothing is."""
         missing = []
         for row, what in self._rows:
+            if all((row, column.label) in self._done for column in columns):
+                continue
             for column in columns:
                 kept = self._kept.get(column.label)
                 cell = kept.get(self._keys[row], row, columns[0].label) if kept else None
@@ -309,6 +330,30 @@ class _Search:
         if self._progress is not None:
             self._progress(len(self._done), len(self._rows) * len(self._columns))
 
+    def contradicted(self, said: Collection[str]) -> dict[str, tuple[Core, tuple[Probed, ...]]]:
+        """The files whose cells their facets don't explain, as what they do, by label; with what that is."""
+        found = {}
+        for column in self._columns:
+            cells = [self._done[row, column.label] for row, _ in self._rows if (row, column.label) in self._done]
+            if isinstance(column.core, Core) and suspects(cells, column.core.facets):
+                told = probe(column.core, said)
+                if told:
+                    found[column.label] = corrected(column.core, told), told
+        return found
+
+    def again(self, found: Mapping[str, tuple[Core, tuple[Probed, ...]]]) -> _Search:
+        """The same search, with files as what they do. What is known of the other columns stays."""
+        columns = [
+            replace(column, core=found[column.label][0]) if column.label in found else column
+            for column in self._columns
+        ]
+        search = _Search(
+            columns, self._rows, self._budget, self._baseline, self._everything, self._cache, self._progress
+        )
+        search._done = {key: cell for key, cell in self._done.items() if key[1] not in found}
+        search._probed = {label: told for label, (_, told) in found.items()}
+        return search
+
     def save(self) -> None:
         """Keeps what is new for the next time."""
         for kept in self._kept.values():
@@ -325,7 +370,10 @@ class _Search:
             tuple(self._done[key] for key in order if key in self._done),
             seconds,
             complete,
-            tuple(_source_of(column.core, self._files.get(column.label)) for column in self._columns),
+            tuple(
+                _source_of(column.core, self._files.get(column.label), self._probed.get(column.label, ()))
+                for column in self._columns
+            ),
             self._columns[0].label if self._baseline else None,
             tuple(None if (first := firsts[column.label]) == column.label else first for column in self._columns),
         )
