@@ -9,17 +9,17 @@ whose order decides, and the forms that do not have it. A part has at most :data
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from . import scenarios as library
+from . import _exit, scenarios as library
 from ._cores import Core, cores
 from .catalogue import CATALOGUE
-from .explore import Failure, Step, explore
+from .explore import Failure, Result, Step, explore
 from .explore.causes import CLEAN_UP, cause
 from .explore.trace import source_line
 
-__all__ = ["MOST_LINES", "BugReport", "bug_reports", "render_bug_reports"]
+__all__ = ["MOST_LINES", "BugReport", "BugReports", "bug_reports", "render_bug_reports"]
 
 MOST_LINES = 25
 WIDTH = 78
@@ -43,14 +43,22 @@ class BugReport:
     clean: tuple[str, ...] = field(default=())
 
 
+@dataclass(frozen=True)
+class BugReports:
+    """Of one core: what it does wrong, the gravest first, and how much is known of it."""
+
+    reports: tuple[BugReport, ...]
+    evidence: _exit.Evidence
+
+
 def _same(failure: Failure) -> tuple[str, str, str]:
     """What is compared between forms, whose functions differ: the kind, the object's type, and what was wrong."""
     thing = (failure.object or "").partition("#")[0]
     return failure.kind, thing, failure.message.rpartition(": ")[2] if thing else failure.message
 
 
-def _kept(core: Core | str, scenario: str) -> list[Failure]:
-    result = explore(
+def _explored(core: Core | str, scenario: str) -> Result:
+    return explore(
         library.build(scenario),
         core=core,
         budget=BUDGET,
@@ -59,12 +67,15 @@ def _kept(core: Core | str, scenario: str) -> list[Failure]:
         notes=False,
         all_failures=True,
     )
+
+
+def _kept(result: Result) -> list[Failure]:
     return [failure for failure in result.failures if failure.contract == "kept" and failure.confirmed]
 
 
 def bug_reports(
     core: Core | str, scenarios: Iterable[str] | None = None, progress: Callable[[int, int], object] | None = None
-) -> list[BugReport]:
+) -> BugReports:
     """What a core does wrong though its driver keeps the contract: one report for each kind, object and
     message, the gravest first.
 
@@ -76,9 +87,16 @@ def bug_reports(
     names = list(library.names() if scenarios is None else scenarios)
     history = [form for form in cores().values() if form.name != OURS]
     found: dict[tuple[str, str, str], list[Failure]] = {}
+    good = 0
+    unknown: list[str] = []
     for number, name in enumerate(names):
-        for failure in _kept(core, name):
+        result = _explored(core, name)
+        kept = _kept(result)
+        for failure in kept:
             found.setdefault(_same(failure), []).append(failure)
+        good += not kept and result.exhausted and result.executions > 0
+        if not kept and not result.exhausted:
+            unknown.append(f"{name}: {result.why or 'the search is not exhaustive'}")
         if progress is not None:
             progress(number + 1, len(names))
     reports = []
@@ -86,14 +104,15 @@ def bug_reports(
         shortest = min(failures, key=lambda failure: (failure.preemptions, len(failure.steps)))
         where = dict.fromkeys([shortest.scenario, *(failure.scenario for failure in failures)])
         reports.append(BugReport(shortest, tuple(where), *_among_forms(shortest, core, history)))
-    return sorted(reports, key=lambda report: (-report.failure.rank, report.failure.scenario))
+    reports.sort(key=lambda report: (-report.failure.rank, report.failure.scenario))
+    return BugReports(tuple(reports), _exit.Evidence(good=good, bad=len(reports), unknown=tuple(unknown)))
 
 
 def _among_forms(failure: Failure, core: Core | str, history: list[Core]) -> tuple[Core | None, tuple[str, ...]]:
     """The form since which it is so, and those that do not have it."""
     name = core.name if isinstance(core, Core) else core
     has = {
-        form.name: any(_same(other) == _same(failure) for other in _kept(form.name, failure.scenario))
+        form.name: any(_same(other) == _same(failure) for other in _kept(_explored(form.name, failure.scenario)))
         for form in history
     }
     end = next((number for number, form in enumerate(history) if form.name == name), len(history) - 1)
@@ -103,7 +122,7 @@ def _among_forms(failure: Failure, core: Core | str, history: list[Core]) -> tup
             break
         since = form
     clean = [form.name for form in history if not has[form.name]]
-    if name != OURS and not any(_same(other) == _same(failure) for other in _kept(OURS, failure.scenario)):
+    if name != OURS and not any(_same(other) == _same(failure) for other in _kept(_explored(OURS, failure.scenario))):
         clean.insert(0, OURS)
     return since, tuple(clean)
 
@@ -192,7 +211,7 @@ def _step(step: Step) -> str:
     return f"{what} by {step.task}" + (f" in {step.operation}" if step.operation else "")
 
 
-def render_bug_reports(name: str, reports: list[BugReport], option: str) -> str:
+def render_bug_reports(name: str, reports: Sequence[BugReport], option: str) -> str:
     """The reports as text to send.
 
     :param name: what the core is called

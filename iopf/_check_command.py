@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import re
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -20,12 +21,13 @@ from typing import Any, TextIO, cast
 from . import __version__, _exit
 from ._check_columns import Columns, chosen
 from ._check_reports import github_lines, write_junit
-from ._cores import CoreSourceError
+from ._cores import CoreSourceError, cores, named
 from ._exit import ACCEPTABLE_TO_CHECK, UNUSABLE
 from ._facets import Facets, parse_facets
-from ._hints import said
+from ._hints import said, unknown
 from ._members import by_hand
 from ._options import seconds
+from ._probe import as_it_behaves
 from .check import BUDGET, Comparison, Table, check, compare, render, render_bugs, render_comparison
 
 __all__ = ["register", "run"]
@@ -111,6 +113,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="store_true",
         help="exit codes for git bisect run: 0 good, 1 bad, 125 neither; without SOURCE: the tree that this is in",
     )
+    parser.add_argument(
+        "--report",
+        metavar="CORE",
+        help="in place of the table, a text for a maintainer: what this core or file does wrong with the contract kept",
+    )
     parser.add_argument("--no-cache", action="store_true", help="explore also what was explored before")
     parser.add_argument("--json", action="store_true", help="the table as JSON")
     parser.add_argument("--junit", metavar="FILE", help="write the table as JUnit XML, too")
@@ -139,6 +146,8 @@ def run(arguments: argparse.Namespace) -> int:
     from . import scenarios
 
     os.getcwd()  # one that was deleted: said here, and not by each process that starts in it
+    if arguments.report is not None:
+        return _report(arguments)
     try:
         facets = parse_facets(arguments.facet)
         _add_by_hand(arguments, facets)
@@ -183,6 +192,39 @@ def run(arguments: argparse.Namespace) -> int:
         first, *others = evidence.unknown or ("nothing was shown to be good",)
         more = f", and {len(others)} more" if others else ""
         print(f"iopf: no verdict: {first}{more}", file=sys.stderr)
+    return code
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    """``iopf check --report CORE``."""
+    from . import scenarios
+    from ._bug_report import bug_reports, render_bug_reports
+
+    others = ("source", "core", "baseline", "rev", "bisect", "junit", "github", "json", "contract")
+    if any(getattr(arguments, name) for name in others):
+        return _usage("--report is about one core, and takes no other column, baseline or form of output")
+    try:
+        facets = parse_facets(arguments.facet)
+        _add_by_hand(arguments, facets)
+        core = named(arguments.report, facets)
+        rows = list(dict.fromkeys(arguments.scenario or scenarios.names()))
+        for row in rows:
+            if row not in scenarios.names():
+                raise ValueError(unknown("scenario", row, scenarios.names()))
+        if isinstance(core, str):
+            if core not in cores():
+                raise ValueError(unknown("core", core, cores()))
+        else:
+            core, told = as_it_behaves(core)
+            for line in told:
+                print(f"iopf: {line}", file=sys.stderr)
+        found = bug_reports(core, rows, _progress(sys.stderr))
+    except (CoreSourceError, ValueError) as error:
+        return _usage(error)
+    options = "".join(f" --facet {shlex.quote(text)}" for text in arguments.facet)
+    option = f"--core {shlex.quote(arguments.report)}{options}"
+    print(render_bug_reports(arguments.report, found.reports, option), end="")
+    code = arguments.decided = _exit.decide(found.evidence)
     return code
 
 

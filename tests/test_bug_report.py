@@ -4,6 +4,7 @@
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ import iopf
 from iopf import _bug_report
 from iopf._bug_report import MOST_LINES, bug_reports, render_bug_reports
 
+FILES = Path(__file__).resolve().parent / "kernel_files"
 #: What v7.2 does although its driver keeps the contract, by the scenario and what the message has.
 KNOWN = {
     "free-queue-pending": "group#1.work: the object was freed",
@@ -23,7 +25,7 @@ KNOWN = {
 
 @pytest.fixture(scope="module")
 def reports():
-    return bug_reports("v7.2", [*KNOWN, "partial", "free-queue-two-devices"])
+    return bug_reports("v7.2", [*KNOWN, "partial", "free-queue-two-devices"]).reports
 
 
 def parts(text):
@@ -75,7 +77,8 @@ def test_the_command_of_a_part_shows_the_failure(reports, tmp_path):
 
 def test_a_core_that_is_right_has_no_part():
     """And the text says what was looked at."""
-    assert [] == bug_reports("iopf", ["partial", "remove-held-group"])
+    clean = bug_reports("iopf", ["partial", "remove-held-group"])
+    assert ((), 2, 0, ()) == (clean.reports, clean.evidence.good, clean.evidence.bad, clean.evidence.unknown)
     assert "no scenario of the library fails" in render_bug_reports("iopf", [], "--core iopf")
 
 
@@ -85,3 +88,34 @@ def test_a_long_story_is_cut_and_says_so(reports, monkeypatch):
     text = render_bug_reports("v7.2", reports, "--core v7.2")
     assert "      ..." in text
     assert len(reports) == text.count("Shown by:") == text.count("Since ")
+
+
+def command(*arguments, cwd):
+    return subprocess.run([sys.executable, "-m", "iopf", "check", *arguments], capture_output=True, text=True, cwd=cwd)
+
+
+def test_check_prints_the_report_of_a_core_or_a_file(tmp_path):
+    """Exit code 1 where there is something to report, 0 where every scenario was explored and there is not; a file's
+    places are its own."""
+    done = command("--report", "v7.2", "--scenario", "free-queue-pending", "--scenario", "partial", cwd=tmp_path)
+    assert 1 == done.returncode and done.stdout.startswith("v7.2: 1 failure with the contract"), done.stderr
+    done = command("--report", "iopf", "--scenario", "partial", cwd=tmp_path)
+    assert (0, "") == (done.returncode, done.stderr) and "no scenario of the library fails" in done.stdout
+    file = FILES / "form-j.c"
+    done = command("--report", str(file), "--scenario", "free-queue-pending", cwd=tmp_path)
+    assert 1 == done.returncode and f"--core {file}" in done.stdout and "form-j.c:" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--report", "v9.9"), "v9.9"),
+        (("--report", "v7.2", "--baseline", "v6.14"), "--report"),
+        (("--report", "v7.2", "file.c"), "--report"),
+        (("--report", "v7.2", "--scenario", "parial"), "did you mean"),
+    ],
+)
+def test_a_report_of_nothing_is_refused_in_a_line(arguments, words, tmp_path):
+    """What does not go together with it, and what is not there."""
+    done = command(*arguments, cwd=tmp_path)
+    assert (2, "", 1) == (done.returncode, done.stdout, done.stderr.count("\n")) and words in done.stderr
