@@ -280,6 +280,25 @@ def session():
 
 
 @pytest.fixture
+def command(capsys):
+    """``command(*arguments)``: a command line in this process: exit code, output, errors."""
+    from iopf import cli
+
+    def command(*arguments):
+        code = cli.main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return command
+
+
+@pytest.fixture(scope="session")
+def circles():
+    """Calling it with who needs whom gives the groups that reach each other: see graphs.py."""
+    return beside("graphs").circles
+
+
+@pytest.fixture
 def eventually():
     """``eventually(condition)`` waits until the condition holds."""
     return SESSIONS.eventually

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 import iopf
-from iopf import _check_pool, _source, check, cli
+from iopf import _check_pool, _source, check
 from iopf.check import ENDED, HUNG, Cell
 
 FILES = Path(__file__).resolve().parent / "kernel_files"
@@ -30,18 +30,6 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("CC", raising=False)
     return tmp_path / "cache" / "iopf" / "cores"
-
-
-@pytest.fixture
-def command(capsys):
-    """A command line in this process: exit code, output, errors."""
-
-    def command(*arguments):
-        code = cli.main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return command
 
 
 def process(*arguments, stdout=subprocess.PIPE, **env):

@@ -20,18 +20,6 @@ from iopf.explore.programs import rcget
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@pytest.fixture
-def command(capsys):
-    """A command line in this process: exit code, output, errors."""
-
-    def command(*arguments):
-        code = cli.main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return command
-
-
 # --- the function ---
 
 

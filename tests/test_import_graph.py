@@ -77,29 +77,7 @@ def graph(modules):
     return arrows
 
 
-def circles(arrows):
-    """The modules that reach each other, in groups: each a circle, or several that hang together."""
-
-    def reached(start):
-        seen, left = set(), list(arrows[start])
-        while left:
-            name = left.pop()
-            if name not in seen:
-                seen.add(name)
-                left += arrows[name]
-        return seen
-
-    reach = {name: reached(name) for name in arrows}
-    return sorted(
-        {
-            tuple(sorted(other for other in arrows if other in reach[name] and name in reach[other]))
-            for name in arrows
-            if name in reach[name]
-        }
-    )
-
-
-def test_no_modules_of_the_package_import_each_other():
+def test_no_modules_of_the_package_import_each_other(circles):
     """Neither at the top nor late."""
     arrows = graph(sources(PACKAGE))
     assert {"iopf._registry", "iopf._callbacks", "iopf.group"} <= set(arrows) and "iopf.group" in arrows[
@@ -136,7 +114,7 @@ CLEAN = {
         ("p.low", "from .sub.three import f\n", ("p.low", "p.sub", "p.sub.one")),
     ],
 )
-def test_an_import_that_closes_a_circle_is_found(module, text, circle):
+def test_an_import_that_closes_a_circle_is_found(module, text, circle, circles):
     """The negative control, for each way to write one."""
     assert [] == circles(graph(CLEAN))
     assert [circle] == circles(graph({**CLEAN, module: CLEAN[module] + text}))

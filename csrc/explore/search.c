@@ -20,7 +20,7 @@
 #define CHECK_EVERY 1024
 #define AFTER_FAILURE 1000
 #define FIRST_LOOK 2000		/* executions that take less than finding out how many there are */
-#define BEHIND_RACES 2000	/* random executions */
+#define AFTER_RACES 2000	/* random executions */
 #define NOTHING_NEW 350		/* of these, in a row: it is unlikely that more show more */
 #define WEIGHT_OF_CUT 50	/* executions that one counts for whose loop had to be waited for */
 
@@ -346,9 +346,9 @@ static bool collect_probe(int probe)
  * What comes of a race, with a free too, is a matter of the order of plain accesses, which classes do not tell apart: of
  * one class, the search saw one. Some random executions see others. They prove nothing and are not counted.
  */
-static void look_behind_races(void)
+static void walk_after_races(void)
 {
-	u64 executions = result.executions, end = executions + BEHIND_RACES;
+	u64 executions = result.executions, end = executions + AFTER_RACES;
 	int quiet = 0;
 
 	random_forget();
@@ -370,7 +370,7 @@ static bool run_classes(void)
 	strategy_now = XP_S_DPOR;
 	whole_tree = run(&strategy_dpor, 0);
 	if (!progress.stop && has_race())
-		look_behind_races();
+		walk_after_races();
 	return whole_tree;
 }
 
