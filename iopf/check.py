@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -242,7 +243,9 @@ class _Search:
             alike.setdefault(key, []).append(column)
         self._alike = list(alike.values())
         self._files = files
-        options = {"budget": budget, "everything": everything}
+        # A trace is as wide as the terminal is.
+        width = shutil.get_terminal_size((0, 0)).columns
+        options = {"budget": budget, "everything": everything, "width": width}
         self._kept: dict[str, _check_results.Column] = {}
         if cache:
             for column in columns:
