@@ -31,7 +31,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -330,7 +330,7 @@ def prepare(
 
     sanitizers = build.sanitizers() if flavour.sanitizable else []
     csrc = _csrc()
-    added = _members.of_tree(source, csrc)
+    added = _members.of_tree(source, csrc, code_of(text))
     try:
         said = _members.by_hand(found.members)
     except ValueError as error:
@@ -338,7 +338,7 @@ def prepare(
     if said:
         by_hand = {(member.struct, member.name) for member in said}
         others = tuple(member for member in added.members if (member.struct, member.name) not in by_hand)
-        added = _members.Added((*others, *said), added.refused)
+        added = replace(added, members=(*others, *said))
     included = _included(found)
     header += "".join(f"#include {_c_string(str(path))}\n" for path, _ in included)
     if added:
@@ -355,7 +355,7 @@ def prepare(
         runtime, _sources_hash(build.sources_hash), _version(tuple(command)), *command, *compile_flags,
         str(shutil.which(command[0])), *(f"{name}={os.environ.get(name)}" for name in COMPILER_VARIABLES),
         str(extension), _extension_hash(str(extension), extension.stat().st_mtime_ns),
-        *(f"{member.struct}: {member.text}" for member in added.members),
+        *(f"{member.struct}: {member.text}" for member in added.members), *(text for _, text in added.more),
         *(hashlib.sha256(text).hexdigest() for _, text in included),
     ]  # fmt: skip
 
@@ -422,7 +422,7 @@ def _compiled(core: Prepared, given_up: threading.Event | None) -> CompiledCore:
             if core.added:
                 (scratch / "headers" / "linux").mkdir(parents=True)
                 ours = (csrc / "include" / "linux" / "iommu.h").read_text()
-                with_members = _members.header_with(core.added.members, ours)
+                with_members = _members.header_with(core.added.members, ours, core.added.more)
                 (scratch / "headers" / "linux" / "iommu.h").write_text(with_members)
                 flags.insert(0, f"-I{scratch / 'headers'}")
             _compile(command, flags, scratch, linked, csrc, core, given_up)

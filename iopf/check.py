@@ -49,7 +49,7 @@ BUDGET = 20.0
 def _source_of(core: Core | str | None, file: Prepared | None) -> dict[str, object] | None:
     if not isinstance(core, Core) or core.source is None or core.facets is None:
         return None
-    members = [f"struct {member.struct}: {member.text}" for member in file.added.members] if file else []
+    members = file.added.described if file else []
     return {"path": str(core.source), "form": core.facets.form, "facets": asdict(core.facets), "members": members}
 
 
