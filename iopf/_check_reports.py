@@ -167,24 +167,24 @@ def github_lines(
     One failure in several scenarios is one annotation: the runner shows ten of a step.
     """
     sources = {core: str(source["path"]) for core, source in zip(table.cores, table.sources) if source is not None}
-    errors: dict[tuple[str, str | None, int, str], list[_Case]] = {}
+    errors: dict[tuple[str, str], list[_Case]] = {}
     unknown = []
     for case in _cases(table, comparison, accept):
         if case.kind == "error":
             unknown.append(case)
         for finding in case.findings if case.kind == "failure" else ():
             what = finding.signature or finding.kind
-            errors.setdefault((case.core, finding.file, finding.line, what), []).append(case)
+            errors.setdefault((case.core, what), []).append(case)
         if case.kind == "failure" and not case.findings:
-            errors.setdefault((case.core, None, 0, f"gone: {case.why}"), []).append(case)
-    for (core, file, line, what), cases in errors.items():
+            errors.setdefault((case.core, f"gone: {case.why}"), []).append(case)
+    for (core, what), cases in errors.items():
         source = sources.get(core)
+        shown = next((one for one in cases[0].findings if (one.signature or one.kind) == what), None)
         properties = {}
         if source is not None:
             properties["file"] = FILE if core in revisions else _from_root(source)
-            if file == source and line:
-                properties["line"] = str(line)
-        shown = next((one for one in cases[0].findings if (one.signature or one.kind) == what), None)
+            if shown is not None and shown.file == source and shown.line:
+                properties["line"] = str(shown.line)
         properties["title"] = f"iopf check: {shown.kind if shown else 'gone'} in {core}"
         scenarios = ", ".join(dict.fromkeys(case.scenario for case in cases))
         text = f"{_message(shown) if shown else what}\nin {scenarios}"

@@ -24,6 +24,7 @@ __all__ = [
     "CoreSourceError",
     "Facets",
     "ambiguous_dequeue",
+    "code_of",
     "defines",
     "detect",
     "parse_facets",
@@ -259,9 +260,14 @@ _EXPORTED = (
 _ALSO_EXPORTED = ("iommu_page_response", "iopf_group_dequeue")
 
 
+def code_of(text: str) -> str:
+    """The code that counts, in the lines that it has: without comments, what is in strings, and ``#if 0``."""
+    return _TOKEN.sub(_blank, _without_if_0(without_comments(text)))
+
+
 def defines(text: str, name: str) -> bool:
     """Does a file define this function, in code that counts?"""
-    return _definition(_TOKEN.sub(_blank, _without_if_0(without_comments(text))), name) is not None
+    return _definition(code_of(text), name) is not None
 
 
 def _renamed_dequeue(code: str, removal: str) -> list[str]:
@@ -281,7 +287,7 @@ def _renamed_dequeue(code: str, removal: str) -> list[str]:
 
 def ambiguous_dequeue(text: str, removal: str) -> list[str]:
     """Functions of which nobody can tell which one takes a group from removal; []: there is no question."""
-    found = _renamed_dequeue(_TOKEN.sub(_blank, _without_if_0(without_comments(text))), removal)
+    found = _renamed_dequeue(code_of(text), removal)
     return found if len(found) > 1 else []
 
 
@@ -290,25 +296,28 @@ def detect(text: str) -> Facets:
     with_strings = _without_if_0(without_comments(text))
     code = _TOKEN.sub(_blank, with_strings)
 
-    if (
-        _definition(code, "iommu_queue_iopf")
-        or _definition(code, "iopf_handle_group")
-        or re.search(r'^[ \t]*#[ \t]*include[ \t]*"iommu-sva\.h"', with_strings, re.M)
-    ):
+    old = [f"it defines {name}()" for name in ("iommu_queue_iopf", "iopf_handle_group") if _definition(code, name)]
+    if re.search(r'^[ \t]*#[ \t]*include[ \t]*"iommu-sva\.h"', with_strings, re.M):
+        old.append('it includes "iommu-sva.h"')
+    if old:
         raise CoreSourceError(
-            f"This is the form of v6.8 or older, from before faults were handled in groups. {SUPPORTED}"
+            f"This is the form of v6.8 or older, from before faults were handled in groups: {' and '.join(old)}. --core"
+            f" v5.14 is a core of that form. {SUPPORTED}"
         )
     if not any(_definition(code, name) for name in _EXPORTED):
         raise CoreSourceError(f"This is not an io-pgfault.c: none of its functions is defined here. {SUPPORTED}")
     page_response = _definition(code, "iommu_page_response")
-    if (
-        not re.search(r'^[ \t]*#[ \t]*include[ \t]*"iommu-priv\.h"', with_strings, re.M)
-        or not _definition(code, "iopf_group_response")
-        or (page_response and not page_response.group(1))
-    ):
+    old = []
+    if not re.search(r'^[ \t]*#[ \t]*include[ \t]*"iommu-priv\.h"', with_strings, re.M):
+        old.append('does not include "iommu-priv.h"')
+    if not _definition(code, "iopf_group_response"):
+        old.append("has no iopf_group_response()")
+    if page_response and not page_response.group(1):
+        old.append("exports iommu_page_response()")
+    if old:
         raise CoreSourceError(
-            'This is a form from before v6.9: it does not include "iommu-priv.h", has no iopf_group_response(), or'
-            f" exports iommu_page_response(). {SUPPORTED}"
+            f"This is a form from before v6.9: it {' and '.join(old)}. --core locking is a core of the time between v6.8"
+            f" and v6.9. {SUPPORTED}"
         )
     missing = [name for name in _EXPORTED if not _definition(code, name)]
     if missing:

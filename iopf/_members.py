@@ -11,8 +11,9 @@ compile fails for want of it.
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,13 +81,20 @@ class Member:
 
 @dataclass(frozen=True)
 class Added:
-    """What headers add: the members that can be taken over, and those that can't, with the reason."""
+    """What headers add: what can be taken over, and what can't, with the reason."""
 
     members: tuple[Member, ...] = ()
     refused: tuple[str, ...] = ()
+    #: structs and constants that ours do not have at all: what each is, and its text
+    more: tuple[tuple[str, str], ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.members)
+        return bool(self.members or self.more)
+
+    @property
+    def described(self) -> list[str]:
+        """Each in a few words."""
+        return [*(f"struct {one.struct}: {one.text}" for one in self.members), *(what for what, _ in self.more)]
 
 
 def own_headers(source: Path) -> list[Path]:
@@ -166,20 +174,67 @@ def _plain(struct: str, declaration: str) -> list[Member] | None:
     return members
 
 
-def added_by(headers: Iterable[str], ours: Iterable[str]) -> Added:
-    """What the texts of a tree's headers add to the structs that ours have."""
+def _whole(struct: str, body: str, known: Iterable[str]) -> str | None:
+    """A struct that ours do not have, as it is declared, where all that is in it is plain, or a struct of ours."""
+    lines = []
+    for declaration in _declarations(body):
+        by_value = re.fullmatch(r"struct (\w+) \w+", declaration)
+        if by_value and by_value[1] in known:
+            lines.append(declaration)
+            continue
+        plain = _plain(struct, declaration)
+        if plain is None:
+            return None
+        lines += [member.text for member in plain]
+    return f"struct {struct} {{\n{''.join(f'{chr(9)}{line};{chr(10)}' for line in lines)}}};\n"
+
+
+def _defines(text: str) -> Iterator[tuple[str, str]]:
+    """The constants of a header: names and values."""
+    for match in re.finditer(r"^[ \t]*#[ \t]*define[ \t]+(\w+)[ \t]+([\w()<>|&+*~^ \t-]{1,200})$", text, re.M):
+        yield match[1], match[2].strip()
+
+
+def added_by(
+    headers: Iterable[str], ours: Iterable[str], code: str | None = None, taken: Container[str] = frozenset()
+) -> Added:
+    """What the texts of a tree's headers add to ours.
+
+    :param code: of the file: what it does not mention is left out; None: members of structs alone, all of them
+    :param taken: names that our other headers have
+    """
+    words = None if code is None else set(re.findall(r"\w+", code))
     known: dict[str, set[str]] = {}
     for text in ours:
         for struct, body in _bodies(without_comments(text)).items():
             known.setdefault(struct, set()).update(name for one in _declarations(body) for name in _names(one))
     members: list[Member] = []
+    more: dict[str, str] = {}
     refused = []
-    for text in headers:
-        for struct, body in _bodies(without_comments(text)).items():
+    for text in map(without_comments, headers):
+        for struct, body in _bodies(text).items():
             if struct not in known:
+                if (
+                    words is not None
+                    and struct in words
+                    and struct not in taken
+                    and not _bodies(code or "").get(struct)
+                ):
+                    whole = _whole(struct, body, known)
+                    if whole is None:
+                        refused.append(f"struct {struct} (something in it is of a type that iopf does not have)")
+                    else:
+                        known[struct] = set()
+                        more[f"struct {struct}"] = whole
+                continue
+            if f"struct {struct}" in more:
                 continue
             for declaration in _declarations(body):
-                names = [name for name in _names(declaration) if name not in known[struct]]
+                names = [
+                    name
+                    for name in _names(declaration)
+                    if name not in known[struct] and (words is None or name in words)
+                ]
                 if not names:
                     continue
                 known[struct].update(names)
@@ -191,7 +246,10 @@ def added_by(headers: Iterable[str], ours: Iterable[str]) -> Added:
                     refused.append(f"{what} (of a type that iopf does not have)")
                 else:
                     members += [member for member in plain if member.name in names]
-    return Added(tuple(members), tuple(refused))
+        for name, value in _defines(text) if words is not None else ():
+            if words is not None and name in words and name not in taken:
+                more.setdefault(f"#define {name}", f"#ifndef {name}\n#define {name} {value}\n#endif\n")
+    return Added(tuple(members), tuple(refused), tuple(more.items()))
 
 
 def by_hand(text: str) -> tuple[Member, ...]:
@@ -211,8 +269,16 @@ def by_hand(text: str) -> tuple[Member, ...]:
     return tuple(members)
 
 
-def of_tree(source: Path, csrc: Path) -> Added:
-    """What the headers of a file's own tree add; nothing where it lies in none, or they can't be read."""
+@functools.cache
+def _names_of_ours(csrc: Path) -> frozenset[str]:
+    """Every word of our kernel headers, and of what the runtimes add to them."""
+    texts = (path.read_text() for room in ("include", "runtime") for path in (csrc / room).rglob("*.h"))
+    return frozenset(word for text in texts for word in re.findall(r"\w+", without_comments(text)))
+
+
+def of_tree(source: Path, csrc: Path, code: str) -> Added:
+    """What the headers of a file's own tree add that its code mentions; nothing where it lies in none, or they can't be
+    read."""
     texts = []
     for path in own_headers(source):
         try:
@@ -221,11 +287,12 @@ def of_tree(source: Path, csrc: Path) -> Added:
             continue
     if not texts:
         return Added()
-    return added_by(texts, ((csrc / "include" / name).read_text() for name in ("linux/iommu.h", "iommu-priv.h")))
+    ours = ((csrc / "include" / name).read_text() for name in ("linux/iommu.h", "iommu-priv.h"))
+    return added_by(texts, ours, code, _names_of_ours(csrc))
 
 
-def header_with(members: Iterable[Member], text: str) -> str:
-    """Our ``linux/iommu.h`` with these members at the end of their structs."""
+def header_with(members: Iterable[Member], text: str, more: Iterable[tuple[str, str]] = ()) -> str:
+    """Our ``linux/iommu.h`` with these members at the end of their structs, and with more at its own end."""
     by_struct: dict[str, list[Member]] = {}
     for member in members:
         by_struct.setdefault(member.struct, []).append(member)
@@ -234,6 +301,8 @@ def header_with(members: Iterable[Member], text: str) -> str:
         lines = "".join(f"\t{member.text};\n" for member in added)
         text = f"{text[: body[1]]}{lines}{text[body[1] :]}"
     headers = sorted({member.header for added in by_struct.values() for member in added if member.header})
+    end = text.rindex("#endif")
+    text = text[:end] + "".join(f"{one}\n" for _, one in more) + text[end:]
     first = text.index("#include ")
     return text[:first] + "".join(f"#include <{header}>\n" for header in headers) + text[first:]
 

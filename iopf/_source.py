@@ -31,14 +31,14 @@ import subprocess
 import tempfile
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import _cache, _members
+from . import _cache, _members, _refusals
 from ._cache import FULL
 from ._csrc_tools import csrc, tool
-from ._facets import SUPPORTED, CoreSourceError, Facets, ambiguous_dequeue, detect
+from ._facets import SUPPORTED, CoreSourceError, Facets, ambiguous_dequeue, code_of, detect
 from ._files import read_small
 from ._processes import Watchdog, held
 
@@ -305,16 +305,23 @@ def prepare(
         ) from error
 
     text = content.decode(errors="replace")
+    line = _refusals.conflict(text)
+    if line is not None:
+        raise CoreSourceError(
+            f"{source}:{line}: a merge conflict is not resolved: there are <<<<<<<, ======= and >>>>>>>."
+        )
     try:
         found = facets if isinstance(facets, Facets) else detect(text).override(**dict(facets or {}))
     except CoreSourceError as error:
-        raise CoreSourceError(f"{source}: {error}", number=error.errno or errno.EINVAL) from error
+        known = _refusals.what_it_is(source, text)
+        told = f"{known} {SUPPORTED}" if known else error
+        raise CoreSourceError(f"{source}: {told}", number=error.errno or errno.EINVAL) from error
     if not isinstance(facets, Facets) and not found.dequeue and "dequeue" not in (facets or {}):
         # Without that call a handler that keeps a group, and tells nobody, would look like a bug of the core's.
-        names = ambiguous_dequeue(text, found.removal)
-        if names:
+        candidates = ambiguous_dequeue(text, found.removal)
+        if candidates:
             raise CoreSourceError(
-                f"{source}: {' and '.join(f'{name}()' for name in names)} are in no form that iopf knows, and one of them may"
+                f"{source}: {' and '.join(f'{name}()' for name in candidates)} are in no form that iopf knows, and one of them may"
                 " be how a handler takes a group from removal: say which with --call dequeue=NAME (facets:"
                 " dequeue=true, dequeue_name=NAME), or that none is with --facet dequeue=false."
             )
@@ -323,7 +330,7 @@ def prepare(
 
     sanitizers = build.sanitizers() if flavour.sanitizable else []
     csrc = _csrc()
-    added = _members.of_tree(source, csrc)
+    added = _members.of_tree(source, csrc, code_of(text))
     try:
         said = _members.by_hand(found.members)
     except ValueError as error:
@@ -331,7 +338,7 @@ def prepare(
     if said:
         by_hand = {(member.struct, member.name) for member in said}
         others = tuple(member for member in added.members if (member.struct, member.name) not in by_hand)
-        added = _members.Added((*others, *said), added.refused)
+        added = replace(added, members=(*others, *said))
     included = _included(found)
     header += "".join(f"#include {_c_string(str(path))}\n" for path, _ in included)
     if added:
@@ -348,7 +355,7 @@ def prepare(
         runtime, _sources_hash(build.sources_hash), _version(tuple(command)), *command, *compile_flags,
         str(shutil.which(command[0])), *(f"{name}={os.environ.get(name)}" for name in COMPILER_VARIABLES),
         str(extension), _extension_hash(str(extension), extension.stat().st_mtime_ns),
-        *(f"{member.struct}: {member.text}" for member in added.members),
+        *(f"{member.struct}: {member.text}" for member in added.members), *(text for _, text in added.more),
         *(hashlib.sha256(text).hexdigest() for _, text in included),
     ]  # fmt: skip
 
@@ -415,7 +422,7 @@ def _compiled(core: Prepared, given_up: threading.Event | None) -> CompiledCore:
             if core.added:
                 (scratch / "headers" / "linux").mkdir(parents=True)
                 ours = (csrc / "include" / "linux" / "iommu.h").read_text()
-                with_members = _members.header_with(core.added.members, ours)
+                with_members = _members.header_with(core.added.members, ours, core.added.more)
                 (scratch / "headers" / "linux" / "iommu.h").write_text(with_members)
                 flags.insert(0, f"-I{scratch / 'headers'}")
             _compile(command, flags, scratch, linked, csrc, core, given_up)
@@ -547,18 +554,23 @@ def _compile_error(
         return CoreSourceError(f"{source}: {other[0]}", number=other[1], output=notes)
     first = _ERROR.search(notes)
     first_error = first.group().strip() if first else notes.partition("\n")[0]
+    first_error = _refusals.in_the_file(first_error, notes, str(source)) or first_error
     place = re.match(r"(.+?):\d+:", first_error)
     where = Path(os.path.abspath(scratch / place.group(1))) if place else None
     if where is not None and (
         where == source
         or str(where) in included
-        or any(where.is_relative_to(csrc / room) for room in ("forms", "core"))
+        or any(where.is_relative_to(csrc / room) for room in ("forms", "core", "history"))
         or where.is_relative_to(scratch)
     ):
         advice = (
             f"Facets: {facets}\n{SUPPORTED}\nIf the facets are wrong, override them (--facet NAME=VALUE, facets=). If"
             " the file uses a part of the kernel that is named in the error, it is a form that iopf does not know yet."
         )
+        unfinished = _refusals.unfinished(code_of(core.content.decode(errors="replace")))
+        if where != source and unfinished:
+            last = core.content.count(b"\n") + 1
+            first_error = f"{source}:{last}: error: the file ends in the middle of something: {unfinished}"
         if core.added.refused:
             advice += f"\nWhat its tree's headers add and iopf can't take over: {'; '.join(core.added.refused)}."
     else:

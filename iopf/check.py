@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -51,7 +52,7 @@ def _source_of(
 ) -> dict[str, object] | None:
     if not isinstance(core, Core) or core.source is None or core.facets is None:
         return None
-    members = [f"struct {member.struct}: {member.text}" for member in file.added.members] if file else []
+    members = file.added.described if file else []
     return {
         "path": str(core.source),
         "form": core.facets.form,
@@ -261,7 +262,9 @@ class _Search:
             alike.setdefault(key, []).append(column)
         self._alike = list(alike.values())
         self._files = files
-        options = {"budget": budget, "everything": everything}
+        # A trace is as wide as the terminal is.
+        width = shutil.get_terminal_size((0, 0)).columns
+        options = {"budget": budget, "everything": everything, "width": width}
         self._kept: dict[str, _check_results.Column] = {}
         if cache:
             for column in columns:

@@ -394,7 +394,10 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     options, rest = parser.parse_known_args(arguments)
     commands = next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
     command = commands.choices[options.command]
-    if rest:
+    several = next((action.dest for action in command._actions if action.nargs == "*"), None)
+    if several and not any(word.startswith("-") for word in rest):
+        getattr(options, several).extend(rest)  # argparse takes those before the first option alone
+    elif rest:
         command.unrecognized(rest)
     for action in command._actions:  # before 3.13, argparse drops the value of "--option=--", and gives a list
         value = getattr(options, action.dest, None)

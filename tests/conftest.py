@@ -73,6 +73,7 @@ EXPLORING = {
     "test_check_results.py",
     "test_check_revisions.py",
     "test_members.py",
+    "test_refusals.py",
 }
 
 

@@ -321,6 +321,9 @@ def test_sources_and_cores_go_together(command, tmp_path):
     assert [["partial", "two/io-pgfault.c"]] == data["bugs"]
     names = [core["name"] for core in json.loads(command("check", one, *only("partial"), "--json")[1])["cores"]]
     assert ["io-pgfault.c", "iopf"] == names
+    for words in ((one, "--json", two), ("--json", one, two), (one, two, "--json")):
+        data = json.loads(command("check", *words, *only("partial"))[1])
+        assert ["one/io-pgfault.c", "two/io-pgfault.c", "iopf"] == [core["name"] for core in data["cores"]]
     names = [core["name"] for core in json.loads(command("check", one, one, *only("partial"), "--json")[1])["cores"]]
     assert ["io-pgfault.c", "iopf"] == names
 

@@ -172,6 +172,15 @@ def test_what_a_result_depends_on_is_in_its_name(monkeypatch, tmp_path):
     assert 3 == len(set(prepared))
 
 
+def test_a_trace_is_kept_for_the_width_that_it_was_made_for(monkeypatch):
+    """It is as wide as the terminal."""
+    monkeypatch.setenv("COLUMNS", "80")
+    run()
+    assert all(cell.cached for cell in run().cells)
+    monkeypatch.setenv("COLUMNS", "120")
+    assert not any(cell.cached for cell in run().cells)
+
+
 def test_the_explorer_and_the_package_are_told_by_their_content(tmp_path):
     """Not by a version or a time."""
     assert results._package() == results._package.__wrapped__()

@@ -154,6 +154,33 @@ def test_every_struct_that_is_extended_has_a_table_of_its_members():
     assert types == _members.types_with([bits], types)
 
 
+def test_only_what_the_file_mentions_is_taken_or_told():
+    """A kernel's header has hundreds of members and structs that are none of the file's business."""
+    header = group("bool used;", "bool unused;", "struct odd strange;") + "struct iommu_domain {\n\tint geometry;\n};\n"
+    found = added_by([header], [OURS], "group->used = 1;")
+    assert (["bool used"], (), ()) == ([one.text for one in found.members], found.refused, found.more)
+    found = added_by([header], [OURS], "group->strange = domain->geometry;")
+    assert () == found.members and 2 == len(found.refused)
+
+
+def test_structs_and_constants_that_are_new_are_taken_whole():
+    """Also one that has a struct of ours in it, as a backport with a padded interface does; what our headers or the file
+    have themselves is not."""
+    header = (
+        '#define IOPF_MINE (1u << 3)\n#define IOPF_OTHER 2\n#define IOPF_CALL(x) x\n#define IOPF_TEXT "a"\n'
+        "struct iopf_group_extend {\n\tstruct iopf_group group;\n\tbool pending;\n};\n"
+        "struct iopf_odd {\n\tstruct unknown x;\n};\nstruct iopf_unused {\n\tint x;\n};\n"
+    )
+    code = "struct iopf_group_extend *e; struct iopf_odd *o; int x = IOPF_MINE + IOPF_CALL(IOPF_TEXT);"
+    found = added_by([header], [OURS], code)
+    assert ["struct iopf_group_extend", "#define IOPF_MINE"] == found.described
+    assert "struct iopf_group group;\n\tbool pending;" in dict(found.more)["struct iopf_group_extend"]
+    assert ["struct iopf_odd (something in it is of a type that iopf does not have)"] == list(found.refused)
+    assert [] == added_by([header], [OURS], code, {"iopf_group_extend", "IOPF_MINE", "iopf_odd"}).described
+    own = f"struct iopf_group_extend {{\n\tint x;\n}};\n{code}"
+    assert ["#define IOPF_MINE"] == added_by([header], [OURS], own).described
+
+
 # --- compiling ---
 
 USES = FORM.replace(
@@ -161,7 +188,7 @@ USES = FORM.replace(
     "\tINIT_LIST_HEAD(&group->pending_node);\n\tgroup->response_pending = true;\n\tINIT_LIST_HEAD(&group->owners);\n"
     "\tspin_lock_init(&group->guard);\n",
 )
-MEMBERS = ("bool response_pending;", "struct list_head owners;", "spinlock_t guard;", "u32 flag : 1;")
+MEMBERS = ("bool response_pending;", "struct list_head owners;", "spinlock_t guard;")
 
 
 @needs_cc
@@ -169,13 +196,27 @@ def test_a_file_that_uses_a_member_of_its_trees_header_compiles(planted):
     """And not without it."""
     assert FORM != USES
     core = prepare(planted(USES, *MEMBERS), "explore")
-    assert ["bool response_pending", "struct list_head owners", "spinlock_t guard", "u32 flag : 1"] == [
+    assert ["bool response_pending", "struct list_head owners", "spinlock_t guard"] == [
         member.text for member in core.added.members
     ]
     assert core.compile().library.exists()
     (core.source.parent.parent.parent / _members.HEADERS[0]).write_text(group("bool response_pending;"))
     with pytest.raises(CoreSourceError, match="owners"):
         prepare(core.source, "explore").compile()
+
+
+@needs_cc
+def test_a_file_whose_group_is_in_a_struct_of_its_header_compiles(planted):
+    """And a constant of it."""
+    text = FORM.replace(
+        "\tINIT_LIST_HEAD(&group->pending_node);\n",
+        "\tINIT_LIST_HEAD(&group->pending_node);\n\tif (0)\n"
+        "\t\tcontainer_of(group, struct iopf_group_extend, group)->pending = IOPF_MINE;\n",
+    )
+    header = "#define IOPF_MINE (1u << 3)\nstruct iopf_group_extend {\n\tstruct iopf_group group;\n\tu32 pending;\n};\n"
+    core = prepare(planted(text, priv=header), "explore")
+    assert ["struct iopf_group_extend", "#define IOPF_MINE"] == core.added.described
+    assert core.compile().library.exists()
 
 
 @needs_cc
@@ -197,12 +238,14 @@ def test_what_can_not_be_taken_over_is_told_where_the_compile_fails(planted):
 
 def test_a_header_that_adds_something_else_gives_another_core(planted):
     """The key of what is kept; what the header says besides does not matter."""
-    first = prepare(planted(FORM, "bool one;"), "explore")
+    first = prepare(planted(USES, *MEMBERS), "explore")
     header = first.source.parent.parent.parent / _members.HEADERS[0]
-    header.write_text(group("bool two;"))
+    header.write_text(group("u32 response_pending;", *MEMBERS[1:]))
     second = prepare(first.source, "explore")
     assert first.digest != second.digest and first.behaviour != second.behaviour
-    header.write_text("#define MORE 1\n" + group("/* two */ bool two;"))
+    header.write_text(
+        "#define MORE 1\n" + group("/* one */ u32 response_pending;", *MEMBERS[1:], "bool nobody_uses_it;")
+    )
     third = prepare(first.source, "explore")
     assert (second.digest, second.behaviour) == (third.digest, third.behaviour)
 
@@ -216,7 +259,7 @@ def test_a_file_in_no_tree_has_no_headers(tmp_path):
 
 
 def test_private_headers_count_too_and_unreadable_ones_are_none(planted):
-    core = prepare(planted(FORM, priv=group("bool x;")), "explore")
+    core = prepare(planted(f"{FORM}/* y */ enum {{ x }};\n", priv=group("bool x;", "bool y;")), "explore")
     assert ["bool x"] == [member.text for member in core.added.members]
     for name in _members.HEADERS:
         path = core.source.parent.parent.parent / name
@@ -265,7 +308,7 @@ def test_members_and_headers_can_be_said_by_hand(command, tmp_path):
     path = TREES.plant(tmp_path / "linux", FORM)
     (tmp_path / "linux" / _members.HEADERS[0]).write_text(group("u32 response_pending;", "u32 other;"))
     core = prepare(path, "explore", facets={"members": member})
-    assert ["u32 other", "bool response_pending"] == [one.text for one in core.added.members]
+    assert ["bool response_pending"] == [one.text for one in core.added.members]
 
 
 @needs_cc
