@@ -114,6 +114,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="exit codes for git bisect run: 0 good, 1 bad, 125 neither; without SOURCE: the tree that this is in",
     )
     parser.add_argument(
+        "--all", action="store_true", help="print the traces of all failures, also of those in brackets and of cores"
+    )
+    parser.add_argument(
         "--report",
         metavar="CORE",
         help="in place of the table, a text for a maintainer: what this core or file does wrong with the contract kept",
@@ -179,7 +182,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(_data(table, comparison, changes, wanted, evidence, code), indent=1))
     else:
-        _print(table, comparison, changes, wanted, tuple(facets))
+        _print(table, comparison, changes, wanted, tuple(facets), arguments.all)
     if arguments.junit is not None:
         try:
             write_junit(arguments.junit, table, comparison, arguments.accept)
@@ -333,7 +336,12 @@ def _data(
 
 
 def _print(
-    table: Table, comparison: Comparison | None, changes: list[Comparison], wanted: Columns, facets: tuple[str, ...]
+    table: Table,
+    comparison: Comparison | None,
+    changes: list[Comparison],
+    wanted: Columns,
+    facets: tuple[str, ...],
+    everything: bool,
 ) -> None:
     width = shutil.get_terminal_size((WIDTH, 24)).columns
     color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
@@ -349,7 +357,7 @@ def _print(
     except UnicodeEncodeError:
         text = text.replace("✓", "+")  # the columns stay where they are
     print(text)
-    bugs = render_bugs(table) if comparison is None and not wanted.is_range else ""
+    bugs = render_bugs(table, everything) if everything or (comparison is None and not wanted.is_range) else ""
     if bugs:
         print(bugs)
 

@@ -161,7 +161,7 @@ def _legend(table: Table, rows: set[str], texts: list[str], short: bool, compari
     """What the signs mean that the table has, and what keeps cells from a verdict."""
     cells = [cell for cell in table.cells if cell.scenario in rows]
     legend = ["✓ n: every interleaving was executed, n classes, and none fails"]
-    legend.append("(kind): the driver broke the core's contract in that execution")
+    legend.append("(kind): the driver broke the core's contract in that execution; --all prints how")
     if comparison is not None:
         legend.append(f"beside {comparison.baseline}: + fails anew, - mended, ~ differs otherwise")
     if any("?" in text for text in texts):
@@ -235,18 +235,21 @@ def _said(finding: Finding) -> str:
     return finding.signature or f"{finding.kind}: {finding.message}"
 
 
-def render_bugs(table: Table) -> str:
-    """What a core that claims to be correct did wrong: one trace for each kind, the others by name."""
+def render_bugs(table: Table, everything: bool = False) -> str:
+    """What a core that claims to be correct did wrong: one trace for each kind, the others by name. ``everything``: also
+    what is in brackets, and what cores do that claim nothing."""
     lines: list[str] = []
-    shown: set[tuple[str, str]] = set()
-    for cell in table.bugs:
+    shown: set[tuple[str, str, str]] = set()
+    others = [cell for cell in table.cells if cell.finding is not None and cell not in table.bugs] if everything else []
+    for cell in (*table.bugs, *others):
         finding = cell.finding
         assert finding is not None
         lines.append("")
-        if (cell.core, finding.kind) in shown:
-            lines.append(f"{cell.core} fails {cell.scenario} with the contract kept: {finding.kind}: {finding.message}")
+        if (cell.core, finding.kind, finding.contract) in shown:
+            how = f"with the contract {finding.contract}"
+            lines.append(f"{cell.core} fails {cell.scenario} {how}: {finding.kind}: {finding.message}")
             lines.append(f"  {finding.command}")
         else:
-            shown.add((cell.core, finding.kind))
+            shown.add((cell.core, finding.kind, finding.contract))
             lines.append(finding.trace)
     return "\n".join(lines)

@@ -119,3 +119,14 @@ def test_a_report_of_nothing_is_refused_in_a_line(arguments, words, tmp_path):
     """What does not go together with it, and what is not there."""
     done = command(*arguments, cwd=tmp_path)
     assert (2, "", 1) == (done.returncode, done.stdout, done.stderr.count("\n")) and words in done.stderr
+
+
+def test_failures_in_brackets_are_printed_when_they_are_asked_for(tmp_path):
+    """The legend says how; --all prints their traces, and those of cores that claim nothing; without it there is none."""
+    options = ("--core", "v7.2", "--core", "iopf", "--scenario", "detach-report", "--scenario", "detach-partial")
+    few = command(*options, cwd=tmp_path)
+    assert "(use-after-free)" in few.stdout and "--all prints how" in few.stdout and "required:" not in few.stdout
+    done = command(*options, "--all", cwd=tmp_path)
+    assert few.returncode == done.returncode
+    assert 1 == done.stdout.count("required: an object stays") and "the driver broke its contract" in done.stdout
+    assert "v7.2 fails detach-partial with the contract broken" in done.stdout
