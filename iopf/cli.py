@@ -325,12 +325,16 @@ def _cores(options: argparse.Namespace) -> int:
 def _info(options: argparse.Namespace) -> int:
     import cffi
 
+    from ._kernel_api import REFUSED, STUBS
+
     info = {
         "iopf": iopf.__version__,
         "python": platform.python_version(),
         "cffi": cffi.__version__,
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         **iopf.build_info(),
+        "stubs": [*STUBS],
+        "refused": [*REFUSED],
     }
     if options.json:
         print_json(info)

@@ -16,6 +16,7 @@ import pytest
 
 import iopf
 from iopf import _progress
+from iopf._kernel_api import REFUSED, STUBS
 from iopf.cli import main
 from iopf.record import record
 from iopf.run import read_trace
@@ -416,6 +417,14 @@ def test_info_says_how_the_build_was_made(cli):
     code, output, _ = cli("info")
     assert 0 == code
     assert list(found) == [text.split()[0] for text in output.splitlines()]
+
+
+def test_info_names_the_parts_of_the_kernels_api_that_do_nothing(cli):
+    """Stubs, and what is refused: the table's, and a name of each for who reads this."""
+    found = json.loads(cli("info", "--json")[1])
+    assert (list(STUBS), list(REFUSED)) == (found["stubs"], found["refused"])
+    assert "trace_io_page_fault" in cli("info")[1]
+    assert "rhashtable_init" in cli("info")[1]
 
 
 def test_a_reader_that_has_had_enough_is_no_error():

@@ -228,6 +228,8 @@ static int check_guard_spinlock(void)
 	CHECK(!rcu_read_lock_held());
 	scoped_guard(preempt)
 		;
+	spin_lock(&lock);
+	spin_unlock(&lock);
 	might_sleep();
 	return 0;
 }
@@ -344,6 +346,8 @@ static int check_list_moves(void)
 	list_rotate_left(&one);
 	CHECK(spelt(&one) == 231);
 	list_move(&a[0].list, &one);
+	list_del_init(&a[0].list);
+	list_add(&a[0].list, &one);
 	list_move_tail(&a[1].list, &one);
 	CHECK(spelt(&one) == 132);
 	return 0;
@@ -682,7 +686,7 @@ static int check_rcu_rest(void)
 
 /* --- numbers, sizes, constants --- */
 
-static const int table[7];
+static const int table[7] __maybe_unused;
 
 static_assert(ARRAY_SIZE(table) == 7);
 static_assert(sizeof(int) == 4, "ints have four bytes");
@@ -740,6 +744,8 @@ void exported_by_the_test(void);
 void exported_by_the_test(void)
 {
 }
+EXPORT_SYMBOL(exported_by_the_test);
+EXPORT_SYMBOL_GPL(exported_by_the_test);
 EXPORT_SYMBOL_NS_GPL(exported_by_the_test, "IOMMUFD");
 EXPORT_SYMBOL_NS(exported_by_the_test, "IOMMUFD");
 EXPORT_SYMBOL_FOR_MODULES(exported_by_the_test, "iommufd");
@@ -1213,6 +1219,60 @@ static int check_xarray(void)
 	return 0;
 }
 
+/* --- defined in place --- */
+
+static DEFINE_MUTEX(a_mutex);
+static DEFINE_SPINLOCK(a_spinlock);
+static DECLARE_RWSEM(a_rwsem);
+DEFINE_STATIC_SRCU(an_srcu);
+static DEFINE_XARRAY_ALLOC(an_xarray);
+static DECLARE_COMPLETION(a_completion);
+static LIST_HEAD(a_list);
+static atomic_t a_work_ran = ATOMIC_INIT(0);
+
+static void a_work_function(struct work_struct *work)
+{
+	atomic_inc(&a_work_ran);
+}
+
+static void a_timer_function(struct timer_list *timer)
+{
+	complete(&a_completion);
+}
+
+static DECLARE_WORK(a_work, a_work_function);
+static DECLARE_DELAYED_WORK(a_delayed_work, a_work_function);
+static DEFINE_TIMER(a_timer, a_timer_function);
+
+/* DEFINE_MUTEX, DECLARE_RWSEM, DEFINE_SRCU, DEFINE_XARRAY_ALLOC, DECLARE_WORK, DECLARE_DELAYED_WORK, DEFINE_TIMER and so on. */
+static int check_definitions(void)
+{
+	int index, runs = atomic_read(&a_work_ran);
+	u32 id;
+
+	CHECK(list_empty(&a_list));
+	scoped_guard(mutex, &a_mutex)
+		CHECK(mutex_is_locked(&a_mutex));
+	scoped_guard(spinlock, &a_spinlock)
+		CHECK(spin_is_locked(&a_spinlock));
+	scoped_guard(rwsem_read, &a_rwsem)
+		CHECK(rwsem_is_locked(&a_rwsem));
+	index = srcu_read_lock(&an_srcu);
+	srcu_read_unlock(&an_srcu, index);
+	synchronize_srcu(&an_srcu);
+	CHECK(!xa_alloc(&an_xarray, &id, xa_mk_value(5), xa_limit_16b, GFP_KERNEL) && id == 0 && xa_to_value(xa_erase(&an_xarray, id)) == 5);
+	schedule_work(&a_work);
+	flush_work(&a_work);
+	schedule_delayed_work(&a_delayed_work, A_LONG_TIME);
+	flush_delayed_work(&a_delayed_work);
+	CHECK(atomic_read(&a_work_ran) == runs + 2);
+	mod_timer(&a_timer, jiffies);
+	wait_for_completion(&a_completion);
+	timer_delete_sync(&a_timer);
+	rcu_barrier();
+	return 0;
+}
+
 /* --- all of them --- */
 
 static const struct kernel_api_check {
@@ -1224,7 +1284,7 @@ static const struct kernel_api_check {
 	C(list_moves), C(list_walks), C(hlist), C(llist), C(rculist),
 	C(slab), C(kmem_cache), C(rcu_rest),
 	C(numbers), C(container_of_const), C(messages), C(context),
-	C(workqueue), C(delayed_work), C(timer), C(time), C(rwsem), C(srcu), C(xarray),
+	C(workqueue), C(delayed_work), C(timer), C(time), C(rwsem), C(srcu), C(xarray), C(definitions),
 	C(atomic), C(atomic_long), C(atomic64), C(exchanges), C(bits), C(kref),
 #undef C
 };

@@ -406,6 +406,10 @@ bool iopf_prim_rwsem_is_locked(struct rw_semaphore *sem);
 /* Every fourth round of a thread adds 1 as the writer, the others look. The sum, or ~0: a reader met a writer. */
 unsigned long iopf_prim_rwsem_race(unsigned int nr_threads, unsigned int rounds);
 
+/* 0: an object goes to another cache, 1: a cache goes before its object, 2: neither. */
+void iopf_prim_kmem_cache_misuse(int how);
+void iopf_prim_bug_on(bool condition);
+
 /* --- sleepable RCU --- */
 
 struct srcu_struct;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Reader-writer semaphores, sleepable RCU, timers and delayed works. */
+#include <linux/bug.h>
+#include <linux/list.h>
 #include <linux/rwsem.h>
 #include <linux/slab.h>
 #include <linux/srcu.h>
@@ -106,6 +108,30 @@ unsigned long iopf_prim_rwsem_race(unsigned int nr_threads, unsigned int rounds)
 	init_rwsem(&race.sem);
 	run_parts(nr_threads, rwsem_main, &race);
 	return race.torn ? ~0ul : race.value;
+}
+
+/* --- caches, and what cannot go on --- */
+
+void iopf_prim_kmem_cache_misuse(int how)
+{
+	struct kmem_cache *one = KMEM_CACHE(list_head, 0), *other = KMEM_CACHE(list_head, 0);
+	struct list_head *object = kmem_cache_alloc(one, GFP_KERNEL);
+
+	if (how == 0)
+		kmem_cache_free(other, object);
+	if (how == 1) {
+		kmem_cache_destroy(one);
+		kfree(object);
+	} else {
+		kmem_cache_free(one, object);
+		kmem_cache_destroy(one);
+	}
+	kmem_cache_destroy(other);
+}
+
+void iopf_prim_bug_on(bool condition)
+{
+	BUG_ON(condition);
 }
 
 /* --- sleepable RCU --- */

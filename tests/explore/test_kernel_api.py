@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The names that patches use, under the explorer: each does what it is for (tests/csrc/kernel_api.c, whose checks run on
-threads in tests/primitives/test_kernel_api.py).
+threads in tests/primitives/test_kernel_api.py). And the table of names (iopf/_kernel_api.py): what it calls real or a stub is
+in that file, which compiles on every runtime; what it refuses is refused.
 """
 
 import re
@@ -10,6 +11,8 @@ import kernel_code
 import pytest
 from test_golden import quiet
 
+from iopf._kernel_api import REAL, REFUSED, STUBS
+from iopf._source import CoreSourceError
 from iopf.explore import explore
 
 TEXT = (Path(__file__).parents[1] / "csrc" / "kernel_api.c").read_text()
@@ -40,3 +43,96 @@ def test_a_check_that_fails_is_seen(tmp_path):
         for n in (0, 1)
     ]
     assert ["pass", "fail"] == kinds
+
+
+# --- the table ---
+
+#: The names that somebody found missing in an everyday patch, and those that were there.
+EVERYDAY = """
+    guard scoped_guard __free DEFINE_FREE no_free_ptr cancel_work_sync flush_work drain_workqueue work_pending
+    queue_delayed_work mod_delayed_work alloc_ordered_workqueue WQ_HIGHPRI WQ_MEM_RECLAIM spin_lock down_read down_write
+    srcu_read_lock synchronize_srcu kref_get kref_put atomic_inc atomic_dec_and_test atomic64_add xchg cmpxchg smp_mb smp_rmb
+    smp_wmb cpu_relax cond_resched wait_for_completion complete xa_store xa_load xa_erase xa_alloc list_add_rcu list_del_rcu
+    list_for_each_entry_rcu hlist_add_head hlist_del llist_add llist_del_all list_splice list_replace_init init_rcu_head
+    kfree_rcu_mightsleep KMEM_CACHE timer_setup mod_timer dev_err dev_dbg pr_err pr_warn might_sleep ktime_get jiffies min max
+    BUILD_BUG_ON static_assert IS_ENABLED trace_io_page_fault EXPORT_SYMBOL_NS_GPL kmalloc kmalloc_array krealloc kstrdup
+    BUG_ON ARRAY_SIZE
+""".split()
+
+
+def made_by_pasting(name, text):
+    """atomic_add and so on: a macro makes them for three types."""
+    return any(
+        name.startswith(f"{kind}_") and re.search(rf"\bp##_{re.escape(name[len(kind) + 1 :])}\b", text)
+        for kind in ("atomic", "atomic_long", "atomic64")
+    )
+
+
+@pytest.mark.parametrize("name", [*REAL, *STUBS])
+def test_each_name_of_the_table_is_used_in_a_check(name):
+    """So it compiles in a kernel file, on every runtime, and something is asked of it."""
+    assert re.search(rf"(?<!#){re.escape(name)}\b", TEXT) or made_by_pasting(name, TEXT)
+
+
+@pytest.mark.parametrize("name", EVERYDAY)
+def test_what_everyday_patches_use_is_in_the_table(name):
+    """Real, or a stub by necessity."""
+    assert name in REAL or name in STUBS
+
+
+def test_the_table_names_headers_that_exist():
+    """And no name is two things."""
+    include = Path(__file__).parents[2] / "csrc" / "include" / "linux"
+    assert [] == [header for header in set(REAL.values()) if not (include / header).exists()]
+    assert not set(REAL) & set(STUBS) and not set(REFUSED) & {*REAL, *STUBS}
+
+
+INCLUDES = "".join(
+    f"#include <linux/{name}.h>\n"
+    for name in ("init", "kref", "rhashtable", "slab", "tracepoint", "workqueue", "xarray")
+)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused_is_refused_in_the_line_that_uses_it(tmp_path, name):
+    """The first error is that line of the file, and says what there is in its place."""
+    use, instead = REFUSED[name]
+    inside = use.endswith(";")
+    body = f"\t{use}\n\treturn 0;" if inside else "\treturn 0;"
+    code = f"{INCLUDES}static int run(struct device *dev, unsigned int n)\n{{\n{body}\n}}\n" + (
+        "" if inside else use + "\n"
+    )
+    with pytest.raises(CoreSourceError) as caught:
+        kernel_code.core(tmp_path, code).compile_for("explore")
+    where = (tmp_path / "code.c").read_text().splitlines().index(f"\t{use}" if inside else use) + 1
+    assert caught.value.first_error.startswith(f"{tmp_path / 'code.c'}:{where}:"), caught.value.first_error
+    assert name in caught.value.first_error
+    assert f"is not here: {instead}" in caught.value.first_error
+
+
+def test_a_file_that_uses_nothing_refused_compiles(tmp_path):
+    """The control: the headers alone refuse nothing."""
+    code = f"{INCLUDES}static int run(struct device *dev, unsigned int n)\n{{\n\treturn 0;\n}}\n"
+    kernel_code.core(tmp_path, code).compile_for("explore")
+
+
+@pytest.mark.parametrize(
+    ("use", "says"),
+    [
+        ("BUILD_BUG_ON(sizeof(struct kref) > 1);", "BUILD_BUG_ON failed: sizeof(struct kref) > 1"),
+        ('BUILD_BUG_ON_MSG(sizeof(int) == 4, "ints are ints");', "ints are ints"),
+        ("kfree(krealloc(NULL, 8, GFP_KERNEL | __GFP_ZERO));", "krealloc with __GFP_ZERO is not here: use kzalloc()"),
+        (
+            'kmem_cache_destroy(kmem_cache_create("x", 64, 64, 0, NULL));',
+            "objects are aligned to 16 bytes here, no more",
+        ),
+    ],
+)
+def test_what_the_optimiser_has_to_find_out_is_an_error_too(tmp_path, use, says):
+    """It says what is wrong, and names the line that uses it."""
+    code = f"{INCLUDES}static int run(struct device *dev, unsigned int n)\n{{\n\t{use}\n\treturn 0;\n}}\n"
+    with pytest.raises(CoreSourceError) as caught:
+        kernel_code.core(tmp_path, code).compile_for("explore")
+    where = (tmp_path / "code.c").read_text().splitlines().index(f"\t{use}") + 1
+    assert re.search(rf"code\.c:{where}:", caught.value.output), caught.value.output
+    assert says in caught.value.first_error

@@ -23,6 +23,7 @@ CODE = """
 #include <linux/kref.h>
 #include <linux/ktime.h>
 #include <linux/llist.h>
+#include <linux/lockdep.h>
 #include <linux/rculist.h>
 #include <linux/rwsem.h>
 #include <linux/sched.h>
@@ -137,6 +138,20 @@ static int wait_for_flag(struct state *s)
 		cpu_relax();
 	}
 	return 0;
+}
+
+static struct lock_class_key inner_key;
+
+/* One place: one class. */
+static void init_one(struct mutex *lock)
+{
+	mutex_init(lock);
+}
+
+static void nest(struct mutex *outer, struct mutex *inner)
+{
+	guard(mutex)(outer);
+	guard(mutex)(inner);
 }
 
 static int calls;
@@ -328,6 +343,37 @@ PIECES = {
 
 	kmem_cache_free(a, t);
 	kmem_cache_destroy(a);""",
+    "nested": "struct mutex a, b; init_one(&a); init_one(&b); nest(&a, &b);",
+    "nested classes": """
+	struct mutex a, b;
+
+	init_one(&a);
+	init_one(&b);
+	lockdep_set_class(&b, &inner_key);
+	nest(&a, &b);""",
+    "nested of one key": """
+	struct mutex a, b;
+
+	mutex_init(&a);
+	mutex_init(&b);
+	lockdep_set_class(&a, &inner_key);
+	lockdep_set_class(&b, &inner_key);
+	nest(&a, &b);""",
+    "cancel delayed under spinlock": "spin_lock(&s->lock); cancel_delayed_work_sync(&s->delayed); spin_unlock(&s->lock);",
+    "flush delayed under spinlock": "spin_lock(&s->lock); flush_delayed_work(&s->delayed); spin_unlock(&s->lock);",
+    "mightsleep under spinlock": "spin_lock(&s->lock); kfree_rcu_mightsleep(s->one); spin_unlock(&s->lock);",
+    "srcu_barrier under spinlock": "spin_lock(&s->lock); srcu_barrier(&s->srcu); spin_unlock(&s->lock);",
+    "down_write under spinlock": "spin_lock(&s->lock); down_write(&s->sem); up_write(&s->sem); spin_unlock(&s->lock);",
+    "trylocks under spinlock": """
+	guard(spinlock)(&s->lock);
+	if (down_write_trylock(&s->sem))
+		up_write(&s->sem);
+	if (down_read_trylock(&s->sem))
+		up_read(&s->sem);
+	cancel_delayed_work(&s->delayed);
+	timer_delete_sync(&s->timer);
+	mod_delayed_work(s->wq, &s->delayed, 1);
+	timer_pending(&s->timer);""",
     "BUG_ON": "BUG_ON(s->data == 0);",
     "BUG_ON not": "BUG_ON(s->data == 1);",
     # --- static memory, which each execution finds as it was loaded ---
@@ -442,6 +488,17 @@ RACES = {
     "another cache's object": ([["kfree in another cache"]], {"invalid-free"}),
     "a cache that goes before its objects": ([["cache with an object"]], {"warn"}),
     "a cache that goes after them": ([["cache in order"]], set()),
+    "two locks of one class": ([["nested"]], {"lock-order"}),
+    "of two": ([["nested classes"]], set()),
+    "of one key": ([["nested of one key"]], {"lock-order"}),
+    "cancel_delayed_work_sync under a spinlock": ([["cancel delayed under spinlock"]], {"sleep"}),
+    "flush_delayed_work under a spinlock": ([["flush delayed under spinlock"]], {"sleep"}),
+    "kfree_rcu_mightsleep under a spinlock": ([["mightsleep under spinlock"]], {"sleep"}, ["publish"]),
+    "srcu_barrier under a spinlock": ([["srcu_barrier under spinlock"]], {"sleep"}),
+    "down_write under a spinlock": ([["down_write under spinlock"]], {"sleep"}),
+    "what does not sleep under one": (
+        [["trylocks under spinlock"]], set(), [], ["cancel delayed sync", "delete timer sync"],
+    ),
     "BUG_ON": ([["BUG_ON"]], {"warn"}),
     "BUG_ON of what is not": ([["BUG_ON not"]], set()),
     # static memory

@@ -45,7 +45,8 @@ class Compiler:
             for number, statement in enumerate(uses.values())
         )
         errors = self.complaints(
-            "#include <linux/completion.h>\n#include <linux/iommu.h>\n#include <linux/wait.h>\n"
+            "#include <linux/completion.h>\n#include <linux/iommu.h>\n#include <linux/kref.h>\n#include <linux/rhashtable.h>\n"
+            "#include <linux/rwsem.h>\n#include <linux/sched.h>\n#include <linux/srcu.h>\n#include <linux/wait.h>\n#include <linux/xarray.h>\n"
             "struct thing { int first; struct list_head list; struct work_struct work; struct mutex lock; };\n"
             f"void function(void);\n{functions}"
         )
@@ -72,17 +73,25 @@ def test_each_header_compiles_by_itself(compiler, header):
 #: What the kernel has and these headers do not: it must not compile, rather than mean something else.
 UNKNOWN = {
     "spin_trylock of a mutex": "spin_trylock(&thing->lock);",
-    "reader-writer semaphores": "struct rw_semaphore sem; down_read(&sem);",
-    "xarrays": "struct xarray xa; xa_init(&xa);",
-    "sleepable RCU": "struct srcu_struct srcu; srcu_read_lock(&srcu);",
-    "delayed work": "struct delayed_work work; INIT_DELAYED_WORK(&work, NULL);",
+    "reader-writer spinlocks": "rwlock_t lock; read_lock(&lock);",
+    "sequence locks": "seqlock_t lock; write_seqlock(&lock);",
+    "semaphores": "struct semaphore sem; down(&sem);",
+    "percpu references": "struct percpu_ref ref; percpu_ref_get(&ref);",
+    "IDA": "DEFINE_IDA(ida); ida_alloc(&ida, GFP_KERNEL);",
+    "marks of an xarray": "xa_set_mark(NULL, 1, 0);",
+    "the advanced xarray": "XA_STATE(xas, NULL, 0); xas_load(&xas);",
+    "resizable hash tables": "rhashtable_destroy(NULL);",
+    "high-resolution timers": "struct hrtimer timer; hrtimer_init(&timer, 0, 0);",
     "interruptible locking": "if (mutex_lock_interruptible(&thing->lock)) return;",
     "lock classes of one's own": "mutex_lock_nested(&thing->lock, 1);",
-    "the system's workqueue": "queue_work(system_wq, &thing->work);",
+    "nested semaphores": "struct rw_semaphore sem; down_write_nested(&sem, 1);",
     "refcount_sub_and_test": "refcount_t r; refcount_set(&r, 2); refcount_sub_and_test(2, &r);",
     "dec_and_mutex_lock": "refcount_t r; refcount_set(&r, 1); refcount_dec_and_mutex_lock(&r, &thing->lock);",
+    "kref_put_mutex": "struct kref ref; kref_put_mutex(&ref, NULL, &thing->lock);",
     "GFP_DMA": "kfree(kmalloc(8, GFP_DMA));",
-    "msleep": "msleep(1);",
+    "typesafe slabs": "return (void)KMEM_CACHE(thing, SLAB_TYPESAFE_BY_RCU);",
+    "works in softirqs": 'alloc_workqueue("x", WQ_BH, 0);',
+    "schedule_timeout": "schedule_timeout(1);",
 }
 
 #: Types that do not fit, where the kernel's macros refuse too.
@@ -96,6 +105,14 @@ MISFITS = {
     "locking what is no mutex": "mutex_lock(&thing->list);",
     "counting an int": "refcount_inc(&thing->first);",
     "queue_work the wrong way round": "queue_work(&thing->work, NULL);",
+    "min of two signs": "int a = -1; unsigned int b = 1; (void)min(a, b);",
+    "ARRAY_SIZE of a pointer": "(void)ARRAY_SIZE(list);",
+    "guard(mutex) of a spinlock": "DEFINE_SPINLOCK(lock); guard(mutex)(&lock);",
+    "down_read of a mutex": "down_read(&thing->lock);",
+    "a static assertion that fails": "static_assert(sizeof(struct thing) == 1);",
+    "cancel_delayed_work of a work": "cancel_delayed_work_sync(&thing->work);",
+    "srcu_read_unlock without its index": "struct srcu_struct srcu; srcu_read_unlock(&srcu);",
+    "xa_store of no entry": "struct xarray xa; xa_store(&xa, 1, 5, GFP_KERNEL);",
     "an exported symbol that does not exist": "EXPORT_SYMBOL_GPL(no_such_function);",
 }
 
@@ -114,6 +131,12 @@ FITTING = {
     " spin_unlock_irqrestore(&lock, flags);",
     "completion": "DECLARE_COMPLETION_ONSTACK(done); wait_for_completion(&done);",
     "wait queue": "DECLARE_WAIT_QUEUE_HEAD(wq); int n = 1; if (wait_event_timeout(wq, n > 0, HZ)) wake_up(&wq);",
+    "min": "int a = 1; unsigned int b = 1; (void)min(a, 3); (void)min(b, 3); (void)min_t(int, a, b);",
+    "ARRAY_SIZE": "int numbers[3]; (void)ARRAY_SIZE(numbers);",
+    "guard": "guard(mutex)(&thing->lock);",
+    "semaphore": "DECLARE_RWSEM(sem); down_read(&sem); lockdep_assert_held_read(&sem); up_read(&sem);",
+    "static assertion": "static_assert(sizeof(struct thing) > 1);",
+    "xarray": "DEFINE_XARRAY(xa); xa_store(&xa, 1, thing, GFP_KERNEL);",
     "one item": "cancel_work_sync(&thing->work); flush_work(&thing->work);",
 }
 

@@ -24,7 +24,7 @@
 #define __cleanup(function) __attribute__((cleanup(function)))
 
 #define DEFINE_FREE(name, type, free)							\
-	static __always_inline void __free_##name(void *variable)			\
+	static __maybe_unused __always_inline void __free_##name(void *variable)			\
 	{										\
 		type _T = *(type *)variable;						\
 		free;									\
@@ -48,23 +48,23 @@ static inline __attribute__((warn_unused_result)) const volatile void *__needs_a
 
 #define DEFINE_CLASS(name, type, exit, init, args...)					\
 	typedef type class_##name##_t;							\
-	static __always_inline void class_##name##_destructor(class_##name##_t *variable)	\
+	static __maybe_unused __always_inline void class_##name##_destructor(class_##name##_t *variable)	\
 	{										\
 		class_##name##_t _T = *variable;					\
 		exit;									\
 	}										\
-	static __always_inline class_##name##_t class_##name##_constructor(args)	\
+	static __maybe_unused __always_inline class_##name##_t class_##name##_constructor(args)	\
 	{										\
 		return init;								\
 	}
 /* The same type and end, another beginning. */
 #define EXTEND_CLASS(name, suffix, init, args...)					\
 	typedef class_##name##_t class_##name##suffix##_t;				\
-	static __always_inline void class_##name##suffix##_destructor(class_##name##_t *variable)	\
+	static __maybe_unused __always_inline void class_##name##suffix##_destructor(class_##name##_t *variable)	\
 	{										\
 		class_##name##_destructor(variable);					\
 	}										\
-	static __always_inline class_##name##_t class_##name##suffix##_constructor(args)	\
+	static __maybe_unused __always_inline class_##name##_t class_##name##suffix##_constructor(args)	\
 	{										\
 		return init;								\
 	}
@@ -76,7 +76,7 @@ static inline __attribute__((warn_unused_result)) const volatile void *__needs_a
 /* --- guards: classes that can say whether they hold something --- */
 
 #define __DEFINE_GUARD_HELD(name, held)							\
-	static __always_inline bool class_##name##_held(class_##name##_t *variable)	\
+	static __maybe_unused __always_inline bool class_##name##_held(class_##name##_t *variable)	\
 	{										\
 		class_##name##_t _T = *variable;					\
 		return !IS_ERR_OR_NULL((const void *)(held));				\
@@ -95,7 +95,7 @@ static inline __attribute__((warn_unused_result)) const volatile void *__needs_a
 		type *lock;								\
 		members;								\
 	} class_##name##_t;								\
-	static __always_inline void class_##name##_destructor(class_##name##_t *_T)	\
+	static __maybe_unused __always_inline void class_##name##_destructor(class_##name##_t *_T)	\
 	{										\
 		if (_T->lock) {								\
 			unlock;								\
@@ -104,7 +104,7 @@ static inline __attribute__((warn_unused_result)) const volatile void *__needs_a
 	__DEFINE_GUARD_HELD(name, _T.lock)
 #define DEFINE_LOCK_GUARD_1(name, type, dolock, unlock, members...)			\
 	__DEFINE_LOCK_GUARD(name, type, unlock, members)				\
-	static __always_inline class_##name##_t class_##name##_constructor(type *l)	\
+	static __maybe_unused __always_inline class_##name##_t class_##name##_constructor(type *l)	\
 	{										\
 		class_##name##_t guarded = { .lock = l }, *_T = &guarded;		\
 		dolock;									\
@@ -112,7 +112,7 @@ static inline __attribute__((warn_unused_result)) const volatile void *__needs_a
 	}
 #define DEFINE_LOCK_GUARD_0(name, dolock, unlock, members...)				\
 	__DEFINE_LOCK_GUARD(name, void, unlock, members)				\
-	static __always_inline class_##name##_t class_##name##_constructor(void)	\
+	static __maybe_unused __always_inline class_##name##_t class_##name##_constructor(void)	\
 	{										\
 		class_##name##_t guarded = { .lock = (void *)1 }, *_T __maybe_unused = &guarded;	\
 		dolock;									\

@@ -6,10 +6,13 @@
 #include <linux/compiler.h>
 #include <linux/refuse.h>
 
-#define __NO_INITCALL(name) __REFUSED(name, "nobody runs it, set up in iopf_queue_alloc() what is needed")
-#define module_init(function) __NO_INITCALL("module_init")
-#define module_exit(function) __NO_INITCALL("module_exit")
-#define core_initcall(function) __NO_INITCALL("core_initcall")
-#define subsys_initcall(function) __NO_INITCALL("subsys_initcall")
+#define module_init(function) \
+	__REFUSED("module_init() is not here: nobody runs it, set up in iopf_queue_alloc() what is needed")
+#define module_exit(function) \
+	__REFUSED("module_exit() is not here: nobody runs it, set up in iopf_queue_alloc() what is needed")
+#define core_initcall(function) \
+	__REFUSED("core_initcall() is not here: nobody runs it, set up in iopf_queue_alloc() what is needed")
+#define subsys_initcall(function) \
+	__REFUSED("subsys_initcall() is not here: nobody runs it, set up in iopf_queue_alloc() what is needed")
 
 #endif

@@ -43,8 +43,8 @@ static inline int kref_put(struct kref *kref, void (*release)(struct kref *kref)
 }
 
 #define kref_put_mutex(kref, release, mutex) \
-	__REFUSED("kref_put_mutex()", "take the mutex around kref_put()") 0
+	__REFUSED("kref_put_mutex() is not here: take the mutex around kref_put()") 0
 #define kref_put_lock(kref, release, lock) \
-	__REFUSED("kref_put_lock()", "take the lock around kref_put()") 0
+	__REFUSED("kref_put_lock() is not here: take the lock around kref_put()") 0
 
 #endif

@@ -5,13 +5,19 @@
 
 #include <linux/refuse.h>
 
-#define __NO_RHASHTABLE(name) __REFUSED(name, "use an xarray (linux/xarray.h), or hlist buckets under a lock (linux/list.h)")
-#define rhashtable __no_rhashtable __NO_RHASHTABLE("struct rhashtable")
-#define rhltable __no_rhltable __NO_RHASHTABLE("struct rhltable")
-#define rhashtable_init(table, params) __NO_RHASHTABLE("rhashtable_init()") 0
-#define rhashtable_destroy(table) __NO_RHASHTABLE("rhashtable_destroy()")
-#define rhashtable_insert_fast(table, object, params) __NO_RHASHTABLE("rhashtable_insert_fast()") 0
-#define rhashtable_remove_fast(table, object, params) __NO_RHASHTABLE("rhashtable_remove_fast()") 0
-#define rhashtable_lookup_fast(table, key, params) __NO_RHASHTABLE("rhashtable_lookup_fast()") NULL
+#define rhashtable __no_rhashtable \
+	__REFUSED("struct rhashtable is not here: use an xarray (linux/xarray.h), or hlist buckets under a lock")
+#define rhltable __no_rhltable \
+	__REFUSED("struct rhltable is not here: use an xarray (linux/xarray.h), or hlist buckets under a lock")
+#define rhashtable_init(table, params) \
+	__REFUSED("rhashtable_init() is not here: use an xarray (linux/xarray.h), or hlist buckets under a lock") 0
+#define rhashtable_destroy(table) \
+	__REFUSED("rhashtable_destroy() is not here: use an xarray (linux/xarray.h), or hlist buckets under a lock")
+#define rhashtable_insert_fast(table, object, params) \
+	__REFUSED("rhashtable_insert_fast() is not here: use xa_insert() (linux/xarray.h), or hlist_add_head_rcu()") 0
+#define rhashtable_remove_fast(table, object, params) \
+	__REFUSED("rhashtable_remove_fast() is not here: use xa_erase() (linux/xarray.h), or hlist_del_rcu()") 0
+#define rhashtable_lookup_fast(table, key, params) \
+	__REFUSED("rhashtable_lookup_fast() is not here: use xa_load() (linux/xarray.h), or hlist_for_each_entry_rcu()") NULL
 
 #endif

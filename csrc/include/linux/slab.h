@@ -160,7 +160,8 @@ struct kmem_cache {
 #define SLAB_ACCOUNT 0u
 #define SLAB_RECLAIM_ACCOUNT 0u
 #define SLAB_PANIC 1u		/* creating it does not fail */
-#define SLAB_TYPESAFE_BY_RCU __REFUSED("SLAB_TYPESAFE_BY_RCU", "free the objects with kfree_rcu(), readers keep them then") 0u
+#define SLAB_TYPESAFE_BY_RCU \
+	__REFUSED("SLAB_TYPESAFE_BY_RCU is not here: free the objects with kfree_rcu(), readers keep them then") 0u
 
 KERNEL_API struct kmem_cache *__kmem_cache_create(struct slab_site *site, struct slab_site *objects, const char *name,
 						  size_t size, unsigned int flags, void (*ctor)(void *object));

@@ -5,6 +5,7 @@
 
 #include <linux/refuse.h>
 
-#define TRACE_EVENT(name, ...) __REFUSED("TRACE_EVENT()", "say it with dev_dbg(), or leave the trace header out")
+#define TRACE_EVENT(name, ...) \
+	__REFUSED("TRACE_EVENT() is not here: say it with dev_dbg(), or leave the trace header out")
 
 #endif

@@ -44,7 +44,8 @@ typedef void (*work_func_t)(struct work_struct *work);
 #define WQ_POWER_EFFICIENT 128u
 #define WQ_PERCPU 256u
 #define __WQ_ORDERED 0x20000u
-#define WQ_BH __REFUSED("WQ_BH", "there is no softirq to run works in: use a timer (linux/timer.h), or an ordinary queue") 0u
+#define WQ_BH \
+	__REFUSED("WQ_BH is not here: there is no softirq to run works in, use a timer (linux/timer.h) or an ordinary queue") 0u
 
 #define WORK_CPU_UNBOUND 64
 

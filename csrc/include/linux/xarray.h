@@ -75,9 +75,11 @@ struct xa_limit {
 #define xa_lock_irqsave(xa, flags) spin_lock_irqsave(&(xa)->xa_lock, flags)
 #define xa_unlock_irqrestore(xa, flags) spin_unlock_irqrestore(&(xa)->xa_lock, flags)
 
-#define XA_STATE(name, xa, index) __REFUSED("XA_STATE()", "use xa_load(), xa_store() and xa_for_each(), under xa_lock() where need be")
-#define xa_set_mark(xa, index, mark) __REFUSED("xa_set_mark()", "keep the mark in the entry")
-#define xa_store_range(xa, first, last, entry, gfp) __REFUSED("xa_store_range()", "store each index by itself") NULL
+#define XA_STATE(name, xa, index) \
+	__REFUSED("XA_STATE() is not here: use xa_load(), xa_store() and xa_for_each(), under xa_lock() where need be")
+#define xa_set_mark(xa, index, mark) __REFUSED("xa_set_mark() is not here: keep the mark in the entry")
+#define xa_store_range(xa, first, last, entry, gfp) \
+	__REFUSED("xa_store_range() is not here: store each index by itself") NULL
 
 /* --- entries that are no pointers: those have their lowest two bits clear --- */
 

@@ -16,15 +16,12 @@ static s64 now;			/* since the execution began */
 static bool hour_begun;
 static struct { s64 seen; int times; } looks[MAX_TASKS];
 
-static bool has_passed(const struct task *t)
+static bool may_look(const struct task *t)
 {
-	return now != t->pending.expected;
+	return looks[t->id].times < SAME_TIMES || looks[t->id].seen != now;
 }
 
-static struct op_class op_look = { .name = "look at the clock", .pending_mode = PENDING_WRITE };
-static struct op_class op_look_again = {
-	.name = "look at the clock again", .ready = has_passed, .pending_mode = PENDING_WRITE, .spins = true,
-};
+static struct op_class op_look = { .name = "look at the clock", .ready = may_look, .pending_mode = PENDING_WRITE };
 static struct op_class op_hour = { .name = "an hour passes", .pending_mode = PENDING_WRITE };
 static struct op_class op_pass = { .name = "time passes", .pending_mode = PENDING_WRITE };
 
@@ -50,14 +47,11 @@ static void hour_main(void *unused)
 static s64 look(const void *pc)
 {
 	int task = engine.current->id;
-	bool again = looks[task].times >= SAME_TIMES && looks[task].seen == now && engine.parallel;
 
 	/* Alone nobody looks for long: what waits for time has its hour at once. */
 	if (!engine.parallel && !engine.running_up)
 		return looks[task].times++ < SAME_TIMES ? now : (looks[task].times = 0, now += HOUR_NS);
-	wait_for((struct op){
-		.class = again ? &op_look_again : &op_look, .addr = ADDR_CLOCK, .expected = looks[task].seen, .pc = pc,
-	});
+	wait_op(&op_look, ADDR_CLOCK, pc);
 	looks[task].times = looks[task].seen == now ? looks[task].times + 1 : 1;
 	looks[task].seen = now;
 	commit_values(&op_look, hour_begun ? MODE_READ : MODE_WRITE, ADDR_CLOCK, pc, now, now);
