@@ -12,6 +12,8 @@
 #define MAX_QUEUES 32
 #define MAX_ITEMS 256
 
+struct timer_list;
+
 struct queue {
 	u64 addr;
 	unsigned int workers;	/* 0: no limit */
@@ -19,6 +21,7 @@ struct queue {
 	unsigned int drainers;
 	bool ordered, of_system;
 	bool timers;		/* of no workqueue: its items are timers that were armed */
+	void (*expires)(struct timer_list *timer);	/* of one of them, in the step that runs */
 	bool by_hand;		/* no workers: whoever needs the items to be done runs them */
 };
 
@@ -51,11 +54,8 @@ void queue_run_all(struct queue *q, const void *pc);
 
 /* In the step that runs: an item of what has the queue's number, for work, whose function is called when it begins. */
 struct item *item_new(int queue, u64 work, struct op_class *begins, const void *pc);
-/* timer.c: one expires, in the step that runs. */
-struct timer_list;
-void timer_begins(struct timer_list *timer);
 /* The queue of the timers, in this execution. */
-int timers_queue(const void *pc);
+int timers_queue(void (*expires)(struct timer_list *timer), const void *pc);
 /*
  * queue_work() in the step that runs, of a work that is not PENDING, or is by its caller. False: the queue drains, and takes
  * none from here; the work is not PENDING then.
@@ -74,7 +74,6 @@ struct cancel_names {
 /* What becomes of PENDING: it is not any more; it stays, and nobody else grabs it; it is again in the same step. */
 enum grab_mode { GRAB_TAKES, GRAB_KEEPS, GRAB_CHANGES };
 
-struct timer_list;
 /* timer: of a delayed work, or NULL. True: it was PENDING. gone: a task that will not run, told by hb_would_race(). */
 bool item_grab(u64 work, struct timer_list *timer, struct op_class *op, enum grab_mode mode, struct task **gone, const void *pc);
 /* Takes it back where it is pending. */

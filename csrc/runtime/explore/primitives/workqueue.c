@@ -162,10 +162,10 @@ struct workqueue_struct *__system_workqueue(enum system_workqueue which)
 	return &system_queues[which].wq;
 }
 
-int timers_queue(const void *pc)
+int timers_queue(void (*expires)(struct timer_list *timer), const void *pc)
 {
 	if (timers < 0)
-		timers = queue_new((struct queue){ .addr = (u64)&timers, .timers = true }, pc);
+		timers = queue_new((struct queue){ .addr = (u64)&timers, .timers = true, .expires = expires }, pc);
 	return timers;
 }
 
@@ -237,7 +237,7 @@ static void run_item(struct item *item)
 	if (q->workers)
 		commit(&op_note, MODE_WRITE, q->addr, NULL);
 	if (q->timers) {
-		timer_begins((struct timer_list *)item->work);
+		q->expires((struct timer_list *)item->work);
 		preemption_ends(NULL);
 	} else if (engine.lock_order && t->nr_held < MAX_HELD) {
 		t->held[t->nr_held].addr = q->addr;
