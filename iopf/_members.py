@@ -36,7 +36,7 @@ __all__ = [
 #: The headers that are the file's own, from the root of a tree.
 HEADERS = ("include/linux/iommu.h", "drivers/iommu/iommu-priv.h")
 
-#: Structs that only a core allocates, and the array of csrc/forms/types.c that names their members in a trace.
+#: Structs that only a core allocates, and the array of csrc/forms/layout.c that names their members in a trace.
 STRUCTS = {
     "iopf_group": "core_group_members",
     "iommu_fault_param": "core_param_members",
@@ -314,8 +314,13 @@ def _span(text: str, struct: str) -> tuple[int, int]:
     return match.span(1)
 
 
-def types_with(members: Iterable[Member], text: str) -> str:
-    """Our table of types with the names of these members, so that a trace can say them."""
+def types_with(members: Iterable[Member], layout: str) -> str:
+    """Our table of types with the names of these members, so that a trace can say them: as a form gives it that has its
+    own, made of what csrc/forms/layout.c has for the others."""
+    _, begin, rest = layout.partition("#define FACET_TYPES core_types\n")
+    table, end, _ = rest.partition("\n#endif\n")
+    assert begin and end
+    text = f'#include "core.h"\n{begin}{table}\n'
     by_array: Mapping[str, list[Member]] = {array: [] for array in STRUCTS.values()}
     for member in members:
         if ":" not in member.text:  # a bit field has no address

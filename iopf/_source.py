@@ -342,7 +342,7 @@ def prepare(
     included = _included(found)
     header += "".join(f"#include {_c_string(str(path))}\n" for path, _ in included)
     if added:
-        header += f"{_members.types_with(added.members, (csrc / 'forms' / 'types.c').read_text())}#define FACET_TYPES core_types\n"
+        header += _members.types_with(added.members, (csrc / "forms" / "layout.c").read_text())
     compile_flags = [
         *_tool("compilers").flags_for(
             command, [*build.CFLAGS, *flavour.flags, *sanitizers, *unit.flags], clang=_is_clang(tuple(command))

@@ -226,6 +226,8 @@ def check(
             search = search.again(found)
             search.run(search.jobs(), executor)
     except KeyboardInterrupt:
+        if search.is_compiling and not search.found:  # there is nothing to show yet
+            raise
         raise KeyboardInterrupt(table(False)) from None
     finally:
         search.save()
@@ -253,6 +255,8 @@ class _Search:
         self._baseline = baseline
         self._everything, self._progress = everything, progress
         self._done: dict[tuple[str, str], Cell] = {}
+        #: files are being compiled, and nothing is explored yet
+        self.is_compiling = False
         files = _prepared(columns)
         #: the columns of each thing that is explored once, the first of them the one that it is explored as
         alike: dict[str, list[Column]] = {}
@@ -289,7 +293,9 @@ class _Search:
                         Job(row, what, first.core, first.label, first.claims_correct, self._budget, self._everything)
                     )
         lenient = {column.label: column.lenient for column in self._columns}
+        self.is_compiling = True
         errors = _compile_all({job.name: self._files[job.name] for job in jobs if job.name in self._files})
+        self.is_compiling = False
         for label, error in errors.items():
             if not lenient[label]:
                 raise error
@@ -356,6 +362,11 @@ class _Search:
         search._done = {key: cell for key, cell in self._done.items() if key[1] not in found}
         search._probed = {label: told for label, (_, told) in found.items()}
         return search
+
+    @property
+    def found(self) -> int:
+        """How many cells there are."""
+        return len(self._done)
 
     def save(self) -> None:
         """Keeps what is new for the next time."""
