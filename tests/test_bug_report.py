@@ -112,7 +112,7 @@ def test_check_prints_the_report_of_a_core_or_a_file(tmp_path):
         (("--report", "v9.9"), "v9.9"),
         (("--report", "v7.2", "--baseline", "v6.14"), "--report"),
         (("--report", "v7.2", "file.c"), "--report"),
-        (("--report", "v7.2", "--scenario", "parial"), "did you mean"),
+        (("--report", "v7.2", "--scenario", "nothing-lef"), "did you mean"),
     ],
 )
 def test_a_report_of_nothing_is_refused_in_a_line(arguments, words, tmp_path):
