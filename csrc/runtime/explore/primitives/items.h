@@ -18,7 +18,7 @@ struct queue {
 	unsigned int running;
 	unsigned int drainers;
 	bool ordered, of_system;
-	bool timers;		/* of no workqueue: its items are timers that were armed */
+	void (*timer_begins)(u64 timer);	/* of no workqueue: its items are timers that were armed. In the step of one */
 	bool by_hand;		/* no workers: whoever needs the items to be done runs them */
 };
 
@@ -51,11 +51,8 @@ void queue_run_all(struct queue *q, const void *pc);
 
 /* In the step that runs: an item of what has the queue's number, for work, whose function is called when it begins. */
 struct item *item_new(int queue, u64 work, struct op_class *begins, const void *pc);
-/* timer.c: one expires, in the step that runs. */
-struct timer_list;
-void timer_begins(struct timer_list *timer);
 /* The queue of the timers, in this execution. */
-int timers_queue(const void *pc);
+int timers_queue(void (*timer_begins)(u64 timer), const void *pc);
 /*
  * queue_work() in the step that runs, of a work that is not PENDING, or is by its caller. False: the queue drains, and takes
  * none from here; the work is not PENDING then.

@@ -34,8 +34,10 @@ void __timer_setup(struct timer_list *timer, timer_func_t function)
 /*
  * In the step that runs. Of a delayed work nobody knows a time: who queues it says how long, and does not look at the clock.
  */
-void timer_begins(struct timer_list *timer)
+static void begins(u64 addr)
 {
+	const struct timer_list *timer = (const struct timer_list *)addr;
+
 	if (timer->function != __delayed_work_timer)
 		clock_reaches(timer->expires);
 }
@@ -44,7 +46,7 @@ void timer_begins(struct timer_list *timer)
 static void arm_within(struct timer_list *timer, const void *pc)
 {
 	timer->pending = 1;
-	item_new(timers_queue(pc), (u64)timer, &op_timer, pc);
+	item_new(timers_queue(begins, pc), (u64)timer, &op_timer, pc);
 }
 
 /* One that is armed expires at any moment already; but no earlier than its new time, on the clock. */

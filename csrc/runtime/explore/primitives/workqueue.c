@@ -162,10 +162,10 @@ struct workqueue_struct *__system_workqueue(enum system_workqueue which)
 	return &system_queues[which].wq;
 }
 
-int timers_queue(const void *pc)
+int timers_queue(void (*timer_begins)(u64 timer), const void *pc)
 {
 	if (timers < 0)
-		timers = queue_new((struct queue){ .addr = (u64)&timers, .timers = true }, pc);
+		timers = queue_new((struct queue){ .addr = (u64)&timers, .timer_begins = timer_begins }, pc);
 	return timers;
 }
 
@@ -218,7 +218,7 @@ static void run_item(struct item *item)
 	q->running++;
 	sync_acquire(item->work);
 	/* One byte on, as if called from there: places are looked up by return addresses. */
-	commit(q->timers ? &op_timer : &op_work, MODE_WRITE, item->work, (const char *)work->func + 1);
+	commit(q->timer_begins ? &op_timer : &op_work, MODE_WRITE, item->work, (const char *)work->func + 1);
 	for (i = 0; i < (int)(item - items); i++) {
 		/* What had to end, or to begin, before this could begin. */
 		if (items[i].work == item->work && items[i].end_node >= 0)
@@ -236,8 +236,8 @@ static void run_item(struct item *item)
 	}
 	if (q->workers)
 		commit(&op_note, MODE_WRITE, q->addr, NULL);
-	if (q->timers) {
-		timer_begins((struct timer_list *)item->work);
+	if (q->timer_begins) {
+		q->timer_begins(item->work);
 		preemption_ends(NULL);
 	} else if (engine.lock_order && t->nr_held < MAX_HELD) {
 		t->held[t->nr_held].addr = q->addr;
@@ -247,7 +247,7 @@ static void run_item(struct item *item)
 
 	work->func(work);
 
-	if (q->timers)
+	if (q->timer_begins)
 		preempt_enable();
 	if (q->workers)
 		commit(&op_note, MODE_WRITE, q->addr, NULL);
@@ -256,8 +256,8 @@ static void run_item(struct item *item)
 	item->end_node = engine.parallel ? t->last_node : NO_NODE;
 	if (engine.parallel)
 		hb_commit(MODE_WRITE, end_of_work(item->work));
-	note(q->timers ? &op_timer_end : &op_work_end, item->work, NULL, NULL, 0);
-	if (!q->timers && engine.lock_order && t->nr_held)
+	note(q->timer_begins ? &op_timer_end : &op_work_end, item->work, NULL, NULL, 0);
+	if (!q->timer_begins && engine.lock_order && t->nr_held)
 		t->nr_held--;
 	if (t->nr_held > nr_held)
 		finding_add(FINDING_WARN, t->held[t->nr_held - 1].addr, NULL, "a work ended with a lock held");
