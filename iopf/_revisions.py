@@ -86,7 +86,7 @@ class Tree:
                 raise ValueError(f"{self.folder}: there is no such directory") from error
             raise ValueError("revisions are read with git, which is not installed (apt install git)") from error
         if done.returncode:
-            said = done.stderr.decode(errors="replace").strip().splitlines() or [f"git ended with {done.returncode}"]
+            said = done.stderr.decode(errors="replace").strip().split("\n") or [f"git ended with {done.returncode}"]
             raise ValueError(f"{self.folder}: git says: {said[0]}")
         return done.stdout
 
@@ -137,7 +137,7 @@ class Tree:
         wanted = [f"{commit}:{self.prefix}{path}" for commit in commits for path in PATHS]
         objects = self._objects(wanted)
         subjects = self._git("log", "--no-walk=unsorted", "--stdin", "--format=%H %s", given=_lines(commits))
-        subject = dict(line.split(" ", 1) for line in subjects.decode(errors="replace").splitlines() if " " in line)
+        subject = dict(line.split(" ", 1) for line in subjects.decode(errors="replace").split("\n") if " " in line)
         found = []
         for commit in commits:
             file, *headers = [next(objects) for _ in PATHS]

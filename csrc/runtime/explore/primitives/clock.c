@@ -25,6 +25,12 @@ static struct op_class op_look = { .name = "look at the clock", .ready = may_loo
 static struct op_class op_hour = { .name = "an hour passes", .pending_mode = PENDING_WRITE };
 static struct op_class op_pass = { .name = "time passes", .pending_mode = PENDING_WRITE };
 
+/* For the trace. */
+static s64 seconds(void)
+{
+	return now / NSEC_PER_SEC;
+}
+
 void clock_reset(void)
 {
 	int i;
@@ -38,7 +44,7 @@ void clock_reset(void)
 static void hour_main(void *unused)
 {
 	(void)unused;
-	commit_values(&op_hour, MODE_WRITE, ADDR_CLOCK, NULL, now, now + HOUR_NS);
+	commit_values(&op_hour, MODE_WRITE, ADDR_CLOCK, NULL, seconds(), seconds() + HOUR_NS / NSEC_PER_SEC);
 	now += HOUR_NS;
 	hour_begun = false;
 	task_finish();
@@ -54,7 +60,7 @@ static s64 look(const void *pc)
 	wait_op(&op_look, ADDR_CLOCK, pc);
 	looks[task].times = looks[task].seen == now ? looks[task].times + 1 : 1;
 	looks[task].seen = now;
-	commit_values(&op_look, hour_begun ? MODE_READ : MODE_WRITE, ADDR_CLOCK, pc, now, now);
+	commit_values(&op_look, hour_begun ? MODE_READ : MODE_WRITE, ADDR_CLOCK, pc, seconds(), seconds());
 	if (!hour_begun) {
 		hour_begun = true;
 		task_create(hour_main, NULL, &op_hour, ADDR_CLOCK, 0);
@@ -75,7 +81,7 @@ unsigned long __jiffies(void)
 static void pass(u64 ns, const void *pc)
 {
 	wait_op(&op_pass, ADDR_CLOCK, pc);
-	commit_values(&op_pass, MODE_WRITE, ADDR_CLOCK, pc, now, now + (s64)ns);
+	commit_values(&op_pass, MODE_WRITE, ADDR_CLOCK, pc, seconds(), (now + (s64)ns) / NSEC_PER_SEC);
 	now += (s64)ns;
 }
 
@@ -96,5 +102,5 @@ void clock_reaches(unsigned long expires)
 
 	if (then > now)
 		now = then;
-	commit_values(&op_pass, now > before ? MODE_WRITE : MODE_READ, ADDR_CLOCK, NULL, before, now);
+	commit_values(&op_pass, now > before ? MODE_WRITE : MODE_READ, ADDR_CLOCK, NULL, before / NSEC_PER_SEC, seconds());
 }

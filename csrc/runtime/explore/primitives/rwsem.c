@@ -54,6 +54,9 @@ static u64 who_is_before(const struct task *t)
 		if (waiting[i].sem == (u64)sem && waiting[i].turn < waiting[t->id].turn)
 			tasks |= 1ull << i;
 	}
+	/* A reader does not wait for what it reads itself, but for the writer before it. */
+	if (!waiting[t->id].writes && sem->writer != t->id + 1)
+		tasks &= ~(1ull << t->id);
 	return tasks;
 }
 
