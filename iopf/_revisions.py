@@ -86,8 +86,8 @@ class Tree:
                 raise ValueError(f"{self.folder}: there is no such directory") from error
             raise ValueError("revisions are read with git, which is not installed (apt install git)") from error
         if done.returncode:
-            said = done.stderr.decode(errors="replace").strip().split("\n") or [f"git ended with {done.returncode}"]
-            raise ValueError(f"{self.folder}: git says: {said[0]}")
+            said = done.stderr.decode(errors="replace").strip().split("\n")[0] or f"git ended with {done.returncode}"
+            raise ValueError(f"{self.folder}: git says: {said}")
         return done.stdout
 
     @property
