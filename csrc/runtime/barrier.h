@@ -3,6 +3,8 @@
 #ifndef IOPF_RUNTIME_BARRIER_H
 #define IOPF_RUNTIME_BARRIER_H
 
+#include <linux/compiler.h>
+
 #ifdef __SANITIZE_THREAD__
 /* It knows no fences, but what an atomic that everybody changes orders. */
 KERNEL_API extern int barrier_word;
