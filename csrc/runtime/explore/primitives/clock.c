@@ -6,6 +6,7 @@
  */
 #include <linux/delay.h>
 #include <linux/ktime.h>
+#include <string.h>
 
 #include "primitives.h"
 
@@ -33,12 +34,9 @@ static s64 seconds(void)
 
 void clock_reset(void)
 {
-	int i;
-
 	now = 0;
 	hour_begun = false;
-	for (i = 0; i < MAX_TASKS; i++)
-		looks[i].times = 0;
+	forget_tasks(looks);
 }
 
 static void hour_main(void *unused)
