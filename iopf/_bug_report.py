@@ -9,7 +9,7 @@ whose order decides, and the forms that do not have it. A part has at most :data
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from . import _exit, scenarios as library
@@ -17,7 +17,7 @@ from ._cores import Core, cores
 from .catalogue import CATALOGUE
 from .explore import Failure, Result, Step, explore
 from .explore.causes import CLEAN_UP, cause
-from .explore.trace import source_line
+from .explore.trace import phrase, source_line
 
 __all__ = ["MOST_LINES", "BugReport", "BugReports", "bug_reports", "render_bug_reports"]
 
@@ -37,10 +37,12 @@ class BugReport:
     failure: Failure
     #: the scenarios of the library that show it, that of the failure first
     scenarios: tuple[str, ...]
-    #: the first form of the kernel since which all have it, the newest included; None: the newest has not
+    #: the first form of the kernel since which none is without it; None: the newest does not have it
     since: Core | None
-    #: forms that explore that scenario without this failure
+    #: forms in which nothing fails in that scenario, every interleaving executed
     clean: tuple[str, ...] = field(default=())
+    #: forms of which nobody can tell: something else fails there, and perhaps before it, or the search did not end
+    untold: tuple[str, ...] = field(default=())
 
 
 @dataclass(frozen=True)
@@ -57,11 +59,11 @@ def _same(failure: Failure) -> tuple[str, str, str]:
     return failure.kind, thing, failure.message.rpartition(": ")[2] if thing else failure.message
 
 
-def _explored(core: Core | str, scenario: str) -> Result:
+def _explored(core: Core | str, scenario: str, budget: float) -> Result:
     return explore(
         library.build(scenario),
         core=core,
-        budget=BUDGET,
+        budget=budget,
         max_executions=EXECUTIONS,
         estimate=False,
         notes=False,
@@ -74,7 +76,10 @@ def _kept(result: Result) -> list[Failure]:
 
 
 def bug_reports(
-    core: Core | str, scenarios: Iterable[str] | None = None, progress: Callable[[int, int], object] | None = None
+    core: Core | str,
+    scenarios: Iterable[str] | None = None,
+    progress: Callable[[int, int], object] | None = None,
+    budget: float = BUDGET,
 ) -> BugReports:
     """What a core does wrong though its driver keeps the contract: one report for each kind, object and
     message, the gravest first.
@@ -82,6 +87,7 @@ def bug_reports(
     :param core: a name, or a core from :meth:`iopf.Core.from_source`
     :param scenarios: of the library; None: all of it
     :param progress: called with the number of scenarios that are over and of all
+    :param budget: seconds for one exploration
     :raises ValueError: no such core or scenario
     """
     names = list(library.names() if scenarios is None else scenarios)
@@ -90,7 +96,7 @@ def bug_reports(
     good = 0
     unknown: list[str] = []
     for number, name in enumerate(names):
-        result = _explored(core, name)
+        result = _explored(core, name, budget)
         kept = _kept(result)
         for failure in kept:
             found.setdefault(_same(failure), []).append(failure)
@@ -103,28 +109,34 @@ def bug_reports(
     for failures in found.values():
         shortest = min(failures, key=lambda failure: (failure.preemptions, len(failure.steps)))
         where = dict.fromkeys([shortest.scenario, *(failure.scenario for failure in failures)])
-        reports.append(BugReport(shortest, tuple(where), *_among_forms(shortest, core, history)))
+        reports.append(BugReport(shortest, tuple(where), *_among_forms(shortest, core, history, budget)))
     reports.sort(key=lambda report: (-report.failure.rank, report.failure.scenario))
     return BugReports(tuple(reports), _exit.Evidence(good=good, bad=len(reports), unknown=tuple(unknown)))
 
 
-def _among_forms(failure: Failure, core: Core | str, history: list[Core]) -> tuple[Core | None, tuple[str, ...]]:
-    """The form since which it is so, and those that do not have it."""
+def _has(failure: Failure, form: str, budget: float) -> bool | None:
+    """Does that form fail so, too? None: nobody can tell."""
+    result = _explored(form, failure.scenario, budget)
+    if any(_same(other) == _same(failure) for other in _kept(result)):
+        return True
+    return False if result.exhausted and result.executions > 0 and not result.failures else None
+
+
+def _among_forms(
+    failure: Failure, core: Core | str, history: list[Core], budget: float
+) -> tuple[Core | None, tuple[str, ...], tuple[str, ...]]:
+    """The form since which it is so, those that do not have it, and those of which nobody can tell."""
     name = core.name if isinstance(core, Core) else core
-    has = {
-        form.name: any(_same(other) == _same(failure) for other in _kept(_explored(form.name, failure.scenario)))
-        for form in history
-    }
+    has = {form: _has(failure, form, budget) for form in (OURS, *(form.name for form in history)) if form != name}
     end = next((number for number, form in enumerate(history) if form.name == name), len(history) - 1)
     since = None
     for form in reversed(history[: end + 1]):
-        if not has[form.name]:
+        shows = has.get(form.name, True)
+        if shows is False:
             break
-        since = form
-    clean = [form.name for form in history if not has[form.name]]
-    if name != OURS and not any(_same(other) == _same(failure) for other in _kept(_explored(OURS, failure.scenario))):
-        clean.insert(0, OURS)
-    return since, tuple(clean)
+        since = form if shows else since
+    clean = tuple(form for form, shows in has.items() if shows is False)
+    return since, clean, tuple(form for form, shows in has.items() if shows is None)
 
 
 # --- as text ---
@@ -153,9 +165,7 @@ def _story(failure: Failure) -> list[str]:
         if (step.task, step.operation) != now:
             now = step.task, step.operation
             lines.append(f"    {step.task}{': ' if step.operation else ''}{step.operation or ''}")
-        what = f"{step.op} {step.object or ''}".strip()
-        if step.note:
-            what += f" {step.note}"
+        what = phrase(step) + (f" {step.note}" if step.note else "")
         place = f"  {step.place.short} {step.place.function or ''}".rstrip() if step.place else ""
         lines.append(f"      {index + 1}. {what}{place}"[:WIDTH])
         text = source_line(step.place) if step.place else None
@@ -164,12 +174,16 @@ def _story(failure: Failure) -> list[str]:
     return lines
 
 
-def _mechanism(failure: Failure) -> str | None:
+def _mechanism(report: BugReport) -> str | None:
     """What the catalogue says of it, where it has it: of a core of the history, and none of a file's."""
+    failure = report.failure
     for defect in CATALOGUE:
-        if (defect.core, defect.kind) == (failure.core, failure.kind) and defect.message in failure.message:
-            if defect.contract == failure.contract:
-                return defect.mechanism
+        if (
+            (defect.core, defect.kind, defect.contract) == (failure.core, failure.kind, failure.contract)
+            and defect.scenario in report.scenarios
+            and defect.message in failure.message
+        ):
+            return defect.mechanism
     return None
 
 
@@ -182,14 +196,18 @@ def _part(number: int, report: BugReport, option: str) -> list[str]:
     lines = _wrapped(f"{failure.kind}: {failure.message}", f"{number}. ", "   ")
     lines += _wrapped(failure.cause + ".", "   ", "   ")
     lines += _wrapped(f"Required: {failure.required}.", "   ", "   ")
-    mechanism = _mechanism(failure)
+    mechanism = _mechanism(report)
     if mechanism is not None:
         lines += _wrapped(mechanism, "   ", "   ")
     lines += ["   The driver keeps its contract. Step by step:"]
     below = []
-    since = f"Since {_form(report.since)}." if report.since else "In no form of the kernel up to the newest one."
+    since = "The newest form of the kernel does not have it."
+    if report.since is not None:
+        names = list(cores())
+        before = names[names.index(report.since.name) - 1]
+        since = f"Since {_form(report.since)}{', or before it' if before in report.untold else ''}."
     below += _wrapped(since, "   ", "   ")
-    below += [f"   Shown by: iopf explore {failure.scenario} {option}"]
+    below += [f"   Shown by: iopf explore {failure.scenario} {option} --all-failures"]
     if len(report.scenarios) > 1:
         below += _wrapped(f"Also in {', '.join(report.scenarios[1:])}.", "   ", "   ")
     if failure.culprit is not None:
@@ -199,6 +217,8 @@ def _part(number: int, report: BugReport, option: str) -> list[str]:
         )
     if report.clean:
         below += _wrapped(f"Not in: {', '.join(report.clean)}.", "   ", "   ")
+    if report.untold:
+        below += _wrapped(f"Fails otherwise there, so nobody can tell: {', '.join(report.untold)}.", "   ", "   ")
     story = _story(failure)
     room = MOST_LINES - len(lines) - len(below)
     if len(story) > room:
@@ -207,21 +227,24 @@ def _part(number: int, report: BugReport, option: str) -> list[str]:
 
 
 def _step(step: Step) -> str:
-    what = f"{step.op} {step.object or ''}".strip()
-    return f"{what} by {step.task}" + (f" in {step.operation}" if step.operation else "")
+    return f"{phrase(step)} by {step.task}" + (f" in {step.operation}" if step.operation else "")
 
 
-def render_bug_reports(name: str, reports: Sequence[BugReport], option: str) -> str:
-    """The reports as text to send.
+def render_bug_reports(name: str, found: BugReports, option: str) -> str:
+    """The reports as text to send; what was not explored to its end is named, too.
 
     :param name: what the core is called
     :param option: what names it on a command line: ``--core v7.2``
     """
-    if not reports:
-        return f"{name}: no scenario of the library fails with the contract of its driver kept.\n"
-    head = f"{name}: {len(reports)} failure{'s' if len(reports) > 1 else ''} with the contract of the driver kept"
-    lines = [head, "=" * len(head), ""]
-    for number, report in enumerate(reports, 1):
-        lines += [*_part(number, report, option), ""]
-    lines += ["Each was executed, not predicted: the command under it shows the whole execution."]
+    reports, unknown = found.reports, found.evidence.unknown
+    if reports:
+        head = f"{name}: {len(reports)} failure{'s' if len(reports) > 1 else ''} with the contract of the driver kept"
+        lines = [head, "=" * len(head), ""]
+        for number, report in enumerate(reports, 1):
+            lines += [*_part(number, report, option), ""]
+        lines += ["Each was executed, not predicted: the command under it shows the whole execution."]
+    else:
+        lines = [f"{name}: scenarios explored to their end: {found.evidence.good}; none fails with the contract kept."]
+    if unknown:
+        lines += [f"Not explored to the end: {len(unknown)}", *(f"  {line}" for line in unknown)]
     return "\n".join(lines) + "\n"

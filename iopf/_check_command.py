@@ -191,10 +191,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.github:
         for line in github_lines(table, comparison, wanted.revisions, arguments.accept):
             print(line, file=sys.stderr if arguments.json else sys.stdout)
-    if code == _exit.NO_VERDICT:
-        first, *others = evidence.unknown or ("nothing was shown to be good",)
-        more = f", and {len(others)} more" if others else ""
-        print(f"iopf: no verdict: {first}{more}", file=sys.stderr)
+    _tell_unknown(code, evidence)
     return code
 
 
@@ -203,7 +200,7 @@ def _report(arguments: argparse.Namespace) -> int:
     from . import scenarios
     from ._bug_report import bug_reports, render_bug_reports
 
-    others = ("source", "core", "baseline", "rev", "bisect", "junit", "github", "json", "contract")
+    others = ("source", "core", "baseline", "rev", "bisect", "junit", "github", "json", "contract", "accept", "all")
     if any(getattr(arguments, name) for name in others):
         return _usage("--report is about one core, and takes no other column, baseline or form of output")
     try:
@@ -218,17 +215,26 @@ def _report(arguments: argparse.Namespace) -> int:
             if core not in cores():
                 raise ValueError(unknown("core", core, cores()))
         else:
-            core, told = as_it_behaves(core)
+            core, told = as_it_behaves(core, facets)
             for line in told:
                 print(f"iopf: {line}", file=sys.stderr)
-        found = bug_reports(core, rows, _progress(sys.stderr))
+        found = bug_reports(core, rows, _progress(sys.stderr), arguments.budget)
     except (CoreSourceError, ValueError) as error:
         return _usage(error)
     options = "".join(f" --facet {shlex.quote(text)}" for text in arguments.facet)
     option = f"--core {shlex.quote(arguments.report)}{options}"
-    print(render_bug_reports(arguments.report, found.reports, option), end="")
+    print(render_bug_reports(arguments.report, found, option), end="")
     code = arguments.decided = _exit.decide(found.evidence)
+    _tell_unknown(code, found.evidence)
     return code
+
+
+def _tell_unknown(code: int, evidence: _exit.Evidence) -> None:
+    """Why there is no verdict."""
+    if code == _exit.NO_VERDICT:
+        first, *others = evidence.unknown or ("nothing was shown to be good",)
+        more = f", and {len(others)} more" if others else ""
+        print(f"iopf: no verdict: {first}{more}", file=sys.stderr)
 
 
 def _add_by_hand(arguments: argparse.Namespace, facets: dict[str, str | bool]) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from typing import TypeVar
 
 from ._check_table import ENDED, HUNG, LEFT_OUT, Cell, Finding
 from ._cores import Core
@@ -21,7 +22,10 @@ from .explore import explore
 from .explore.result import Failure
 from .explore.scenario import BaseScenario
 
-__all__ = ["Job", "explore_all", "explore_cell"]
+__all__ = ["Job", "explore_all", "explore_cell", "in_a_process"]
+
+_J = TypeVar("_J")
+_R = TypeVar("_R")
 
 #: Seconds beyond twice its budget after which a cell does not come back: it has ends of its own long before.
 PATIENCE = 30.0
@@ -102,8 +106,10 @@ class _Pool:
                 workers, multiprocessing.get_context("spawn"), initializer=be_a_worker, initargs=(os.getpid(),)
             )
 
-    def run(self, jobs: list[Job], take: Callable[[Cell], object]) -> str | None:
-        """Takes the cells as they come; why it ended before the last one, if it did.
+    def run(self, jobs: list[_J], take: Callable[[_R], object], work: Callable[[_J], _R], budget: float) -> str | None:
+        """Takes what comes of the jobs as it comes; why it ended before the last one, if it did.
+
+        :param budget: seconds that each of them keeps to
 
         The thread that calls it is the one that starts the processes, and is here until they have ended.
         """
@@ -111,14 +117,14 @@ class _Pool:
             through = False
             try:
                 with deaf_to_the_terminal():
-                    waiting = {self._pool.submit(explore_cell, job) for job in jobs}
+                    waiting = {self._pool.submit(work, job) for job in jobs}
                 came = time.monotonic()
                 while waiting:
                     finished, waiting = wait(waiting, SLICE, FIRST_COMPLETED)
                     signals.act()
                     if finished:
                         came = time.monotonic()
-                    elif time.monotonic() - came > 2 * jobs[0].budget + PATIENCE:
+                    elif time.monotonic() - came > 2 * budget + PATIENCE:
                         return HUNG
                     for future in finished:
                         take(future.result())
@@ -132,6 +138,13 @@ class _Pool:
                         process.kill()
                 self._pool.shutdown(wait=True, cancel_futures=True)
             return None
+
+
+def in_a_process(work: Callable[[_J], _R], job: _J, budget: float) -> _R | None:
+    """What work(job) gives, in a process of its own; None: the core ended that, or did not come back."""
+    found: list[_R] = []
+    _Pool(1).run([job], found.append, work, budget)
+    return found[0] if found else None
 
 
 def explore_all(jobs: list[Job], take: Callable[[Cell], object]) -> None:
@@ -148,11 +161,11 @@ def explore_all(jobs: list[Job], take: Callable[[Cell], object]) -> None:
         took(Cell(job.scenario, job.name, "inconclusive", why, None, 0, 0.0, ()))
 
     while left:
-        if _Pool(workers).run(list(left.values()), took) is None:
+        if _Pool(workers).run(list(left.values()), took, explore_cell, jobs[0].budget) is None:
             continue
         # One of those that ran did it, and they are the first that are left. Each gets a process of its own.
         for job in list(left.values())[:workers]:
-            why = LEFT_OUT if job.name in hung else _Pool(1).run([job], took)
+            why = LEFT_OUT if job.name in hung else _Pool(1).run([job], took, explore_cell, job.budget)
             if why is not None:
                 took_nothing(job, why)
             if why == HUNG:

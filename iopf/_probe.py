@@ -6,8 +6,11 @@ a ``return`` is lost in an int function as well as in a void one, a loop moves i
 file and the facets of its text don't fit together, small scenarios are explored on it, one thing each, and what it does
 there wins over what its text seems to say; both are told. Facets that somebody set by hand stay as they are.
 
-A probe is no verdict: a bug that looks like another form is a failure in either. What it decides is how a driver of that
-form behaves (who answers when report fails), and what a queue of the run half must not be asked to do (hazards).
+A probe is no verdict, and must not make one: a bug that looks like another form stays a failure. So a facet is changed only
+by what was seen, in a search that came to its end, and never by what did not happen. That removal frees nothing in one
+scenario does not say that it frees nothing; a form whose driver answers is one that leaves *every* error to it, while one
+path that does not answer is a bug of that path. What a probe decides is how a driver of that form behaves (who answers when
+report fails), and what a queue of the run half must not be asked to do (hazards).
 """
 
 from __future__ import annotations
@@ -20,13 +23,15 @@ from ._check_table import Cell
 from ._cores import Core
 from ._extension import MissingExtension
 from ._facets import Facets
-from .explore import Failure, Result, Scenario, explore
+from .explore import Result, Scenario, explore
 
-__all__ = ["PROBES", "Probed", "as_it_behaves", "corrected", "probe", "suspects"]
+__all__ = ["PROBES", "Probed", "Question", "answer", "as_it_behaves", "corrected", "probe", "suspects"]
 
 #: Enough for scenarios of one task.
 EXECUTIONS = 200
 MEMORY = ("use-after-free", "double-free", "invalid-free")
+#: What a facet is, and what was seen of it; None: nothing that tells.
+Seen = tuple[str | bool, str] | None
 
 
 @dataclass(frozen=True)
@@ -60,9 +65,9 @@ def _explored(core: Core, scenario: Scenario) -> Result:
     )
 
 
-def _one_report(handler: str | None, *, last: bool = True, queue: bool = True) -> Scenario:
+def _one_report(handler: str | None, *, last: bool = True) -> Scenario:
     s = Scenario("probe")
-    device = s.device(s.queue() if queue else None, handler=handler, pasid=1)
+    device = s.device(s.queue(), handler=handler, pasid=1)
     s.task("irq").report(device, grpid=1, pasid=1, last=last)
     return s
 
@@ -72,82 +77,62 @@ def _responses(result: Result) -> set[str]:
     return {response for outcome in result.outcomes for response in outcome.responses}
 
 
-def _lost_return(core: Core, facets: Facets) -> tuple[bool, str]:
+def _kinds(result: Result) -> set[str]:
+    return {failure.kind for failure in result.failures}
+
+
+def _clean(result: Result) -> bool:
+    """Everything was executed, and nothing is wrong."""
+    return result.exhausted and result.executions > 0 and not result.failures
+
+
+def _lost_return(core: Core, facets: Facets) -> Seen:
     """A partial request of a device whose handler answers at once: nobody answers that, unless it was taken for a last."""
     result = _explored(core, _one_report("inline", last=False))
-    answered = bool(_responses(result)) or any(failure.kind == "wrong-response" for failure in result.failures)
-    broken = any(failure.kind in MEMORY for failure in result.failures)
-    if answered or broken:
+    if _responses(result) or _kinds(result) & {*MEMORY, "wrong-response"}:
         return True, "a partial request is handled as if it were the last one of its group"
-    return False, "a partial request is stored, and nothing else happens"
+    return (False, "a partial request is stored, and nothing else happens") if _clean(result) else None
 
 
-def _in_removal(failure: Failure) -> bool:
-    """Was the object freed by removal, whatever helper of it did that?"""
-    names: set[str | None] = set()
-    inside = False
-    for site in failure.sites:
-        if not site.more:
-            inside = site.what.startswith("freed")
-        if inside and site.place is not None:
-            names |= {site.place.function, *(caller.function for caller in site.place.callers)}
-    if "iopf_queue_remove_device" in names:
-        return True
-    freed = next((site for site in failure.sites if site.what.startswith("freed")), None)
-    step = failure.steps[freed.step] if freed is not None and freed.step is not None else None
-    return step is not None and (step.operation or "").startswith(("remove(", "free_queue("))
+def _removal(core: Core, facets: Facets) -> Seen:
+    """A queue is freed while the work of a group is queued: what the driver's call freed, the work meets."""
+    for failure in _explored(core, library.build("free-queue-pending")).failures:
+        freed = next((site for site in failure.sites if site.what.startswith("freed") and site.step is not None), None)
+        group = failure.kind in MEMORY and (failure.object or "").startswith("group#")
+        if group and freed is not None and (failure.steps[freed.step or 0].operation or "").startswith("free_queue("):
+            return "frees", "removal frees a group whose work is queued"
+    return None
 
 
-def _removal(core: Core, facets: Facets) -> tuple[str, str]:
-    """A queue is freed while the work of a group is queued: what removal freed, the work meets."""
-    if facets.removal == "refuses":
-        return facets.removal, ""
-    result = _explored(core, library.build("free-queue-pending"))
-    freed = [
-        failure
-        for failure in result.failures
-        if failure.kind in MEMORY and (failure.object or "").startswith("group#") and _in_removal(failure)
-    ]
-    if freed:
-        return "frees", "removal frees a group whose work is queued"
-    return "answers", "removal leaves the groups that it answers to their owners"
+def _left_to_the_driver(result: Result) -> bool:
+    """Report returned an error, and nobody answered."""
+    return "lost-response" in _kinds(result) and any(" -E" in value for o in result.outcomes for value in o.returns)
 
 
-def _fails(result: Result) -> bool:
-    """Does report return an error?"""
-    return any(" -E" in value for outcome in result.outcomes for value in outcome.returns)
+def _answers(core: Core, facets: Facets) -> Seen:
+    """A handler refuses, and nobody handles: in both cases report fails, and either the driver has to answer or nobody."""
+    if facets.lookup != "domain":
+        return None  # since there are handles, report answers in every form
+    both = [_explored(core, _one_report(handler)) for handler in ("refuse", None)]
+    if facets.answers != "nothing" and all(map(_left_to_the_driver, both)):
+        return "nothing", "report fails without an answer, whatever is wrong: the driver has to answer"
+    if facets.answers == "nothing" and all("double-response" in _kinds(result) for result in both):
+        return "aborts", "report answers what it aborts, and still fails: the driver must not answer, too"
+    return None
 
 
-def _answered_by_core(result: Result) -> bool:
-    """Told that nobody but the driver answers, it does so where report fails: what comes beside that is the core's."""
-    twice = any(failure.kind == "double-response" for failure in result.failures)
-    return twice or (bool(_responses(result)) and not _fails(result))
-
-
-def _answers(core: Core, facets: Facets) -> tuple[str, str]:
-    """A handler refuses, and report fails: does the driver have to answer, or was it done?"""
-    result = _explored(core, _one_report("refuse"))
-    if facets.answers != "nothing":
-        if _fails(result) and any(failure.kind == "lost-response" for failure in result.failures):
-            return "nothing", "report fails when a handler refuses, and does not answer: the driver has to"
-    elif _answered_by_core(result):
-        # What comes to no group: the device is on no queue.
-        everything = facets.report == "void" or _answered_by_core(_explored(core, _one_report("inline", queue=False)))
-        return ("all" if everything else "aborts"), "report answers by itself when a handler refuses"
-    return facets.answers, ""
-
-
-def _answers_partials(core: Core, facets: Facets) -> tuple[bool, str]:
+def _answers_partials(core: Core, facets: Facets) -> Seen:
     """A partial request whose PASID has no handler."""
     if facets.answers != "all":
-        return facets.answers_partials, ""
-    answered = bool(_responses(_explored(core, _one_report(None, last=False))))
-    what = "answered, though its group is not complete" if answered else "not answered"
-    return answered, f"a partial request without a handler is {what}"
+        return None
+    result = _explored(core, _one_report(None, last=False))
+    if _responses(result):
+        return True, "a partial request without a handler is answered, though its group is not complete"
+    return (False, "a partial request without a handler is not answered") if _clean(result) else None
 
 
 #: By the facet that each is about, in the order in which they are asked.
-PROBES: dict[str, Callable[[Core, Facets], tuple[str | bool, str]]] = {
+PROBES: dict[str, Callable[[Core, Facets], Seen]] = {
     "lost_return": _lost_return,
     "removal": _removal,
     "answers": _answers,
@@ -156,7 +141,8 @@ PROBES: dict[str, Callable[[Core, Facets], tuple[str | bool, str]]] = {
 
 
 def probe(core: Core, said: Collection[str] = ()) -> tuple[Probed, ...]:
-    """What a file's core does otherwise than its text says. A core of the build is what it is.
+    """What a file's core does otherwise than its text says: a few small explorations, where they take turns with others of
+    this process. A core of the build is what it is.
 
     :param said: facets that were set by hand, of which nothing is asked
     """
@@ -169,18 +155,31 @@ def probe(core: Core, said: Collection[str] = ()) -> tuple[Probed, ...]:
             continue
         if facet == "answers_partials" and facets.lost_return:
             continue  # every partial is answered there
-        found, why = ask(core, facets)
-        if found != getattr(facets, facet):
-            told.append(Probed(facet, getattr(facets, facet), found, why))
-            facets = facets.override(**{facet: found})
+        seen = ask(core, facets)
+        if seen is not None and seen[0] != getattr(facets, facet):
+            told.append(Probed(facet, getattr(facets, facet), *seen))
+            facets = facets.override(**{facet: seen[0]})
     return tuple(told)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A file that is to be asked, and the facets of which nothing is to be asked."""
+
+    core: Core
+    said: tuple[str, ...]
+
+
+def answer(question: Question) -> tuple[Probed, ...]:
+    """For a process of a pool: what :func:`probe` finds."""
+    return probe(question.core, question.said)
 
 
 #: Where a cell of a file and its facets contradict each other: the scenario, the kinds, and what the text must have said.
 _CONTRADICTS: dict[str, tuple[tuple[str, ...], Callable[[Facets], bool]]] = {
     "partial": ((*MEMORY, "wrong-response"), lambda facets: not facets.lost_return),
     "free-queue-pending": (MEMORY, lambda facets: facets.removal == "answers"),
-    "refusal": (("lost-response", "double-response"), lambda _: True),
+    "refusal": (("lost-response", "double-response"), lambda facets: facets.lookup == "domain"),
     "bad-setup-partial": (("wrong-response",), lambda facets: not facets.answers_partials and not facets.lost_return),
 }
 
@@ -205,16 +204,17 @@ def corrected(core: Core, found: Iterable[Probed]) -> Core:
     return replace(core, facets=facets, title=facets.form)
 
 
-def as_it_behaves(core: Core | str) -> tuple[Core | str, tuple[str, ...]]:
+def as_it_behaves(core: Core | str, said: Collection[str] = ()) -> tuple[Core | str, tuple[str, ...]]:
     """A core as the form that it behaves as, before anything runs on it outside the explorer; and what to tell of that.
     Where this build has no explorer, the text is all that there is.
 
+    :param said: facets that were set by hand
     :raises CoreSourceError: the file does not compile
     """
     if isinstance(core, str) or core.source is None:
         return core, ()
     try:
-        told = probe(core)
+        told = probe(core, said)
     except MissingExtension:
         return core, ()
     return corrected(core, told), tuple(f"{core.source}: {one}" for one in told)

@@ -12,6 +12,7 @@ from typing import Any
 
 from . import _bench, _instructions, _runtime
 from ._cores import Core, CoreSourceError, named, resolve
+from ._probe import as_it_behaves
 from ._progress import Progress
 
 HEADER = ("item", "case", "state", "native ns", "plain ns", "plain : native", "stock ns", "stock : native", "rounds")
@@ -173,20 +174,10 @@ def _noise_text(noise: dict[str, Any], trusted: bool) -> str:
     return f"Trusted: {text}" if trusted else f"NOT TO BE TRUSTED ({'; '.join(noise['reasons'])}): {text}"
 
 
-def _core(name: str) -> tuple[Core | str, tuple[str, ...]]:
-    """The core of that name, or of that file as it behaves; and what to tell of that."""
-    core = named(name)
-    if isinstance(core, str):
-        return core, ()
-    from ._probe import as_it_behaves  # with it comes the explorer, which only a file needs
-
-    return as_it_behaves(core)
-
-
 def main(args: argparse.Namespace) -> int:
     """Runs the experiments and prints them; 0, 2 for a core that does not exist or compile, 130 when interrupted."""
     try:
-        core, told = _core(args.core)
+        core, told = as_it_behaves(named(args.core))
         native = _runtime.get("native")
         hazards = native.hazards_of(resolve(core, native))
     except (CoreSourceError, ValueError) as error:

@@ -17,13 +17,13 @@ from dataclasses import asdict, dataclass, replace
 
 from . import _check_results, scenarios as library
 from ._check_baseline import Comparison, Difference, compare
-from ._check_pool import Job, explore_all, explore_cell
+from ._check_pool import Job, explore_all, explore_cell, in_a_process
 from ._check_render import render, render_bugs, render_comparison
 from ._check_table import ENDED as ENDED, HUNG as HUNG, LEFT_OUT as LEFT_OUT, Cell, Finding, Table
 from ._cores import Core, CoreSourceError, cores
 from ._hints import unknown
 from ._options import MAX_SECONDS
-from ._probe import Probed, corrected, probe, suspects
+from ._probe import Probed, Question, answer, corrected, suspects
 from ._processes import held
 from ._source import Prepared
 from .explore.library import find_scenario
@@ -220,7 +220,7 @@ def check(
 
     try:
         search.run(search.jobs(), executor)
-        found = search.contradicted(said)
+        found = search.contradicted(said, executor)
         if found:
             search.save()
             search = search.again(found)
@@ -339,13 +339,20 @@ class _Search:
         if self._progress is not None:
             self._progress(len(self._done), len(self._rows) * len(self._columns))
 
-    def contradicted(self, said: Collection[str]) -> dict[str, tuple[Core, tuple[Probed, ...]]]:
-        """The files whose cells their facets don't explain, as what they do, by label; with what that is."""
+    def contradicted(
+        self, said: Collection[str], executor: Executor | None
+    ) -> dict[str, tuple[Core, tuple[Probed, ...]]]:
+        """The files whose cells their facets don't explain, as what they do, by label; with what that is. They are asked
+        where their cells were explored, in a process that they may end."""
         found = {}
         for column in self._columns:
             cells = [self._done[row, column.label] for row, _ in self._rows if (row, column.label) in self._done]
             if isinstance(column.core, Core) and suspects(cells, column.core.facets):
-                told = probe(column.core, said)
+                question = Question(column.core, tuple(said))
+                if executor is not None:
+                    told = executor.submit(answer, question).result()
+                else:
+                    told = in_a_process(answer, question, self._budget) or ()
                 if told:
                     found[column.label] = corrected(column.core, told), told
         return found

@@ -30,10 +30,11 @@ from typing import Any, NoReturn
 import iopf
 
 from . import _exit, _mishaps, run as runs
-from ._cores import Core, CoreSourceError, named
+from ._cores import CoreSourceError, named
 from ._exit import FINE, FOUND, INTERRUPTED, UNUSABLE
 from ._hints import closest, said
 from ._options import integer
+from ._probe import as_it_behaves
 from ._processes import command_line
 from ._progress import Progress
 from ._runtime import RUNTIMES
@@ -151,22 +152,12 @@ def _perform(run: runs.TraceRun, trace: str) -> None:
         runs.perform(run, trace, fed)
 
 
-def _core(name: str) -> tuple[Core | str, tuple[str, ...]]:
-    """The core of that name, or of that file as it behaves; and what to tell of that."""
-    core = named(name)
-    if isinstance(core, str):
-        return core, ()
-    from ._probe import as_it_behaves  # with it comes the explorer, which only a file needs
-
-    return as_it_behaves(core)
-
-
 def _run(options: argparse.Namespace) -> int:
     code = FINE
     run: runs.TraceRun | None = None
     try:
         space = runs.read_maps(options.maps)
-        core, told = _core(options.core)
+        core, told = as_it_behaves(named(options.core))
         run = runs.TraceRun(
             space,
             group=options.group,

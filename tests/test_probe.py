@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A file is what it does, and not what its text looks like: probes, and what follows from them."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import iopf
+from iopf import check
+from iopf._check_pool import in_a_process
 from iopf._cores import Core
-from iopf._probe import PROBES, corrected, probe
+from iopf._probe import PROBES, Question, answer, corrected, probe
 
 FILES = Path(__file__).resolve().parent / "kernel_files"
 SAMPLES = Path(iopf.__file__).resolve().parent / "samples"
@@ -92,12 +92,59 @@ def test_a_probe_sees_what_the_text_does_not_show(facet, hidden):
 
 
 def test_who_answers_is_asked(tmp_path):
-    """Report fails and does not answer: the driver has to, whatever the text looked like. And the other way round."""
+    """Every error is left to the driver, whatever the text looked like; or report answers what it aborts, and still fails."""
     core = Core._from_source(FILES / "form-c.c", "explore", facets={"answers": "all"})
     assert [("answers", "nothing")] == [(one.facet, one.found) for one in probe(core)]
-    for form, answers in (("form-h", "all"), ("form-e", "all"), ("form-d", "aborts")):
-        core = Core._from_source(FILES / f"{form}.c", "explore", facets={"answers": "nothing"})
-        assert ("answers", answers) in [(one.facet, one.found) for one in probe(core)], form
+    core = Core._from_source(FILES / "form-d.c", "explore", facets={"answers": "nothing"})
+    assert [("answers", "aborts")] == [(one.facet, one.found) for one in probe(core)]
+
+
+ABORT = "\tiopf_group_response(group, IOMMU_PAGE_RESP_FAILURE);\n"
+#: Bugs that look like another form, each in one path alone.
+BUGS = {
+    # A handler refuses, report fails, and nobody answers; what nobody handles is answered.
+    "form-d": ("\tif (err)\n\t\tgoto abort;\n\treturn 0;\n", "\tif (err)\n\t\treturn err;\n\treturn 0;\n", "refusal", "lost-response"),
+    "form-g": (ABORT, "", "refusal", "use-after-free"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", BUGS)
+def test_a_bug_in_one_path_is_no_other_form(form, tmp_path, command):
+    """The answer of one path is lost. A form in which the driver answers would have it in all, so nothing is asked of the
+    driver, and the table has the failure."""
+    old, new, scenario, kind = BUGS[form]
+    file = tmp_path / "io-pgfault.c"
+    file.write_text(changed((FILES / f"{form}.c").read_text(), old, new))
+    assert () == probe(Core._from_source(file, "explore"))
+    code, out, _ = command("check", file, "--scenario", scenario, "--no-cache")
+    assert 1 == code and kind in out
+
+
+def test_what_did_not_happen_decides_nothing(tmp_path):
+    """Nothing fails where removal that frees would show, since the file deadlocks before: it is what its text says."""
+    file = tmp_path / "io-pgfault.c"
+    removal = TEXT[TEXT.index("void iopf_queue_remove_device(") :]
+    taken = "\tmutex_lock(&queue->lock);\n\tmutex_lock(&iommu->lock);\n"
+    broken = TEXT.replace(removal, changed(removal, taken, taken + "\tmutex_lock(&iommu->lock);\n"))
+    file.write_text(broken)
+    core = Core._from_source(file, "explore")
+    assert "frees" == core.facets.removal and () == probe(core)
+
+
+def test_a_file_that_ends_the_process_in_which_it_is_asked_takes_nothing_with_it(tmp_path, monkeypatch):
+    """It calls exit() at a partial request. It is asked in a process of its own, whatever made somebody ask: the table has
+    its cells, and its facets are its text's."""
+    file = tmp_path / "io-pgfault.c"
+    text = changed((FILES / "form-e.c").read_text(), "\tif (WARN_ON(!fp))\n\t\treturn;\n\n\tif (!(fault",
+                   "\tif (WARN_ON(!fp))\n\t\treturn;\n\n\tif (!(fault->prm.flags & IOMMU_FAULT_PAGE_REQUEST_LAST_PAGE))\n"
+                   "\t\texit(9);\n\n\tif (!(fault")  # fmt: skip
+    file.write_text(changed(text, '#include "iommu-priv.h"\n', '#include "iommu-priv.h"\n\nextern void exit(int);\n'))
+    core = Core._from_source(file, "explore")
+    assert None is in_a_process(answer, Question(core, ()), 5.0)
+    monkeypatch.setattr(check, "suspects", lambda cells, facets: True)
+    table = check.check([core], ["partial", "remove-twice"])
+    assert {"partial": True, "remove-twice": False} == {cell.scenario: cell.gone for cell in table.cells}
+    assert [] == table.sources[0]["probed"]
 
 
 def test_what_was_said_by_hand_is_not_asked(hidden):
@@ -107,26 +154,22 @@ def test_what_was_said_by_hand_is_not_asked(hidden):
     assert {"lost_return", "removal", "answers", "answers_partials"} == set(PROBES)
 
 
-def command(*arguments, cwd):
-    return subprocess.run([sys.executable, "-m", "iopf", *map(str, arguments)], capture_output=True, text=True, cwd=cwd)
-
-
-def test_check_shows_the_contradiction_and_judges_the_file_as_what_it_does(hidden, tmp_path):
+def test_check_shows_the_contradiction_and_judges_the_file_as_what_it_does(hidden, command):
     """The line stands below the facets, which are the probe's; a facet that was said by hand is left as it is."""
     scenarios = ("--scenario", "partial", "--scenario", "free-queue-pending", "--no-cache")
-    done = command("check", hidden / "removal.c", *scenarios, cwd=tmp_path)
-    assert 1 == done.returncode and " removal=frees" in done.stdout, done.stdout + done.stderr
-    assert "removal is answers by its text, and frees by what it does" in done.stdout
-    done = command("check", hidden / "removal.c", "--facet", "removal=answers", *scenarios, cwd=tmp_path)
-    assert " removal=answers" in done.stdout and "by what it does" not in done.stdout
+    code, out, _ = command("check", hidden / "removal.c", *scenarios)
+    assert 1 == code and " removal=frees" in out
+    assert "removal is answers by its text, and frees by what it does" in out
+    _, out, _ = command("check", hidden / "removal.c", "--facet", "removal=answers", *scenarios)
+    assert " removal=answers" in out and "by what it does" not in out
 
 
-def test_run_and_bench_refuse_what_a_probe_found(hidden, tmp_path):
+def test_run_and_bench_refuse_what_a_probe_found(hidden, command):
     """In one line, and nothing ran: a partial request would free memory twice in this process."""
     trace = (SAMPLES / "perl.lackey.xz", "--maps", SAMPLES / "perl.maps")
-    done = command("run", *trace, "--core", hidden / "lost_return.c", cwd=tmp_path)
-    assert (2, "", 1) == (done.returncode, done.stdout, done.stderr.count("\n")), done
-    assert "can't run groups of several pages" in done.stderr
-    done = command("bench", "--quick", "--json", "--core", hidden / "lost_return.c", cwd=tmp_path)
-    assert 0 == done.returncode and "frees memory twice" in done.stdout
-    assert "lost_return is false by its text" in done.stderr
+    code, out, errors = command("run", *trace, "--core", hidden / "lost_return.c")
+    assert (2, "", 1) == (code, out, errors.count("\n"))
+    assert "can't run groups of several pages" in errors
+    code, out, errors = command("bench", "--quick", "--json", "--core", hidden / "lost_return.c")
+    assert 0 == code and "frees memory twice" in out
+    assert "lost_return is false by its text" in errors

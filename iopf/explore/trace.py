@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .lines import Place
     from .result import Failure, Site, Step
 
-__all__ = ["render", "wants_color"]
+__all__ = ["phrase", "render", "source_line", "wants_color"]
 
 #: A terminal that does not say how wide it is, and what is no terminal.
 WIDTH = 118
@@ -65,8 +65,23 @@ def source_line(place: Place) -> str | None:
         if folder is None or not path.startswith("csrc/"):
             return None
         path = str(folder / path.removeprefix("csrc/"))
+    linecache.checkcache(path)
     line = linecache.getline(path, place.line).strip()
+    # On a terminal nothing of a file acts: tabs within the line are blanks, what else can't be printed is a question mark.
+    line = "".join(character if character.isprintable() else " " if character == "\t" else "?" for character in line)
     return line if any(character.isalnum() for character in line) else None
+
+
+def phrase(step: Step) -> str:
+    """A step's operation, object and values."""
+    about = step.object
+    if about and step.op in WHOLE:
+        about = about.partition(".")[0]
+    text = f"{step.op}({about})" if about else step.op
+    if step.before is not None and step.after is not None:
+        before, after = value(step.before), value(step.after)
+        text += f" {before}" if step.before == step.after else f" {before} -> {after}"
+    return text
 
 
 def wants_color(stream: object) -> bool:
@@ -151,7 +166,7 @@ class _Page:
             return
         self.add()
         rows = [
-            (step.task, self.what(step), str(step.place) if step.place else "")
+            (step.task, phrase(step), str(step.place) if step.place else "")
             for step in (self.failure.steps[index] for index in self.failure.culprit)
         ]
         widths = [max(len(row[column]) for row in rows) for column in range(3)]
@@ -159,17 +174,6 @@ class _Page:
             text = f"  {first}  {task:<{widths[0]}}  {what:<{widths[1]}}  {where}"
             self.add(self.paint(text, BOLD))
         self.add("  In the other order it does not fail.")
-
-    def what(self, step: Step) -> str:
-        """A step's operation, object and values, as one phrase."""
-        about = step.object
-        if about and step.op in WHOLE:
-            about = about.partition(".")[0]
-        text = f"{step.op}({about})" if about else step.op
-        if step.before is not None and step.after is not None:
-            before, after = value(step.before), value(step.after)
-            text += f" {before}" if step.before == step.after else f" {before} -> {after}"
-        return text
 
     def shown(self) -> list[int]:
         """Indices of the steps that get a line."""
@@ -240,7 +244,7 @@ class _Page:
                 self.line("", step, text, "", held, offsets, dim=True)
                 position, previous = fold, last
                 continue
-            text = self.what(step)
+            text = phrase(step)
             if step.note:
                 text += "  " + (FIRST_MEMBER.sub(r"\1", step.note) if step.op.startswith("atomic") else step.note)
             before = held[step.column]
