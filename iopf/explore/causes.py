@@ -194,10 +194,19 @@ def _late(t: _Telling) -> str | None:
     if at is None:
         return None
     answer = t.last_before(at + 1, lambda step: step.op == "response")
-    over = t.last_before(at, lambda step: step.op in ("remove returns", "free returns"))
+    answer = at if answer is None else answer
+    device = (t.failure.steps[answer].object or "").partition(" ")[0]
+    over = t.last_before(
+        at,
+        lambda step: (
+            step.op == "free returns"
+            or (
+                step.op == "remove returns" and (step.operation in (None, CLEAN_UP) or f", {device})" in step.operation)
+            )
+        ),
+    )
     if over is None:
         return None
-    answer = at if answer is None else answer
     removal = t.failure.steps[over]
     what = removal.operation or "the removal"
     if what == CLEAN_UP:

@@ -11,7 +11,7 @@ import core_scenarios as sc
 import mutants
 import pytest
 
-from iopf.explore import KINDS, explore, library
+from iopf.explore import KINDS, Scenario, explore, library
 from iopf.explore.causes import CLEAN_UP, REQUIRED, cause
 from iopf.explore.loader import load
 from iopf.explore.trace import source_line
@@ -123,3 +123,16 @@ def test_who_ended_with_a_lock_is_named_and_where_it_was_taken(tmp_path):
     assert re.search(
         r"waits for queue#1\.lock \(step \d+\); .*took it \(step \d+\) and came to its end", failure.cause
     ), failure.render(width=118)
+
+
+def test_a_late_answer_is_late_for_its_own_device():
+    """As it was found, before anything is left out, another device is removed in between: the sentence names the removal of
+    the device that was answered for."""
+    s = Scenario("two removals")
+    queue = s.queue()
+    first, second = s.device(queue, handler="held", pasid=1), s.device(queue, handler="held", pasid=1)
+    s.setup.report(first, grpid=1, pasid=1)
+    s.task("driver").remove(queue, first).remove(queue, second).respond(first, grpid=1, pasid=1)
+    result = explore(s, core="v7.2", all_failures=True, strategy="dpor", shrink=False)
+    failure = next(failure for failure in result.failures if failure.kind == "late-response")
+    assert failure.cause.startswith("remove(queue0, dev0) by driver had returned (step "), failure.cause

@@ -245,22 +245,29 @@ static void drop(struct found *f, double deadline)
 
 /* --- 4 --- */
 
-/* That is no pair of steps that conflict: removal returns, and then comes the answer. */
+static bool may_remove(const struct call *c, int device)
+{
+	return c->kind == CALL_CHANGE_END && (c->op == XP_FREE_QUEUE || (c->op == XP_REMOVE && c->device == device));
+}
+
+/* That is no pair of steps that conflict: the device's removal returns, and then comes the answer. */
 static void find_culprit_of_late(struct found *f)
 {
-	int answer = -1, removal = -1, i;
+	int answer = -1, removal = -1, device = -1, i;
 
 	if (!failure_reproduces(f->choices, f->length, f->signature))
 		return;
-	for (i = 0; i < nr_moments; i++) {
+	for (i = nr_moments - 1; i >= 0 && removal < 0; i--) {
 		const struct call *c = &calls[moments[i].first];
 
 		if (moments[i].node < 0 || !moments[i].nr)
 			continue;
-		if (c->kind == CALL_RESPONSE && c->number == f->finding.detail)
+		if (c->kind == CALL_RESPONSE && c->number == f->finding.detail) {
 			answer = moments[i].node;
-		else if (c->kind == CALL_CHANGE_END && (c->op == XP_REMOVE || c->op == XP_FREE_QUEUE) && answer < 0)
+			device = c->device;
+		} else if (answer >= 0 && may_remove(c, device)) {
 			removal = moments[i].node;
+		}
 	}
 	if (answer >= 0 && removal >= 0) {
 		f->culprit[0] = removal;
