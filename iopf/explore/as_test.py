@@ -8,6 +8,7 @@ token's. Operations are written as the methods that take them (scenario.py).
 from __future__ import annotations
 
 import inspect
+import keyword
 import re
 import textwrap
 from typing import Any
@@ -17,6 +18,9 @@ from .scenario import BaseScenario, Operation, Scenario, Section, Task
 from .token import decode
 
 __all__ = ["as_python", "as_test"]
+
+#: Names that the file has already, or needs.
+TAKEN = ("iopf", "explore", "replay", "print", "test")
 
 _EMPTY = inspect.Parameter.empty
 
@@ -113,17 +117,20 @@ def as_test(failure: Failure | str) -> str:
     if not token:
         raise ValueError("a prediction has no schedule, so there is no test of it")
     recorded = decode(token)
-    name = re.sub(r"\W+", "_", recorded.scenario.name).strip("_").lower() or "scenario"
+    name = re.sub(r"[^a-z0-9]+", "_", recorded.scenario.name.lower()).strip("_")
+    if not name.isidentifier() or keyword.iskeyword(name) or name in TAKEN:
+        name = f"scenario_{name}".rstrip("_")
     kind = recorded.kind.replace("-", "_")
     if recorded.file is None:
         core = repr(recorded.core)
     else:
         facets = f", facets={recorded.file.facets!r}" if recorded.file.facets else ""
         core = f"iopf.Core.from_source({recorded.file.path!r}{facets})"
-    about = textwrap.wrap(f"{cause}. " if cause else "", 100) + textwrap.wrap(recorded.signature, 100)
+    about = [f"{recorded.kind} in {recorded.scenario.name!r} on {recorded.core}", cause, recorded.signature]
+    comments = [f"# {line}" for text in about for line in textwrap.wrap(text, 110)]  # no text of these ends a comment
     body = [f"    {line}" for line in as_python(recorded.scenario)]
     pieces = [
-        f'"""{recorded.kind} in {recorded.scenario.name!r} on {recorded.core}."""',
+        *comments,
         "",
         *(["import iopf"] if recorded.file is not None else []),
         "from iopf.explore import DidNotReproduce, Scenario, explore, replay",
@@ -138,8 +145,7 @@ def as_test(failure: Failure | str) -> str:
         "",
         "",
         f"def test_{name}_has_no_{kind}():",
-        '    """' + "\n    ".join(about),
-        '    """',
+        '    """Every interleaving of it."""',
         f"    explore({name}(), core=CORE).check()",
         "",
         "",

@@ -6,14 +6,12 @@ import sys
 
 import pytest
 
-from iopf.explore import as_test, explore, library, programs
+from iopf.explore import Scenario, as_test, explore, library, programs
 from iopf.explore.as_test import as_python
 
 
 def built(scenario):
     """The scenario that the text builds."""
-    from iopf.explore import Scenario
-
     names = {"Scenario": Scenario}
     exec("\n".join(as_python(scenario)), names)
     return names["s"]
@@ -52,6 +50,20 @@ def test_pasted_it_fails_on_the_core_and_passes_on_one_that_is_right(tmp_path):
     assert 1 == red.returncode and "2 failed" in red.stdout, red.stdout
     green = run(tmp_path, text.replace("CORE = 'v7.2'", "CORE = 'iopf'"))
     assert 0 == green.returncode and "2 passed" in green.stdout, green.stdout
+
+
+@pytest.mark.parametrize("name", ["3 reporters", "class", "explore", 'a """ quote \\', "Größe → ∞", "___", "# comment"])
+def test_whatever_a_scenario_is_called_the_file_compiles_and_fails(name):
+    """Names are for people: they come into comments, and as far as they can into those of functions."""
+    data = library.find_scenario("remove-held-group").to_dict()
+    failure = explore(Scenario.from_dict({**data, "name": name}), core="v7.2").failure
+    names = {}
+    exec(compile(as_test(failure), "test_it.py", "exec"), names)
+    tests = [test for known, test in names.items() if known.startswith("test_")]
+    assert 2 == len(tests)
+    for test in tests:
+        with pytest.raises(AssertionError):
+            test()
 
 
 def test_the_command_prints_it_and_runs_nothing(tmp_path):
