@@ -41,6 +41,10 @@ MAX_KEPT = 2000
 _ELSEWHERE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR", "GIT_NAMESPACE")
 
 
+#: What a commit's directory is called.
+_ENTRY = re.compile(r"[0-9a-f]{12}")
+
+
 @dataclass(frozen=True)
 class Revision:
     """One commit, with the file as it was then."""
@@ -244,11 +248,12 @@ def _write(home: Path, contents: dict[str, bytes]) -> None:
 
 
 def _make_room(root: Path, new: Path) -> None:
-    """Removes the directories that were used longest ago, and what killed processes left."""
+    """Removes the directories that were used longest ago, and what killed processes left; what is not ours stays."""
     entries = []
     for entry in root.iterdir():
         with contextlib.suppress(OSError):
-            entries.append((entry.lstat().st_mtime, entry))
+            if entry.name.startswith(".writing-") or _ENTRY.fullmatch(entry.name):
+                entries.append((entry.lstat().st_mtime, entry))
     now = time.time()
     entries.sort(reverse=True)
     for index, (touched, entry) in enumerate(entries):

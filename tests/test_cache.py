@@ -112,6 +112,18 @@ def test_what_killed_processes_left_goes_after_an_hour(place, tmp_path):
     assert {".compiling-now", "new"} == {path.name for path in place.root.iterdir()}
 
 
+def test_a_directory_of_the_users_own_in_the_place_that_was_named_stays(place, tmp_path, monkeypatch):
+    """IOPF_CACHE_DIR may name a directory that is there for something else, too, whatever lies there and however old."""
+    monkeypatch.setattr(_cache, "MAX_ENTRIES", 1)
+    for name in ("thesis", "a" * 32, "results", "revisions"):
+        (place.root / name).mkdir()
+        (place.root / name / "own").write_text("")
+        os.utime(place.root / name, (0, 0))
+    install(place, "old", tmp_path, age=1000)
+    install(place, "new", tmp_path)
+    assert {"thesis", "a" * 32, "results", "revisions", "new"} == {path.name for path in place.root.iterdir()}
+
+
 # --- shared ---
 
 

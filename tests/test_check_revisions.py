@@ -384,6 +384,16 @@ def test_those_that_nobody_used_for_long_go(repository, monkeypatch, tmp_path):
     assert {short(repository, 4), short(repository, 2)} == there
 
 
+def test_what_is_none_of_them_stays_where_they_are_kept(repository, monkeypatch, tmp_path):
+    """IOPF_CACHE_DIR may name a directory in which the user has a directory "revisions" of another kind."""
+    monkeypatch.setenv("IOPF_CACHE_DIR", str(tmp_path / "cache"))
+    own = tmp_path / "cache" / "revisions" / "thesis"
+    own.mkdir(parents=True)
+    os.utime(own, (0, 0))
+    Tree(repository.tree).revisions([repository.commits[0]])
+    assert own.is_dir() and (own.parent / short(repository, 0)).is_dir()
+
+
 def test_no_place_for_them_is_told(repository, command, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("IOPF_CACHE_DIR", str(tmp_path / "file"))
