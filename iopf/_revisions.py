@@ -18,7 +18,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,23 +117,34 @@ class Tree:
             raise ValueError(f"no revision {name!r} in {self.folder}")
         return commit
 
-    def commits(self, text: str) -> list[str]:
+    def commits(self, text: str) -> dict[str, list[str] | None]:
         """The commits that ``A`` or ``A..B`` names, the oldest first: of a range those that touch the file or its own
-        headers."""
+        headers. Each with those before it, of which none is left out that touches these; None: it was named alone."""
         if ".." not in text:
-            return [self.commit(text)]
+            return {self.commit(text): None}
         first, _, last = text.partition("..")
         if last.startswith("."):
             raise ValueError(f"{text!r}: a range is A..B, the commits of B that A does not have")
         old, new = self.commit(first or "HEAD"), self.commit(last or "HEAD")
         paths = [f":(top,literal){self.prefix}{path}" for path in PATHS]
-        listed = self._git("rev-list", "--topo-order", "--reverse", new, f"^{old}", "--", *paths)
-        commits = listed.decode().split()
+        listed = self._git("rev-list", "--topo-order", "--reverse", "--parents", new, f"^{old}", "--", *paths)
+        commits = {commit: before for commit, *before in map(str.split, listed.decode().splitlines())}
         if not commits:
             raise ValueError(f"{text}: no commit of this range touches {FILE} or its own headers")
         if len(commits) > MAX_REVISIONS:
             raise ValueError(f"{text}: {len(commits)} commits touch {FILE} or its own headers; {MAX_REVISIONS} at most")
-        return commits
+        # Where the range begins, A is as good as the commit before, when it has the same files.
+        return {commit: self._within(before, commits, old) for commit, before in commits.items()}
+
+    def _within(self, before: list[str], commits: Collection[str], old: str) -> list[str] | None:
+        outside = [commit for commit in before if commit not in commits]
+        if not outside:
+            return before
+        *found, begin = [
+            list(self._objects([f"{commit}:{self.prefix}{path}" for path in PATHS])) for commit in (*outside, old)
+        ]
+        same = {commit for commit, files in zip(outside, found) if files == begin}
+        return [old if commit in same else commit for commit in before]
 
     def revisions(self, commits: Iterable[str]) -> list[Revision]:
         """The commits with their files, which are put where they can be compiled."""

@@ -157,6 +157,32 @@ def test_a_range_is_told_commit_by_commit(command, repository):
     assert "Traceback" not in output
 
 
+def test_a_commit_is_set_beside_its_parents_and_not_beside_one_of_another_branch(data, tmp_path):
+    """A branch that does not have the bug mends nothing, and its merge with the one that has is no change of that one.
+    A, when it is asked for, too, is before the first of each branch."""
+    repository = REPOSITORY.Repository(tmp_path / "linux")
+    fork, bad = repository.commits[FIRST_BAD - 1], repository.commits[FIRST_BAD]
+    file = repository.tree / FILE
+    repository.git("checkout", "-q", "-b", "side", fork)
+    file.write_text(f"{file.read_text()}\n/* harmless */\n")
+    side = repository.commit("side: harmless")
+    repository.git("checkout", "-q", "-B", "main", bad)
+    repository.git("merge", "-q", "--no-ff", "-m", "merge", "side")
+    merge = repository.git("rev-parse", "HEAD").strip()
+
+    def changes(*revisions):
+        _, table = data(repository.tree, *(word for one in revisions for word in ("--rev", one)))
+        return {
+            (change["cores"][0], change["baseline"]): [one["kind"] for one in change["differences"]]
+            for change in table["changes"]
+        }
+
+    fork, bad, side, merge = (commit[:12] for commit in (fork, bad, side, merge))
+    expected = {(merge, bad): [], (merge, side): ["new failure"]}
+    assert expected == changes(f"{fork}..HEAD")
+    assert {**expected, (bad, fork): ["new failure"], (side, fork): []} == changes(fork, f"{fork}..HEAD")
+
+
 def test_the_second_time_nothing_is_compiled_or_explored(data, repository, monkeypatch):
     """But for the revision that does not compile."""
     data(repository.tree, "--rev", f"{repository.commits[0]}..HEAD")
