@@ -77,6 +77,11 @@ class Comparison:
         """Failures that the baseline does not have: what a gate stops at."""
         return tuple(difference for difference in self.differences if difference.kind in _worse(self.moved))
 
+    def lacks(self, scenario: str, core: str | None = None) -> str:
+        """What has no verdict in a row, or in a cell of it, as it is in ``unknown``; "": all has."""
+        head = f"{scenario} on " if core is None else f"{scenario} on {core}: "
+        return next((line for line in self.unknown if line.startswith(head)), "")
+
     def evidence(self) -> _exit.Evidence:
         """What the comparison says: bad is what fails and did not."""
         return _exit.Evidence(self.compared, len(self.new), self.unknown, not self.complete)
