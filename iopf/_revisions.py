@@ -39,6 +39,8 @@ MAX_KEPT = 2000
 
 #: What git would take from the environment of a hook: another repository than the one that is named.
 _ELSEWHERE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR", "GIT_NAMESPACE")
+#: And what would make another path of one.
+_PATHS = ("GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS")
 
 
 #: What a commit's directory is called.
@@ -50,7 +52,7 @@ class Revision:
     """One commit, with the file as it was then."""
 
     commit: str
-    #: the first line of its message
+    #: the first line of its message, in characters that can be printed
     subject: str
     #: where its file was put; None: it has none
     path: Path | None
@@ -75,7 +77,7 @@ class Tree:
         self._prefix: str | None = None
 
     def _git(self, *arguments: str, given: bytes = b"") -> bytes:
-        environment = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
+        environment = {name: value for name, value in os.environ.items() if name not in (*_ELSEWHERE, *_PATHS)}
         environment |= {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "GIT_PAGER": "cat"}
         try:
             done = subprocess.run(
@@ -160,7 +162,7 @@ class Tree:
             if file is not None:
                 contents = {name: one for name, one in zip(PATHS, (file, *headers)) if one is not None}
                 path = _put(commit, contents)
-            found.append(Revision(commit, subject.get(commit, ""), path))
+            found.append(Revision(commit, _printable(subject.get(commit, "")), path))
         return found
 
     def has_file(self, commit: str) -> bool:
@@ -198,6 +200,11 @@ class Tree:
             return first
         except ValueError:
             return None
+
+
+def _printable(text: str) -> str:
+    """A text that does nothing to a terminal or a log: whoever wrote the commit wrote it."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def _lines(names: Iterable[str]) -> bytes:

@@ -111,7 +111,7 @@ def _labels(baseline: Core | str | Column | None, wanted: Iterable[Core | str | 
             for index, core in enumerate(unique)
             if labels[index] == name and isinstance(core, Core) and core.source is not None
         }
-        for index, parts in paths.items():
+        for index, parts in paths.items() if len(set(paths.values())) > 1 else ():
             labels[index] = "/".join(part.strip("/") for part in parts[-_depth(parts, set(paths.values())) :])
     taken: set[str] = set()
     for index, label in sorted(enumerate(labels), reverse=baseline is not None):  # the baseline's is the odd one

@@ -219,6 +219,16 @@ def test_a_revision_that_does_not_compile_alone_is_unusable(command, repository)
     unusable(command(repository.tree, "--rev", repository.commits[BROKEN]), "missing", short(repository, BROKEN))
 
 
+def test_a_message_does_nothing_to_a_terminal_or_a_log(command, tmp_path):
+    """Whoever wrote the commit wrote its first line: what is no printable character is shown as what it is."""
+    repository = REPOSITORY.Repository(tmp_path / "linux")
+    (repository.tree / FILE).write_text(f"{(repository.tree / FILE).read_text()}\n")
+    repository.commit("a \x1b[2J\x1b]0;title\a b \r::error::lie \u202e c \u2028 d")
+    _, output, errors = command(repository.tree, "--rev", "HEAD~1..HEAD", rows=["partial"])
+    assert r"a \x1b[2J\x1b]0;title\x07 b \r::error::lie \u202e c \u2028 d" in output
+    assert not [char for char in output + errors if not char.isprintable() and char != "\n"]
+
+
 def test_nothing_is_checked_out_or_written(repository, command, tmp_path):
     """Neither in the work tree nor in what git keeps; a work tree that was changed does not matter, nor a bare copy."""
 
@@ -304,9 +314,14 @@ def test_a_range_that_is_too_long_is_told(command, repository, monkeypatch):
 def test_the_environment_of_a_hook_names_no_other_repository(repository, tmp_path, monkeypatch):
     other = tmp_path / "other"
     subprocess.run(["git", "init", "-q", str(other)], check=True)
-    for name, value in (("GIT_DIR", other / ".git"), ("GIT_WORK_TREE", other), ("GIT_INDEX_FILE", other / "index")):
+    given = [("GIT_DIR", other / ".git"), ("GIT_WORK_TREE", other), ("GIT_INDEX_FILE", other / "index")]
+    given.append(("GIT_LITERAL_PATHSPECS", "1"))
+    for name, value in given:
         monkeypatch.setenv(name, str(value))
     assert repository.commits[2] == Tree(repository.tree).commit(repository.commits[2][:20])
+    assert [repository.commits[2]] == list(
+        Tree(repository.tree).commits(f"{repository.commits[1]}..{repository.commits[2]}")
+    )
 
 
 # --- the baseline is a revision ---
@@ -329,6 +344,10 @@ def test_a_tree_is_compared_with_a_revision_of_it(data, command, repository):
     bad = [short(repository, number) for number in (FIRST_BAD, BROKEN + 1, BROKEN + 2)]
     assert (1, bad) == (code, [d["core"] for d in table["comparison"]["differences"] if d["kind"] == "new failure"])
     assert "changes" not in table
+    baseline = short(repository, FIRST_BAD)
+    _, table = data(repository.tree, "--rev", f"{repository.commits[0]}..HEAD", "--baseline", baseline)
+    assert [f"{baseline} (baseline)"] == [core["name"] for core in table["cores"] if baseline in core["name"]][:1]
+    assert baseline in [core["name"] for core in table["cores"]]
 
 
 # --- bisecting ---
