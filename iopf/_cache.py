@@ -50,6 +50,9 @@ LOCK_SECONDS = 10.0
 #: What else lies beside the compiled cores, each in a directory of its own (where the user named one place for all).
 NEIGHBOURS = ("results", "revisions")
 
+#: What is in an entry. Any other directory where the user told us to keep them is the user's own, and stays.
+_FILES = frozenset({"core.so", "core.so.sha256", "warnings.txt"})
+
 log = logging.getLogger("iopf.cache")
 
 #: Locked libraries of this process by path: closing one would let it go.
@@ -292,7 +295,7 @@ def _surplus(root: Path, new: Path) -> list[Path]:
             if entry.name.startswith((".compiling-", ".removing-")):
                 if now - touched > ABANDONED_SECONDS:
                     gone.append(entry)
-            elif not entry.name.startswith(".") and entry.name not in NEIGHBOURS and entry.is_dir():
+            elif not entry.name.startswith(".") and entry.is_dir() and not _FILES.isdisjoint(os.listdir(entry)):
                 entries.append((touched, entry))
     count, size = 0, 0
     for touched, entry in sorted(entries, reverse=True):

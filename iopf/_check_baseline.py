@@ -26,6 +26,11 @@ KINDS = ("new failure", "other kind", "other place", "other contract", "mended",
 WORSE = ("new failure", "other kind", "other place")
 
 
+def _worse(moved: bool) -> list[str]:
+    """The kinds of what is new, where a failure at another place is and where it is not."""
+    return [kind for kind in WORSE if not (kind == "other place" and moved)]
+
+
 @dataclass(frozen=True)
 class Difference:
     """One cell differs from the baseline's in one way."""
@@ -70,8 +75,12 @@ class Comparison:
     @property
     def new(self) -> tuple[Difference, ...]:
         """Failures that the baseline does not have: what a gate stops at."""
-        kinds = [kind for kind in WORSE if not (kind == "other place" and self.moved)]
-        return tuple(difference for difference in self.differences if difference.kind in kinds)
+        return tuple(difference for difference in self.differences if difference.kind in _worse(self.moved))
+
+    def lacks(self, scenario: str, core: str | None = None) -> str:
+        """What has no verdict in a row, or in a cell of it, as it is in ``unknown``; "": all has."""
+        head = f"{scenario} on " if core is None else f"{scenario} on {core}: "
+        return next((line for line in self.unknown if line.startswith(head)), "")
 
     def evidence(self) -> _exit.Evidence:
         """What the comparison says: bad is what fails and did not."""
@@ -175,6 +184,7 @@ def compare(
         raise ValueError(f"contract {contract!r}: takes 'kept' or None")
     accept = tuple(accept)
     judged = tuple(core for core in table.cores if core != table.baseline) if cores is None else tuple(cores)
+    moved = "moved" in accept or table.sources[table.cores.index(table.baseline)] is None
     differences: list[Difference] = []
     unknown = []
     compared = 0
@@ -196,7 +206,7 @@ def compare(
                 differences += found
             if known and _is_whole(after, accept):
                 compared += 1
-            elif not (known and any(one.kind in WORSE for one in found)):
+            elif not (known and any(one.kind in _worse(moved) for one in found)):
                 unknown += [
                     f"{scenario} on {cell.core}: {_lack(cell)}"
                     for cell in (before, after)
@@ -214,7 +224,7 @@ def compare(
         compared,
         tuple(dict.fromkeys(unknown)),
         table.complete,
-        "moved" in accept or table.sources[table.cores.index(table.baseline)] is None,
+        moved,
     )
 
 

@@ -30,8 +30,10 @@ class Columns:
     revisions: dict[str, Revision] = field(default_factory=dict)
     #: commits that are no column, since they change nothing of what the file is compiled from; that of the one before
     folded: list[tuple[Revision, str]] = field(default_factory=list)
-    #: more than one commit was asked for: each is compared with the one before
+    #: more than one commit was asked for: each is compared with those before it
     is_range: bool = False
+    #: of each column of a range, those before it: of a merge several, of the first one none
+    before: dict[str, list[str]] = field(default_factory=dict)
     #: how the baseline was chosen, when nobody named it
     note: str = ""
 
@@ -164,22 +166,33 @@ def _add_revisions(choose: _Chooser, result: Columns, sources: Sequence[str], re
     if len(sources) > 1 or (sources and not os.path.isdir(sources[0])):
         raise ValueError(f"--rev is about one TREE, and not {' '.join(sources)}")
     tree = choose.tree = Tree(sources[0] if sources else find_tree(".") or Path.cwd())
-    commits = list(dict.fromkeys(commit for text in revisions for commit in tree.commits(text)))
+    commits: dict[str, list[str] | None] = {}
+    for text in revisions:
+        for commit, parents in tree.commits(text).items():
+            commits[commit] = commits.get(commit) or parents
     result.is_range = len(commits) > 1
-    before: tuple[str, Core] | None = None
+    # By commit its column, and by column what is in it.
+    labels: dict[str, str] = {}
+    behaviours: dict[str, str] = {}
+    last: str | None = None
     for found in tree.revisions(commits):
         result.revisions[found.short] = found
+        parents = commits[found.commit]
+        named_before = [last] if last is not None else []
+        before = named_before if parents is None else [labels[parent] for parent in parents if parent in labels]
+        result.before[found.short] = before = list(dict.fromkeys(before))
+        last = labels[found.commit] = found.short
         try:
             core = choose.revision(found)
         except CoreSourceError as error:
             if not result.is_range:
                 raise
             result.columns.append(Column(found.short, None, str(error)))
-            before = None
             continue
-        behaviour = core.prepared_for("explore").behaviour
-        if before is not None and before[0] == behaviour:
-            result.folded.append((found, before[1].name))
+        behaviours[found.short] = behaviour = core.prepared_for("explore").behaviour
+        same = next((label for label in before if behaviours.get(label) == behaviour), None)
+        if same is not None:
+            result.folded.append((found, same))
+            last = labels[found.commit] = same
             continue
-        before = behaviour, core
         result.columns.append(Column(found.short, core, lenient=result.is_range))

@@ -14,7 +14,7 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TextIO, cast
 
@@ -307,16 +307,23 @@ def _compared(table: Table, wanted: Columns, arguments: argparse.Namespace) -> C
 
 
 def _changes(table: Table, wanted: Columns) -> list[Comparison]:
-    """Of a range, each column beside the one before it; beside one that could not be run, nothing says what is new."""
-    changes = []
-    before: str | None = None
-    for label in table.cores:
-        if label in wanted.revisions:
-            ran = any(cell.executions for cell in table.cells if cell.core == label)
-            if before is not None:
-                changes.append(compare(replace(table, baseline=before), [label]))
-            before = label if ran else before
-    return changes
+    """Of a range, each column beside those before it, of a merge each; in place of one that could not be run, of which
+    nothing says what is new, those before that."""
+    ran = {cell.core for cell in table.cells if cell.executions}
+
+    def before(label: str) -> Iterator[str]:
+        for one in wanted.before[label]:
+            if one in ran:
+                yield one
+            else:
+                yield from before(one)
+
+    return [
+        compare(replace(table, baseline=one), [label])
+        for label in table.cores
+        if label in wanted.revisions
+        for one in dict.fromkeys(before(label))
+    ]
 
 
 def _data(

@@ -6,23 +6,25 @@ A core may end the process that explores it, or never come back: then the others
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TypeVar
 
 from ._check_table import ENDED, HUNG, LEFT_OUT, Cell, Finding
-from ._cores import Core
+from ._cores import Core, CoreSourceError
 from ._processes import be_a_worker, deaf_to_the_terminal, held
+from ._source import CompiledCore, Prepared
 from .explore import explore
 from .explore.result import Failure
 from .explore.scenario import BaseScenario
 
-__all__ = ["Job", "explore_all", "explore_cell", "in_a_process"]
+__all__ = ["AsRead", "Job", "explore_all", "explore_cell", "in_a_process"]
 
 _J = TypeVar("_J")
 _R = TypeVar("_R")
@@ -32,6 +34,27 @@ PATIENCE = 30.0
 
 #: How long a signal waits while nothing comes, in seconds.
 SLICE = 0.05
+
+
+@dataclass(frozen=True)
+class AsRead(Core):
+    """A core of a file as it was when the table was begun. What is explored is that, or nothing: a file that somebody saves
+    meanwhile would put its results under the name of what it was."""
+
+    digest: str = ""
+
+    @classmethod
+    def of(cls, core: Core, read: Prepared) -> AsRead:
+        return cls(**{field.name: getattr(core, field.name) for field in fields(Core)}, digest=read.digest)
+
+    def compile_for(self, runtime: str) -> CompiledCore:
+        compiled = super().compile_for(runtime)
+        if compiled.library.parent.name != self.digest:
+            raise CoreSourceError(
+                f"{self.source}, or what it includes, was changed while it was being checked: try again.",
+                number=errno.EAGAIN,
+            )
+        return compiled
 
 
 @dataclass(frozen=True)

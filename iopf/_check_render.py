@@ -99,8 +99,7 @@ def _shown_rows(table: Table, comparison: Comparison | None) -> list[str]:
     if comparison is None:
         return list(table.scenarios)
     different = {one.scenario for one in comparison.differences}
-    different |= {line.partition(" on ")[0] for line in comparison.unknown}
-    return [scenario for scenario in table.scenarios if scenario in different]
+    return [scenario for scenario in table.scenarios if scenario in different or comparison.lacks(scenario)]
 
 
 def render(table: Table, *, width: int, color: bool, comparison: Comparison | None = None) -> str:

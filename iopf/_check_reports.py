@@ -43,7 +43,6 @@ def _cases(table: Table, comparison: Comparison | None, accept: Iterable[str]) -
         judged = [core for core, claims in zip(table.cores, table.claims_correct) if claims]
     else:
         judged = list(comparison.cores)
-    unknown = {line.partition(": ")[0]: line for line in comparison.unknown} if comparison else {}
     for core in judged:
         for scenario in table.scenarios:
             cell = table.cell(scenario, core)
@@ -55,8 +54,7 @@ def _cases(table: Table, comparison: Comparison | None, accept: Iterable[str]) -
                     for one in comparison.new
                     if (one.scenario, one.core) == (scenario, core) and one.after is not None
                 )
-                lines = [unknown.get(f"{scenario} on {column}") for column in (core, comparison.baseline)]
-                why = next((line for line in lines if line), "")
+                why = comparison.lacks(scenario, core) or comparison.lacks(scenario, comparison.baseline)
                 yield _Case(scenario, core, cell, "failure" if new else "error" if why else "", new, why)
             else:
                 evidence = cell.evidence(accept)

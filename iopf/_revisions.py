@@ -18,7 +18,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +39,12 @@ MAX_KEPT = 2000
 
 #: What git would take from the environment of a hook: another repository than the one that is named.
 _ELSEWHERE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR", "GIT_NAMESPACE")
+#: And what would make another path of one.
+_PATHS = ("GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS")
+
+
+#: What a commit's directory is called.
+_ENTRY = re.compile(r"[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,7 @@ class Revision:
     """One commit, with the file as it was then."""
 
     commit: str
-    #: the first line of its message
+    #: the first line of its message, in characters that can be printed
     subject: str
     #: where its file was put; None: it has none
     path: Path | None
@@ -71,7 +77,7 @@ class Tree:
         self._prefix: str | None = None
 
     def _git(self, *arguments: str, given: bytes = b"") -> bytes:
-        environment = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
+        environment = {name: value for name, value in os.environ.items() if name not in (*_ELSEWHERE, *_PATHS)}
         environment |= {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "GIT_PAGER": "cat"}
         try:
             done = subprocess.run(
@@ -113,23 +119,34 @@ class Tree:
             raise ValueError(f"no revision {name!r} in {self.folder}")
         return commit
 
-    def commits(self, text: str) -> list[str]:
+    def commits(self, text: str) -> dict[str, list[str] | None]:
         """The commits that ``A`` or ``A..B`` names, the oldest first: of a range those that touch the file or its own
-        headers."""
+        headers. Each with those before it, of which none is left out that touches these; None: it was named alone."""
         if ".." not in text:
-            return [self.commit(text)]
+            return {self.commit(text): None}
         first, _, last = text.partition("..")
         if last.startswith("."):
             raise ValueError(f"{text!r}: a range is A..B, the commits of B that A does not have")
         old, new = self.commit(first or "HEAD"), self.commit(last or "HEAD")
         paths = [f":(top,literal){self.prefix}{path}" for path in PATHS]
-        listed = self._git("rev-list", "--topo-order", "--reverse", new, f"^{old}", "--", *paths)
-        commits = listed.decode().split()
+        listed = self._git("rev-list", "--topo-order", "--reverse", "--parents", new, f"^{old}", "--", *paths)
+        commits = {commit: before for commit, *before in map(str.split, listed.decode().splitlines())}
         if not commits:
             raise ValueError(f"{text}: no commit of this range touches {FILE} or its own headers")
         if len(commits) > MAX_REVISIONS:
             raise ValueError(f"{text}: {len(commits)} commits touch {FILE} or its own headers; {MAX_REVISIONS} at most")
-        return commits
+        # Where the range begins, A is as good as the commit before, when it has the same files.
+        return {commit: self._within(before, commits, old) for commit, before in commits.items()}
+
+    def _within(self, before: list[str], commits: Collection[str], old: str) -> list[str] | None:
+        outside = [commit for commit in before if commit not in commits]
+        if not outside:
+            return before
+        *found, begin = [
+            list(self._objects([f"{commit}:{self.prefix}{path}" for path in PATHS])) for commit in (*outside, old)
+        ]
+        same = {commit for commit, files in zip(outside, found) if files == begin}
+        return [old if commit in same else commit for commit in before]
 
     def revisions(self, commits: Iterable[str]) -> list[Revision]:
         """The commits with their files, which are put where they can be compiled."""
@@ -145,7 +162,7 @@ class Tree:
             if file is not None:
                 contents = {name: one for name, one in zip(PATHS, (file, *headers)) if one is not None}
                 path = _put(commit, contents)
-            found.append(Revision(commit, subject.get(commit, ""), path))
+            found.append(Revision(commit, _printable(subject.get(commit, "")), path))
         return found
 
     def has_file(self, commit: str) -> bool:
@@ -183,6 +200,11 @@ class Tree:
             return first
         except ValueError:
             return None
+
+
+def _printable(text: str) -> str:
+    """A text that does nothing to a terminal or a log: whoever wrote the commit wrote it."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def _lines(names: Iterable[str]) -> bytes:
@@ -244,11 +266,12 @@ def _write(home: Path, contents: dict[str, bytes]) -> None:
 
 
 def _make_room(root: Path, new: Path) -> None:
-    """Removes the directories that were used longest ago, and what killed processes left."""
+    """Removes the directories that were used longest ago, and what killed processes left; what is not ours stays."""
     entries = []
     for entry in root.iterdir():
         with contextlib.suppress(OSError):
-            entries.append((entry.lstat().st_mtime, entry))
+            if entry.name.startswith(".writing-") or _ENTRY.fullmatch(entry.name):
+                entries.append((entry.lstat().st_mtime, entry))
     now = time.time()
     entries.sort(reverse=True)
     for index, (touched, entry) in enumerate(entries):

@@ -22,6 +22,7 @@ import errno
 import functools
 import hashlib
 import importlib.util
+import itertools
 import os
 import re
 import shlex
@@ -43,7 +44,7 @@ from ._files import read_small
 from ._processes import Watchdog, held
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 __all__ = ["SYMBOL", "CompiledCore", "CoreSourceError", "Facets", "Prepared", "compile_core", "detect", "prepare"]
 
@@ -102,6 +103,21 @@ def _extension(runtime: str) -> Path:
     return Path(spec.origin).resolve()
 
 
+#: Options of a compiler after which a path comes, in the same word or in the next one.
+_PATH = re.compile(r"(-(?:include|imacros|isystem|iquote|idirafter|I|B|L)|@)(.*)")
+
+
+def _from_here(command: list[str]) -> list[str]:
+    """A compiler's command with the paths in it as they are from here: it is run elsewhere."""
+    found = [os.path.abspath(command[0]) if os.sep in command[0] else command[0]]
+    for before, word in itertools.pairwise(command):
+        match = _PATH.fullmatch(word)
+        option, path = match.groups() if match else ("", word)
+        after_option = bool(option) or before in ("-include", "-imacros", "-isystem", "-iquote", "-idirafter", "-I")
+        found.append(option + os.path.abspath(path) if path and after_option and os.path.exists(path) else word)
+    return found
+
+
 def _compiler(cc: str | None) -> list[str]:
     wanted = cc or os.environ.get("CC")
     if wanted and wanted.strip():
@@ -110,7 +126,7 @@ def _compiler(cc: str | None) -> list[str]:
         except ValueError as error:
             raise CoreSourceError(f"CC {wanted!r} is no command: {error}.") from error
         if command and shutil.which(command[0]):
-            return command
+            return _from_here(command)
         raise CoreSourceError(f"The compiler {wanted!r} can't be found. Name another one with CC.", number=errno.ENOENT)
     for name in ("gcc", "cc", "clang"):
         if shutil.which(name):
@@ -126,6 +142,54 @@ def _compiler(cc: str | None) -> list[str]:
 def _version(command: tuple[str, ...]) -> str:
     result = _run([*command, "--version"], None)
     return result.stdout.partition("\n")[0].strip() or command[0]
+
+
+def _state(command: Iterable[str]) -> list[str]:
+    """What stands for the files that a command names (the compiler, a plugin, a file of options): when each was changed."""
+    found = []
+    for word in command:
+        for name in {word, word.removeprefix("@"), word.partition("=")[2]}:
+            path = shutil.which(name) or name
+            with contextlib.suppress(OSError, ValueError):
+                if name and os.path.isfile(path):
+                    state = os.stat(path)
+                    found.append(f"{os.path.realpath(path)} {state.st_mtime_ns} {state.st_size}")
+    return sorted(found)
+
+
+#: What the compiler makes of a file before it compiles it, as a hash, and the state of the files that went into it.
+_preprocessed: dict[str, tuple[str, list[tuple[str, int, int]]]] = {}
+
+
+def _opened_state(paths: Iterable[str]) -> list[tuple[str, int, int]]:
+    found = []
+    for path in paths:
+        with contextlib.suppress(OSError):
+            state = os.stat(path)
+            found.append((path, state.st_mtime_ns, state.st_size))
+    return found
+
+
+def _with_all_it_includes(key: str, command: tuple[str, ...], flags: list[str], csrc: Path, core: Prepared) -> str:
+    """A hash of what the compiler makes of a file before it compiles it: all that is included, by whatever way, is in it.
+    What the file is called is not.
+
+    :param key: a hash of everything else: as long as none of the files was changed that were opened, it is asked once
+    """
+    known = _preprocessed.get(key)
+    if known is not None and known[1] == _opened_state(path for path, _, _ in known[1]):
+        return known[0]
+    with held(), tempfile.TemporaryDirectory(prefix="iopf-", ignore_cleanup_errors=True) as made:
+        scratch = Path(made).resolve()
+        linked, more = _laid_out(scratch, core, csrc)
+        words = [*command, *more, *flags, *_unit(scratch, linked, Path("core.c"), csrc), "-E", "-dD"]
+        run = _run(words, scratch, None)
+        text = run.stdout.replace(f"source/{linked}", "core.c").replace(str(scratch), "")
+        opened = {path for path in re.findall(r'^# \d+ "([^"\n]+)"', run.stdout, re.M) if os.path.isabs(path)}
+        outside = sorted(path for path in opened if not path.startswith(str(scratch)))
+    found = hashlib.sha256(os.fsencode(f"{run.returncode} {text}")).hexdigest()
+    _preprocessed[key] = found, _opened_state(outside)
+    return found
 
 
 @functools.cache
@@ -326,8 +390,6 @@ def prepare(
                 " dequeue=true, dequeue_name=NAME), or that none is with --facet dequeue=false."
             )
     shown = os.fsencode(name or source.name).decode(errors="replace")  # a name that can be printed
-    header = _facets_header(found, shown, source)
-
     sanitizers = build.sanitizers() if flavour.sanitizable else []
     csrc = _csrc()
     added = _members.of_tree(source, csrc, code_of(text))
@@ -340,9 +402,9 @@ def prepare(
         others = tuple(member for member in added.members if (member.struct, member.name) not in by_hand)
         added = replace(added, members=(*others, *said))
     included = _included(found)
-    header += "".join(f"#include {_c_string(str(path))}\n" for path, _ in included)
+    more = "".join(f"#include {_c_string(str(path))}\n" for path, _ in included)
     if added:
-        header += _members.types_with(added.members, (csrc / "forms" / "layout.c").read_text())
+        more += _members.types_with(added.members, (csrc / "forms" / "layout.c").read_text())
     compile_flags = [
         *_tool("compilers").flags_for(
             command, [*build.CFLAGS, *flavour.flags, *sanitizers, *unit.flags], clang=_is_clang(tuple(command))
@@ -353,7 +415,7 @@ def prepare(
     ]
     how = [
         runtime, _sources_hash(build.sources_hash), _version(tuple(command)), *command, *compile_flags,
-        str(shutil.which(command[0])), *(f"{name}={os.environ.get(name)}" for name in COMPILER_VARIABLES),
+        str(shutil.which(command[0])), *_state(command), *(f"{name}={os.environ.get(name)}" for name in COMPILER_VARIABLES),
         str(extension), _extension_hash(str(extension), extension.stat().st_mtime_ns),
         *(f"{member.struct}: {member.text}" for member in added.members), *(text for _, text in added.more),
         *(hashlib.sha256(text).hexdigest() for _, text in included),
@@ -362,19 +424,27 @@ def prepare(
     def hashed(*parts: str) -> str:
         return hashlib.sha256(content + b"\0" + os.fsencode("\0".join([*parts, *how]))).hexdigest()[:32]
 
-    return Prepared(
-        source,
-        content,
-        shown,
-        found,
-        runtime,
-        added,
-        hashed(str(source), header),
-        hashed(str(found)),
-        tuple(command),
-        tuple(compile_flags),
-        header,
-    )
+    def prepared(header: str) -> Prepared:
+        return Prepared(
+            source,
+            content,
+            shown,
+            found,
+            runtime,
+            added,
+            hashed(str(source), header),
+            hashed(str(found)),
+            tuple(command),
+            tuple(compile_flags),
+            header,
+        )
+
+    header = _facets_header(found, shown, source) + more
+    if len(command) > 1 or included or any(os.environ.get(name) for name in COMPILER_VARIABLES):
+        # Then it is not our headers alone that are read: what is included may include more.
+        known = prepared(_facets_header(found, "", Path("core.c")) + more)
+        how.append(_with_all_it_includes(known.digest, known.command, compile_flags, csrc, known))
+    return prepared(header)
 
 
 def compile_core(
@@ -414,18 +484,8 @@ def _compiled(core: Prepared, given_up: threading.Event | None) -> CompiledCore:
             tempfile.TemporaryDirectory(prefix=".compiling-", dir=place.root, ignore_cleanup_errors=True) as made,
         ):
             scratch = Path(made).resolve()
-            (scratch / "source").mkdir()
-            linked = source.name if re.fullmatch(r"[\w.+-]+", source.name) else "core.c"
-            (scratch / "source" / linked).symlink_to(source)
-            (scratch / "facets-of-core.h").write_text(core.header)
-            flags = list(core.flags)
-            if core.added:
-                (scratch / "headers" / "linux").mkdir(parents=True)
-                ours = (csrc / "include" / "linux" / "iommu.h").read_text()
-                with_members = _members.header_with(core.added.members, ours, core.added.more)
-                (scratch / "headers" / "linux" / "iommu.h").write_text(with_members)
-                flags.insert(0, f"-I{scratch / 'headers'}")
-            _compile(command, flags, scratch, linked, csrc, core, given_up)
+            linked, more = _laid_out(scratch, core, csrc)
+            _compile(command, [*more, *core.flags], scratch, linked, csrc, core, given_up)
             _link(command, sanitizers, scratch, extension, source, given_up)
             if read_small(source, "a core's source") != core.content:
                 raise CoreSourceError(
@@ -465,6 +525,36 @@ def _compiled(core: Prepared, given_up: threading.Event | None) -> CompiledCore:
     raise _cache.no_place(looked)
 
 
+def _laid_out(scratch: Path, core: Prepared, csrc: Path) -> tuple[str, list[str]]:
+    """Puts what the compiler opens into a directory; the name of the file there, and the flags that are needed."""
+    (scratch / "source").mkdir()
+    linked = core.source.name if re.fullmatch(r"[\w.+-]+", core.source.name) else "core.c"
+    (scratch / "source" / linked).symlink_to(core.source)
+    (scratch / "facets-of-core.h").write_text(core.header)
+    if not core.added:
+        return linked, []
+    (scratch / "headers" / "linux").mkdir(parents=True)
+    ours = (csrc / "include" / "linux" / "iommu.h").read_text()
+    with_members = _members.header_with(core.added.members, ours, core.added.more)
+    (scratch / "headers" / "linux" / "iommu.h").write_text(with_members)
+    return linked, [f"-I{scratch / 'headers'}"]
+
+
+def _unit(scratch: Path, linked: str, source: Path, csrc: Path) -> list[str]:
+    """What the compiler is told about the file that was put into a directory."""
+    return [
+        f"-iquote{scratch}",
+        "-DCORE_ID=user",
+        f'-DCORE_SOURCE="source/{linked}"',
+        '-DCORE_FACETS="facets-of-core.h"',
+        f"-ffile-prefix-map={scratch}=iopf",
+        # The last one that fits counts. A line feed would end a line of the line map.
+        f"-ffile-prefix-map={scratch}/source/{linked}={source}".replace("\n", "\\n"),
+        "-c",
+        str(csrc / "forms" / "unit.c"),
+    ]
+
+
 def _compile(
     command: list[str],
     flags: list[str],
@@ -475,26 +565,7 @@ def _compile(
     given_up: threading.Event | None,
 ) -> None:
     source = core.source
-    run = _run(
-        [
-            *command,
-            *flags,
-            "-H",
-            f"-iquote{scratch}",
-            "-DCORE_ID=user",
-            f'-DCORE_SOURCE="source/{linked}"',
-            '-DCORE_FACETS="facets-of-core.h"',
-            f"-ffile-prefix-map={scratch}=iopf",
-            # The last one that fits counts. A line feed would end a line of the line map.
-            f"-ffile-prefix-map={scratch}/source/{linked}={source}".replace("\n", "\\n"),
-            "-c",
-            str(csrc / "forms" / "unit.c"),
-            "-o",
-            "core.o",
-        ],
-        scratch,
-        given_up,
-    )
+    run = _run([*command, *flags, "-H", *_unit(scratch, linked, source, csrc), "-o", "core.o"], scratch, given_up)
     lines = run.stderr.split("\n")
     guards = next((i for i, line in enumerate(lines) if line.startswith("Multiple include guards")), len(lines))
     opened = [match.group(1) for line in lines[:guards] if (match := _OPENED.match(line))]

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, replace
 
 from . import _check_results, scenarios as library
 from ._check_baseline import Comparison, Difference, compare
-from ._check_pool import Job, explore_all, explore_cell, in_a_process
+from ._check_pool import AsRead, Job, explore_all, explore_cell, in_a_process
 from ._check_render import render, render_bugs, render_comparison
 from ._check_table import ENDED as ENDED, HUNG as HUNG, LEFT_OUT as LEFT_OUT, Cell, Finding, Table
 from ._cores import Core, CoreSourceError, cores
@@ -111,7 +111,7 @@ def _labels(baseline: Core | str | Column | None, wanted: Iterable[Core | str | 
             for index, core in enumerate(unique)
             if labels[index] == name and isinstance(core, Core) and core.source is not None
         }
-        for index, parts in paths.items():
+        for index, parts in paths.items() if len(set(paths.values())) > 1 else ():
             labels[index] = "/".join(part.strip("/") for part in parts[-_depth(parts, set(paths.values())) :])
     taken: set[str] = set()
     for index, label in sorted(enumerate(labels), reverse=baseline is not None):  # the baseline's is the odd one
@@ -200,7 +200,7 @@ def check(
     :param cache: take what was found before, and keep what is found, in the user's cache directory
     :param said: facets that were set by hand: of these no file is asked what it does
     :raises ValueError: no such core or scenario, or a budget out of range
-    :raises CoreSourceError: a file does not compile
+    :raises CoreSourceError: a file does not compile, or was changed meanwhile
     :raises KeyboardInterrupt: with ``args[0]`` the Table of the cells that were finished
     """
     if not 0 < budget <= MAX_SECONDS:
@@ -289,9 +289,9 @@ class _Search:
                 if first.core is None:
                     self._take(Cell(row, first.label, "inconclusive", first.why, None, 0, 0.0, ()))
                 else:
-                    jobs.append(
-                        Job(row, what, first.core, first.label, first.claims_correct, self._budget, self._everything)
-                    )
+                    file = self._files.get(first.label)
+                    core = AsRead.of(first.core, file) if file and isinstance(first.core, Core) else first.core
+                    jobs.append(Job(row, what, core, first.label, first.claims_correct, self._budget, self._everything))
         lenient = {column.label: column.lenient for column in self._columns}
         self.is_compiling = True
         errors = _compile_all({job.name: self._files[job.name] for job in jobs if job.name in self._files})

@@ -112,6 +112,18 @@ def test_what_killed_processes_left_goes_after_an_hour(place, tmp_path):
     assert {".compiling-now", "new"} == {path.name for path in place.root.iterdir()}
 
 
+def test_a_directory_of_the_users_own_in_the_place_that_was_named_stays(place, tmp_path, monkeypatch):
+    """IOPF_CACHE_DIR may name a directory that is there for something else, too, whatever lies there and however old."""
+    monkeypatch.setattr(_cache, "MAX_ENTRIES", 1)
+    for name in ("thesis", "a" * 32, "results", "revisions"):
+        (place.root / name).mkdir()
+        (place.root / name / "own").write_text("")
+        os.utime(place.root / name, (0, 0))
+    install(place, "old", tmp_path, age=1000)
+    install(place, "new", tmp_path)
+    assert {"thesis", "a" * 32, "results", "revisions", "new"} == {path.name for path in place.root.iterdir()}
+
+
 # --- shared ---
 
 
@@ -284,6 +296,47 @@ def test_all_that_goes_into_a_core_is_in_its_key(monkeypatch, tmp_path):
     digests = [digest_of(monkeypatch), *(digest_of(monkeypatch, **change) for change in changes)]
     assert len(digests) == len(set(digests))
     assert digests[0] == digest_of(monkeypatch)
+
+
+@needs_cc
+@pytest.mark.parametrize("way", ["CC -include", "facet include", "CPATH", "compiler"])
+def test_what_is_included_by_whatever_way_is_in_the_key_too(monkeypatch, tmp_path, way):
+    """A header that another one includes, one that CC or a variable brings in, and a compiler that is a script: what it
+    was before is never taken for what it is. A path in CC is one from here."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CC", raising=False)
+    inner, outer, source = tmp_path / "inner.h", tmp_path / "outer.h", tmp_path / "source" / "f.c"
+    source.parent.mkdir()
+    source.write_text(("#include <outer.h>\n" if way == "CPATH" else "") + FORM.read_text())
+    outer.write_text('#include "inner.h"\n')
+    script = tmp_path / "compiler"
+
+    def write(number):
+        inner.write_text(f"#define SOMETHING {number}\n")
+        script.write_text(f'#!/bin/sh\nexec cc -DSOMETHING={number} "$@"\n')
+        script.chmod(0o755)
+
+    changes = {
+        "CC -include": {"cc": "cc -include outer.h"},
+        "facet include": {"facets": {"include": str(outer)}},
+        "CPATH": {"env": {"CPATH": str(tmp_path)}},
+        "compiler": {"cc": "./compiler"},
+    }[way]
+    digests = []
+    for number in (1, 1, 2000):
+        write(number)
+        digests.append(digest_of(monkeypatch, path=source, **changes))
+    assert digests[1] != digests[2]
+    if way != "compiler":  # whose time of change is all that is known of it
+        assert digests[0] == digests[1]
+    for name, value in changes.pop("env", {}).items():
+        monkeypatch.setenv(name, value)
+    assert compile_core(source, **changes).library.exists()
+    copy = tmp_path / "elsewhere" / "g.c"
+    copy.parent.mkdir()
+    shutil.copy(source, copy)
+    one, other = (_source.prepare(path, **changes) for path in (source, copy))
+    assert one.behaviour == other.behaviour and one.digest != other.digest
 
 
 # --- advice follows the cause ---

@@ -117,6 +117,15 @@ def test_each_kind_of_difference_is_told_and_only_what_is_new_is_bad(before, aft
     assert (expected, code) == (kinds(found), decide(found.evidence()))
 
 
+@pytest.mark.parametrize("options", [{}, {"accept": ("moved",)}])
+def test_a_search_that_was_cut_short_beside_a_failure_that_moved_has_no_verdict(options):
+    """What moved is no new failure where that is accepted: then nothing tells what else fails, and that is no pass."""
+    comparison = compared(cell("x", LEAK), cell("x", ELSEWHERE, exhausted=False), **options)
+    assert ["other place"] == kinds(comparison) and 0 == comparison.compared
+    good = replace(comparison, compared=5)  # other cells
+    assert (3 if options else 1) == decide(good.evidence())
+
+
 @pytest.mark.parametrize(
     ("before", "after", "expected"),
     [

@@ -93,6 +93,19 @@ EVERY = table(
 )
 
 
+@pytest.mark.parametrize(("row", "core"), [("row", "a: b.c"), ("mine on x.py:row", "b.c"), ("row: 1", "a on b.c")])
+def test_a_cell_without_a_verdict_is_no_pass_whatever_its_names_are(tmp_path, row, core):
+    """A file, and so a column or a scenario, may be called what separates the parts of a sentence."""
+    cells = (cell(row, "old"), cell(row, core, verdict="bounded", exhausted=False))
+    one = Table((row,), ("old", core), (True, True), cells, 1.5, True, (SOURCE, SOURCE), "old")
+    comparison = compare(one)
+    assert 3 == _exit.decide(comparison.evidence())
+    (case,) = junit(tmp_path, one, comparison).iter("testcase")
+    assert ["error"] == [child.tag for child in case]
+    assert "::warning" in "".join(reports.github_lines(one, comparison, {}))
+    assert f"\n{row} " in f"\n{render(one, width=200, color=False, comparison=comparison)}"
+
+
 # --- JUnit ---
 
 

@@ -16,7 +16,17 @@ from pathlib import Path
 
 import pytest
 
-from iopf import Core, _cache, _check_pool, _check_results as results, _source, check as checking, cli, scenarios
+from iopf import (
+    Core,
+    CoreSourceError,
+    _cache,
+    _check_pool,
+    _check_results as results,
+    _source,
+    check as checking,
+    cli,
+    scenarios,
+)
 from iopf._check_table import ENDED, Cell, Finding
 from iopf.check import check
 from iopf.explore.scenario import Scenario
@@ -125,6 +135,23 @@ def test_a_file_whose_results_are_known_is_not_even_compiled(no_explorer, monkey
     no_explorer()
     monkeypatch.setattr(_source.Prepared, "compile", lambda *given: pytest.fail("it is compiled"))
     assert all(cell.cached for cell in run([core]).cells)
+
+
+def test_a_file_that_is_saved_meanwhile_puts_nothing_under_the_name_of_what_it_was(tmp_path):
+    """Read with one content and explored with another: that is said, and nothing is kept of it."""
+    source = tmp_path / "f.c"
+    source.write_text(FORM.read_text())
+
+    class Saved(Here):
+        def submit(self, function, *arguments):
+            source.write_text(f"{FORM.read_text()}\n/* another */\n")
+            return super().submit(function, *arguments)
+
+    core = Core._of_source(source, "explore")
+    with pytest.raises(CoreSourceError, match=r"f\.c, or what it includes, was changed while it was being checked"):
+        check([core], ROWS, executor=Saved(), cache=True)
+    source.write_text(FORM.read_text())
+    assert not any(cell.cached for cell in run([core]).cells)
 
 
 def test_a_copy_takes_what_is_known_of_the_original(no_explorer, tmp_path):

@@ -157,6 +157,32 @@ def test_a_range_is_told_commit_by_commit(command, repository):
     assert "Traceback" not in output
 
 
+def test_a_commit_is_set_beside_its_parents_and_not_beside_one_of_another_branch(data, tmp_path):
+    """A branch that does not have the bug mends nothing, and its merge with the one that has is no change of that one.
+    A, when it is asked for, too, is before the first of each branch."""
+    repository = REPOSITORY.Repository(tmp_path / "linux")
+    fork, bad = repository.commits[FIRST_BAD - 1], repository.commits[FIRST_BAD]
+    file = repository.tree / FILE
+    repository.git("checkout", "-q", "-b", "side", fork)
+    file.write_text(f"{file.read_text()}\n/* harmless */\n")
+    side = repository.commit("side: harmless")
+    repository.git("checkout", "-q", "-B", "main", bad)
+    repository.git("merge", "-q", "--no-ff", "-m", "merge", "side")
+    merge = repository.git("rev-parse", "HEAD").strip()
+
+    def changes(*revisions):
+        _, table = data(repository.tree, *(word for one in revisions for word in ("--rev", one)))
+        return {
+            (change["cores"][0], change["baseline"]): [one["kind"] for one in change["differences"]]
+            for change in table["changes"]
+        }
+
+    fork, bad, side, merge = (commit[:12] for commit in (fork, bad, side, merge))
+    expected = {(merge, bad): [], (merge, side): ["new failure"]}
+    assert expected == changes(f"{fork}..HEAD")
+    assert {**expected, (bad, fork): ["new failure"], (side, fork): []} == changes(fork, f"{fork}..HEAD")
+
+
 def test_the_second_time_nothing_is_compiled_or_explored(data, repository, monkeypatch):
     """But for the revision that does not compile."""
     data(repository.tree, "--rev", f"{repository.commits[0]}..HEAD")
@@ -191,6 +217,16 @@ def test_one_revision_is_one_column_and_its_failure_can_be_replayed(data, reposi
 
 def test_a_revision_that_does_not_compile_alone_is_unusable(command, repository):
     unusable(command(repository.tree, "--rev", repository.commits[BROKEN]), "missing", short(repository, BROKEN))
+
+
+def test_a_message_does_nothing_to_a_terminal_or_a_log(command, tmp_path):
+    """Whoever wrote the commit wrote its first line: what is no printable character is shown as what it is."""
+    repository = REPOSITORY.Repository(tmp_path / "linux")
+    (repository.tree / FILE).write_text(f"{(repository.tree / FILE).read_text()}\n")
+    repository.commit("a \x1b[2J\x1b]0;title\a b \r::error::lie \u202e c \u2028 d")
+    _, output, errors = command(repository.tree, "--rev", "HEAD~1..HEAD", rows=["partial"])
+    assert r"a \x1b[2J\x1b]0;title\x07 b \r::error::lie \u202e c \u2028 d" in output
+    assert not [char for char in output + errors if not char.isprintable() and char != "\n"]
 
 
 def test_nothing_is_checked_out_or_written(repository, command, tmp_path):
@@ -278,9 +314,14 @@ def test_a_range_that_is_too_long_is_told(command, repository, monkeypatch):
 def test_the_environment_of_a_hook_names_no_other_repository(repository, tmp_path, monkeypatch):
     other = tmp_path / "other"
     subprocess.run(["git", "init", "-q", str(other)], check=True)
-    for name, value in (("GIT_DIR", other / ".git"), ("GIT_WORK_TREE", other), ("GIT_INDEX_FILE", other / "index")):
+    given = [("GIT_DIR", other / ".git"), ("GIT_WORK_TREE", other), ("GIT_INDEX_FILE", other / "index")]
+    given.append(("GIT_LITERAL_PATHSPECS", "1"))
+    for name, value in given:
         monkeypatch.setenv(name, str(value))
     assert repository.commits[2] == Tree(repository.tree).commit(repository.commits[2][:20])
+    assert [repository.commits[2]] == list(
+        Tree(repository.tree).commits(f"{repository.commits[1]}..{repository.commits[2]}")
+    )
 
 
 # --- the baseline is a revision ---
@@ -303,6 +344,10 @@ def test_a_tree_is_compared_with_a_revision_of_it(data, command, repository):
     bad = [short(repository, number) for number in (FIRST_BAD, BROKEN + 1, BROKEN + 2)]
     assert (1, bad) == (code, [d["core"] for d in table["comparison"]["differences"] if d["kind"] == "new failure"])
     assert "changes" not in table
+    baseline = short(repository, FIRST_BAD)
+    _, table = data(repository.tree, "--rev", f"{repository.commits[0]}..HEAD", "--baseline", baseline)
+    assert [f"{baseline} (baseline)"] == [core["name"] for core in table["cores"] if baseline in core["name"]][:1]
+    assert baseline in [core["name"] for core in table["cores"]]
 
 
 # --- bisecting ---
@@ -382,6 +427,16 @@ def test_those_that_nobody_used_for_long_go(repository, monkeypatch, tmp_path):
     tree.revisions([repository.commits[4]])
     there = {path.name for path in (tmp_path / "cache" / "revisions").iterdir()}
     assert {short(repository, 4), short(repository, 2)} == there
+
+
+def test_what_is_none_of_them_stays_where_they_are_kept(repository, monkeypatch, tmp_path):
+    """IOPF_CACHE_DIR may name a directory in which the user has a directory "revisions" of another kind."""
+    monkeypatch.setenv("IOPF_CACHE_DIR", str(tmp_path / "cache"))
+    own = tmp_path / "cache" / "revisions" / "thesis"
+    own.mkdir(parents=True)
+    os.utime(own, (0, 0))
+    Tree(repository.tree).revisions([repository.commits[0]])
+    assert own.is_dir() and (own.parent / short(repository, 0)).is_dir()
 
 
 def test_no_place_for_them_is_told(repository, command, monkeypatch, tmp_path):
