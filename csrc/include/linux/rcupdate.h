@@ -39,11 +39,11 @@ typedef void (*rcu_callback_t)(struct rcu_head *head);
  * An acquire load: C has no usable consume, and on x86 it is the same instruction.
  */
 #define rcu_dereference_check(p, c) ({							\
-	(void)WARN(!((c) || rcu_read_lock_held()), "suspicious rcu_dereference_check");	\
+	__WARN_RULE(!((c) || rcu_read_lock_held()), "suspicious rcu_dereference_check");	\
 	__atomic_load_n(&(p), __ATOMIC_ACQUIRE); })
 #define rcu_dereference(p) rcu_dereference_check(p, false)
 #define rcu_dereference_protected(p, c) ({						\
-	(void)WARN(!(c), "suspicious rcu_dereference_protected");			\
+	__WARN_RULE(!(c), "suspicious rcu_dereference_protected");			\
 	__atomic_load_n(&(p), __ATOMIC_RELAXED); })
 #define rcu_dereference_raw(p) __atomic_load_n(&(p), __ATOMIC_ACQUIRE)
 /* Given on to who is protected by something else from here on. */

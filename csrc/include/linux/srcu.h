@@ -36,7 +36,7 @@ KERNEL_API void srcu_barrier(struct srcu_struct *ssp);
 #define DEFINE_STATIC_SRCU(name) static DEFINE_SRCU(name)
 
 #define srcu_dereference_check(p, ssp, c) ({							\
-	(void)WARN(!((c) || srcu_read_lock_held(ssp)), "suspicious srcu_dereference_check");	\
+	__WARN_RULE(!((c) || srcu_read_lock_held(ssp)), "suspicious srcu_dereference_check");	\
 	__atomic_load_n(&(p), __ATOMIC_ACQUIRE); })
 #define srcu_dereference(p, ssp) srcu_dereference_check(p, ssp, false)
 
