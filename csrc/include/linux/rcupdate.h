@@ -4,7 +4,7 @@
  *
  * A reader (rcu_read_lock to rcu_read_unlock, nestable) never waits and must not sleep. A grace period ends when
  * every reader that had begun before it has left; kfree_rcu() and call_rcu() act after one, synchronize_rcu() waits
- * for one, rcu_barrier() for everything that was deferred before it.
+ * for one, rcu_barrier() for everything that was deferred before it. A function that was given to call_rcu() must not sleep.
  *
  * The runtime defines
  *	rcu_read_lock(), rcu_read_unlock(), rcu_read_lock_held()

@@ -5,6 +5,8 @@
  *
  * srcu_read_lock() gives what the srcu_read_unlock() that belongs to it is given, by the same task.
  *
+ * Readers may sleep, what call_srcu() was given may not.
+ *
  * The runtime defines struct srcu_struct and the functions below.
  */
 #ifndef __LINUX_SRCU_H
