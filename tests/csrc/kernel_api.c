@@ -1223,6 +1223,42 @@ static int check_xarray(void)
 
 static DEFINE_MUTEX(a_mutex);
 static DEFINE_SPINLOCK(a_spinlock);
+
+	/* The greatest one: what comes next has wrapped, once. */
+	xa_init_flags(&xa, XA_FLAGS_ALLOC);
+	next = UINT32_MAX;
+	CHECK(!xa_alloc_cyclic(&xa, &id, &things[0], xa_limit_32b, &next, GFP_KERNEL) && id == UINT32_MAX && !next);
+	CHECK(xa_alloc_cyclic(&xa, &id, &things[1], xa_limit_32b, &next, GFP_KERNEL) == 1 && !id && next == 1);
+	CHECK(!xa_alloc_cyclic(&xa, &id, &things[1], xa_limit_32b, &next, GFP_KERNEL) && id == 1);
+	xa_destroy(&xa);
+	rcu_barrier();
+	return 0;
+}
+
+/* NULL reserves an index: it is in use, and nothing is found there. */
+static int check_xarray_reserved(void)
+{
+	struct thing thing, *entry;
+	struct xarray xa;
+	unsigned long index;
+	u32 id;
+
+	xa_init_flags(&xa, XA_FLAGS_ALLOC);
+	CHECK(!xa_alloc(&xa, &id, NULL, xa_limit_32b, GFP_KERNEL) && id == 0 && !xa_load(&xa, 0) && !xa_empty(&xa));
+	CHECK(!xa_alloc(&xa, &id, &thing, xa_limit_32b, GFP_KERNEL) && id == 1);
+	CHECK(xa_store(&xa, 1, NULL, GFP_KERNEL) == &thing && !xa_load(&xa, 1));
+	xa_for_each(&xa, index, entry)
+		CHECK(false);
+	CHECK(!xa_alloc(&xa, &id, &thing, xa_limit_32b, GFP_KERNEL) && id == 2);
+	CHECK(!xa_store(&xa, 0, &thing, GFP_KERNEL) && xa_load(&xa, 0) == &thing);
+	CHECK(!xa_erase(&xa, 1) && !xa_alloc(&xa, &id, &thing, xa_limit_32b, GFP_KERNEL) && id == 1);
+	CHECK(xa_cmpxchg(&xa, 2, &thing, NULL, GFP_KERNEL) == &thing);
+	CHECK(!xa_alloc(&xa, &id, &thing, xa_limit_32b, GFP_KERNEL) && id == 2);
+	xa_destroy(&xa);
+
+	xa_init(&xa);
+	CHECK(!xa_insert(&xa, 3, NULL, GFP_KERNEL) && xa_insert(&xa, 3, &thing, GFP_KERNEL) == -EBUSY && !xa_load(&xa, 3));
+	CHECK(!xa_store(&xa, 3, NULL, GFP_KERNEL) && xa_empty(&xa));
 static DECLARE_RWSEM(a_rwsem);
 DEFINE_STATIC_SRCU(an_srcu);
 static DEFINE_XARRAY_ALLOC(an_xarray);
@@ -1284,7 +1320,7 @@ static const struct kernel_api_check {
 	C(list_moves), C(list_walks), C(hlist), C(llist), C(rculist),
 	C(slab), C(kmem_cache), C(rcu_rest),
 	C(numbers), C(container_of_const), C(messages), C(context),
-	C(workqueue), C(delayed_work), C(timer), C(time), C(rwsem), C(srcu), C(xarray), C(definitions),
+	C(workqueue), C(delayed_work), C(timer), C(time), C(rwsem), C(srcu), C(xarray), C(xarray_reserved), C(definitions),
 	C(atomic), C(atomic_long), C(atomic64), C(exchanges), C(bits), C(kref),
 #undef C
 };
