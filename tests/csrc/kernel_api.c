@@ -798,6 +798,7 @@ static int check_context(void)
 {
 	static struct lock_class_key key;
 	struct mutex lock;
+	spinlock_t spin;
 	int i;
 
 	might_sleep();
@@ -816,6 +817,10 @@ static int check_context(void)
 	lockdep_set_class(&lock, &key);
 	lockdep_set_class_and_name(&lock, &key, "lock");
 	might_lock(&lock);
+	spin_lock_init(&spin);
+	preempt_disable();
+	might_lock(&spin);
+	preempt_enable();
 	lockdep_assert_not_held(&lock);
 	lockdep_assert(i == 3);
 	lockdep_assert_once(i == 3);

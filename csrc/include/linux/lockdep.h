@@ -27,7 +27,13 @@ struct lock_class_key {
 	int line;
 };
 
-#include <lockdep-class.h>	/* the runtime's: __lockdep_set_class(lock, key) */
+#include <lockdep-class.h>	/* the runtime's: __lockdep_set_class(lock, key), __note_lock_order(lock) */
+
+/* As if it were taken: that may sleep, but for a spinlock, and has a place in the order of locks. */
+#define might_lock(lock) do {									\
+	might_sleep_if(_Generic((lock), spinlock_t *: false, default: true));			\
+	__note_lock_order(lock);								\
+} while (0)
 
 #define lockdep_set_class(lock, key) do {							\
 	struct lock_class_key *__key = (key);							\
