@@ -570,7 +570,7 @@ struct flexible {
 static int check_slab(void)
 {
 	char *text, *copy;
-	int *numbers;
+	int *numbers, evaluated = 0;
 	struct thing *things;
 	struct flexible *flexible;
 
@@ -593,8 +593,8 @@ static int check_slab(void)
 	copy = kstrndup("group", 2, GFP_KERNEL);
 	CHECK(copy && !strcmp(copy, "gr"));
 	kfree(copy);
-	copy = kasprintf(GFP_KERNEL, "%s#%d", text, 12);
-	CHECK(copy && !strcmp(copy, "group#12"));
+	copy = kasprintf(GFP_KERNEL, "%s#%d", text, 11 + ++evaluated);
+	CHECK(copy && !strcmp(copy, "group#12") && evaluated == 1);
 	kfree(text);
 	text = kmemdup(copy, 9, GFP_KERNEL);
 	CHECK(text && !memcmp(text, copy, 9));
