@@ -785,8 +785,8 @@ static int check_messages(void)
 	pr_warn_ratelimited("limited\n");
 	pr_info_ratelimited("limited\n");
 	pr_debug_ratelimited("limited\n");
-	printk(KERN_ERR "with a level\n");
-	printk("without\n");
+	CHECK(printk(KERN_ERR "%s a level\n", "with") == 12);
+	CHECK(printk("%s", "without") == 7);
 	no_printk("never %d\n", never(&evaluated));
 	trace_io_page_fault(&dev, 0x1000, never(&evaluated));
 	CHECK(!evaluated && !trace_io_page_fault_enabled());
