@@ -1039,6 +1039,7 @@ static int check_delayed_work(void)
 struct counted_timer {
 	struct timer_list timer;
 	atomic_t runs;
+	bool is_work;
 	struct completion done;
 };
 
@@ -1046,6 +1047,7 @@ static void timer_ran(struct timer_list *timer)
 {
 	struct counted_timer *c = timer_container_of(c, timer, timer);
 
+	c->is_work |= current_work() != NULL;
 	atomic_inc(&c->runs);
 	complete(&from_timer(c, timer, timer)->done);
 }
@@ -1061,7 +1063,7 @@ static int check_timer(void)
 	CHECK(!mod_timer(&c.timer, jiffies + 1));
 	wait_for_completion(&c.done);
 	timer_delete_sync(&c.timer);
-	CHECK(atomic_read(&c.runs) == 1);
+	CHECK(atomic_read(&c.runs) == 1 && !c.is_work);
 	c.timer.expires = jiffies + 1;
 	add_timer(&c.timer);
 	wait_for_completion(&c.done);
@@ -1091,6 +1093,7 @@ static int check_time(void)
 	CHECK(ktime_us_delta(end, begin) >= 3000 && ktime_compare(begin, end) < 0 && ktime_get_ns() >= (u64)end);
 	CHECK(ktime_add_ms(begin, 3) <= end && ktime_to_us(us_to_ktime(7)) == 7 && ms_to_ktime(1) == NSEC_PER_MSEC);
 	CHECK(msecs_to_jiffies(10) == 10 && jiffies_to_msecs(10) == 10 && usecs_to_jiffies(1) == 1 && secs_to_jiffies(1) == HZ);
+	CHECK(msecs_to_jiffies((unsigned int)-1) == MAX_JIFFY_OFFSET);
 	CHECK(time_before(~0ul, 5ul));
 	return 0;
 }
@@ -1220,14 +1223,6 @@ static int check_xarray(void)
 	CHECK(xa_alloc_cyclic(&xa, &id, &things[1], XA_LIMIT(1, 4), &next, GFP_KERNEL) == -EBUSY);
 	xa_destroy(&xa);
 	CHECK(xa_empty(&xa));
-	rcu_barrier();
-	return 0;
-}
-
-/* --- defined in place --- */
-
-static DEFINE_MUTEX(a_mutex);
-static DEFINE_SPINLOCK(a_spinlock);
 
 	/* The greatest one: what comes next has wrapped, once. */
 	xa_init_flags(&xa, XA_FLAGS_ALLOC);
@@ -1264,6 +1259,14 @@ static int check_xarray_reserved(void)
 	xa_init(&xa);
 	CHECK(!xa_insert(&xa, 3, NULL, GFP_KERNEL) && xa_insert(&xa, 3, &thing, GFP_KERNEL) == -EBUSY && !xa_load(&xa, 3));
 	CHECK(!xa_store(&xa, 3, NULL, GFP_KERNEL) && xa_empty(&xa));
+	rcu_barrier();
+	return 0;
+}
+
+/* --- defined in place --- */
+
+static DEFINE_MUTEX(a_mutex);
+static DEFINE_SPINLOCK(a_spinlock);
 static DECLARE_RWSEM(a_rwsem);
 DEFINE_STATIC_SRCU(an_srcu);
 static DEFINE_XARRAY_ALLOC(an_xarray);
