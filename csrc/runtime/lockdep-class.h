@@ -4,5 +4,6 @@
 #define IOPF_RUNTIME_LOCKDEP_CLASS_H
 
 #define __lockdep_set_class(lock, key) ((void)sizeof(*(lock)), (void)(key))
+#define __note_lock_order(lock) ((void)sizeof(*(lock)))
 
 #endif

@@ -15,7 +15,8 @@ struct rw_semaphore {
 	struct rwsem_waiter *waiters;	/* in the order in which they came */
 	struct thread *writer;
 	unsigned int readers;
-	struct thread *who[RWSEM_KNOWN_READERS];	/* the readers, as far as there is room */
+	unsigned int unknown;		/* those of them who found no room */
+	struct thread *who[RWSEM_KNOWN_READERS];
 };
 
 #define __RWSEM_INITIALIZER(name) { .lock = PTHREAD_MUTEX_INITIALIZER }

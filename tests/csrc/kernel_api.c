@@ -570,7 +570,7 @@ struct flexible {
 static int check_slab(void)
 {
 	char *text, *copy;
-	int *numbers;
+	int *numbers, evaluated = 0;
 	struct thing *things;
 	struct flexible *flexible;
 
@@ -593,8 +593,8 @@ static int check_slab(void)
 	copy = kstrndup("group", 2, GFP_KERNEL);
 	CHECK(copy && !strcmp(copy, "gr"));
 	kfree(copy);
-	copy = kasprintf(GFP_KERNEL, "%s#%d", text, 12);
-	CHECK(copy && !strcmp(copy, "group#12"));
+	copy = kasprintf(GFP_KERNEL, "%s#%d", text, 11 + ++evaluated);
+	CHECK(copy && !strcmp(copy, "group#12") && evaluated == 1);
 	kfree(text);
 	text = kmemdup(copy, 9, GFP_KERNEL);
 	CHECK(text && !memcmp(text, copy, 9));
@@ -785,8 +785,8 @@ static int check_messages(void)
 	pr_warn_ratelimited("limited\n");
 	pr_info_ratelimited("limited\n");
 	pr_debug_ratelimited("limited\n");
-	printk(KERN_ERR "with a level\n");
-	printk("without\n");
+	CHECK(printk(KERN_ERR "%s a level\n", "with") == 12);
+	CHECK(printk("%s", "without") == 7);
 	no_printk("never %d\n", never(&evaluated));
 	trace_io_page_fault(&dev, 0x1000, never(&evaluated));
 	CHECK(!evaluated && !trace_io_page_fault_enabled());
@@ -798,6 +798,7 @@ static int check_context(void)
 {
 	static struct lock_class_key key;
 	struct mutex lock;
+	spinlock_t spin;
 	int i;
 
 	might_sleep();
@@ -816,6 +817,10 @@ static int check_context(void)
 	lockdep_set_class(&lock, &key);
 	lockdep_set_class_and_name(&lock, &key, "lock");
 	might_lock(&lock);
+	spin_lock_init(&spin);
+	preempt_disable();
+	might_lock(&spin);
+	preempt_enable();
 	lockdep_assert_not_held(&lock);
 	lockdep_assert(i == 3);
 	lockdep_assert_once(i == 3);
@@ -1034,6 +1039,7 @@ static int check_delayed_work(void)
 struct counted_timer {
 	struct timer_list timer;
 	atomic_t runs;
+	bool is_work;
 	struct completion done;
 };
 
@@ -1041,6 +1047,7 @@ static void timer_ran(struct timer_list *timer)
 {
 	struct counted_timer *c = timer_container_of(c, timer, timer);
 
+	c->is_work |= current_work() != NULL;
 	atomic_inc(&c->runs);
 	complete(&from_timer(c, timer, timer)->done);
 }
@@ -1056,7 +1063,7 @@ static int check_timer(void)
 	CHECK(!mod_timer(&c.timer, jiffies + 1));
 	wait_for_completion(&c.done);
 	timer_delete_sync(&c.timer);
-	CHECK(atomic_read(&c.runs) == 1);
+	CHECK(atomic_read(&c.runs) == 1 && !c.is_work);
 	c.timer.expires = jiffies + 1;
 	add_timer(&c.timer);
 	wait_for_completion(&c.done);
@@ -1086,6 +1093,7 @@ static int check_time(void)
 	CHECK(ktime_us_delta(end, begin) >= 3000 && ktime_compare(begin, end) < 0 && ktime_get_ns() >= (u64)end);
 	CHECK(ktime_add_ms(begin, 3) <= end && ktime_to_us(us_to_ktime(7)) == 7 && ms_to_ktime(1) == NSEC_PER_MSEC);
 	CHECK(msecs_to_jiffies(10) == 10 && jiffies_to_msecs(10) == 10 && usecs_to_jiffies(1) == 1 && secs_to_jiffies(1) == HZ);
+	CHECK(msecs_to_jiffies((unsigned int)-1) == MAX_JIFFY_OFFSET);
 	CHECK(time_before(~0ul, 5ul));
 	return 0;
 }
@@ -1215,6 +1223,42 @@ static int check_xarray(void)
 	CHECK(xa_alloc_cyclic(&xa, &id, &things[1], XA_LIMIT(1, 4), &next, GFP_KERNEL) == -EBUSY);
 	xa_destroy(&xa);
 	CHECK(xa_empty(&xa));
+
+	/* The greatest one: what comes next has wrapped, once. */
+	xa_init_flags(&xa, XA_FLAGS_ALLOC);
+	next = UINT32_MAX;
+	CHECK(!xa_alloc_cyclic(&xa, &id, &things[0], xa_limit_32b, &next, GFP_KERNEL) && id == UINT32_MAX && !next);
+	CHECK(xa_alloc_cyclic(&xa, &id, &things[1], xa_limit_32b, &next, GFP_KERNEL) == 1 && !id && next == 1);
+	CHECK(!xa_alloc_cyclic(&xa, &id, &things[1], xa_limit_32b, &next, GFP_KERNEL) && id == 1);
+	xa_destroy(&xa);
+	rcu_barrier();
+	return 0;
+}
+
+/* NULL reserves an index: it is in use, and nothing is found there. */
+static int check_xarray_reserved(void)
+{
+	struct thing thing, *entry;
+	struct xarray xa;
+	unsigned long index;
+	u32 id;
+
+	xa_init_flags(&xa, XA_FLAGS_ALLOC);
+	CHECK(!xa_alloc(&xa, &id, NULL, xa_limit_32b, GFP_KERNEL) && id == 0 && !xa_load(&xa, 0) && !xa_empty(&xa));
+	CHECK(!xa_alloc(&xa, &id, &thing, xa_limit_32b, GFP_KERNEL) && id == 1);
+	CHECK(xa_store(&xa, 1, NULL, GFP_KERNEL) == &thing && !xa_load(&xa, 1));
+	xa_for_each(&xa, index, entry)
+		CHECK(false);
+	CHECK(!xa_alloc(&xa, &id, &thing, xa_limit_32b, GFP_KERNEL) && id == 2);
+	CHECK(!xa_store(&xa, 0, &thing, GFP_KERNEL) && xa_load(&xa, 0) == &thing);
+	CHECK(!xa_erase(&xa, 1) && !xa_alloc(&xa, &id, &thing, xa_limit_32b, GFP_KERNEL) && id == 1);
+	CHECK(xa_cmpxchg(&xa, 2, &thing, NULL, GFP_KERNEL) == &thing);
+	CHECK(!xa_alloc(&xa, &id, &thing, xa_limit_32b, GFP_KERNEL) && id == 2);
+	xa_destroy(&xa);
+
+	xa_init(&xa);
+	CHECK(!xa_insert(&xa, 3, NULL, GFP_KERNEL) && xa_insert(&xa, 3, &thing, GFP_KERNEL) == -EBUSY && !xa_load(&xa, 3));
+	CHECK(!xa_store(&xa, 3, NULL, GFP_KERNEL) && xa_empty(&xa));
 	rcu_barrier();
 	return 0;
 }
@@ -1284,7 +1328,7 @@ static const struct kernel_api_check {
 	C(list_moves), C(list_walks), C(hlist), C(llist), C(rculist),
 	C(slab), C(kmem_cache), C(rcu_rest),
 	C(numbers), C(container_of_const), C(messages), C(context),
-	C(workqueue), C(delayed_work), C(timer), C(time), C(rwsem), C(srcu), C(xarray), C(definitions),
+	C(workqueue), C(delayed_work), C(timer), C(time), C(rwsem), C(srcu), C(xarray), C(xarray_reserved), C(definitions),
 	C(atomic), C(atomic_long), C(atomic64), C(exchanges), C(bits), C(kref),
 #undef C
 };

@@ -422,6 +422,8 @@ void iopf_prim_srcu_read_unlock(struct srcu_struct *ssp, int index);
 void iopf_prim_synchronize_srcu(struct srcu_struct *ssp);
 /* The callback adds 1 to the counter. */
 void iopf_prim_call_srcu(struct srcu_struct *ssp, unsigned long *counter);
+/* Gives one that sleeps to call_srcu(), or, NULL, to call_rcu(), and waits for it. */
+void iopf_prim_callback_sleeps(struct srcu_struct *ssp);
 void iopf_prim_srcu_barrier(struct srcu_struct *ssp);
 /* One retracts objects and frees them after a grace period, the others read. How often one was read that was free. */
 unsigned long iopf_prim_srcu_race(unsigned int nr_threads, unsigned int rounds);

@@ -194,6 +194,28 @@ void iopf_prim_srcu_barrier(struct srcu_struct *ssp)
 	srcu_barrier(ssp);
 }
 
+static void sleep_deferred(struct rcu_head *head)
+{
+	might_sleep();
+	kfree(container_of(head, struct deferred, head));
+}
+
+/* Of ssp, NULL: of RCU. */
+void iopf_prim_callback_sleeps(struct srcu_struct *ssp)
+{
+	struct deferred *deferred = kzalloc_obj(*deferred);
+
+	if (!deferred)
+		return;
+	if (ssp) {
+		call_srcu(ssp, &deferred->head, sleep_deferred);
+		srcu_barrier(ssp);
+	} else {
+		call_rcu(&deferred->head, sleep_deferred);
+		rcu_barrier();
+	}
+}
+
 struct srcu_race {
 	struct srcu_struct srcu;
 	unsigned int rounds;

@@ -11,9 +11,10 @@ import kernel_code
 import pytest
 from test_golden import quiet
 
+import iopf
 from iopf._kernel_api import REAL, REFUSED, STUBS
 from iopf._source import CoreSourceError
-from iopf.explore import explore
+from iopf.explore import Scenario, explore
 
 TEXT = (Path(__file__).parents[1] / "csrc" / "kernel_api.c").read_text()
 CHECKS = re.findall(r"\bC\((\w+)\)", TEXT.partition("kernel_api_checks[]")[2])[1:]
@@ -43,6 +44,45 @@ def test_a_check_that_fails_is_seen(tmp_path):
         for n in (0, 1)
     ]
     assert ["pass", "fail"] == kinds
+
+
+#: Rules of primitives that macros look after, in whatever function they stand; each is broken here.
+BROKEN_RULES = {
+    "lockdep_assert_held(&spin)": "lockdep_assert_held(&spin);",
+    "lockdep_assert_held_read(&sem)": "lockdep_assert_held_read(&sem);",
+    "lockdep_assert_held_write(&sem)": "lockdep_assert_held_write(&sem);",
+    "rwsem_assert_held(&sem)": "rwsem_assert_held(&sem);",
+    "lockdep_assert(!queue)": "lockdep_assert(!queue);",
+    "lockdep_assert_once(!dev)": "lockdep_assert_once(!dev);",
+    "assert_spin_locked(&spin)": "assert_spin_locked(&spin);",
+    "spin_unlock_irqrestore": "spin_lock_irqsave(&spin, flags); flags = 0; spin_unlock_irqrestore(&spin, flags);",
+    "rcu_dereference": "(void)rcu_dereference(pointer);",
+    "rcu_dereference_protected": "(void)rcu_dereference_protected(pointer, false);",
+    "srcu_dereference": "(void)srcu_dereference(pointer, &srcu);",
+    "list_for_each_entry_rcu": "list_for_each_entry_rcu(node, &list, list) ;",
+}
+
+
+def test_a_rule_that_is_broken_where_a_driver_may_be_told_off_is_found(tmp_path):
+    """A WARN of iopf_queue_remove_device() itself blames its caller, and fails no run: a rule of a primitive does."""
+    broken = dict.fromkeys(("spinlock", "rwsem", "lockdep", "srcu", "rculist"))
+    text = "".join(f"#include <linux/{name}.h>\n" for name in broken) + (kernel_code.FILES / "form-j.c").read_text()
+    body = re.search(r"^void iopf_queue_remove_device\([^{]*\{\n(?:\t.*\n)+", text, re.M)
+    rules = "".join(f"\t{use}\n" for use in BROKEN_RULES.values())
+    code = (
+        "\tstatic DEFINE_SPINLOCK(spin);\n\tstatic DECLARE_RWSEM(sem);\n\tDEFINE_STATIC_SRCU(srcu);\n\tstatic LIST_HEAD(list);\n"
+        "\tstatic int __rcu *pointer;\n\tstruct { struct list_head list; } *node;\n\tunsigned long flags;\n\n"
+    )
+    (tmp_path / "code.c").write_text(f"{text[: body.end()]}{code}\tWARN_ON(queue);\n{rules}{text[body.end() :]}")
+    s = Scenario("rules")
+    queue = s.queue()
+    s.task("task").remove(queue, s.device(queue, handler="inline", pasid=1))
+    result = explore(s, core=iopf.Core.from_source(tmp_path / "code.c"), strategy="dpor", all_failures=True, **quiet())
+    lines = (tmp_path / "code.c").read_text().splitlines()
+    found = {int(line) for failure in result.failures for line in re.findall(r"code\.c:(\d+)", failure.message)}
+    for rule in BROKEN_RULES.values():
+        assert lines.index(f"\t{rule}") + 1 in found, (rule, result.failures)
+    assert lines.index("\tWARN_ON(queue);") + 1 not in found
 
 
 # --- the table ---

@@ -112,6 +112,12 @@ static void free_thing(struct rcu_head *head)
 	kfree(container_of(head, struct thing, rcu));
 }
 
+static void free_thing_after_a_sleep(struct rcu_head *head)
+{
+	msleep(1);
+	free_thing(head);
+}
+
 /* The state goes as soon as this returns: who used it still is found. */
 static void end(struct device *dev, struct state *s)
 {
@@ -156,6 +162,7 @@ static void nest(struct mutex *outer, struct mutex *inner)
 
 static int calls;
 static DEFINE_MUTEX(static_mutex);
+static DEFINE_SPINLOCK(static_spinlock);
 static DEFINE_XARRAY(static_xarray);
 """
 
@@ -374,6 +381,17 @@ PIECES = {
 	timer_delete_sync(&s->timer);
 	mod_delayed_work(s->wq, &s->delayed, 1);
 	timer_pending(&s->timer);""",
+    "sleeping callback": "call_rcu(&s->one->rcu, free_thing_after_a_sleep); rcu_barrier();",
+    "callback": "call_rcu(&s->one->rcu, free_thing); rcu_barrier();",
+    "sleeping srcu callback": "call_srcu(&s->srcu, &s->one->rcu, free_thing_after_a_sleep); srcu_barrier(&s->srcu);",
+    "might lock spinlock": "spin_lock(&s->lock); might_lock(&static_spinlock); spin_unlock(&s->lock);",
+    "might lock mutex": "spin_lock(&s->lock); might_lock(&s->mutex); spin_unlock(&s->lock);",
+    "nest what might be": "guard(mutex)(&s->mutex); might_lock(&static_mutex);",
+    "nest the other way": "guard(mutex)(&static_mutex); guard(mutex)(&s->mutex);",
+    "xa again under spinlock": """
+	spin_lock(&s->lock);
+	xa_store(&s->xa, 3, xa_load(&s->xa, 3), GFP_KERNEL);
+	spin_unlock(&s->lock);""",
     "BUG_ON": "BUG_ON(s->data == 0);",
     "BUG_ON not": "BUG_ON(s->data == 1);",
     # --- static memory, which each execution finds as it was loaded ---
@@ -499,6 +517,14 @@ RACES = {
     "what does not sleep under one": (
         [["trylocks under spinlock"]], set(), [], ["cancel delayed sync", "delete timer sync"],
     ),
+    "a callback of RCU": ([["callback"]], set(), ["publish"]),
+    "one that sleeps": ([["sleeping callback"]], {"sleep"}, ["publish"]),
+    "one of an srcu that sleeps": ([["sleeping srcu callback"]], {"sleep"}, ["publish"]),
+    "a spinlock that might be taken under one": ([["might lock spinlock"]], set()),
+    "a mutex that might be": ([["might lock mutex"]], {"sleep"}),
+    "an order of locks with one that might be taken": ([["nest what might be"], ["nest the other way"]], {"lock-order"}),
+    "the same order twice": ([["nest what might be"], ["nest what might be"]], set()),
+    "an entry that is stored anew under a spinlock": ([["xa again under spinlock"]], {"sleep"}, ["xa store"], ["xa erase"]),
     "BUG_ON": ([["BUG_ON"]], {"warn"}),
     "BUG_ON of what is not": ([["BUG_ON not"]], set()),
     # static memory

@@ -64,6 +64,19 @@ def test_all_readers_in_front_are_let_in_together(runtime, sem):
     runtime.up_write(sem)
 
 
+@pytest.mark.parametrize("from_behind", [False, True])
+def test_readers_leave_in_any_order_however_many_there_are(runtime, sem, from_behind):
+    """More than the semaphore knows by name: those leave first, or last; no warning, and a writer gets it then."""
+    threads = [runtime.thread() for _ in range(12)]
+    for thread in threads:
+        thread.call(runtime.down_read, sem)
+    for thread in reversed(threads) if from_behind else threads:
+        assert not runtime.down_write_trylock(sem)
+        thread.call(runtime.up_read, sem)
+    assert runtime.down_write_trylock(sem)
+    runtime.up_write(sem)
+
+
 def test_a_writer_becomes_a_reader_with_nobody_in_between(runtime, sem, other):
     """downgrade_write() lets the reader in that waits, and keeps the writer out behind it."""
     runtime.down_write(sem)

@@ -75,6 +75,13 @@ def test_a_callback_runs_after_the_readers_and_a_barrier_waits_for_it(runtime, s
     assert 3 == counter[0]
 
 
+@pytest.mark.parametrize("of_rcu", [False, True])
+def test_a_callback_must_not_sleep(runtime, srcu, of_rcu):
+    """Of RCU neither: both run as softirqs do."""
+    runtime.callback_sleeps(runtime.ffi.NULL if of_rcu else srcu)
+    assert {"sleeping function called with a spinlock held": 1} == runtime.warned()
+
+
 def test_a_reader_that_was_none(runtime, srcu):
     """An unlock too many, and an index that nobody gave."""
     index = runtime.srcu_read_lock(srcu)

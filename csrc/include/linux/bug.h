@@ -16,6 +16,7 @@ struct warn_site {
 	const char *reason;
 	int line;
 	int once;
+	int rule;	/* of a primitive, which whoever calls it broke: not what the file itself finds worth a warning */
 	unsigned long hits;
 	int linked;
 	struct warn_site *next;
@@ -25,28 +26,31 @@ KERNEL_API __cold void warn_slowpath(struct warn_site *site);
 /* What cannot go on: a finding that ends the execution under the explorer; on threads the process says so, and aborts. */
 KERNEL_API __cold void __attribute__((noreturn)) bug_slowpath(struct warn_site *site);
 
-#define __WARN_SITE(why, only_once)						\
+#define __WARN_SITE(why, only_once, broken_rule)				\
 	static struct warn_site __warn_site = {					\
 		.file = __FILE__, .function = __func__, .reason = why,		\
-		.line = __LINE__, .once = only_once,				\
+		.line = __LINE__, .once = only_once, .rule = broken_rule,	\
 	}
 
-#define __WARN_IF(condition, why, only_once) ({					\
+#define __WARN_IF(condition, why, only_once, broken_rule) ({			\
 	bool __warn = !!(condition);						\
 	if (unlikely(__warn)) {							\
-		__WARN_SITE(why, only_once);					\
+		__WARN_SITE(why, only_once, broken_rule);			\
 		warn_slowpath(&__warn_site);					\
 	}									\
 	unlikely(__warn); })
 
-#define WARN_ON(condition) __WARN_IF(condition, #condition, 0)
-#define WARN_ON_ONCE(condition) __WARN_IF(condition, #condition, 1)
+#define WARN_ON(condition) __WARN_IF(condition, #condition, 0, 0)
+#define WARN_ON_ONCE(condition) __WARN_IF(condition, #condition, 1, 0)
 /* The reason is the literal format: counts are kept per reason, not per argument. */
-#define WARN(condition, format, args...) __WARN_IF(condition, format, 0)
-#define WARN_ONCE(condition, format, args...) __WARN_IF(condition, format, 1)
+#define WARN(condition, format, args...) __WARN_IF(condition, format, 0, 0)
+#define WARN_ONCE(condition, format, args...) __WARN_IF(condition, format, 1, 0)
+/* For macros, which stand in somebody else's function: a rule of a primitive is broken there. */
+#define __WARN_RULE(condition, why) ((void)__WARN_IF(condition, why, 0, 1))
+#define __WARN_RULE_ONCE(condition, why) ((void)__WARN_IF(condition, why, 1, 1))
 
 #define __BUG_SAYING(why) do {								\
-	__WARN_SITE(why, 0);								\
+	__WARN_SITE(why, 0, 0);								\
 	bug_slowpath(&__warn_site);							\
 } while (0)
 #define BUG() __BUG_SAYING("BUG")

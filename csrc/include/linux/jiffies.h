@@ -25,9 +25,10 @@ KERNEL_API unsigned long __jiffies(void);
 #define time_is_before_jiffies(a) time_after(jiffies, a)
 #define time_is_after_jiffies(a) time_before(jiffies, a)
 
+/* What is negative is for ever. */
 static inline unsigned long msecs_to_jiffies(unsigned int ms)
 {
-	return ms;
+	return (int)ms < 0 ? MAX_JIFFY_OFFSET : ms;
 }
 
 static inline unsigned int jiffies_to_msecs(unsigned long ticks)

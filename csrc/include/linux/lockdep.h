@@ -12,14 +12,11 @@
 #define lockdep_is_held(lock) _Generic((lock),						\
 	struct mutex *: mutex_is_held_by_current, spinlock_t *: spin_is_held_by_current,	\
 	struct rw_semaphore *: rwsem_is_held_by_current)(lock)
-#define lockdep_assert_held(lock) ((void)WARN_ON(!lockdep_is_held(lock)))
-#define lockdep_assert_not_held(lock) ((void)WARN_ON(lockdep_is_held(lock)))
+#define lockdep_assert_held(lock) __WARN_RULE(!lockdep_is_held(lock), "!lockdep_is_held(" #lock ")")
+#define lockdep_assert_not_held(lock) __WARN_RULE(lockdep_is_held(lock), "lockdep_is_held(" #lock ")")
 
-#define lockdep_assert(condition) ((void)WARN_ON(!(condition)))
-#define lockdep_assert_once(condition) ((void)WARN_ON_ONCE(!(condition)))
-
-/* Taking it may sleep. */
-#define might_lock(lock) (might_sleep(), (void)sizeof(*(lock)))
+#define lockdep_assert(condition) __WARN_RULE(!(condition), "!(" #condition ")")
+#define lockdep_assert_once(condition) __WARN_RULE_ONCE(!(condition), "!(" #condition ")")
 
 /*
  * Locks of one class are one to lock order; a lock is of the class of the place that initialises it, until it is given the
@@ -30,7 +27,13 @@ struct lock_class_key {
 	int line;
 };
 
-#include <lockdep-class.h>	/* the runtime's: __lockdep_set_class(lock, key) */
+#include <lockdep-class.h>	/* the runtime's: __lockdep_set_class(lock, key), __note_lock_order(lock) */
+
+/* As if it were taken: that may sleep, but for a spinlock, and has a place in the order of locks. */
+#define might_lock(lock) do {									\
+	might_sleep_if(_Generic((lock), spinlock_t *: false, default: true));			\
+	__note_lock_order(lock);								\
+} while (0)
 
 #define lockdep_set_class(lock, key) do {							\
 	struct lock_class_key *__key = (key);							\

@@ -48,7 +48,7 @@ __kernel_message(struct ratelimit_state *state, int level, const struct device *
 /* The first time alone. */
 KERNEL_API void __printf(4, 5)
 __kernel_message_once(struct ratelimit_state *state, int level, const struct device *dev, const char *format, ...);
-/* The format may begin with a KERN_ level; without one it is a warning. */
+/* The format may begin with a KERN_ level; without one it is a warning. Returns how long the line is that is kept. */
 KERNEL_API int __printf(1, 2) _printk(const char *format, ...);
 
 #ifndef pr_fmt

@@ -71,7 +71,7 @@ static inline void list_splice_init_rcu(struct list_head *list, struct list_head
 
 /* Is somebody entitled to walk? Nothing more than the condition counts beside a reader. */
 #define __rcu_walk_check(...)									\
-	((void)WARN(!(rcu_read_lock_held() __VA_OPT__(|| (__VA_ARGS__))), "suspicious walk of an RCU list"))
+	__WARN_RULE(!(rcu_read_lock_held() __VA_OPT__(|| (__VA_ARGS__))), "suspicious walk of an RCU list")
 #define __list_entry_rcu(ptr, type, member) container_of(__atomic_load_n(&(ptr), __ATOMIC_ACQUIRE), type, member)
 
 #define list_entry_rcu(ptr, type, member) container_of(READ_ONCE(ptr), type, member)
@@ -87,7 +87,7 @@ static inline void list_splice_init_rcu(struct list_head *list, struct list_head
 #define list_for_each_entry_rcu(pos, head, member, ...)						\
 	for (__rcu_walk_check(__VA_ARGS__), __list_for_each_entry_rcu(pos, head, member))
 #define list_for_each_entry_srcu(pos, head, member, condition)					\
-	for ((void)WARN(!(condition), "suspicious walk of an SRCU list"),			\
+	for (__WARN_RULE(!(condition), "suspicious walk of an SRCU list"),			\
 	     __list_for_each_entry_rcu(pos, head, member))
 #define list_for_each_entry_continue_rcu(pos, head, member)					\
 	for (pos = __list_entry_rcu(pos->member.next, __typeof__(*pos), member);		\

@@ -4,7 +4,7 @@
  *
  * A reader (rcu_read_lock to rcu_read_unlock, nestable) never waits and must not sleep. A grace period ends when
  * every reader that had begun before it has left; kfree_rcu() and call_rcu() act after one, synchronize_rcu() waits
- * for one, rcu_barrier() for everything that was deferred before it.
+ * for one, rcu_barrier() for everything that was deferred before it. A function that was given to call_rcu() must not sleep.
  *
  * The runtime defines
  *	rcu_read_lock(), rcu_read_unlock(), rcu_read_lock_held()
@@ -39,11 +39,11 @@ typedef void (*rcu_callback_t)(struct rcu_head *head);
  * An acquire load: C has no usable consume, and on x86 it is the same instruction.
  */
 #define rcu_dereference_check(p, c) ({							\
-	(void)WARN(!((c) || rcu_read_lock_held()), "suspicious rcu_dereference_check");	\
+	__WARN_RULE(!((c) || rcu_read_lock_held()), "suspicious rcu_dereference_check");	\
 	__atomic_load_n(&(p), __ATOMIC_ACQUIRE); })
 #define rcu_dereference(p) rcu_dereference_check(p, false)
 #define rcu_dereference_protected(p, c) ({						\
-	(void)WARN(!(c), "suspicious rcu_dereference_protected");			\
+	__WARN_RULE(!(c), "suspicious rcu_dereference_protected");			\
 	__atomic_load_n(&(p), __ATOMIC_RELAXED); })
 #define rcu_dereference_raw(p) __atomic_load_n(&(p), __ATOMIC_ACQUIRE)
 /* Given on to who is protected by something else from here on. */

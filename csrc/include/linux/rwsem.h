@@ -45,9 +45,9 @@ static inline bool rwsem_is_held_by_current(struct rw_semaphore *sem)
 	return rwsem_is_written_by_current(sem) || rwsem_is_read_by_current(sem);
 }
 
-#define lockdep_assert_held_write(sem) ((void)WARN_ON(!rwsem_is_written_by_current(sem)))
-#define lockdep_assert_held_read(sem) ((void)WARN_ON(!rwsem_is_read_by_current(sem)))
-#define rwsem_assert_held(sem) ((void)WARN_ON(!rwsem_is_held_by_current(sem)))
+#define lockdep_assert_held_write(sem) __WARN_RULE(!rwsem_is_written_by_current(sem), "!rwsem_is_written_by_current(" #sem ")")
+#define lockdep_assert_held_read(sem) __WARN_RULE(!rwsem_is_read_by_current(sem), "!rwsem_is_read_by_current(" #sem ")")
+#define rwsem_assert_held(sem) __WARN_RULE(!rwsem_is_held_by_current(sem), "!rwsem_is_held_by_current(" #sem ")")
 #define rwsem_assert_held_write(sem) lockdep_assert_held_write(sem)
 
 DEFINE_GUARD(rwsem_read, struct rw_semaphore *, down_read(_T), up_read(_T))

@@ -11,6 +11,7 @@
 #include <linux/compiler.h>
 #include <linux/overflow.h>
 #include <linux/refuse.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -102,11 +103,33 @@ KERNEL_API long slab_live_of(const struct slab_site *site);
 	const char *__s = (text);							\
 	__s ? kmemdup_nul(__s, strnlen(__s, max), gfp) : NULL; })
 /* In a buffer first: what is written into an object is written by code that is looked at. */
+static __maybe_unused __printf(3, 4) char *__kasprintf(struct slab_site *site, gfp_t gfp, const char *format, ...)
+{
+	va_list args;
+	int length;
+	char *text;
+
+	va_start(args, format);
+	length = vsnprintf(NULL, 0, format, args);
+	va_end(args);
+	if (length < 0)
+		return NULL;
+
+	char printed[length + 1];
+
+	va_start(args, format);
+	vsnprintf(printed, sizeof(printed), format, args);
+	va_end(args);
+	text = slab_alloc(site, sizeof(printed), gfp);
+	if (text)
+		memcpy(text, printed, sizeof(printed));
+	return text;
+}
 #define kasprintf(gfp, format, args...) ({						\
-	int __length = snprintf(NULL, 0, format, ##args);				\
-	char __printed[__length + 1];							\
-	snprintf(__printed, sizeof(__printed), format, ##args);				\
-	kmemdup_nul(__printed, (size_t)__length, gfp); })
+	static struct slab_site __slab_site = {						\
+		.file = __FILE__, .function = __func__, .line = __LINE__,		\
+	};										\
+	__kasprintf(&__slab_site, (gfp), format, ##args); })
 
 static inline void kfree_sensitive(const void *object)
 {

@@ -63,11 +63,11 @@ static inline unsigned long __spin_flags(const spinlock_t *lock)
 	__taken; })
 #define spin_unlock_irqrestore(lock, flags) do {					\
 	spinlock_t *__spin = (lock);							\
-	(void)WARN((flags) != __spin_flags(__spin), "spin_unlock_irqrestore with the flags of another lock");	\
+	__WARN_RULE((flags) != __spin_flags(__spin), "spin_unlock_irqrestore with the flags of another lock");	\
 	__spin_unlock(__spin, SPIN_IRQSAVE);						\
 } while (0)
 
-#define assert_spin_locked(lock) ((void)WARN_ON(!spin_is_locked(lock)))
+#define assert_spin_locked(lock) __WARN_RULE(!spin_is_locked(lock), "!spin_is_locked(" #lock ")")
 
 #define raw_spin_lock_init(lock) spin_lock_init(lock)
 #define raw_spin_lock(lock) spin_lock(lock)

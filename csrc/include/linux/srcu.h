@@ -5,6 +5,8 @@
  *
  * srcu_read_lock() gives what the srcu_read_unlock() that belongs to it is given, by the same task.
  *
+ * Readers may sleep, what call_srcu() was given may not.
+ *
  * The runtime defines struct srcu_struct and the functions below.
  */
 #ifndef __LINUX_SRCU_H
@@ -36,7 +38,7 @@ KERNEL_API void srcu_barrier(struct srcu_struct *ssp);
 #define DEFINE_STATIC_SRCU(name) static DEFINE_SRCU(name)
 
 #define srcu_dereference_check(p, ssp, c) ({							\
-	(void)WARN(!((c) || srcu_read_lock_held(ssp)), "suspicious srcu_dereference_check");	\
+	__WARN_RULE(!((c) || srcu_read_lock_held(ssp)), "suspicious srcu_dereference_check");	\
 	__atomic_load_n(&(p), __ATOMIC_ACQUIRE); })
 #define srcu_dereference(p, ssp) srcu_dereference_check(p, ssp, false)
 

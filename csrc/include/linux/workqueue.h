@@ -8,8 +8,8 @@
  * destroy_workqueue() drains: items may only queue further items of the same queue meanwhile, others are dropped with a
  * WARN although queue_work() says true.
  *
- * So many items of a queue run at once as max_active says, 0: as many as there are; of an ordered queue one, in the order in
- * which they were queued. On a processor, in a hurry, without memory, frozen: those flags change no order.
+ * So many items of a queue run at once as max_active says, 0: as many as there are (on threads no more than 32 in any case); of
+ * an ordered queue one, in the order in which they were queued. On a processor, in a hurry, without memory, frozen: those flags change no order.
  *
  * Of one item: flush_work() waits until its last queueing so far has run, and for nothing else; true: it had to wait.
  * cancel_work() takes it back where it is PENDING (true) and waits for nothing. cancel_work_sync() does that, waits while

@@ -8,6 +8,9 @@
  * xa_cmpxchg() what was there; xa_alloc() 0, -ENOMEM, -EBUSY: none is free within the limit; xa_alloc_cyclic() 1 after a wrap.
  * xa_destroy() frees what the array itself has, and no entry.
  *
+ * An index may be reserved: it is in use, and there is nothing to be found. NULL that is inserted or allocated reserves; NULL
+ * that is stored does so in an array that allocates, where xa_erase() frees the index.
+ *
  * One implementation for all runtimes, over their spinlocks, RCU and slab: a sorted chain, which is right for tens of entries.
  * Marks, ranges and the advanced API are not here.
  */
@@ -17,6 +20,7 @@
 #include <linux/bug.h>
 #include <linux/compiler.h>
 #include <linux/err.h>
+#include <linux/kernel.h>
 #include <linux/rcupdate.h>
 #include <linux/refuse.h>
 #include <linux/slab.h>
@@ -39,6 +43,7 @@ struct __xa_node {
 struct xarray {
 	spinlock_t xa_lock;
 	unsigned int xa_flags;
+	bool xa_wrapped;		/* the last one of xa_alloc_cyclic() was the greatest there is */
 	struct __xa_node __rcu *first;
 };
 
@@ -61,6 +66,7 @@ struct xa_limit {
 	struct xarray *__xa = (xa);								\
 	spin_lock_init(&__xa->xa_lock);								\
 	__xa->xa_flags = (flags);								\
+	__xa->xa_wrapped = false;								\
 	__xa->first = NULL;									\
 } while (0)
 #define xa_init(xa) xa_init_flags(xa, 0)
@@ -114,6 +120,14 @@ static inline int xa_err(void *entry)
 	return xa_is_err(entry) ? (int)((long)entry >> 2) : 0;
 }
 
+/* What is stored at an index that is reserved. */
+#define XA_ZERO_ENTRY ((void *)(257ul << 2 | 2))
+
+static inline void *__xa_found(void *entry)
+{
+	return entry == XA_ZERO_ENTRY ? NULL : entry;
+}
+
 /* --- reading --- */
 
 static inline struct __xa_node *__xa_follow(struct __xa_node *const *at)
@@ -132,7 +146,7 @@ static inline void *xa_find(struct xarray *xa, unsigned long *index, unsigned lo
 	for (node = __xa_follow(&xa->first); node && node->index < *index; node = __xa_follow(&node->next))
 		;
 	for (; node && node->index <= max && !entry; node = __xa_follow(&node->next)) {
-		entry = __atomic_load_n(&node->entry, __ATOMIC_ACQUIRE);
+		entry = __xa_found(__atomic_load_n(&node->entry, __ATOMIC_ACQUIRE));
 		if (entry)
 			*index = node->index;
 	}
@@ -224,7 +238,7 @@ static inline void __xa_put(struct __xa_node **at, unsigned long index, void *en
 	}
 }
 
-/* Stores entry if what is there is "expected", or whatever is there. Gives what was there, or an error. */
+/* Stores entry if what is there is "expected", or whatever is there. Gives what was stored there, or an error. */
 static inline void *__xa_exchange(struct xarray *xa, unsigned long index, bool any, void *expected, void *entry, gfp_t gfp)
 {
 	struct __xa_node *spare = NULL, **at;
@@ -250,22 +264,24 @@ static inline void *__xa_exchange(struct xarray *xa, unsigned long index, bool a
 
 static inline void *__xa_store(struct xarray *xa, unsigned long index, void *entry, gfp_t gfp)
 {
-	return __xa_exchange(xa, index, true, NULL, entry, gfp);
+	if (!entry && xa->xa_flags & XA_FLAGS_ALLOC)
+		entry = XA_ZERO_ENTRY;
+	return __xa_found(__xa_exchange(xa, index, true, NULL, entry, gfp));
 }
 
 static inline void *__xa_erase(struct xarray *xa, unsigned long index)
 {
-	return __xa_exchange(xa, index, true, NULL, NULL, 0);
+	return __xa_found(__xa_exchange(xa, index, true, NULL, NULL, 0));
 }
 
 static inline void *__xa_cmpxchg(struct xarray *xa, unsigned long index, void *old, void *entry, gfp_t gfp)
 {
-	return __xa_exchange(xa, index, false, old, entry, gfp);
+	return __xa_found(__xa_exchange(xa, index, false, old, entry, gfp));
 }
 
 static inline int __xa_insert(struct xarray *xa, unsigned long index, void *entry, gfp_t gfp)
 {
-	void *was = __xa_exchange(xa, index, false, NULL, entry, gfp);
+	void *was = __xa_exchange(xa, index, false, NULL, entry ? entry : XA_ZERO_ENTRY, gfp);
 
 	return xa_is_err(was) ? xa_err(was) : was ? -EBUSY : 0;
 }
@@ -275,8 +291,10 @@ static inline int __xa_alloc(struct xarray *xa, u32 *id, void *entry, struct xa_
 	struct __xa_node *spare = NULL, **at;
 	unsigned long index;
 
-	if (WARN_ON(!(xa->xa_flags & XA_FLAGS_ALLOC)) || WARN_ON(!entry))
+	if (WARN_ON(!(xa->xa_flags & XA_FLAGS_ALLOC)) || WARN_ON(xa_is_err(entry)))
 		return -EINVAL;
+	if (!entry)
+		entry = XA_ZERO_ENTRY;
 	if (xa->xa_flags & __XA_FROM_1 && !limit.min)
 		limit.min = 1;
 	for (;;) {
@@ -309,15 +327,20 @@ static inline int __xa_alloc_cyclic(struct xarray *xa, u32 *id, void *entry, str
 		ret = __xa_alloc(xa, id, entry, limit, gfp);
 		ret = ret ? ret : 1;
 	}
-	if (ret >= 0)
-		*next = *id + 1;
+	if (ret < 0)
+		return ret;
+	if (xa->xa_wrapped)
+		ret = 1;
+	*next = *id + 1;
+	xa->xa_wrapped = !*next;
 	return ret;
 }
 
-/* --- the same, with the lock taken inside --- */
+/* --- the same, with the lock taken inside; where gfp says so they may sleep, whether or not there is a need to --- */
 
-#define __XA_LOCKED(form, type, call) ({							\
+#define __XA_LOCKED(form, type, gfp, call) ({						\
 	type __result;										\
+	might_sleep_if((gfp) & GFP_KERNEL);							\
 	xa_lock##form(xa);									\
 	__result = call;									\
 	xa_unlock##form(xa);									\
@@ -326,28 +349,28 @@ static inline int __xa_alloc_cyclic(struct xarray *xa, u32 *id, void *entry, str
 #define __XA_FORMS(form)									\
 	static inline void *xa_store##form(struct xarray *xa, unsigned long index, void *entry, gfp_t gfp)	\
 	{											\
-		return __XA_LOCKED(form, void *, __xa_store(xa, index, entry, gfp));		\
+		return __XA_LOCKED(form, void *, gfp, __xa_store(xa, index, entry, gfp));		\
 	}											\
 	static inline void *xa_erase##form(struct xarray *xa, unsigned long index)		\
 	{											\
-		return __XA_LOCKED(form, void *, __xa_erase(xa, index));			\
+		return __XA_LOCKED(form, void *, 0u, __xa_erase(xa, index));			\
 	}											\
 	static inline void *xa_cmpxchg##form(struct xarray *xa, unsigned long index, void *old, void *entry, gfp_t gfp)	\
 	{											\
-		return __XA_LOCKED(form, void *, __xa_cmpxchg(xa, index, old, entry, gfp));	\
+		return __XA_LOCKED(form, void *, gfp, __xa_cmpxchg(xa, index, old, entry, gfp));	\
 	}											\
 	static inline int xa_insert##form(struct xarray *xa, unsigned long index, void *entry, gfp_t gfp)	\
 	{											\
-		return __XA_LOCKED(form, int, __xa_insert(xa, index, entry, gfp));		\
+		return __XA_LOCKED(form, int, gfp, __xa_insert(xa, index, entry, gfp));		\
 	}											\
 	static inline int xa_alloc##form(struct xarray *xa, u32 *id, void *entry, struct xa_limit limit, gfp_t gfp)	\
 	{											\
-		return __XA_LOCKED(form, int, __xa_alloc(xa, id, entry, limit, gfp));		\
+		return __XA_LOCKED(form, int, gfp, __xa_alloc(xa, id, entry, limit, gfp));		\
 	}											\
 	static inline int xa_alloc_cyclic##form(struct xarray *xa, u32 *id, void *entry, struct xa_limit limit,	\
 						u32 *next, gfp_t gfp)				\
 	{											\
-		return __XA_LOCKED(form, int, __xa_alloc_cyclic(xa, id, entry, limit, next, gfp));	\
+		return __XA_LOCKED(form, int, gfp, __xa_alloc_cyclic(xa, id, entry, limit, next, gfp));	\
 	}
 
 __XA_FORMS()

@@ -149,10 +149,14 @@ void synchronize_rcu(void)
 
 static void rcu_invoke(struct rcu_head *head)
 {
-	if (head->func)
-		head->func(head);
-	else
+	if (!head->func) {
 		kfree(head->object);
+		return;
+	}
+	/* Softirqs do not sleep. */
+	preempt_disable();
+	head->func(head);
+	preempt_enable();
 }
 
 /*

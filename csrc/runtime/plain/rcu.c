@@ -3,6 +3,7 @@
  * What is deferred goes to one thread, which lets a batch grow for 10 ms, unless somebody waits for it, and then waits
  * for one grace period for all of it. Readers: thread.c.
  */
+#include <linux/preempt.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <pthread.h>
@@ -27,10 +28,14 @@ static u64 invoke(struct rcu_head *head)
 	while (head) {
 		struct rcu_head *next = head->next;
 
-		if (head->func)
+		if (head->func) {
+			/* Softirqs do not sleep. */
+			preempt_disable();
 			head->func(head);
-		else
+			preempt_enable();
+		} else {
 			kfree(head->object);
+		}
 		head = next;
 		count++;
 	}

@@ -21,7 +21,8 @@ static unsigned long dropped;
 
 int printk_waiting;
 
-static void __printf(2, 0) emit(int level, const char *format, va_list args)
+/* Returns the length of what is kept. */
+static int __printf(2, 0) emit(int level, const char *format, va_list args)
 {
 	struct kernel_message *message;
 	size_t length;
@@ -37,9 +38,10 @@ static void __printf(2, 0) emit(int level, const char *format, va_list args)
 	vsnprintf(message->text, sizeof(message->text), format, args);
 	length = strlen(message->text);
 	if (length && message->text[length - 1] == '\n')
-		message->text[length - 1] = '\0';
+		message->text[--length] = '\0';
 	__atomic_store_n(&printk_waiting, 1, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&lock);
+	return (int)length;
 }
 
 void printk_emit(int level, const char *format, ...)
@@ -112,7 +114,7 @@ void __kernel_message_once(struct ratelimit_state *state, int level, const struc
 
 int _printk(const char *format, ...)
 {
-	int level = LOGLEVEL_WARNING;
+	int level = LOGLEVEL_WARNING, length;
 	va_list args;
 
 	if (format[0] == KERN_EMERG[0] && format[1]) {
@@ -121,9 +123,9 @@ int _printk(const char *format, ...)
 		format += 2;
 	}
 	va_start(args, format);
-	emit(level, format, args);
+	length = emit(level, format, args);
 	va_end(args);
-	return (int)strlen(format);
+	return length;
 }
 
 bool printk_fetch(struct kernel_message *message)

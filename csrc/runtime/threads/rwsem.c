@@ -39,12 +39,14 @@ static void let_read(struct rw_semaphore *sem, struct thread *thread)
 	sem->readers++;
 	if (place)
 		*place = thread;
+	else
+		sem->unknown++;
 }
 
-/* There may be more readers than places: then anybody may be one. */
+/* Where there are readers without a place, anybody may be one. */
 static bool reads(struct rw_semaphore *sem, struct thread *thread)
 {
-	return place_of(sem, thread) || (sem->readers && !place_of(sem, NULL));
+	return place_of(sem, thread) || sem->unknown;
 }
 
 static void hand_over(struct rw_semaphore *sem)
@@ -114,6 +116,8 @@ void up_read(struct rw_semaphore *sem)
 		place = place_of(sem, self);
 		if (place)
 			*place = NULL;
+		else
+			sem->unknown--;
 		if (!--sem->readers)
 			hand_over(sem);
 	}

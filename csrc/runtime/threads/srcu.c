@@ -3,6 +3,7 @@
  * Sleepable RCU: two counts of readers. A grace period turns new readers to the other count, where nobody is, since the one
  * before has waited for that, and waits until the count of the old ones is 0. Callbacks are run by a work of the system's.
  */
+#include <linux/preempt.h>
 #include <linux/srcu.h>
 
 int init_srcu_struct(struct srcu_struct *ssp)
@@ -71,7 +72,9 @@ void __srcu_work(struct work_struct *work)
 	while (batch) {
 		struct rcu_head *next = batch->next;
 
+		preempt_disable();
 		batch->func(batch);
+		preempt_enable();
 		batch = next;
 		pthread_mutex_lock(&ssp->lock);
 		ssp->invoked++;

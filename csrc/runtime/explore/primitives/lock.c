@@ -8,6 +8,7 @@
  * seen, so that freeing a lock in that window is found.
  */
 #include <linux/bug.h>
+#include <linux/lockdep.h>
 
 #include "lock.h"
 
@@ -85,6 +86,12 @@ void lock_take(const struct lock_kind *kind, struct lock *lock, size_t size, con
 		engine.lock_order(t, lock->class, (u64)lock, pc);
 	hold(t, lock, pc);
 	commit(kind->lock, MODE_LOCK, (u64)lock | ADDR_LOCK_BIT, pc);
+}
+
+void might_take(const void *lock, const struct lock_class *class)
+{
+	if (engine.lock_order)
+		engine.lock_order(engine.current, class, (u64)lock, caller_pc());
 }
 
 bool lock_try(const struct lock_kind *kind, struct lock *lock, size_t size, const void *pc)

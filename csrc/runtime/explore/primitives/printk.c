@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Kernel messages are for people; a search has millions of executions. They go nowhere. */
 #include <linux/printk.h>
+#include <runtime.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "primitives.h"
@@ -21,6 +24,15 @@ void __kernel_message_once(struct ratelimit_state *state, int level, const struc
 
 int _printk(const char *format, ...)
 {
-	note(&op_message, 0, caller_pc(), NULL, (u64)(format[0] == KERN_EMERG[0] && format[1] ? format + 2 : format));
-	return (int)strlen(format);
+	char text[sizeof(((struct kernel_message *)0)->text)];
+	va_list args;
+	size_t length;
+
+	format += format[0] == KERN_EMERG[0] && format[1] ? 2 : 0;
+	note(&op_message, 0, caller_pc(), NULL, (u64)format);
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	length = strlen(text);
+	return (int)(length && text[length - 1] == '\n' ? length - 1 : length);
 }

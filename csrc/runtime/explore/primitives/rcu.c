@@ -275,8 +275,11 @@ static void callback_main(void *arg)
 		hb_after(g->node);
 	grace_join(g);
 	shadow_access((u64)g->head, sizeof(*g->head), PLAIN_READ, NULL);
+	/* Softirqs do not sleep. */
+	preemption_ends(NULL);
 	g->func(g->head);
 	g->done = true;
+	preempt_enable();
 	task_finish();
 }
 

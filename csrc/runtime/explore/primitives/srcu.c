@@ -5,6 +5,7 @@
  * any order. What srcu_read_lock() gives is which of its sections that is: it does not tell what others did.
  */
 #include <linux/bug.h>
+#include <linux/preempt.h>
 #include <linux/srcu.h>
 
 #include "primitives.h"
@@ -249,8 +250,10 @@ static void callback_main(void *arg)
 		hb_after(g->node);
 	grace_join(g);
 	shadow_access((u64)g->head, sizeof(*g->head), PLAIN_READ, NULL);
+	preemption_ends(NULL);
 	g->head->func(g->head);
 	g->done = true;
+	preempt_enable();
 	task_finish();
 }
 

@@ -32,7 +32,7 @@ bool warn_is_callers(const struct warn_site *site)
 	};
 	size_t i;
 
-	if (strstr(site->reason, "suspicious") || strstr(site->reason, "is_held") || strstr(site->reason, "mutex_"))
+	if (site->rule || strstr(site->reason, "is_held") || strstr(site->reason, "mutex_"))
 		return false;
 	for (i = 0; i < sizeof(functions) / sizeof(*functions); i++)
 		if (!strcmp(site->function, functions[i]))

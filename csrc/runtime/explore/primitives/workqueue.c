@@ -187,7 +187,7 @@ bool current_work_on(struct workqueue_struct *wq)
 
 struct work_struct *current_work(void)
 {
-	return (struct work_struct *)engine.current->work;
+	return engine.current->work_queue == &timers ? NULL : (struct work_struct *)engine.current->work;
 }
 
 const struct clock *item_end(const struct item *item)
