@@ -237,13 +237,19 @@ def be_a_worker(parent: int) -> None:
 
 
 class Watchdog:
-    """Kills a program that this process started and did not live to end.
+    """Starts a foreign program, and kills it if this process does not live to see its end.
 
-    A context manager: watch() after the start of the program; leaving without released() kills it, too.
+    A context manager: start() inside, once; leaving without released() kills the program, too. From when start() has
+    begun there is no moment in which this process can go and leave the program behind: the program says itself who it
+    is before it becomes itself, and where the process has gone that wanted it, it does not become.
     """
 
     #: The shell reads the end of a pipe whose other end this process has, and nobody else.
     SCRIPT = 'read -r target && { read -r over || kill -s KILL -- "$target"; }'
+
+    #: What the program is at first. The end of this process's pipe is there as long as this process is; it is not
+    #: inherited, since a program that had it would be waited for.
+    INTRODUCTION = 'pipe=$1 target=$2$$; shift 2; echo "$target" 2>/dev/null >"$pipe" || exit; exec "$@"'
 
     def __enter__(self) -> Watchdog:
         source, self._pipe = os.pipe()
@@ -262,17 +268,18 @@ class Watchdog:
             os.close(source)
         return self
 
-    def _say(self, word: str) -> None:
-        with contextlib.suppress(OSError):  # the shell was killed
-            os.write(self._pipe, f"{word}\n".encode())
+    def start(self, command: list[str], *, session: bool, **options: Any) -> subprocess.Popen[bytes]:
+        """subprocess.Popen() of a program, which is killed with all of its session if it is to have one of its own.
 
-    def watch(self, target: int) -> None:
-        """A process id, or minus the id of a process group."""
-        self._say(str(target))
+        A program that can't be executed is a program that ends with exit status 126 or 127, and says why.
+        """
+        introduction = [self.INTRODUCTION, "sh", f"/proc/{os.getpid()}/fd/{self._pipe}", "-" if session else ""]
+        return subprocess.Popen(["/bin/sh", "-c", *introduction, *command], start_new_session=session, **options)
 
     def released(self) -> None:
         """The program has ended."""
-        self._say("over")
+        with contextlib.suppress(OSError):  # the shell was killed
+            os.write(self._pipe, b"over\n")
 
     def __exit__(self, *exc_info: object) -> None:
         os.close(self._pipe)

@@ -198,6 +198,10 @@ def _is_clang(command: tuple[str, ...]) -> bool:
     return bool(compilers.are_clangs(_run([*command, *compilers.PROBE], None).stdout))
 
 
+#: Exit status of what can't be executed: no permission or no format that is known, not found (POSIX, exec).
+NO_PROGRAM = (126, 127)
+
+
 def _run(
     command: list[str], cwd: Path | None, given_up: threading.Event | None = None
 ) -> subprocess.CompletedProcess[str]:
@@ -206,15 +210,9 @@ def _run(
     if cwd is not None:
         env["TMPDIR"] = str(cwd)  # what is killed leaves its files where they are removed
     with held() as signals, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, Watchdog() as watchdog:
-        try:
-            process = subprocess.Popen(
-                command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
-            )
-        except OSError as error:
-            raise CoreSourceError(
-                f"The compiler {command[0]!r} can't be run: {error.strerror}", number=errno.ENOENT
-            ) from error
-        watchdog.watch(-process.pid)
+        process = watchdog.start(
+            command, session=True, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=err
+        )
         try:
             while process.poll() is None:  # wait() would give it a quarter of a second more
                 signals.act()
@@ -235,6 +233,10 @@ def _run(
         for file in (out, err):
             file.seek(0)
             texts.append(file.read().decode(errors="replace"))
+    if process.returncode in NO_PROGRAM:
+        raise CoreSourceError(
+            f"The compiler {command[0]!r} can't be run: {texts[1].strip() or process.returncode}", number=errno.ENOENT
+        )
     return subprocess.CompletedProcess(command, process.returncode, *texts)
 
 

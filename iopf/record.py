@@ -177,7 +177,7 @@ def _record(
     source, log = os.pipe()
     try:
         with output, Watchdog() as watchdog:
-            child = subprocess.Popen(
+            child = watchdog.start(
                 [
                     valgrind,
                     "--tool=lackey",
@@ -187,9 +187,9 @@ def _record(
                     "--",
                     *command,
                 ],
+                session=False,
                 pass_fds=[log],
             )
-            watchdog.watch(child.pid)
             os.close(log)
             log = -1
             content, accesses, interrupted = _pump(child, source, output, progress, signals)

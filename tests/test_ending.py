@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -453,19 +454,61 @@ def test_a_command_line_hears_what_it_was_not_told_to_ignore(handlers):
     assert (signal.SIG_DFL, signal.SIG_IGN) == tuple(map(signal.getsignal, (signal.SIGTERM, signal.SIGHUP)))
 
 
-def test_a_watchdog_kills_what_was_not_released_and_nothing_else(session):
+#: A program that starts another one and says who it is; then what is asked of it happens.
+WATCHING = """
+import os, signal, subprocess
+from iopf._processes import Watchdog
+with Watchdog() as watchdog:
+    program = watchdog.start(["sleep", "1000"], session={session}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    print(program.pid, flush=True)
+    {then}
+print("left", flush=True)
+program.{ending}()
+os._exit(0)  # nobody waits for what was released
+"""
+
+
+@pytest.mark.parametrize("own_session", [True, False], ids=["a session", "a process"])
+def test_a_watchdog_kills_what_was_not_released_and_nothing_else(own_session, session):
     """The negative control: the same program, released, lives."""
     for released in (True, False):
-        run = session(sys.executable, "-c", "print('up', flush=True)\nimport time\ntime.sleep(1000)")
-        assert "up\n" == run.process.stdout.readline()
-        with Watchdog() as watchdog:
-            watchdog.watch(run.pid)
+        then, ending = ("watchdog.released()", "poll") if released else ("pass", "wait")
+        run = session(sys.executable, "-c", WATCHING.format(session=own_session, then=then, ending=ending))
+        program = int(run.process.stdout.readline())
+        try:
+            assert "left\n" == run.process.stdout.read() and 0 == run.process.wait(sessions.PATIENCE)
+            assert released == sessions.runs(program)
+        finally:
             if released:
-                watchdog.released()
-        if released:
-            assert run.process.poll() is None
-        else:
-            assert -signal.SIGKILL == run.process.wait(sessions.PATIENCE)
+                os.kill(program, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("own_session", [True, False], ids=["a session", "a process"])
+def test_a_program_does_not_outlive_who_was_killed_as_soon_as_it_was_there(own_session, session):
+    """The race: the program runs, and who started it comes to nothing more. Nobody has to tell the watchdog first."""
+    then = "os.kill(os.getpid(), signal.SIGKILL)"
+    run = session(sys.executable, "-c", WATCHING.format(session=own_session, then=then, ending="wait"))
+    program = int(run.process.stdout.readline())
+    assert "" == run.process.stdout.read() and -signal.SIGKILL == run.process.wait(sessions.PATIENCE)
+    eventually(lambda: not sessions.runs(program))
+
+
+def test_a_program_does_not_become_when_who_wanted_it_has_gone(tmp_path):
+    """The race: killed before the program was there. Its first step is to look for the pipe of who wanted it."""
+    began = tmp_path / "began"
+    there, gone = os.pipe()
+    for process, status in ((os.getpid(), 0), (1 << 22, 2)):  # one that is there, and a number that no process has
+        pipe = f"/proc/{process}/fd/{gone}"
+        run = subprocess.run(
+            ["/bin/sh", "-c", Watchdog.INTRODUCTION, "sh", pipe, "-", "touch", began], capture_output=True
+        )
+        assert (bool(status), b"") == (bool(run.returncode), run.stderr)
+        assert began.exists() == (not status)
+        began.unlink(missing_ok=True)
+    os.close(gone)
+    with os.fdopen(there) as said:
+        (line,) = said
+    assert int(line) < 0
 
 
 def test_a_worker_whose_parent_is_another_process_ends(session):
