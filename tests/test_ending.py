@@ -459,7 +459,9 @@ WATCHING = """
 import os, signal, subprocess
 from iopf._processes import Watchdog
 with Watchdog() as watchdog:
-    program = watchdog.start(["sleep", "1000"], session={session}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    up = ["sh", "-c", "echo up; exec sleep 1000 >&2"]
+    program = watchdog.start(up, session={session}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert program.stdout.read() == b"up\\n"
     print(program.pid, flush=True)
     {then}
 print("left", flush=True)
@@ -485,7 +487,7 @@ def test_a_watchdog_kills_what_was_not_released_and_nothing_else(own_session, se
 
 @pytest.mark.parametrize("own_session", [True, False], ids=["a session", "a process"])
 def test_a_program_does_not_outlive_who_was_killed_as_soon_as_it_was_there(own_session, session):
-    """The race: the program runs, and who started it comes to nothing more. Nobody has to tell the watchdog first."""
+    """Who started it comes to nothing more, not even to tell the watchdog whom it has started."""
     then = "os.kill(os.getpid(), signal.SIGKILL)"
     run = session(sys.executable, "-c", WATCHING.format(session=own_session, then=then, ending="wait"))
     program = int(run.process.stdout.readline())
