@@ -130,7 +130,7 @@ class Tree:
         old, new = self.commit(first or "HEAD"), self.commit(last or "HEAD")
         paths = [f":(top,literal){self.prefix}{path}" for path in PATHS]
         listed = self._git("rev-list", "--topo-order", "--reverse", "--parents", new, f"^{old}", "--", *paths)
-        commits = {commit: before for commit, *before in map(str.split, listed.decode().splitlines())}
+        commits = {commit: before for commit, *before in map(str.split, filter(None, listed.decode().split("\n")))}
         if not commits:
             raise ValueError(f"{text}: no commit of this range touches {FILE} or its own headers")
         if len(commits) > MAX_REVISIONS:

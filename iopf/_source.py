@@ -444,8 +444,8 @@ def prepare(
     header = _facets_header(found, shown, source) + more
     if len(command) > 1 or included or any(os.environ.get(name) for name in COMPILER_VARIABLES):
         # Then it is not our headers alone that are read: what is included may include more.
-        known = prepared(_facets_header(found, "", Path("core.c")) + more)
-        how.append(_with_all_it_includes(known.digest, known.command, compile_flags, csrc, known))
+        bare = prepared(_facets_header(found, "", Path("core.c")) + more)
+        how.append(_with_all_it_includes(bare.digest, bare.command, compile_flags, csrc, bare))
     return prepared(header)
 
 

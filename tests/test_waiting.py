@@ -48,7 +48,6 @@ ALLOWED = {
     "test_import.py::test_a_fork_waits_for_another_threads_first_use": SHORT,
     "test_cli.py::test_record_counts_accesses_over_the_boundaries_of_pieces": SHORT,
     "test_ending.py::<module>": "a program that never ends of itself",
-    "test_ending.py::test_a_watchdog_kills_what_was_not_released_and_nothing_else": "a program that never ends of itself",
     "test_lifecycle.py::test_close_waits_for_works_and_their_answers_are_late": SHORT,
     "test_stress.py::respond": "noise",
     "test_handlers.py::test_a_work_that_blocks_holds_up_flush_until_it_answers": SHORT,

@@ -103,7 +103,7 @@ KERNEL_API long slab_live_of(const struct slab_site *site);
 	const char *__s = (text);							\
 	__s ? kmemdup_nul(__s, strnlen(__s, max), gfp) : NULL; })
 /* In a buffer first: what is written into an object is written by code that is looked at. */
-static __maybe_unused __printf(3, 4) char *__kasprintf(struct slab_site *site, gfp_t gfp, const char *format, ...)
+static inline __printf(3, 4) char *__kasprintf(struct slab_site *site, gfp_t gfp, const char *format, ...)
 {
 	va_list args;
 	int length;
