@@ -32,7 +32,8 @@ CORE_FLAGS = ["-Wno-unused-function", "-Wno-maybe-uninitialized"]
 
 #: Functions of the extension module that C calls: one set in every run flavour (csrc/api/run.h, iopf_callbacks).
 RUN_CALLBACKS = """
-extern "Python" int iopf_on_handle(uint64_t handler, uint64_t device, iopf_group *group, uint64_t work_of);
+extern "Python" int iopf_on_handle(uint64_t handler, uint64_t device, const iopf_core *core, iopf_group *group, size_t faults,
+                                   uint64_t work_of);
 extern "Python" void iopf_on_response(uint64_t device, struct iopf_response *response, uint64_t work_of);
 extern "Python" int iopf_on_poll(void);
 """

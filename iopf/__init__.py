@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # what __getattr__ gives, for type checkers; each from where 
         handlers as handlers,
         info as info,
         queue as queue,
+        responses as responses,
         space as space,
     )
     from ._cores import Core, CoreSourceError, Facets, cores
@@ -33,6 +34,7 @@ if TYPE_CHECKING:  # what __getattr__ gives, for type checkers; each from where 
         RequestFlags,
         ResponseCode,
         page_request_dtype,
+        page_response_dtype,
     )
     from .device import Device, DeviceStatistics
     from .exceptions import (
@@ -53,6 +55,7 @@ if TYPE_CHECKING:  # what __getattr__ gives, for type checkers; each from where 
     from .handlers import SVA, Inline, Refuse, Work
     from .info import Site, build_info, clear_warnings, live_objects, warnings
     from .queue import Queue, QueueStatistics
+    from .responses import Responses
     from .space import AddressSpace, Area
 
 __version__ = "0.1.0"
@@ -62,14 +65,15 @@ __all__ = [
     "HAZARDS", "PAGE_REQUEST_FORMAT", "SVA", "AddressSpace", "AlreadyAnswered", "AlreadyOnQueue", "Area",
     "BadSetup", "Closed", "Core", "CoreSourceError", "Device", "DeviceStatistics", "Facets", "ForkedError", "Group",
     "HandlerError", "Inline", "IopfError", "MissingExtension", "NoPasidWarning", "NotOnQueue", "PageRequest",
-    "PageResponse", "Perm", "Queue", "QueueStatistics", "Refuse", "RequestFlags", "ResponseCode", "Site", "UnsafeCore",
-    "UnsafeCoreWarning", "Work", "WouldDeadlock", "build_info", "clear_warnings", "cores", "live_objects",
-    "page_request_dtype", "warnings",
+    "PageResponse", "Perm", "Queue", "QueueStatistics", "Refuse", "RequestFlags", "ResponseCode", "Responses", "Site",
+    "UnsafeCore", "UnsafeCoreWarning", "Work", "WouldDeadlock", "build_info", "clear_warnings", "cores", "live_objects",
+    "page_request_dtype", "page_response_dtype", "warnings",
 ]
 # fmt: on
 
 
-_MODULES = ("device", "exceptions", "group", "handlers", "info", "queue", "space")
+_NEED_NUMPY = ("page_request_dtype", "page_response_dtype")
+_MODULES = ("device", "exceptions", "group", "handlers", "info", "queue", "responses", "space")
 
 
 def _load(name: str) -> object:
@@ -77,10 +81,10 @@ def _load(name: str) -> object:
         return importlib.import_module(f".{name}", __name__)
     if name not in __all__:
         raise AttributeError(f"module 'iopf' has no attribute {name!r}")
-    if name == "page_request_dtype":  # needs NumPy
-        from ._types import page_request_dtype
+    if name in _NEED_NUMPY:
+        from . import _types
 
-        return page_request_dtype
+        return getattr(_types, name)
     with _loading:
         from . import _public
 
@@ -94,4 +98,4 @@ if not TYPE_CHECKING:  # to a type checker a module with this function has every
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__} - {"TYPE_CHECKING", "annotations", "importlib", "page_request_dtype"})
+    return sorted({*globals(), *__all__} - {"TYPE_CHECKING", "annotations", "importlib", *_NEED_NUMPY})

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["on_handle", "on_poll", "on_poll_error", "on_response"]
 
 
-def on_handle(runtime: Runtime, handler: int, device: int, pointer: CData, work_of: int) -> int:
+def on_handle(
+    runtime: Runtime, handler: int, device: int, core: CData, pointer: CData, faults: int, work_of: int
+) -> int:
     """A group came for a Python handler. 0: it has the group; -errno: C answers FAILURE."""
     if work_of and (threading.gettrace() or threading.getprofile() or _Followed.any):
         _follow()
@@ -33,7 +35,7 @@ def on_handle(runtime: Runtime, handler: int, device: int, pointer: CData, work_
         known = handlers.get(handler)
         if known is None:
             return -errno.EINVAL
-        group = Group(runtime, runtime.lib.iopf_group_core(pointer), pointer, devices.get(device))
+        group = Group(runtime, core, pointer, faults, devices.references.get(device))
         try:
             known.function(group)
         except BaseException as raised:

@@ -29,6 +29,7 @@ from .group import Group
 from .handlers import SVA, Inline, Refuse, Work
 from .info import Site, build_info, clear_warnings, live_objects, warnings
 from .queue import Queue, QueueStatistics
+from .responses import Responses
 from .space import AddressSpace, Area
 
 #: What can break a core on a queue, by name: what happens.

@@ -16,20 +16,42 @@ import logging
 import os
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
     from .device import Device, PythonHandler
     from .queue import Queue
 
+T = TypeVar("T")
+
 log = logging.getLogger("iopf")
 log.addHandler(logging.NullHandler())
 
+
+class Known(Generic[T]):
+    """Objects by a number that is never used again. Any thread; a look-up is one of a dict, and no call of Python's."""
+
+    __slots__ = ("references",)
+
+    def __init__(self) -> None:
+        self.references: dict[int, weakref.ref[T]] = {}
+
+    def put(self, number: int, thing: T) -> None:
+        """Until it is collected."""
+        references = self.references
+        references[number] = weakref.ref(thing, lambda _: references.pop(number, None))
+
+    def get(self, number: int) -> T | None:
+        """What has the number, if it is alive."""
+        reference = self.references.get(number)
+        return None if reference is None else reference()
+
+
 #: Devices by the number that C knows them by.
-devices: weakref.WeakValueDictionary[int, Device] = weakref.WeakValueDictionary()
+devices: Known[Device] = Known()
 #: Python handlers by the number that C knows them by. Whatever has one attached keeps it (a handler may well refer to its
 #: own device, and the two are garbage together); what is detached with groups in flight is in ``detached``.
-handlers: weakref.WeakValueDictionary[int, PythonHandler] = weakref.WeakValueDictionary()
+handlers: Known[PythonHandler] = Known()
 #: Python handlers by number, from when they are detached until no group in flight needs them.
 detached: dict[int, PythonHandler] = {}
 #: Queues by the identity of their workqueue: who gets the exception of a work.

@@ -29,6 +29,8 @@ class Runtime:
         self.name = name
         self.ffi = module.ffi
         self.lib = module.lib
+        #: how many: an array of struct iopf_request
+        self.new_requests = partial(self.ffi.new, self.ffi.typeof("struct iopf_request[]"))
         self.cores: dict[str, Any] = {}
         self.core_info: dict[str, dict[str, Any]] = {}
         #: what can break a core, by name: in the order of their bits

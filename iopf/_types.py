@@ -7,21 +7,25 @@ Their numbers are those of C; a test compares them with every extension, so noth
 from __future__ import annotations
 
 import enum
+import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, SupportsIndex
 
 if TYPE_CHECKING:
     import numpy
+    from typing_extensions import Buffer
 
     from ._extension import CData
 
     page_request_dtype: numpy.dtype[numpy.void]
+    page_response_dtype: numpy.dtype[numpy.void]
 
 __all__ = ["PAGE_REQUEST_FORMAT", "PageRequest", "PageResponse", "Perm", "RequestFlags", "ResponseCode"]
 
 #: One page request as ``Device.report_many`` takes it, in :mod:`struct` syntax: 48 bytes, native byte order.
 #: type (1), padding, flags, pasid, grpid, perm, addr, two words of private data.
 PAGE_REQUEST_FORMAT = "=IIIIIIQQQ"
+_REQUESTS = struct.Struct(PAGE_REQUEST_FORMAT)
 
 #: Bytes of a page.
 PAGE_SIZE = 4096
@@ -77,17 +81,53 @@ class PageResponse:
     code: ResponseCode
 
 
+# Calling an enumeration costs more than a whole report in C, so the members that occur are looked up; and the values are
+# filled in as they are, since nothing of them has to be checked.
+_PERMS = {value: Perm(value) for value in range(16)}
+_FLAGS = {value: RequestFlags(value) for value in range(8)}
+_CODES = {code.value: code for code in ResponseCode}
+_VALID = RequestFlags.PASID_VALID.value
+_new, _fill = object.__new__, object.__setattr__
+
+
+def _page_request(flags: int, pasid: int, grpid: int, perm: int, addr: int) -> PageRequest:
+    made = _new(PageRequest)
+    fields = {
+        "addr": addr,
+        "perm": _PERMS.get(perm) or Perm(perm),
+        "grpid": grpid,
+        "pasid": pasid if flags & _VALID else None,
+        "flags": _FLAGS.get(flags) or RequestFlags(flags),
+    }
+    _fill(made, "__dict__", fields)
+    return made
+
+
 def page_request(raw: CData) -> PageRequest:
     """A request from its C structure."""
-    flags = RequestFlags(raw.flags)
-    pasid = raw.pasid if flags & RequestFlags.PASID_VALID else None
-    return PageRequest(raw.addr, Perm(raw.perm), raw.grpid, pasid, flags)
+    return _page_request(raw.flags, raw.pasid, raw.grpid, raw.perm, raw.addr)
+
+
+def page_requests(raw: Buffer) -> list[PageRequest]:
+    """Requests from records of PAGE_REQUEST_FORMAT."""
+    return [_page_request(*record[2:7]) for record in _REQUESTS.iter_unpack(raw)]
 
 
 def page_response(raw: CData) -> PageResponse:
     """A response from its C structure."""
-    pasid = raw.pasid if raw.flags & RequestFlags.PASID_VALID else None
-    return PageResponse(pasid, raw.grpid, ResponseCode(raw.code))
+    return response_of(raw.pasid, raw.grpid, raw.code, raw.flags)
+
+
+def response_of(pasid: int, grpid: int, code: int, flags: int) -> PageResponse:
+    """A response from the fields of its C structure."""
+    made = _new(PageResponse)
+    fields = {
+        "pasid": pasid if flags & _VALID else None,
+        "grpid": grpid,
+        "code": _CODES[code] if code in _CODES else ResponseCode(code),
+    }
+    _fill(made, "__dict__", fields)
+    return made
 
 
 _LETTERS = {"r": Perm.READ, "w": Perm.WRITE, "x": Perm.EXEC, "p": Perm.PRIV}
@@ -165,6 +205,12 @@ def __getattr__(name: str) -> object:
                 ("private_data", "u8", (2,)),
             ]
         )
+        globals()[name] = dtype
+        return dtype
+    if name == "page_response_dtype":
+        import numpy
+
+        dtype = numpy.dtype([(field, "u4") for field in ("pasid", "grpid", "code", "flags")])
         globals()[name] = dtype
         return dtype
     raise AttributeError(name)

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 from . import _registry, _runtime
 from ._held import Counted, Held, Unique
-from ._types import PAGE_REQUEST_FORMAT, PageResponse, RequestFlags, check_name, check_range, page_response, parse_perm
+from ._types import PAGE_REQUEST_FORMAT, PageResponse, RequestFlags, check_name, check_range, parse_perm
 from .exceptions import Closed, ForkedError, NoPasidWarning, error_for
 from .handlers import SVA, Inline, Refuse, Work
+from .responses import RESPONSE_BYTES, Responses
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -32,6 +33,8 @@ DEFAULT_RUNTIME = "native"
 DEFAULT_CORE = "iopf"
 REQUEST_BYTES = 48
 MAX_PASID = 1 << 20
+
+_LAST, _VALID = RequestFlags.LAST_PAGE.value, RequestFlags.PASID_VALID.value
 
 _ids = itertools.count(1)
 
@@ -51,7 +54,7 @@ class PythonHandler:
     def __init__(self, function: Callable[[Group], object]):
         self.function = function
         self.id = next(_ids)
-        _registry.handlers[self.id] = self
+        _registry.handlers.put(self.id, self)
 
 
 @dataclass(frozen=True)
@@ -306,7 +309,7 @@ class Device(Unique):
                 raise Closed(errno.EBADF, f"the device {group.name if group else name} was collected")
             self._helds = (self._new_device(self._group.held),)
             self._group.join(self)
-        _registry.devices[self._id] = self
+        _registry.devices.put(self._id, self)
 
     # --- the C device ---
 
@@ -464,19 +467,20 @@ class Device(Unique):
         held = self._live()
         runtime = held.runtime
         if flags is None:
-            raw_flags = (RequestFlags.LAST_PAGE.value if last else 0) | (
-                0 if pasid is None else RequestFlags.PASID_VALID.value
-            )
+            raw_flags = _LAST if last else 0
+            if pasid is not None:
+                raw_flags |= _VALID
         else:
             raw_flags = check_range("flags", flags, 1 << 32)
-        result = runtime.lib.iopf_report(
-            held.pointer,
-            check_range("addr", addr, 1 << 64),
-            parse_perm(perm),
-            check_range("grpid", grpid, 1 << 32),
-            0 if pasid is None else check_range("pasid", pasid, 1 << 32),
-            raw_flags,
-        )
+        if addr.__class__ is not int or not 0 <= addr < 1 << 64:
+            addr = check_range("addr", addr, 1 << 64)
+        if grpid.__class__ is not int or not 0 <= grpid < 1 << 32:
+            grpid = check_range("grpid", grpid, 1 << 32)
+        if pasid is None:
+            pasid = 0
+        elif pasid.__class__ is not int or not 0 <= pasid < 1 << 32:
+            pasid = check_range("pasid", pasid, 1 << 32)
+        result = runtime.lib.iopf_report(held.pointer, addr, parse_perm(perm), grpid, pasid, raw_flags)
         del held  # what is raised from here on has a traceback, and that keeps what this frame has
         self._after_report(runtime)
         if result:
@@ -551,16 +555,16 @@ class Device(Unique):
     # --- what came of it ---
 
     @property
-    def responses(self) -> list[PageResponse]:
-        """The responses so far, oldest first: a new list. Also after close()."""
-        found = []
+    def responses(self) -> Responses:
+        """The responses so far, oldest first: a sequence of their own, that does not change. Also after close()."""
+        found = b""
         for held in self._readable():
             lib, ffi = held.runtime.lib, held.runtime.ffi
             count = lib.iopf_device_responses(held.pointer, 0, 0, ffi.NULL)
             raw = ffi.new("struct iopf_response[]", count)
             count = min(count, lib.iopf_device_responses(held.pointer, 0, count, raw))
-            found += [page_response(raw[i]) for i in range(count)]
-        return found
+            found += ffi.buffer(raw)[: count * RESPONSE_BYTES]
+        return Responses(found)
 
     def clear_responses(self) -> None:
         """Forgets the recorded responses."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from . import _registry
 from ._held import Unique
-from ._types import PageRequest, ResponseCode, page_request
+from ._types import PageRequest, ResponseCode, page_request, page_requests
 from .exceptions import AlreadyAnswered, ForkedError
 
 if TYPE_CHECKING:
@@ -25,17 +25,16 @@ class Group(Unique):
     with a ResourceWarning.
     """
 
-    __slots__ = ("__weakref__", "_core", "_device", "_faults", "_generation", "_owned", "_runtime")
+    __slots__ = ("__weakref__", "_core", "_device", "_generation", "_owned", "_raw", "_runtime")
 
-    def __init__(self, runtime: Runtime, core: CData, pointer: CData, device: Device | None):
-        count = runtime.lib.iopf_group_faults(pointer, 0, runtime.ffi.NULL)
-        raw = runtime.ffi.new("struct iopf_request[]", count)
-        runtime.lib.iopf_group_faults(pointer, count, raw)
-        self._faults = tuple(page_request(raw[i]) for i in range(count))
+    def __init__(self, runtime: Runtime, core: CData, pointer: CData, faults: int, device: weakref.ref[Device] | None):
+        # A copy in C's form, since the group goes with its answer; most handlers look at few of the requests.
+        self._raw = raw = runtime.new_requests(faults)
+        runtime.lib.iopf_group_faults(pointer, faults, raw)
         self._runtime = runtime
         self._core = core
         # Not held: a group that somebody keeps for long must not keep its device.
-        self._device = weakref.ref(device) if device is not None else None
+        self._device = device
         self._generation = _registry.generation
         # Who pops the pointer owns the C group: list.pop is atomic, with and without the GIL.
         self._owned = [pointer]
@@ -43,12 +42,12 @@ class Group(Unique):
     @property
     def faults(self) -> list[PageRequest]:
         """The requests in the order of arrival, the last one last. A copy; still there after the answer."""
-        return list(self._faults)
+        return page_requests(self._runtime.ffi.buffer(self._raw))
 
     @property
     def last(self) -> PageRequest:
         """The request that completed the group."""
-        return self._faults[-1]
+        return page_request(self._raw[len(self._raw) - 1])
 
     @property
     def answered(self) -> bool:
@@ -69,7 +68,8 @@ class Group(Unique):
         raises AlreadyAnswered, reaches nobody, and is counted (``already_answered`` of the device's statistics). Any
         thread; runs ``on_response`` of the device.
         """
-        code = ResponseCode(code)
+        if code.__class__ is not ResponseCode:
+            code = ResponseCode(code)
         if self._generation != _registry.generation:
             raise ForkedError(f"the group {self.last.grpid}")
         pointer = self._take()
@@ -85,7 +85,7 @@ class Group(Unique):
     def __repr__(self) -> str:
         last = self.last
         pasid = "" if last.pasid is None else f", pasid {last.pasid}"
-        pages = f"{len(self._faults)} page{'s' if len(self._faults) != 1 else ''}"
+        pages = f"{len(self._raw)} page{'s' if len(self._raw) != 1 else ''}"
         return f"<Group {last.grpid}{pasid}: {pages}, {'answered' if self.answered else 'waits for an answer'}>"
 
     def __del__(self) -> None:

@@ -511,13 +511,17 @@ class TestInformation:
         queue = dev.queue.statistics()
         assert (1, 1, 1, 1) == (queue.devices, queue.reported, queue.success, queue.answered)
 
-    def test_responses_are_a_new_list_each_time_and_can_be_cleared(self, dev):
+    def test_responses_do_not_change_once_they_were_asked_for_and_can_be_cleared(self, dev):
         dev.report(addr=0, grpid=1)
         first = dev.responses
-        first.clear()
-        assert 1 == len(dev.responses)
+        dev.report(addr=0, grpid=2)
+        assert (1, 2) == (len(first), len(dev.responses))
         dev.clear_responses()
-        assert ([], 1) == (dev.responses, dev.statistics().success)
+        assert [1] == [response.grpid for response in first]
+        dev.report(addr=0, grpid=3)
+        assert [3] == [response.grpid for response in dev.responses]
+        dev.clear_responses()
+        assert ([], 3) == (dev.responses, dev.statistics().success)
 
     def test_a_device_that_records_nothing_still_counts(self, runtime):
         with iopf.Queue("q", runtime=runtime) as queue:

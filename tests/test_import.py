@@ -29,16 +29,16 @@ def test_the_import_loads_no_extension():
 
 
 def test_all_names_are_listed_before_they_are_loaded():
-    """For help(), for tab completion; the one that needs NumPy is not."""
+    """For help(), for tab completion; those that need NumPy are not."""
     assert "[]\nTrue\n" == run("""
         import inspect, sys, iopf
         sys.modules["numpy"] = None  # not installed
-        print(sorted(set(iopf.__all__) - set(dir(iopf)) - {"page_request_dtype"}))
+        print(sorted(set(iopf.__all__) - set(dir(iopf)) - {"page_request_dtype", "page_response_dtype"}))
         print(("Queue", iopf.Queue) in inspect.getmembers(iopf))
     """)
 
 
-@pytest.mark.parametrize("name", ["device", "exceptions", "group", "handlers", "info", "queue", "space"])
+@pytest.mark.parametrize("name", ["device", "exceptions", "group", "handlers", "info", "queue", "responses", "space"])
 def test_the_modules_are_there_without_being_imported(name):
     """As attributes of the package."""
     assert f"iopf.{name}\n" == run(f"import iopf; print(iopf.{name}.__name__)")

@@ -27,11 +27,6 @@ static struct iopf_domain *to_domain(struct iopf_group *group)
 	return container_of(iopf_group_domain(group), struct iopf_domain, domain);
 }
 
-const iopf_core *iopf_group_core(iopf_group *group)
-{
-	return to_domain(group)->core;
-}
-
 static void domain_release(struct iommu_domain *domain)
 {
 	struct iopf_domain *d = container_of(domain, struct iopf_domain, domain);
@@ -100,12 +95,14 @@ static int refuse_handler(struct iopf_group *group)
  */
 static int ask_python(struct iopf_group *group)
 {
-	struct device *dev = to_domain(group)->core->group_device(group);
+	const struct iopf_domain *d = to_domain(group);
+	struct device *dev = d->core->group_device(group);
 	u64 device = container_of(dev, struct iopf_device, dev)->id;
 
 	if (!api_callbacks.handle)
 		return -EINVAL;
-	return api_callbacks.handle(to_domain(group)->handler, device, group, (uintptr_t)current_workqueue());
+	return api_callbacks.handle(d->handler, device, d->core, group, iopf_group_faults(group, 0, NULL),
+				    (uintptr_t)current_workqueue());
 }
 
 static int call_handler(struct iopf_group *group)

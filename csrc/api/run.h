@@ -48,8 +48,12 @@ struct iopf_response {
 
 /* What Python does when C asks. Errors stay with Python; a handler's result is 0 (it has the group) or -errno. */
 struct iopf_callbacks {
-	/* work_of: iopf_queue_identity() of the queue in whose work item this is; 0: in nobody's */
-	int (*handle)(uint64_t handler, uint64_t device, iopf_group *group, uint64_t work_of);
+	/*
+	 * The group has `faults` requests and belongs to `core`. work_of: iopf_queue_identity() of the queue in whose work
+	 * item this is; 0: in nobody's
+	 */
+	int (*handle)(uint64_t handler, uint64_t device, const iopf_core *core, iopf_group *group, size_t faults,
+		      uint64_t work_of);
 	void (*response)(uint64_t device, struct iopf_response *response, uint64_t work_of);
 	/* Not 0: give the wait up. Asked every 50 ms by calls that say so. */
 	int (*poll)(void);
@@ -146,9 +150,8 @@ int iopf_report(iopf_device *device, uint64_t addr, uint32_t perm, uint32_t grpi
 size_t iopf_report_many(iopf_device *device, const void *requests, size_t count, int32_t *results, size_t *done);
 
 /* --- groups; the caller owns the group --- */
+/* The first `max` requests, in order. Returns how many there are. */
 size_t iopf_group_faults(iopf_group *group, size_t max, struct iopf_request *requests);
-/* The core that the group belongs to. */
-const iopf_core *iopf_group_core(iopf_group *group);
 /* Answers and frees. 1: the device got it; 0: removal had answered. */
 int iopf_group_finish(const iopf_core *core, iopf_group *group, int code);
 
