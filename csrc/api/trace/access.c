@@ -73,8 +73,10 @@ static int request(struct iopf_trace *t, const struct trace_request *access)
 {
 	struct trace_device *device = &t->devices[access->device];
 	struct trace_group *group = device->open;
+	struct trace_page *page = page_of(t, access->page);
 
-	page_of(t, access->page)->in_flight = true;
+	page->in_flight = true;
+	trace_page_changed(page);
 	if (!group)
 		group = device->open = trace_group_take(t, device);
 	group->requests[group->nr++] = *access;
@@ -163,6 +165,7 @@ static void resume(struct iopf_trace *t, u32 index)
 	struct trace_page *page = page_of(t, index);
 
 	page->in_flight = false;
+	trace_page_changed(page);
 	while (page->first_waiter) {
 		u32 i = waiter_pop(t, &page->first_waiter);
 
@@ -172,6 +175,7 @@ static void resume(struct iopf_trace *t, u32 index)
 		}
 		/* Not from here: there may be no room for one more in flight. */
 		page->resumes = true;
+		trace_page_changed(page);
 		waiter_append(t, &t->first_resumed, &t->last_resumed, i);
 		return;
 	}
@@ -185,7 +189,7 @@ static int request_again(struct iopf_trace *t)
 	struct trace_request access = t->waiters[i].access;
 
 	waiter_free(t, i);
-	page_of(t, access.page)->resumes = false;
+	page_of(t, access.page)->resumes = false;	/* in flight, now */
 	return request(t, &access);
 }
 
@@ -256,23 +260,12 @@ void trace_collect(struct iopf_trace *t)
 
 /* --- what comes first --- */
 
-static bool is_answered(struct iopf_trace *t)
-{
-	return __atomic_load_n(&t->answered, __ATOMIC_RELAXED) != NULL;
-}
-
-/* Is there nothing that comes before the next access? */
-static bool is_settled(struct iopf_trace *t)
-{
-	return !is_answered(t) && t->in_flight < t->options.outstanding && t->nr_waiting < IOPF_TRACE_WINDOW;
-}
-
 /* One step of what is older than the next access. 0; 1: there is nothing left; or an error. */
 static int step(struct iopf_trace *t, bool report_all)
 {
 	int ret = 0;
 
-	if (is_answered(t))
+	if (__atomic_load_n(&t->answered, __ATOMIC_RELAXED))
 		trace_collect(t);
 	if (t->in_flight == t->options.outstanding)
 		return trace_wait(t);
@@ -305,18 +298,15 @@ int trace_drain(struct iopf_trace *t)
 	return ret < 0 ? ret : 0;
 }
 
-int trace_access(struct iopf_trace *t, u64 addr, u64 size, u32 want)
+int trace_touch_pages(struct iopf_trace *t, u64 addr, u64 size, u32 want)
 {
 	u64 number = addr >> TRACE_PAGE_SHIFT, last = (addr + size - 1) >> TRACE_PAGE_SHIFT;
-	struct trace_request access = { .want = (u16)want, .device = (u16)t->turn };
+	struct trace_request access = { .want = (u16)want, .device = (u16)trace_next_turn(t) };
 
-	t->counts.accesses++;
-	if (++t->turn == t->options.devices)
-		t->turn = 0;
 	for (; number <= last; number++) {
 		int ret;
 
-		if (unlikely(!is_settled(t))) {
+		if (unlikely(!trace_is_settled(t))) {
 			ret = settle(t);
 			if (ret)
 				return ret;

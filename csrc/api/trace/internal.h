@@ -29,6 +29,7 @@ struct trace_page {
 	bool present;
 	bool in_flight;		/* requested and not answered for good */
 	bool resumes;		/* an access to it is among those that go on */
+	u8 ready;		/* perm while accesses need not wait for anything: present, and neither of the two before */
 };
 
 struct trace_pages {
@@ -64,10 +65,17 @@ static inline u32 trace_page_find(const struct trace_pages *pages, u64 number)
 	return i;
 }
 
+/* Where nothing is ever dropped nobody asks which page is the oldest. */
 static inline void trace_page_use(struct trace_pages *pages, u32 index)
 {
-	if (pages->newest != index)
+	if (pages->limit && pages->newest != index)
 		trace_page_make_newest(pages, index);
+}
+
+/* To be called when one of them was changed. */
+static inline void trace_page_changed(struct trace_page *page)
+{
+	page->ready = page->present && !page->in_flight && !page->resumes ? page->perm : 0;
 }
 
 /* --- devices and groups (trace_device.c) --- */
@@ -172,8 +180,41 @@ void trace_group_give_back(struct iopf_trace *t, struct trace_group *group);
 
 /* --- the rules (trace_access.c) --- */
 
-/* One access of the device whose turn it is. */
-int trace_access(struct iopf_trace *t, u64 addr, u64 size, u32 want);
+/* Is there nothing that comes before the next access? */
+static inline bool trace_is_settled(struct iopf_trace *t)
+{
+	return !__atomic_load_n(&t->answered, __ATOMIC_RELAXED) && t->in_flight < t->options.outstanding &&
+	       t->nr_waiting < IOPF_TRACE_WINDOW;
+}
+
+static inline u32 trace_next_turn(struct iopf_trace *t)
+{
+	u32 turn = t->turn;
+
+	t->counts.accesses++;
+	t->turn = turn + 1 == t->options.devices ? 0 : turn + 1;
+	return turn;
+}
+
+int trace_touch_pages(struct iopf_trace *t, u64 addr, u64 size, u32 want);
+
+/* One access of the device whose turn it is. Nearly all of them are to one page that is there and allows it. */
+static inline int trace_access(struct iopf_trace *t, u64 addr, u64 size, u32 want)
+{
+	u64 number = addr >> TRACE_PAGE_SHIFT;
+	u32 page;
+
+	if (likely((addr + size - 1) >> TRACE_PAGE_SHIFT == number && trace_is_settled(t))) {
+		page = trace_page_find(&t->pages, number);
+		if (likely(page && !(want & ~t->pages.array[page].ready))) {
+			trace_page_use(&t->pages, page);
+			trace_next_turn(t);
+			return 0;
+		}
+	}
+	return trace_touch_pages(t, addr, size, want);
+}
+
 /* Takes note of the answers that have come. */
 void trace_collect(struct iopf_trace *t);
 /* Until nothing waits and all is answered. */

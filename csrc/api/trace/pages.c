@@ -134,6 +134,7 @@ static void drop_oldest(struct trace_pages *pages)
 
 	unlink_used(pages, &pages->array[index]);
 	pages->array[index].present = false;
+	trace_page_changed(&pages->array[index]);
 	pages->present--;
 	pages->dropped++;
 	trace_page_settle(pages, index);
