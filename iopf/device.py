@@ -513,8 +513,7 @@ class Device(Unique):
             raw_results = ffi.from_buffer("int32_t[]", results, require_writable=True)
             if memoryview(results).itemsize not in (1, 4) or len(raw_results) < count:
                 raise ValueError(f"results takes at least {count} int32")
-        done = ffi.new("size_t *")
-        accepted: int = runtime.lib.iopf_report_many(held.pointer, data, count, raw_results, done)
+        accepted: int = runtime.lib.iopf_report_many(held.pointer, data, count, raw_results)
         del held
         self._after_report(runtime)
         return accepted

@@ -28,7 +28,7 @@ struct iopf_device {
 	u64 reported;			/* relaxed */
 
 	/* An inner driver lock: taken in page_response, where the core's own is held. */
-	pthread_mutex_t lock;
+	struct mutex lock;
 	u64 answered[3];
 	struct iopf_response *responses;
 	size_t nr_responses, capacity;

@@ -85,12 +85,12 @@ int api_page_response(struct device *dev, struct iopf_fault *evt, struct iommu_p
 	};
 
 	api_answered_here = true;
-	pthread_mutex_lock(&device->lock);
+	mutex_lock(&device->lock);
 	if (msg->code < 3)
 		device->answered[msg->code]++;
 	if (device->flags & IOPF_DEVICE_RECORD)
 		record_response(device, &response);
-	pthread_mutex_unlock(&device->lock);
+	mutex_unlock(&device->lock);
 	if (device->flags & IOPF_DEVICE_NOTIFY)
 		note_response(device, &response);
 	return 0;
@@ -125,7 +125,7 @@ static void device_release(struct device *dev)
 	struct iopf_device *device = to_device(dev);
 
 	mutex_destroy(&device->iommu.lock);
-	pthread_mutex_destroy(&device->lock);
+	mutex_destroy(&device->lock);
 	iopf_iommu_group_put(device->group);
 	free(device->responses);
 	free(device);
@@ -142,7 +142,7 @@ iopf_device *iopf_device_new(const iopf_core *core, const char *name, iopf_iommu
 	device->group = group;
 	device->id = id;
 	device->flags = flags;
-	pthread_mutex_init(&device->lock, NULL);
+	mutex_init(&device->lock);
 
 	device->ops.page_response = api_page_response;
 	device->ops.user_pasid_table = !!(flags & IOPF_DEVICE_USER_PASID_TABLE);
@@ -162,19 +162,19 @@ size_t iopf_device_responses(iopf_device *device, size_t first, size_t max, stru
 {
 	size_t n;
 
-	pthread_mutex_lock(&device->lock);
+	mutex_lock(&device->lock);
 	n = device->nr_responses;
 	if (first < n && max)
 		memcpy(responses, device->responses + first, (n - first < max ? n - first : max) * sizeof(*responses));
-	pthread_mutex_unlock(&device->lock);
+	mutex_unlock(&device->lock);
 	return n;
 }
 
 void iopf_device_clear_responses(iopf_device *device)
 {
-	pthread_mutex_lock(&device->lock);
+	mutex_lock(&device->lock);
 	device->nr_responses = 0;
-	pthread_mutex_unlock(&device->lock);
+	mutex_unlock(&device->lock);
 }
 
 void iopf_device_answered_again(iopf_device *device)
@@ -189,11 +189,11 @@ void iopf_device_statistics(iopf_device *device, struct iopf_statistics *statist
 	statistics->dropped = (u64)atomic_long_read(&device->iommu.dropped_responses);
 	statistics->already_answered = (u64)atomic_long_read(&device->iommu.repeated_responses);
 
-	pthread_mutex_lock(&device->lock);
+	mutex_lock(&device->lock);
 	statistics->success = device->answered[IOPF_SUCCESS];
 	statistics->invalid = device->answered[IOPF_INVALID];
 	statistics->failure = device->answered[IOPF_FAILURE];
-	pthread_mutex_unlock(&device->lock);
+	mutex_unlock(&device->lock);
 
 	device->core->count_stored(&device->dev, &statistics->partials, &statistics->pending);
 }

@@ -31,7 +31,7 @@ int iopf_report(iopf_device *device, uint64_t addr, uint32_t perm, uint32_t grpi
 
 #define POLL_EVERY 256
 
-size_t iopf_report_many(iopf_device *device, const void *requests, size_t count, int32_t *results, size_t *done)
+size_t iopf_report_many(iopf_device *device, const void *requests, size_t count, int32_t *results)
 {
 	u64 polled = clock_now_ns();
 	size_t i, accepted = 0;
@@ -48,13 +48,10 @@ size_t iopf_report_many(iopf_device *device, const void *requests, size_t count,
 		api_deliver();
 		if (i % POLL_EVERY == POLL_EVERY - 1 && clock_now_ns() - polled > WAIT_SLICE_NS) {
 			polled = clock_now_ns();
-			if (api_callbacks.poll && api_callbacks.poll()) {
-				i++;
+			if (api_callbacks.poll && api_callbacks.poll())
 				break;
-			}
 		}
 	}
-	*done = i;
 	return accepted;
 }
 

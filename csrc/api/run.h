@@ -144,10 +144,10 @@ size_t iopf_released_handlers(uint64_t *ids, size_t max);
 /* --- reporting --- */
 int iopf_report(iopf_device *device, uint64_t addr, uint32_t perm, uint32_t grpid, uint32_t pasid, uint32_t flags);
 /*
- * count requests, stride bytes apart. results, when given, gets each return value. Stops early on poll's word;
- * done says how far it came. Returns how many were accepted.
+ * count requests. results, when given, gets each return value. Stops early on the word of poll.
+ * Returns how many were accepted.
  */
-size_t iopf_report_many(iopf_device *device, const void *requests, size_t count, int32_t *results, size_t *done);
+size_t iopf_report_many(iopf_device *device, const void *requests, size_t count, int32_t *results);
 
 /* --- groups; the caller owns the group --- */
 /* The first `max` requests, in order. Returns how many there are. */
