@@ -17,7 +17,8 @@ from ._cores import Core, cores
 from .catalogue import CATALOGUE
 from .explore import Failure, Result, Step, explore
 from .explore.causes import CLEAN_UP, cause
-from .explore.trace import phrase, source_line
+from .explore.rows import phrase
+from .explore.trace import source_line
 
 __all__ = ["MOST_LINES", "BugReport", "BugReports", "bug_reports", "render_bug_reports"]
 

@@ -406,6 +406,7 @@ struct xp_step {
 	int64_t before, after;
 	int point;		/* 1: a scheduling point, 0: an event inside the step of one */
 	int preempted;		/* the task before could have gone on: the number of this preemption, else 0 */
+	uint64_t others;	/* of a point: bit i: the task with number i could have run in its place */
 	int nr_held;		/* locks that the task holds after this step */
 	struct xp_place place;
 	const char *text;	/* more to say, or NULL */
@@ -431,6 +432,11 @@ struct xp_run {
 	int steps;
 	const char *op;		/* the first operation of the run */
 	const char *object;
+};
+
+/* Two steps of different tasks whose order is one of dependence, and follows from no other two: indices. */
+struct xp_order {
+	int32_t first, then;
 };
 
 /*
@@ -470,6 +476,7 @@ struct xp_failure {
 	int nr_steps;
 	int nr_runs;
 	int nr_tasks;
+	int nr_orders;
 	int culprit_first, culprit_second;	/* indices of steps: in the other order it passes; -1: none found */
 	int nr_dropped;		/* records of the scenario that it does not need */
 	uint64_t hash;		/* of the steps; a replay has to come to the same */
@@ -477,6 +484,7 @@ struct xp_failure {
 	const struct xp_step *steps;
 	const struct xp_run *runs;
 	const struct xp_task *tasks;
+	const struct xp_order *orders;	/* by their second step */
 	const int32_t *dropped;	/* their indices; the trace and the schedule are of the scenario without them */
 };
 

@@ -8,6 +8,7 @@ them. People get the names.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -183,7 +184,10 @@ class Copier:
     def failure(self, raw: Any, is_note: bool = False) -> Failure:
         """One struct xp_failure."""
         self.tasks = self.tasks_of(raw)
-        steps = tuple(self.step(raw.steps[index]) for index in range(raw.nr_steps))
+        before: defaultdict[int, list[int]] = defaultdict(list)
+        for order in (raw.orders[index] for index in range(raw.nr_orders)):
+            before[order.then].append(order.first)
+        steps = tuple(self.step(raw.steps[index], tuple(sorted(before[index]))) for index in range(raw.nr_steps))
         sites = [raw.sites[index] for index in range(raw.nr_sites)]
         runs = tuple(
             Run(run.task, run.steps, self.text(run.op) or "", self.text(run.object))
@@ -257,8 +261,8 @@ class Copier:
                 if not caller.calls_cores:
                     yield Site(CALLED, task, None, caller, None, more=True)
 
-    def step(self, raw: Any) -> Step:
-        """One struct xp_step."""
+    def step(self, raw: Any, follows: tuple[int, ...]) -> Step:
+        """One struct xp_step, and the steps right before it."""
         record = self.compiled.records[raw.record] if 0 <= raw.record < len(self.compiled.records) else None
         task = self.tasks[raw.task]
         # A work runs on behalf of a report, but is not one.
@@ -283,4 +287,6 @@ class Copier:
             if raw.task or raw.record != -1
             else CLEAN_UP,
             note=self.object(raw.text),
+            others=tuple(name for number, name in enumerate(self.tasks) if name and raw.others >> number & 1),
+            follows=follows,
         )

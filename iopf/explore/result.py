@@ -141,6 +141,11 @@ class Step:
     #: operation of the scenario that runs, as text
     operation: str | None
     note: str | None
+    #: tasks that could have run in its place, of a point
+    others: tuple[str, ...] = ()
+    #: steps of other tasks that come right before it, as indices: conflicting, or what made it possible. With the order
+    #: of each task they say which executions are of one class with this one; what follows from others is left out
+    follows: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

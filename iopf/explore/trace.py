@@ -16,43 +16,27 @@ from __future__ import annotations
 
 import linecache
 import os
-import re
 import shutil
 import textwrap
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .._csrc_tools import csrc
-from .causes import LOCKS, REQUIRED, cause
+from .causes import REQUIRED
+from .rows import Reading, phrase
 
 if TYPE_CHECKING:
     from .lines import Place
     from .result import Failure, Site, Step
 
-__all__ = ["phrase", "render", "source_line", "wants_color"]
+__all__ = ["render", "source_line", "wants_color"]
 
 #: A terminal that does not say how wide it is, and what is no terminal.
 WIDTH = 118
 #: Columns of a step's number, and of the bars and text of a task.
 NUMBER = 5
 COLUMN = 24
-#: So many lines in a row that the failure is not about become one.
-FOLD = 3
-
-#: Operations on an object as a whole, whatever lies at its start.
-WHOLE = ("allocate", "free", "kfree", "kfree_rcu", "call_rcu")
-
 RESET, BOLD, DIM, RED = "\033[0m", "\033[1m", "\033[2m", "\033[31;1m"
 COLUMN_COLORS = ("\033[36m", "\033[33m", "\033[35m", "\033[32m", "\033[34m")
-
-
-#: A pointer to an object is called by the member at its start.
-FIRST_MEMBER = re.compile(r"(\w+#\d+)\.[\w.]+")
-
-
-def value(number: int) -> str:
-    """A value as text; addresses, which say nothing, as what they are."""
-    return "pointer" if number > 1 << 32 else str(number)
 
 
 def source_line(place: Place) -> str | None:
@@ -72,18 +56,6 @@ def source_line(place: Place) -> str | None:
     return line if any(character.isalnum() for character in line) else None
 
 
-def phrase(step: Step) -> str:
-    """A step's operation, object and values."""
-    about = step.object
-    if about and step.op in WHOLE:
-        about = about.partition(".")[0]
-    text = f"{step.op}({about})" if about else step.op
-    if step.before is not None and step.after is not None:
-        before, after = value(step.before), value(step.after)
-        text += f" {before}" if step.before == step.after else f" {before} -> {after}"
-    return text
-
-
 def wants_color(stream: object) -> bool:
     """Does that stream take colours? Terminals do, unless NO_COLOR says no."""
     return bool(getattr(stream, "isatty", lambda: False)()) and not os.environ.get("NO_COLOR")
@@ -94,34 +66,12 @@ class _Page:
         self.failure = failure
         self.width = width
         self.color = color
-        self.every_event = every_event
         self.lines: list[str] = []
-        seen: list[int] = []
-        for step in failure.steps:
-            if step.column not in seen:
-                seen.append(step.column)
-        #: Tasks in the order of the scenario; where it begins in a line, by task.
-        self.tasks = sorted(seen)
+        self.reading = Reading(failure, every_event)
+        self.tasks = self.reading.tasks
         each = (width - NUMBER - 26) // max(len(self.tasks), 1)
         self.column_width = min(max(each, 14), 44) if len(self.tasks) > 1 else 60
-        self.marked = set(failure.culprit or ())
-        self.marked |= {site.step for site in failure.sites if site.step is not None}
-        self.cause = cause(failure)
-        self.marked |= self.cause.steps
-        #: What stands with its line of the source.
-        self.rests_on = {*self.cause.steps, *(failure.culprit or ())}
-        ends = [index for index, step in enumerate(failure.steps) if step.op == failure.kind]
-        self.rests_on |= {*ends[-1:]}
-        #: The last step that gets a line.
-        self.end = max([*ends[-1:], *self.marked]) if ends else len(failure.steps) - 1
-        self.about = self._about()
         self.last_place: Place | None = None
-
-    def _about(self) -> set[str]:
-        """The objects that the failure is about: what its object and its marked steps name, without the field."""
-        names = [self.failure.object, *(site.object for site in self.failure.sites)]
-        names += [self.failure.steps[index].object for index in self.marked if index < len(self.failure.steps)]
-        return {name.partition(".")[0] for name in names if name}
 
     # --- helpers ---
 
@@ -146,7 +96,7 @@ class _Page:
     def head(self) -> None:
         failure = self.failure
         self.add(self.paint(f"{failure.kind}: {failure.message}", RED))
-        self.paragraph(self.cause.text)
+        self.paragraph(self.reading.cause.text)
         self.paragraph(f"required: {REQUIRED[failure.kind]}")
         preemptions = f"{failure.preemptions} preemption{'' if failure.preemptions == 1 else 's'}"
         minimal = ", no schedule with fewer shows it" if failure.minimal and failure.preemptions else ""
@@ -175,22 +125,6 @@ class _Page:
             self.add(self.paint(text, BOLD))
         self.add("  In the other order it does not fail.")
 
-    def shown(self) -> list[int]:
-        """Indices of the steps that get a line."""
-        steps = self.failure.steps
-        if self.every_event:
-            return list(range(len(steps)))
-        return [
-            index
-            for index, step in enumerate(steps[: self.end + 1])
-            if step.point
-            or index in self.marked
-            or index == self.end
-            or (step.op.endswith(" returns") and step.operation is not None)
-            or step.preempted
-            or ((step.object or "").partition(".")[0] in self.about and step.op not in ("read", "write"))
-        ]
-
     def steps(self) -> None:
         steps = self.failure.steps
         if not steps:
@@ -206,76 +140,23 @@ class _Page:
                 header += " " * max(self.column_width - len(name), 0)
         self.add(header)
 
-        shown = self.shown()
-        plain = self.foldable(shown)
-        held = dict.fromkeys(self.tasks, 0)
-        operation: dict[int, str | None] = dict.fromkeys(self.tasks)
-        position = 0
-        previous = -1
-        while position < len(shown):
-            index = shown[position]
-            for skipped in range(previous + 1, index):
-                held[steps[skipped].column] = steps[skipped].held
-            step = steps[index]
-            if step.preempted:
-                self.add(
-                    self.paint(
-                        f"{'':{NUMBER}}-- preempted {step.preempted}: {self.before(index)} could have gone on --", BOLD
-                    )
-                )
-            if step.operation is not None and step.operation != operation[step.column]:
-                self.line("", step, f"> {step.operation}", "", held, offsets, bold=True)
-            operation[step.column] = step.operation
-            fold = position
-            while (
-                fold < len(shown)
-                and plain[shown[fold]]
-                and steps[shown[fold]].column == step.column
-                and steps[shown[fold]].operation == step.operation
-            ):
-                fold += 1
-            if fold - position >= FOLD:
-                last = shown[fold - 1]
-                text = f"... {fold - position} steps on other objects"
-                taken = self.taken(shown[position:fold], steps[last].held - held[step.column])
-                if taken:
-                    text += f", takes {', '.join(taken)}"
-                held[step.column] = steps[last].held
-                self.line("", step, text, "", held, offsets, dim=True)
-                position, previous = fold, last
-                continue
-            text = phrase(step)
-            if step.note:
-                text += "  " + (FIRST_MEMBER.sub(r"\1", step.note) if step.op.startswith("atomic") else step.note)
-            before = held[step.column]
-            # The bar of a lock begins after the line that takes it and ends before the line that drops it.
-            held[step.column] = min(before, step.held)
-            self.line(
-                str(index + 1),
-                step,
-                text,
-                step.place.short if step.place else "",
-                held,
-                offsets,
-                bold=index in self.marked,
-            )
-            held[step.column] = step.held
-            self.source(index, held, offsets)
-            position, previous = position + 1, index
-
-    def taken(self, folded: Sequence[int], more: int) -> list[str]:
-        """The locks that are held behind a folded stretch and were not before it."""
-        steps = self.failure.steps
-        return (
-            [steps[index].object or "a lock" for index in folded if steps[index].op in LOCKS][-more:]
-            if more > 0
-            else []
-        )
+        for row in self.reading.rows():
+            step = steps[row.index]
+            if row.kind == "preempted":
+                self.add(self.paint(f"{'':{NUMBER}}-- {row.text} --", BOLD))
+            elif row.kind == "call":
+                self.line("", step, f"> {row.text}", "", row.held, offsets, bold=True)
+            elif row.kind == "fold":
+                self.line("", step, f"... {row.text}", "", row.held, offsets, dim=True)
+            else:
+                where = step.place.short if step.place else ""
+                self.line(str(row.index + 1), step, row.text, where, row.held, offsets, bold=row.marked)
+                self.source(row.index, {**row.held, step.column: step.held}, offsets)
 
     def source(self, index: int, held: dict[int, int], offsets: list[int]) -> None:
         """The line of the source under a step that the failure rests on, once for each place."""
         step = self.failure.steps[index]
-        if index not in self.rests_on or step.place is None or step.place == self.last_place:
+        if index not in self.reading.rests_on or step.place is None or step.place == self.last_place:
             return
         self.last_place = step.place
         text = source_line(step.place)
@@ -292,24 +173,6 @@ class _Page:
             offsets,
             dim=True,
         )
-
-    def before(self, index: int) -> str:
-        """Who ran right before that step."""
-        return self.failure.steps[index - 1].task if index else "nobody"
-
-    def foldable(self, shown: Sequence[int]) -> dict[int, bool]:
-        """Which lines may be folded: those on other objects, away from switches and ends."""
-        steps = self.failure.steps
-        if self.every_event:
-            return dict.fromkeys(shown, False)
-        plain = {}
-        for position, index in enumerate(shown):
-            step = steps[index]
-            neighbours = [shown[position + offset] for offset in (-1, 1) if 0 <= position + offset < len(shown)]
-            edge = any(steps[other].column != step.column for other in neighbours) or position == len(shown) - 1
-            about = (step.object or "").partition(".")[0] in self.about
-            plain[index] = not (edge or about or index in self.marked or step.preempted or step.note)
-        return plain
 
     def line(
         self,

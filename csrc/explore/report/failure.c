@@ -22,6 +22,7 @@ void failures_reset(void)
 		free((void *)found[i].face.sites);
 		free((void *)found[i].face.runs);
 		free((void *)found[i].face.tasks);
+		free((void *)found[i].face.orders);
 	}
 	nr_found = 0;
 }

@@ -125,13 +125,19 @@ static void write_step(struct xp_step *s, const struct event *e)
 static int write_steps(struct found *f, const struct finding *finding, int *index_of)
 {
 	struct xp_step *steps = calloc((size_t)engine.nr_events + 1, sizeof(*steps));
+	int *step_of = calloc((size_t)engine.depth + 1, sizeof(*step_of));
 	int i, n = 0, last_point = -1, preemptions = 0;
 	bool tail = finding->node < 0 || finding->event < 0 || (finding->event < engine.nr_events &&
 								 engine.events[finding->event].node < 0);
 	bool seen = false;
 
-	if (!steps)
+	if (!steps || !step_of) {
+		free(steps);
+		free(step_of);
 		return 0;
+	}
+	for (i = 0; i < engine.depth; i++)
+		step_of[i] = -1;
 	for (i = 0; i < engine.nr_events; i++) {
 		const struct event *e = &engine.events[i];
 
@@ -144,6 +150,8 @@ static int write_steps(struct found *f, const struct finding *finding, int *inde
 			const struct node *node = &engine.nodes[e->node];
 
 			last_point = e->node;
+			step_of[e->node] = n;
+			steps[n].others = node->enabled & ~(1ull << node->task);
 			if (node->previous >= 0 && node->previous != node->task)
 				steps[n].preempted = ++preemptions;
 		}
@@ -152,6 +160,8 @@ static int write_steps(struct found *f, const struct finding *finding, int *inde
 	f->face.steps = steps;
 	f->face.nr_steps = n;
 	f->face.preemptions = engine.preemptions;
+	record_order(f, step_of);
+	free(step_of);
 	return n;
 }
 

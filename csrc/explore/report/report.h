@@ -68,6 +68,8 @@ void record_site(struct xp_site *sites, int *n, int task, int step, const void *
 #define MAX_SITES 40
 void record_callers(struct xp_site *sites, int *n, int event);
 void record_sites(struct found *f, const struct finding *finding, const int *index_of);
+/* Which steps had to come before which. */
+void record_order(struct found *f, const int *step_of);
 void shrink(struct found *f, double deadline);
 void failures_finish(void);
 

@@ -36,6 +36,7 @@ static int schedule_pick(u64 enabled, int previous)
 	const struct choice *c;
 	int task;
 
+	node->enabled = enabled;
 	if (!engine.depth)
 		taken = 0;
 	while (schedule_lenient && taken < schedule_length && !(enabled >> schedule_choices[taken].task & 1))
