@@ -240,7 +240,7 @@ setup(
     package_dir={"iopf": "iopf", "iopf._csrc": "csrc"},
     package_data={
         "iopf": ["py.typed"],
-        "iopf.explore": ["*.md"],
+        "iopf.explore": ["*.md", "*.css", "*.js"],
         "iopf.samples": ["*"],
         **{package: ["*.c", "*.h", "*.md"] for package in csrc},
     },

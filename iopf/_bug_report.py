@@ -18,7 +18,7 @@ from .catalogue import CATALOGUE
 from .explore import Failure, Result, Step, explore
 from .explore.causes import CLEAN_UP, cause
 from .explore.rows import phrase
-from .explore.trace import source_line
+from .explore.sources import source_line
 
 __all__ = ["MOST_LINES", "BugReport", "BugReports", "bug_reports", "render_bug_reports"]
 

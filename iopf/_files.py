@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Small input files: regular ones, and no larger than what they can be. A device or a pipe may never end, and whoever
-opens one for reading may wait for ever."""
+"""Files that a user names. What is read is regular and no larger than what it can be: a device or a pipe may never end, and
+whoever opens one for reading may wait for ever. What is written is there as a whole, or as it was before."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import secrets
 import stat
 
-__all__ = ["MAX_TEXT", "read_small"]
+__all__ = ["MAX_TEXT", "check_writable", "read_small", "write_whole"]
 
 #: A kernel file has 15 KB, a scenario less.
 MAX_TEXT = 4 << 20
@@ -34,3 +36,40 @@ def read_small(path: str | os.PathLike[str], what: str, limit: int = MAX_TEXT) -
     if not left:
         raise OSError(errno.EINVAL, f"{what} is at most {limit >> 20} MiB; this is larger")
     return b"".join(pieces)
+
+
+def check_writable(option: str, path: str) -> None:
+    """ValueError: nothing can be put there. Said before anything is done for it that takes time.
+
+    :param option: which one of the command line, for the message
+    """
+    if not path or "\0" in path:
+        raise ValueError(f"{option}: takes the name of a file")
+    folder = os.path.dirname(os.path.abspath(path))
+    if (
+        os.path.isdir(path)
+        or not os.path.isdir(folder)
+        or not os.access(path if os.path.exists(path) else folder, os.W_OK)
+    ):
+        raise ValueError(f"{option} {path}: no file can be written there")
+
+
+def write_whole(path: str, text: str) -> None:
+    """Puts a text there: readers see all of it, or what was there before. A device or a pipe is written to.
+
+    :raises OSError: it can't be
+    """
+    if os.path.exists(path) and not os.path.isfile(path):
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        return
+    path = os.path.realpath(path)
+    part = os.path.join(os.path.dirname(path), f".iopf-{os.getpid()}-{secrets.token_hex(4)}")
+    try:
+        with open(part, "x", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(part, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(part)
+        raise

@@ -7,12 +7,14 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any, TextIO
 
 from .. import _exit
 from .._cores import named
 from .._exit import ACCEPTABLE, FINE, FOUND, NO_VERDICT, UNUSABLE
 from .._facets import parse_facets
+from .._files import check_writable, write_whole
 from .._hints import said
 from .._options import count, count_or_zero, seconds, small_or_zero
 from .._source import CoreSourceError
@@ -54,6 +56,7 @@ def register(subparsers: Any) -> None:
     explore.add_argument("--all-failures", action="store_true", help="search on after a failure, list one of each")
     explore.add_argument("--every-event", action="store_true", help="traces with every event, nothing folded")
     explore.add_argument("--json", action="store_true", help="the result as JSON")
+    _add_pictures(explore)
     explore.set_defaults(run=run_explore)
 
     replay = subparsers.add_parser(
@@ -76,6 +79,7 @@ def register(subparsers: Any) -> None:
         "--as-test", action="store_true", help="run nothing: print the failure as a pytest file, and exit with 0"
     )
     replay.add_argument("--json", action="store_true", help="the result as JSON")
+    _add_pictures(replay)
     replay.set_defaults(run=run_replay)
 
     scenarios = subparsers.add_parser(
@@ -84,6 +88,15 @@ def register(subparsers: Any) -> None:
     scenarios.add_argument("name", nargs="?", metavar="SCENARIO", help="show this one; file.py: list those of the file")
     scenarios.add_argument("--json", action="store_true", help="as JSON")
     scenarios.set_defaults(run=run_scenarios)
+
+
+def _add_pictures(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--html", metavar="FILE", help="write what failed as a page, too: it needs no network and nothing else"
+    )
+    parser.add_argument(
+        "--perfetto", metavar="FILE", help="write it for ui.perfetto.dev and chrome://tracing, too (Trace Event Format)"
+    )
 
 
 # --- progress ---
@@ -188,11 +201,35 @@ def _evidence(result: Result, accept: list[str]) -> _exit.Evidence:
     )
 
 
+def _check_pictures(arguments: argparse.Namespace) -> None:
+    """ValueError: one of them can't be put where it is asked for."""
+    for option in ("html", "perfetto"):
+        if getattr(arguments, option) is not None:
+            check_writable(f"--{option}", getattr(arguments, option))
+
+
+def _write_pictures(arguments: argparse.Namespace, result: Result, failures: Sequence[Failure]) -> None:
+    """Writes what was asked for; also where nothing failed, so that no page of an earlier run is taken for this one's."""
+    title = f"{result.scenario} on {result.core}"
+    if arguments.html is not None:
+        from .page import page
+
+        write_whole(arguments.html, page(failures, title=title, summary=str(result)))
+    if arguments.perfetto is not None:
+        from .perfetto import trace_events
+
+        write_whole(arguments.perfetto, trace_events(failures, title=title))
+
+
 def run_explore(arguments: argparse.Namespace) -> int:
     """``iopf explore``."""
     from .library import FileAlone, find_scenario
     from .search import Interrupted, explore
 
+    try:
+        _check_pictures(arguments)
+    except ValueError as error:
+        return _fail(error)
     line = ProgressLine(sys.stderr) if sys.stderr.isatty() else None
     try:
         scenario = find_scenario(arguments.scenario)
@@ -218,6 +255,10 @@ def run_explore(arguments: argparse.Namespace) -> int:
         if line is not None:
             line.clear()
     code = arguments.decided = _exit.decide(evidence)
+    try:
+        _write_pictures(arguments, result, result.failures if arguments.all_failures else result.failures[:1])
+    except OSError as error:
+        return _fail(f"{error.filename}: it can't be written: {error.strerror}")
     if arguments.json:
         print(result.to_json())
     else:
@@ -238,6 +279,7 @@ def run_replay(arguments: argparse.Namespace) -> int:
             return _fail(error)
         return FINE
     try:
+        _check_pictures(arguments)
         result = replay(arguments.token, core=named(arguments.core, parse_facets(arguments.facet)))
     except DidNotReproduce as error:
         passes = error.step is None and error.result is not None and error.result.failure is None
@@ -262,6 +304,10 @@ def run_replay(arguments: argparse.Namespace) -> int:
         return FINE if passes else NO_VERDICT
     except (CoreSourceError, ValueError) as error:
         return _fail(error)
+    try:
+        _write_pictures(arguments, result, result.failures)
+    except OSError as error:
+        return _fail(f"{error.filename}: it can't be written: {error.strerror}")
     if arguments.json:
         print(json.dumps({"reproduced": True, "result": result.to_dict()}, indent=1))
     elif result.failure is not None:

@@ -229,6 +229,17 @@ class Failure:
         """The trace as text: see :func:`iopf.explore.trace.render`."""
         return render(self, width=width, color=color, every_event=every_event)
 
+    def html(self) -> str:
+        """The failure as an HTML page that needs nothing else: see :func:`iopf.explore.page.page`."""
+        from .page import page
+
+        return page([self], title=f"{self.scenario} on {self.core}")
+
+    def _repr_html_(self) -> str:
+        from .page import in_a_notebook
+
+        return in_a_notebook(self.html(), f"{self.kind}: {self.message}", self.cause)
+
     def to_dict(self) -> Data:
         """Everything, as JSON-able data."""
         return _fields(self)
@@ -334,6 +345,17 @@ class Result:
             f"{self.scenario} on {self.core}: {text} ({self.strategy}, {self.executions:,} executions{blocked},"
             f" {self.seconds:.2f} s)"
         )
+
+    def html(self) -> str:
+        """What failed, one below the other, as an HTML page that needs nothing else."""
+        from .page import page
+
+        return page(self.failures, title=f"{self.scenario} on {self.core}", summary=str(self))
+
+    def _repr_html_(self) -> str:
+        from .page import in_a_notebook
+
+        return in_a_notebook(self.html() if self.failures else None, str(self))
 
     def __repr__(self) -> str:
         return f"<Result {self}>"

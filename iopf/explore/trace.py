@@ -14,21 +14,20 @@ Colour is the caller's decision: the command line asks for it on terminals.
 
 from __future__ import annotations
 
-import linecache
 import os
 import shutil
 import textwrap
 from typing import TYPE_CHECKING
 
-from .._csrc_tools import csrc
 from .causes import REQUIRED
 from .rows import Reading, phrase
+from .sources import source_line
 
 if TYPE_CHECKING:
     from .lines import Place
     from .result import Failure, Site, Step
 
-__all__ = ["render", "source_line", "wants_color"]
+__all__ = ["render", "wants_color"]
 
 #: A terminal that does not say how wide it is, and what is no terminal.
 WIDTH = 118
@@ -37,23 +36,6 @@ NUMBER = 5
 COLUMN = 24
 RESET, BOLD, DIM, RED = "\033[0m", "\033[1m", "\033[2m", "\033[31;1m"
 COLUMN_COLORS = ("\033[36m", "\033[33m", "\033[35m", "\033[32m", "\033[34m")
-
-
-def source_line(place: Place) -> str | None:
-    """The text of that line, without what stands around it; None where the file is not here, or says nothing there."""
-    if not place.line:
-        return None
-    path = place.file
-    if not os.path.isabs(path):
-        folder = csrc()
-        if folder is None or not path.startswith("csrc/"):
-            return None
-        path = str(folder / path.removeprefix("csrc/"))
-    linecache.checkcache(path)
-    line = linecache.getline(path, place.line).strip()
-    # On a terminal nothing of a file acts: tabs within the line are blanks, what else can't be printed is a question mark.
-    line = "".join(character if character.isprintable() else " " if character == "\t" else "?" for character in line)
-    return line if any(character.isalnum() for character in line) else None
 
 
 def wants_color(stream: object) -> bool:

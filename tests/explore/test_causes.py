@@ -14,7 +14,7 @@ import pytest
 from iopf.explore import KINDS, Scenario, explore, library
 from iopf.explore.causes import CLEAN_UP, REQUIRED, cause
 from iopf.explore.loader import load
-from iopf.explore.trace import source_line
+from iopf.explore.sources import source_line
 
 #: A step that a text names.
 NAMED = re.compile(r"\(step (\d+)\)|\bstep (\d+)\b")
