@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .._csrc_tools import csrc
-from .causes import LOCKS, REQUIRED, cause
+from .causes import LOCKS, cause, required
 
 if TYPE_CHECKING:
     from .lines import Place
@@ -147,7 +147,7 @@ class _Page:
         failure = self.failure
         self.add(self.paint(f"{failure.kind}: {failure.message}", RED))
         self.paragraph(self.cause.text)
-        self.paragraph(f"required: {REQUIRED[failure.kind]}")
+        self.paragraph(f"required: {required(failure)}")
         preemptions = f"{failure.preemptions} preemption{'' if failure.preemptions == 1 else 's'}"
         minimal = ", no schedule with fewer shows it" if failure.minimal and failure.preemptions else ""
         self.add(f"  in {failure.scenario!r} on core {failure.core}, {preemptions}{minimal}")
