@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""``iopf check FILE --baseline OLD`` finds the faults of one_line_faults.py, and says where and whose they are."""
+
+import re
+from pathlib import Path
+
+import pytest
+from one_line_faults import FAULTS, FORMS, Absent, Equivalent, Found
+
+from iopf import Core, scenarios
+from iopf.check import Column, check, compare
+
+FILES = Path(__file__).resolve().parents[1] / "kernel_files"
+TEXTS = {form: (FILES / f"{form}.c").read_text() for form in FORMS}
+
+#: Those that are looked for in every run: of one form, each of another kind.
+QUICK = (
+    "unlock dropped in the allocation of a group", "partials not freed", "dequeue dropped", "response without lock",
+    "removal answers SUCCESS", "order of the pages of a group, as they are taken",
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """Results and compiled cores of a test are its own."""
+    monkeypatch.setenv("IOPF_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.delenv("CC", raising=False)
+
+
+def compared(form, faults, names, folder):
+    """What differs in each changed file, by the fault's name, and their texts; and in the unchanged one, beside itself."""
+    columns, texts = [], {}
+    for number, fault in enumerate(faults):
+        texts[fault.name] = fault.apply(TEXTS[form])
+        path = folder / str(number) / "io-pgfault.c"
+        path.parent.mkdir(parents=True)
+        path.write_text(texts[fault.name])
+        columns.append(Column(fault.name, Core.from_source(path)))
+    same = folder / "same" / "io-pgfault.c"
+    same.parent.mkdir()
+    same.write_text(TEXTS[form] + "\n/* Nothing is different. */\n")
+    columns.append(Column("unchanged", Core.from_source(same)))
+    table = check(columns, names, baseline=Core.from_source(FILES / f"{form}.c"))
+    return {column.label: compare(table, [column.label]) for column in columns}, texts
+
+
+def function_of(number, text):
+    """The function that a line is in, counted from 1: kernel style, nothing else begins at the margin."""
+    lines = text.split("\n")
+    first = max(index for index, line in enumerate(lines[:number], 1) if line == "{")
+    return next(
+        found[1] for line in reversed(lines[: first - 1]) if (found := re.match(r"\w[\w *]*?(\w+)\(", line)) is not None
+    )
+
+
+def home(fault):
+    """The function that the fault is in."""
+    before, after = TEXTS[fault.form].split("\n"), fault.apply(TEXTS[fault.form]).split("\n")
+    number = next(number for number, (one, two) in enumerate(zip(before, after), 1) if one != two)
+    return function_of(number, TEXTS[fault.form])
+
+
+def told(finding, text):
+    """As the table has it: ``function: line``."""
+    line = text.split("\n")[finding.line - 1].strip() if finding.line else ""
+    return f"{finding.function}: {line}"
+
+
+def wrong_with(fault, comparison, text):
+    """What the comparison says otherwise than the table; None: nothing."""
+    new = [one.after for one in comparison.new]
+    seen = sorted({f"{one.kind}, contract {one.contract}, at {told(one, text)}" for one in new})
+    if isinstance(fault.verdict, Equivalent):
+        return f"found, and called equivalent: {seen}" if new else None
+    found = fault.verdict
+    fits = [
+        one for one in new if one.kind in found.kinds and one.contract == found.contract and told(one, text) in found.at
+    ]
+    if not fits:
+        return f"not found as {found.kinds}, contract {found.contract}, at {found.at}; but as {seen}"
+    if any(Path(one.file).name != "io-pgfault.c" for one in fits):
+        return f"the place is in {fits[0].file}"
+    if found.contract == "broken" and any(one.contract == "kept" for one in new):
+        return f"found with the contract kept: {seen}"
+    if comparison.unknown:
+        return f"no verdict: {comparison.unknown}"
+    return None
+
+
+def all_wrong(form, faults, names, folder):
+    comparisons, texts = compared(form, faults, names, folder)
+    assert faults and not comparisons["unchanged"].differences and not comparisons["unchanged"].unknown
+    wrong = {fault.name: wrong_with(fault, comparisons[fault.name], texts[fault.name]) for fault in faults}
+    return {name: what for name, what in wrong.items() if what is not None}, comparisons, texts
+
+
+def test_the_table_has_each_fault_for_each_form_and_says_why_where_it_must():
+    """No cell is left out; a form without the line has no such text; a place elsewhere and a broken contract have reasons."""
+    cells = [(fault.name, fault.form) for fault in FAULTS]
+    assert len(cells) == len(set(cells))
+    assert {(name, form) for name, _ in cells for form in FORMS} == set(cells)
+    for fault in FAULTS:
+        if isinstance(fault.verdict, Absent):
+            assert not fault.edits and fault.verdict.why and fault.verdict.lacks not in TEXTS[fault.form], fault
+        elif isinstance(fault.verdict, Equivalent):
+            assert fault.edits and fault.verdict.proof
+        else:
+            elsewhere = {at.partition(":")[0] for at in fault.verdict.at} != {home(fault)}
+            assert fault.verdict.why or not (elsewhere or fault.verdict.contract == "broken"), fault
+            assert fault.verdict.shows in scenarios.names()
+
+
+def test_faults_of_each_kind_are_found_where_they_are(tmp_path):
+    """A deadlock, a leak, a use after free, a race, a wrong code and a wrong group, in the newest form, in a row each."""
+    faults = [fault for fault in FAULTS if fault.form == "form-j" and fault.name in QUICK]
+    assert len(QUICK) == len(faults)
+    names = sorted({fault.verdict.shows for fault in faults})
+    wrong, comparisons, texts = all_wrong("form-j", faults, names, tmp_path)
+    assert not wrong
+    # And the table cannot say anything else: not equivalent, not of the other contract, kind or place.
+    one = faults[0]
+    for other in (
+        Equivalent("no proof"),
+        Found(("lost-response",), one.verdict.contract, one.verdict.at, one.verdict.shows),
+        Found(one.verdict.kinds, "broken", one.verdict.at, one.verdict.shows),
+        Found(one.verdict.kinds, one.verdict.contract, ("iopf_queue_free: kfree(queue);",), one.verdict.shows),
+    ):
+        changed = type(one)(one.name, one.form, one.edits, other)
+        assert wrong_with(changed, comparisons[one.name], texts[one.name])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("form", FORMS)
+def test_every_fault_is_found_where_it_is_or_is_equivalent(form, tmp_path):
+    """All rows of the library. What is called equivalent is not found, and everything has a verdict."""
+    faults = [fault for fault in FAULTS if fault.form == form and not isinstance(fault.verdict, Absent)]
+    wrong, comparisons, _ = all_wrong(form, faults, scenarios.names(), tmp_path)
+    assert not wrong
+    for fault in faults:
+        if isinstance(fault.verdict, Found):
+            assert fault.verdict.shows in {one.scenario for one in comparisons[fault.name].new}, fault.name
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("form", FORMS)
+def test_the_scenario_that_the_table_names_shows_the_fault(form, tmp_path):
+    """The row that is named is enough: kind, contract and place are seen there."""
+    faults = [fault for fault in FAULTS if fault.form == form and isinstance(fault.verdict, Found)]
+    comparisons, texts = compared(form, faults, sorted({fault.verdict.shows for fault in faults}), tmp_path)
+    wrong = {}
+    for fault in faults:
+        fits = [
+            one
+            for one in comparisons[fault.name].new
+            if one.scenario == fault.verdict.shows
+            and one.after.kind in fault.verdict.kinds
+            and one.after.contract == fault.verdict.contract
+            and told(one.after, texts[fault.name]) in fault.verdict.at
+        ]
+        if not fits:
+            wrong[fault.name] = fault.verdict.shows
+    assert not wrong
