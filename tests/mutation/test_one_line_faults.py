@@ -9,6 +9,7 @@ from one_line_faults import FAULTS, FORMS, Absent, Equivalent, Found
 
 from iopf import Core, scenarios
 from iopf.check import Column, check, compare
+from iopf.explore import Scenario, explore
 
 FILES = Path(__file__).resolve().parents[1] / "kernel_files"
 TEXTS = {form: (FILES / f"{form}.c").read_text() for form in FORMS}
@@ -127,6 +128,47 @@ def test_faults_of_each_kind_are_found_where_they_are(tmp_path):
     ):
         changed = type(one)(one.name, one.form, one.edits, other)
         assert wrong_with(changed, comparisons[one.name], texts[one.name])
+
+
+def changed(form, name, folder):
+    """The form with the fault, as a core."""
+    path = folder / "io-pgfault.c"
+    path.write_text(next(fault for fault in FAULTS if (fault.form, fault.name) == (form, name)).apply(TEXTS[form]))
+    return Core.from_source(path)
+
+
+def test_who_did_what_a_driver_can_do_is_not_blamed_for_an_answer_that_the_core_lost(tmp_path):
+    """The copy of a request is lost, so its answer comes to nothing. A driver that has flushed before it removes has kept
+    its contract, and so has one whose owner has answered. One that does not wait for a work has not."""
+    core = changed("form-a", "a group never pending", tmp_path)
+
+    def contracts(handler, wait):
+        s = Scenario("lost")
+        queue = s.queue()
+        dev = s.device(queue, handler=handler, pasid=1)
+        s.setup.report(dev, grpid=1, pasid=1)
+        s.teardown.remove(queue, dev)
+        wait(s.task("driver"), dev)
+        found = explore(s, core=core, all_failures=True).failures
+        return {failure.contract for failure in found if failure.kind == "lost-response"}
+
+    assert {"kept"} == contracts("sva", lambda task, dev: task.flush(dev))
+    assert {"kept"} == contracts("held", lambda task, dev: task.respond(dev, grpid=1, pasid=1))
+    late = explore(scenarios.build("remove-queued-work"), core="v6.14").failure
+    assert "broken" == late.contract and late.signature.endswith("contract broken: flush")
+
+
+def test_a_flush_that_waits_for_nothing_is_found_where_no_step_of_it_meets_the_work(tmp_path):
+    """One class: the call touches nothing of the work's. The order in which it returns first is predicted, and executed."""
+    result = explore(scenarios.build("flush-pending-work"), core=changed("form-j", "flush does nothing", tmp_path))
+    assert ("fail", 1, "unexpected-return") == (result.verdict, result.classes, result.failure.kind)
+
+
+def test_a_partial_request_that_is_lost_is_missed_also_where_report_says_nothing(tmp_path):
+    """A void report accepts what has a handler and memory: so it has to be part of its group."""
+    core = changed("form-e", "the fault not copied, of a partial", tmp_path)
+    failure = explore(scenarios.build("partial"), core=core).failure
+    assert "wrong-group" == failure.kind and "a request that was accepted is missing from its group" in failure.message
 
 
 @pytest.mark.long
