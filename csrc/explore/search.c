@@ -540,6 +540,7 @@ static int enter(const s32 *code, size_t nr_words, const struct xp_options *want
 	engine.reset = primitives_reset;
 	engine.task_ends = primitives_task_ends;
 	engine.lock_order = lock_order_taken;
+	engine.work_ends = monitor_work_ends;
 	engine.points_unlock = options.flags & XP_O_POINTS_UNLOCK;
 	engine.points_free = options.flags & XP_O_POINTS_FREE;
 	engine.points_plain = options.flags & XP_O_POINTS_PLAIN;

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .result import Failure, Site, Step
 
-__all__ = ["CLEAN_UP", "REQUIRED", "Cause", "cause"]
+__all__ = ["CLEAN_UP", "REQUIRED", "Cause", "cause", "required"]
 
 #: The operation of task 0 behind all tasks: the driver frees what is kept, removes what is left.
 CLEAN_UP = "clean-up, when all tasks are over"
@@ -49,6 +49,9 @@ REQUIRED = {
     "under-lock": "under a lock of the framework nothing is allocated, freed or put",
     "explorer": "the explorer's own limits are not reached",
 }
+
+#: What a site of a lock says that its task held when it came to its end.
+KEPT = "taken, and not let go"
 
 LOCKS = ("mutex_lock", "mutex_trylock", "spin_lock", "spin_trylock")
 UNLOCKS = ("mutex_unlock", "spin_unlock")
@@ -283,6 +286,14 @@ def _leaked(t: _Telling) -> str | None:
     return text
 
 
+def _kept(t: _Telling) -> str | None:
+    """Of the WARNs the one about a lock that somebody holds at its end."""
+    taken = t.site(KEPT)
+    if taken is None:
+        return None
+    return f"{t.of(taken)} took {taken.object}{t.step(taken.step)} and came to its end without letting it go"
+
+
 def _ordered(t: _Telling) -> str | None:
     parts = []
     for site in t.failure.sites:
@@ -306,8 +317,16 @@ _TELL: dict[str, Callable[[_Telling], str | None]] = {
     "wrong-code": _given,
     "unexpected-return": _returned,
     "leak": _leaked,
+    "warn": _kept,
     "lock-order": _ordered,
 }
+
+
+def required(failure: Failure) -> str:
+    """What was to hold, and did not."""
+    if any(site.what == KEPT for site in failure.sites):
+        return "whoever takes a lock lets go of it"
+    return REQUIRED[failure.kind]
 
 
 def cause(failure: Failure) -> Cause:

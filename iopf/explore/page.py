@@ -22,7 +22,7 @@ from html import escape
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from .causes import REQUIRED
+from .causes import required
 from .rows import Reading, Row, note_of, phrase
 from .sources import source_line, source_lines
 
@@ -237,7 +237,7 @@ class Section:
 
     def head(self) -> str:
         failure = self.failure
-        facts = [("required", escape(REQUIRED[failure.kind]))]
+        facts = [("required", escape(required(failure)))]
         facts.append(("scenario", escape(failure.scenario)))
         facts.append(("core", escape(failure.core)))
         minimal = ", no schedule with fewer shows it" if failure.minimal and failure.preemptions else ""

@@ -21,6 +21,7 @@ __all__ = ["LibraryScenario", "all_scenarios", "build", "get", "names"]
 KEPT = "kept"
 NO_FLUSH = "broken for the kernel's forms: no flush before remove"
 RECEPTION = "broken for the kernel's forms: reception goes on while remove runs"
+NO_FLUSH_RECEPTION = "broken for the kernel's forms: no flush before remove, and reception goes on while it runs"
 NOT_DRAINED = "broken for the kernel's forms: detached with faults in flight"
 DEVICE_GONE = "broken for the kernel's forms: the device goes while its works run"
 TWICE_REMOVED = "broken: the device is removed by two at once"
@@ -1417,6 +1418,23 @@ def _(s: Scenario) -> None:
 def _(s: Scenario) -> None:
     queue = s.queue()
     dev = s.device(queue, handler="held", pasid=1)
+    s.setup.report(dev, grpid=1, pasid=1)
+    s.task("irq").report(dev, grpid=2, pasid=1)
+    s.task("driver").remove(queue, dev)
+
+
+@_entry(
+    "remove-queued-late-report",
+    "removal takes a group whose work is queued, and a late report adds to it",
+    "a group is pending, and its work is queued",
+    "report has taken its reference; remove answers what is pending, and takes it off the list, or frees it there",
+    "report links its group into the same list: nothing of the first one is touched any more",
+    "the works come too late, and free their groups",
+    contract=NO_FLUSH_RECEPTION,
+)
+def _(s: Scenario) -> None:
+    queue = s.queue()
+    dev = s.device(queue, handler="sva", pasid=1)
     s.setup.report(dev, grpid=1, pasid=1)
     s.task("irq").report(dev, grpid=2, pasid=1)
     s.task("driver").remove(queue, dev)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from .._hints import unknown
 from ..exceptions import Travels
-from .causes import REQUIRED, cause
+from .causes import cause, required
 from .lines import Place
 from .trace import render
 
@@ -214,7 +214,7 @@ class Failure:
     @property
     def required(self) -> str:
         """What was to hold, and did not."""
-        return REQUIRED[self.kind]
+        return required(self)
 
     def __str__(self) -> str:
         return render(self)

@@ -19,7 +19,7 @@ import shutil
 import textwrap
 from typing import TYPE_CHECKING
 
-from .causes import REQUIRED
+from .causes import required
 from .rows import Reading, phrase
 from .sources import source_line
 
@@ -79,7 +79,7 @@ class _Page:
         failure = self.failure
         self.add(self.paint(f"{failure.kind}: {failure.message}", RED))
         self.paragraph(self.reading.cause.text)
-        self.paragraph(f"required: {REQUIRED[failure.kind]}")
+        self.paragraph(f"required: {required(failure)}")
         preemptions = f"{failure.preemptions} preemption{'' if failure.preemptions == 1 else 's'}"
         minimal = ", no schedule with fewer shows it" if failure.minimal and failure.preemptions else ""
         self.add(f"  in {failure.scenario!r} on core {failure.core}, {preemptions}{minimal}")

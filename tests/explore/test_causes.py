@@ -123,6 +123,14 @@ def test_who_ended_with_a_lock_is_named_and_where_it_was_taken(tmp_path):
     assert re.search(
         r"waits for queue#1\.lock \(step \d+\); .*took it \(step \d+\) and came to its end", failure.cause
     ), failure.render(width=118)
+    # Nobody has to wait for it: the lock alone is a failure, and its place is where it was taken.
+    kept = next(failure for failure in result.failures if failure.kind == "warn")
+    assert re.fullmatch(
+        r"teardown, in remove\(queue0, dev0\), took queue#1\.lock \(step \d+\) and came to its end without letting it go",
+        kept.cause,
+    ), kept.render(width=118)
+    assert "iopf_queue_remove_device" == kept.place.function and "mutex_lock(&queue->lock)" in source_line(kept.place)
+    assert "whoever takes a lock lets go of it" == kept.required
 
 
 def test_a_late_answer_is_late_for_its_own_device():

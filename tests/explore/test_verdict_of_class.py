@@ -52,12 +52,13 @@ SHOWN = {
     "answer-behind-the-unlock": {
         "free-queue-held", "group-remove", "move-held-answer", "move-late-answer", "nine-keys-remove", "no-workers", "oom-remove",
         "readd-late-response", "refusal-remove", "remove-device-gone", "remove-held-group", "remove-late-partials",
-        "remove-late-report", "remove-linked-group", "remove-queued-work", "remove-running-work", "remove-two-groups",
+        "remove-late-report", "remove-linked-group", "remove-queued-late-report", "remove-queued-work", "remove-running-work",
+        "remove-two-groups",
     },
     "queue-cleared-behind-the-unlock": {
         "free-queue-report", "nine-keys-remove", "no-workers", "oom-flush", "oom-free-queue", "oom-remove",
         "readd-late-response", "refusal-remove", "remove-late-partials", "remove-late-report", "remove-linked-group",
-        "remove-oom-group", "remove-group-late-report",
+        "remove-oom-group", "remove-group-late-report", "remove-queued-late-report",
     },
 }  # fmt: skip
 #: Scenarios in every execution of which the driver does what none may do.

@@ -23,7 +23,7 @@ static void demand_of_remove(int device)
 			monitor_clauses |= XP_C_RECEPTION;
 		if (demands(IOPF_DEMANDS_FLUSH) && t->may_have_work && t->returned && !is_answered(t))
 			monitor_clauses |= XP_C_FLUSH;
-		if (demands(IOPF_DEMANDS_IDLE) && t->last && !t->answers)
+		if (demands(IOPF_DEMANDS_IDLE) && t->last && !t->answers && !is_given_up(t))
 			monitor_clauses |= XP_C_IDLE;
 	}
 }
@@ -257,7 +257,7 @@ bool judge_flush_end(const struct call *c)
 	/* Works that were queued before the call, of any device. */
 	for (i = 0; !c->result && i < nr_tokens; i++)
 		if (tokens[i].begun && tokens[i].queued && tokens[i].queues == queues && !tokens[i].answers &&
-		    tokens[i].ended < flushing[monitor_now->task])
+		    !tokens[i].given_up && tokens[i].ended < flushing[monitor_now->task])
 			monitor_wrong(XP_K_UNEXPECTED_RETURN, c->pc, "flush returned before a work that had been queued answered", 0);
 	judge_warn(c, c->result == -ENODEV, c->result);
 	return (!c->result && queues & ~1u) || (c->result == -ENODEV && queues & 1);
@@ -293,6 +293,16 @@ bool judge_owner_end(const struct call *c)
 {
 	owners[c->held].running--;
 	owners[c->held].answered_at = stamp();
+	return c->number ? judge_work_end(c) : true;
+}
+
+/* What the owner of the group did about it is done, whatever the core made of that. */
+bool judge_work_end(const struct call *c)
+{
+	struct token *t = &tokens[c->number - 1];
+
+	t->given_up = true;
+	t->given_up_at = stamp();
 	return true;
 }
 

@@ -134,7 +134,7 @@ static bool may_be_gone(const struct token *p, const struct token *last)
 
 static bool is_missing(const struct token *p, const struct token *last)
 {
-	return p->begun && !p->last && belongs(p, last) && p->returned && !p->result && p->ended < last->begun &&
+	return p->begun && !p->last && belongs(p, last) && p->accepted && p->ended < last->begun &&
 	       !p->in_group && !may_be_gone(p, last);
 }
 
@@ -158,7 +158,7 @@ static const char *wrong_with_group(const struct token *last, u64 count)
 		tokens[numbers[i] - 1].in_group = (u16)last->number;
 	if (core->facts.counts_faults && !why && count != (u64)n)
 		why = "the group says that it has another number of requests than it has";
-	for (i = 0; i < nr_tokens && !why && core->facts.report_returns; i++)
+	for (i = 0; i < nr_tokens && !why; i++)
 		if (is_missing(&tokens[i], last))
 			why = "a request that was accepted is missing from its group";
 	return why;
@@ -180,8 +180,8 @@ bool judge_group(const struct call *c)
 }
 
 /* The report of what a handler got in the meantime returned an error. */
-void judge_membership(const struct token *t)
+void judge_membership(const struct token *t, const void *pc)
 {
 	if (t->in_group && t->result && !t->last)
-		monitor_wrong(XP_K_WRONG_GROUP, NULL, "a request that report refused is part of the group", t->number);
+		monitor_wrong(XP_K_WRONG_GROUP, pc, "a request that report refused is part of the group", t->number);
 }

@@ -127,13 +127,18 @@ static bool has_warned(void)
 	return doing[engine.current->id].warns != caller_warns[engine.current->id];
 }
 
+static const void *placed(const void *pc)
+{
+	return place_of(engine.current, pc);
+}
+
 static struct call *call(enum call_kind kind)
 {
 	struct call *c = &calls[nr_calls];
 
 	if (nr_calls == MAX_CALLS)
 		finding_fatal(XP_K_EXPLORER, 0, NULL, "too many calls and answers in one execution");
-	*c = (struct call){ .kind = (u8)kind, .device = -1, .queue = -1, .event = engine.nr_events };
+	*c = (struct call){ .kind = (u8)kind, .device = -1, .queue = -1, .event = engine.nr_events, .pc = placed(NULL) };
 	return c;
 }
 
@@ -155,11 +160,6 @@ static void tell(struct call *c)
 }
 
 /* --- reports --- */
-
-static const void *placed(const void *pc)
-{
-	return place_of(engine.current, pc);
-}
 
 int monitor_report_begin(int device, const struct record *r)
 {
@@ -308,6 +308,21 @@ void monitor_work_of(u64 work, u64 token)
 	works[i].token = token;
 }
 
+/* No point: who asks of a work whether it is over asks what is ordered before. */
+void monitor_work_ends(u64 work)
+{
+	struct call *c;
+	int i;
+
+	for (i = 0; i < nr_works && works[i].work != work; i++)
+		;
+	if (i == nr_works || !works[i].token || works[i].token > (u64)nr_tokens)
+		return;
+	c = call(CALL_WORK_END);
+	c->number = works[i].token;
+	tell(c);
+}
+
 /* A form whose works are not queued by a handler: the group that the work is part of knows. */
 static u64 token_of_work(u64 work, const void *pc)
 {
@@ -420,12 +435,13 @@ void monitor_owner_begin(int held)
 	tell(c);
 }
 
-void monitor_owner_end(int held)
+void monitor_owner_end(int held, u64 token)
 {
 	struct call *c;
 
 	moment();
 	c = call(CALL_OWNER_END);
+	c->number = token <= (u64)nr_tokens ? token : 0;
 	c->held = held;
 	tell(c);
 }
@@ -554,7 +570,6 @@ void monitor_result(const struct record *r, int result)
 
 	c->record = r;
 	c->result = result;
-	c->pc = placed(NULL);
 	monitor_value(result);
 	tell(c);
 }

@@ -129,6 +129,14 @@ static void judge_refusal(const struct token *t, const struct observed *seen)
 			      "report returned, and nobody has answered what the handler refused", t->number);
 }
 
+/* For certain: where report does not say, there has to be somebody to accept it, and memory. */
+static bool is_accepted(const struct observed *seen, int result)
+{
+	if (core->facts.report_returns)
+		return !result;
+	return !scenario.may_fail && !(seen->queues & 1) && !(seen->handlers & 1);
+}
+
 static bool judge_report_end(const struct call *c)
 {
 	struct token *t = &tokens[c->number - 1];
@@ -138,14 +146,15 @@ static bool judge_report_end(const struct call *c)
 	t->returned_at = stamp();
 	t->ended = ++monitor_date;
 	t->result = c->result;
+	t->accepted = is_accepted(seen, c->result);
 	device_states[t->device].reports--;
 	t->space = (s16)seen->space;
 	judge_space(t, t->resolved_at);
 	judge_code_of_report(t, seen);
 	judge_refusal(t, seen);
-	judge_membership(t);
+	judge_membership(t, c->pc);
 	if (t->handled >= 0 && !(seen->handlers & 2u << t->handled))
-		monitor_wrong(XP_K_WRONG_GROUP, NULL, "a request comes to a handler that its PASID has not", t->number);
+		monitor_wrong(XP_K_WRONG_GROUP, c->pc, "a request comes to a handler that its PASID has not", t->number);
 	judge_warn(c, t->result == -EINVAL && seen->queues == 1 && !(seen->handlers & 1), seen->queues & 1);
 	t->queued = t->members && !t->result && seen->handlers == 2u << XP_H_SVA && !(seen->queues & 1) &&
 		    !(seen->queues & (seen->queues - 1)) && seen->queues == t->queues;
@@ -304,6 +313,7 @@ void judge(const struct call *c)
 		[CALL_RESPONSE] = judge_response,
 		[CALL_OWNER_BEGIN] = judge_owner_begin,
 		[CALL_OWNER_END] = judge_owner_end,
+		[CALL_WORK_END] = judge_work_end,
 		[CALL_DROP] = judge_drop,
 		[CALL_INSIDE] = judge_inside,
 		[CALL_CHANGE_BEGIN] = judge_change_begin,

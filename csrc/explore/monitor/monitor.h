@@ -91,7 +91,7 @@ enum answerer {
 
 enum call_kind {
 	CALL_REPORT_BEGIN, CALL_REPORT_END, CALL_HANDLER, CALL_MEMBER, CALL_GROUP, CALL_RESOLVE, CALL_RESPONSE,
-	CALL_OWNER_BEGIN, CALL_OWNER_END, CALL_DROP, CALL_INSIDE,
+	CALL_OWNER_BEGIN, CALL_OWNER_END, CALL_WORK_END, CALL_DROP, CALL_INSIDE,
 	CALL_CHANGE_BEGIN, CALL_CHANGE_END, CALL_ATTACH_BEGIN, CALL_ATTACH_END,
 	CALL_FLUSH_BEGIN, CALL_FLUSH_END, CALL_QUEUE_BEGIN, CALL_QUEUE_END,
 	CALL_RESULT,
@@ -112,7 +112,7 @@ struct call {
 	u64 number, expected;	/* of requests; expected: which its owner gave the answer for */
 	u32 grpid, pasid, answer_pasid, code;	/* pasid 0: none */
 	const struct record *record;
-	const void *pc;		/* in the core, where it is called from there */
+	const void *pc;		/* in the core, where it is called from there, or the operation; NULL: neither */
 	int event;		/* of the history, when there is one */
 };
 
@@ -161,7 +161,7 @@ void groups_reset(void);
 bool judge_member(const struct call *c);
 bool judge_group(const struct call *c);
 void groups_handler(void);
-void judge_membership(const struct token *t);
+void judge_membership(const struct token *t, const void *pc);
 static inline bool same_key(const struct token *a, const struct token *b)
 {
 	return a->device == b->device && a->grpid == b->grpid && a->pasid == b->pasid;
@@ -174,6 +174,7 @@ bool judge_queue_begin(const struct call *c);
 bool judge_queue_end(const struct call *c);
 bool judge_owner_begin(const struct call *c);
 bool judge_owner_end(const struct call *c);
+bool judge_work_end(const struct call *c);
 bool judge_drop(const struct call *c);
 bool judge_inside(const struct call *c);
 bool judge_result(const struct call *c);
@@ -203,10 +204,20 @@ static inline bool is_over(const struct token *t)
 	return t->returned && is_before(t->returned_at);
 }
 
-/* Nobody has its group any more, for certain. */
+/*
+ * Nobody has its group any more, for certain, whom a driver could wait for: its owner has answered, its work is over, or it
+ * came to no owner. If the device got no answer all the same, the core has lost it, and the driver is not to blame.
+ */
+static inline bool is_given_up(const struct token *t)
+{
+	if (t->given_up && is_before(t->given_up_at))
+		return true;
+	return core->facts.group_handlers && is_over(t) && t->handled != XP_H_SVA && t->handled != XP_H_HELD;
+}
+
 static inline bool is_answered(const struct token *t)
 {
-	return !t->last || t->flushed || (t->answers && is_before(t->answered_at));
+	return !t->last || t->flushed || (t->answers && is_before(t->answered_at)) || is_given_up(t);
 }
 
 #endif

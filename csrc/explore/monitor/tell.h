@@ -39,8 +39,10 @@ struct token {
 	s16 removals, launched;	/* removals of the device before the report, and before its handler was called */
 	bool queued;		/* its work, for certain, when report returned */
 	bool by_removal;	/* answered, the first time */
+	bool accepted;		/* for certain, when report returned */
 	bool last, returned, flushed, readded;	/* readded: perhaps, beside report or that removal */
 	bool has_work, may_have_work;	/* by the handler that it met: for certain, or not */
+	bool given_up;		/* whoever had its group has answered it, or its work is over */
 	s16 answers;
 	s8 code;		/* of the first answer, -1: none */
 	s8 fault_in;		/* what the address space says of its group's pages so far, NOT_TRIED: nothing */
@@ -54,7 +56,7 @@ struct token {
 	int record;
 	int begun, ended;	/* dates of the call */
 	int removal_began, removal_ended;	/* dates of the removal that it belongs to, 0: none yet */
-	u32 returned_at, answered_at;	/* stamps */
+	u32 returned_at, answered_at, given_up_at;	/* stamps */
 	s16 answered_by;	/* the first answer: task, place, event */
 	const void *answer_pc, *resolved_at;
 	int answer_event;
@@ -97,10 +99,11 @@ void monitor_answering(u64 token, enum iommu_page_response_code code);
 void monitor_freeing(u64 token);
 void monitor_answered(void);
 void monitor_work_of(u64 work, u64 token);
+void monitor_work_ends(u64 work);
 void monitor_handler(u64 token, int handler);
-/* The owner of a held group answers it: the call begins, and ends. */
+/* The owner of a held group answers it: the call begins, and ends. Of the request with that token; 0: nobody knows. */
 void monitor_owner_begin(int held);
-void monitor_owner_end(int held);
+void monitor_owner_end(int held, u64 token);
 void monitor_drop(void);
 void monitor_inside(void);	/* page_response calls back */
 /* Of a fault against it, the address space says code; -1: anything resolves there. */

@@ -178,7 +178,7 @@ static void answer_held(struct held *h, struct iopf_group *group, enum iommu_pag
 	repeated[h->device] += h->answered;
 	h->answered = true;
 	answer(group, h->token, code);
-	monitor_owner_end((int)(h - held));
+	monitor_owner_end((int)(h - held), h->token);
 }
 
 int driver_respond(const struct record *r, bool gives_up)

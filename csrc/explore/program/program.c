@@ -187,7 +187,7 @@ static void task_main(void *arg)
 
 	program_records(&scenario.tasks[(long)arg], registers);
 	if (t->nr_held)
-		finding_add(XP_K_WARN, t->held[t->nr_held - 1].addr, NULL, "a task ended with a lock held");
+		finding_kept_lock(t, "a task ended with a lock held");
 	task_finish();
 }
 

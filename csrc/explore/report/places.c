@@ -183,7 +183,10 @@ void record_sites(struct found *f, const struct finding *finding, const int *ind
 		record_site(sites, &n, finding->task, step_of(index_of, finding->event), finding->pc, "returned", object);
 		break;
 	default:
-		if (finding->by_order) {
+		if (finding->kept_lock) {
+			record_site(sites, &n, finding->task, step_at(index_of, finding->pc, finding->task), finding->pc,
+				 "taken, and not let go", object);
+		} else if (finding->by_order) {
 			record_site(sites, &n, finding->other_task,
 				 step_at(index_of, finding->other_pc, finding->other_task), finding->other_pc, "accessed",
 				 object);

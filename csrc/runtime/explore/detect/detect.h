@@ -18,6 +18,7 @@
 
 /* Reports; an execution in which going on would do harm ends here. */
 struct finding *__attribute__((cold)) finding_add(int kind, u64 addr, const void *pc, const char *text);
+void __attribute__((cold)) finding_kept_lock(const struct task *t, const char *text);
 void __attribute__((noreturn, cold)) finding_fatal(int kind, u64 addr, const void *pc, const char *text);
 
 /* --- history.c --- */

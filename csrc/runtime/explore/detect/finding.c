@@ -34,6 +34,15 @@ struct finding *finding_add(int kind, u64 addr, const void *pc, const char *text
 	return f;
 }
 
+/* The task, or its work, is over, and holds a lock: the place is where it took it, and not where it ended. */
+void finding_kept_lock(const struct task *t, const char *text)
+{
+	struct finding *f = finding_add(FINDING_WARN, t->held[t->nr_held - 1].addr, NULL, text);
+
+	f->kept_lock = true;
+	f->pc = t->held[t->nr_held - 1].pc;
+}
+
 void finding_fatal(int kind, u64 addr, const void *pc, const char *text)
 {
 	finding_add(kind, addr, pc, text);

@@ -128,7 +128,7 @@ struct task {
 	struct {
 		u64 addr;
 		const struct lock_class *class;
-		const void *pc;
+		const void *pc;		/* where it was taken */
 	} held[MAX_HELD];
 	unsigned long fail_nth;
 	void *work_queue;	/* the workqueue whose item this is */
@@ -212,6 +212,7 @@ struct finding {
 	int node;		/* depth at which it was found */
 	int event;		/* length of the history */
 	bool by_order;		/* shown by the clocks, not by this order of events */
+	bool kept_lock;		/* of a lock that was not let go: pc is where it was taken */
 };
 
 enum execution_end {
@@ -294,6 +295,7 @@ struct engine {
 	void (*reset)(void);	/* the primitives forget the execution before */
 	void (*task_ends)(struct task *t);	/* and look at what one leaves */
 	void (*quiet)(void);	/* nothing is enabled: may make something so */
+	void (*work_ends)(u64 work);
 	void (*lock_order)(struct task *t, const struct lock_class *class, u64 addr, const void *pc);
 	struct task tasks[MAX_TASKS];
 	int nr_ids;		/* task numbers given out in this search */

@@ -38,7 +38,7 @@ static void hold(struct task *t, struct lock *lock, const void *pc)
 	if (t->nr_held < MAX_HELD) {
 		t->held[t->nr_held].addr = (u64)lock;
 		t->held[t->nr_held].class = lock->class;
-		t->held[t->nr_held].pc = pc;
+		t->held[t->nr_held].pc = place_of(t, pc);
 		t->nr_held++;
 	}
 }

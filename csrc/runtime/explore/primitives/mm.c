@@ -111,7 +111,7 @@ void mmap_read_lock(struct mm_struct *mm)
 	if (t->nr_held < MAX_HELD) {
 		t->held[t->nr_held].addr = (u64)mm;
 		t->held[t->nr_held].class = &mmap_class;
-		t->held[t->nr_held++].pc = pc;
+		t->held[t->nr_held++].pc = place_of(t, pc);
 	}
 }
 

@@ -86,7 +86,7 @@ static void hold(struct rw_semaphore *sem, const void *pc)
 		return;
 	t->held[t->nr_held].addr = (u64)sem;
 	t->held[t->nr_held].class = sem->class;
-	t->held[t->nr_held++].pc = pc;
+	t->held[t->nr_held++].pc = place_of(t, pc);
 }
 
 static int times_held(const struct rw_semaphore *sem)

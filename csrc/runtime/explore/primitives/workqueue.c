@@ -249,6 +249,8 @@ static void run_item(struct item *item)
 
 	if (q->timers)
 		preempt_enable();
+	else if (engine.work_ends)
+		engine.work_ends(item->work);
 	if (q->workers)
 		commit(&op_note, MODE_WRITE, q->addr, NULL);
 	q->running--;
@@ -260,7 +262,7 @@ static void run_item(struct item *item)
 	if (!q->timers && engine.lock_order && t->nr_held)
 		t->nr_held--;
 	if (t->nr_held > nr_held)
-		finding_add(FINDING_WARN, t->held[t->nr_held - 1].addr, NULL, "a work ended with a lock held");
+		finding_kept_lock(t, "a work ended with a lock held");
 	t->work_queue = outer_queue;
 	t->work = outer_work;
 }
