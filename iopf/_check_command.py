@@ -109,6 +109,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         " (may be repeated)",
     )
     parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="judge also what upstream chose against its own documentation, which is labelled with the commit and counted"
+        " apart",
+    )
+    parser.add_argument(
         "--bisect",
         action="store_true",
         help="exit codes for git bisect run: 0 good, 1 bad, 125 neither; without SOURCE: the tree that this is in",
@@ -166,6 +172,7 @@ def run(arguments: argparse.Namespace) -> int:
                 all_failures=wanted.is_range,
                 cache=not arguments.no_cache,
                 said=facets,
+                strict=arguments.strict,
             )
         except KeyboardInterrupt as interrupted:
             if not interrupted.args or not isinstance(interrupted.args[0], Table):
@@ -224,8 +231,9 @@ def _report(arguments: argparse.Namespace) -> int:
     options = "".join(f" --facet {shlex.quote(text)}" for text in arguments.facet)
     option = f"--core {shlex.quote(arguments.report)}{options}"
     print(render_bug_reports(arguments.report, found, option), end="")
-    code = arguments.decided = _exit.decide(found.evidence)
-    _tell_unknown(code, found.evidence)
+    evidence = found.judged(arguments.strict)
+    code = arguments.decided = _exit.decide(evidence)
+    _tell_unknown(code, evidence)
     return code
 
 

@@ -195,6 +195,8 @@ class Failure:
     place: Place | None = None
     #: the line that runs exactly this execution again: ``iopf replay`` with the token, and with the core's file
     command: str = ""
+    #: the upstream commit that chose it against its own documentation (deviations.py); None: nobody did
+    chosen: str | None = None
 
     @property
     def trace(self) -> tuple[Step, ...]:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from .._csrc_tools import csrc
 from .causes import LOCKS, REQUIRED, cause
+from .deviations import chosen
 
 if TYPE_CHECKING:
     from .lines import Place
@@ -156,6 +157,9 @@ class _Page:
         else:
             for clause in failure.clauses or ("which clause is not known",):
                 self.add(f"  the driver broke its contract: {clause}")
+        deviation = chosen(failure.kind, failure.message, failure.contract)
+        if deviation is not None:
+            self.paragraph(deviation.label)
         if not failure.confirmed:
             self.add("  a prediction: no execution of this search came to it")
         for dropped in failure.dropped:
