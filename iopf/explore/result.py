@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from .._hints import unknown
 from ..exceptions import Travels
 from .causes import REQUIRED, cause
+from .kept import failure_id, keep
 from .lines import Place
 from .trace import render
 
@@ -199,6 +200,23 @@ class Failure:
     chosen: str | None = None
 
     @property
+    def id(self) -> str:
+        """The short name of the token, once it is kept (:meth:`keep`): what the command line prints, and takes for it.
+        "": a prediction, which has none."""
+        return failure_id(self.token)
+
+    @property
+    def about(self) -> str:
+        """It in a line."""
+        return f"{self.kind} in {self.scenario!r} on {self.core}: {self.message}"
+
+    def keep(self) -> bool:
+        """Puts the token into a file, so that its id is enough for a replay: in ``.iopf/failures`` below the current
+        directory, where ``IOPF_FAILURES_DIR`` says, or in the user's cache directory. False: it can't be written
+        anywhere, or has no token. From any thread and process."""
+        return keep(self.token, self.about) is not None
+
+    @property
     def trace(self) -> tuple[Step, ...]:
         """The steps."""
         return self.steps
@@ -222,9 +240,11 @@ class Failure:
             f" {self.preemptions} preemptions, contract {self.contract}>"
         )
 
-    def render(self, *, width: int | None = None, color: bool = False, every_event: bool = False) -> str:
+    def render(
+        self, *, width: int | None = None, color: bool = False, every_event: bool = False, short: bool = False
+    ) -> str:
         """The trace as text: see :func:`iopf.explore.trace.render`."""
-        return render(self, width=width, color=color, every_event=every_event)
+        return render(self, width=width, color=color, every_event=every_event, short=short)
 
     def to_dict(self) -> Data:
         """Everything, as JSON-able data."""

@@ -369,19 +369,23 @@ class _Page:
             str(site.place) if site.place is not None else "",
         )
 
-    def foot(self) -> None:
+    def foot(self, short: bool) -> None:
         if self.failure.token:
             self.add()
             self.add("To run exactly this again:")
-            self.add(f"  {self.failure.command or f'iopf replay {self.failure.token}'}")
+            command = self.failure.command or f"iopf replay {self.failure.token}"
+            self.add(f"  {command.replace(self.failure.token, self.failure.id) if short else command}")
 
 
-def render(failure: Failure, *, width: int | None = None, color: bool = False, every_event: bool = False) -> str:
+def render(
+    failure: Failure, *, width: int | None = None, color: bool = False, every_event: bool = False, short: bool = False
+) -> str:
     """The trace of a failure as text.
 
     :param width: columns; None: the terminal's, 118 where there is none
     :param color: with ANSI colours
     :param every_event: also plain accesses and releases, and nothing folded
+    :param short: the id in place of the token, of a failure that is kept
     """
     if width is None:
         width = max(shutil.get_terminal_size((WIDTH, 24)).columns, 80)
@@ -390,5 +394,5 @@ def render(failure: Failure, *, width: int | None = None, color: bool = False, e
     page.culprits()
     page.steps()
     page.sites()
-    page.foot()
+    page.foot(short)
     return "\n".join(page.lines)
