@@ -241,10 +241,16 @@ class Failure:
         )
 
     def render(
-        self, *, width: int | None = None, color: bool = False, every_event: bool = False, short: bool = False
+        self,
+        *,
+        width: int | None = None,
+        color: bool = False,
+        every_event: bool = False,
+        short: bool = False,
+        command: str | None = None,
     ) -> str:
         """The trace as text: see :func:`iopf.explore.trace.render`."""
-        return render(self, width=width, color=color, every_event=every_event, short=short)
+        return render(self, width=width, color=color, every_event=every_event, short=short, command=command)
 
     def to_dict(self) -> Data:
         """Everything, as JSON-able data."""

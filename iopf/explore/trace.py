@@ -369,16 +369,24 @@ class _Page:
             str(site.place) if site.place is not None else "",
         )
 
-    def foot(self, short: bool) -> None:
+    def foot(self, short: bool, command: str | None) -> None:
         if self.failure.token:
             self.add()
             self.add("To run exactly this again:")
-            command = self.failure.command or f"iopf replay {self.failure.token}"
-            self.add(f"  {command.replace(self.failure.token, self.failure.id) if short else command}")
+            if command is None:
+                command = self.failure.command or f"iopf replay {self.failure.token}"
+                command = command.replace(self.failure.token, self.failure.id) if short else command
+            self.add(f"  {command}")
 
 
 def render(
-    failure: Failure, *, width: int | None = None, color: bool = False, every_event: bool = False, short: bool = False
+    failure: Failure,
+    *,
+    width: int | None = None,
+    color: bool = False,
+    every_event: bool = False,
+    short: bool = False,
+    command: str | None = None,
 ) -> str:
     """The trace of a failure as text.
 
@@ -386,6 +394,7 @@ def render(
     :param color: with ANSI colours
     :param every_event: also plain accesses and releases, and nothing folded
     :param short: the id in place of the token, of a failure that is kept
+    :param command: another line that runs it again
     """
     if width is None:
         width = max(shutil.get_terminal_size((WIDTH, 24)).columns, 80)
@@ -394,5 +403,5 @@ def render(
     page.culprits()
     page.steps()
     page.sites()
-    page.foot(short)
+    page.foot(short, command)
     return "\n".join(page.lines)
