@@ -274,10 +274,11 @@ def _show(item: pytest.Item, report: pytest.TestReport, failure: Failure, is_own
     command = failure.command.replace(failure.token, token) if token else ""
     if token and is_own:
         cores = [word for core in config.getoption("--iopf-core") or () for word in ("--iopf-core", core)]
-        nodeid = config.cwd_relative_nodeid(item.nodeid)
+        named: Any = config
+        nodeid = named.cwd_relative_nodeid(item.nodeid)
         command = shlex.join(["pytest", nodeid, *cores, "--iopf-replay", token])
     if command:
-        report.iopf_commands.append(command)  # type: ignore[attr-defined]
+        report.iopf_commands.append(command)
     # A trace ends with the token, or the id.
     if token and any(failure.token in text or failure.id in text for text in _seen(report, config)):
         _add(report, SECTION, f"Its trace is in this report already. To run exactly this again:\n  {command}")
