@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from . import _exit, scenarios as library
 from ._cores import Core, cores
 from .catalogue import CATALOGUE
 from .explore import Failure, Result, Step, explore
 from .explore.causes import CLEAN_UP, cause
+from .explore.deviations import chosen
 from .explore.rows import phrase
 from .explore.sources import source_line
 
@@ -51,7 +52,13 @@ class BugReports:
     """Of one core: what it does wrong, the gravest first, and how much is known of it."""
 
     reports: tuple[BugReport, ...]
+    #: without what upstream chose against its own documentation
     evidence: _exit.Evidence
+
+    def judged(self, strict: bool = False) -> _exit.Evidence:
+        """The evidence; ``strict``: with what upstream chose."""
+        chosen = sum(report.failure.chosen is not None for report in self.reports)
+        return replace(self.evidence, bad=self.evidence.bad + chosen) if strict else self.evidence
 
 
 def _same(failure: Failure) -> tuple[str, str, str]:
@@ -60,7 +67,7 @@ def _same(failure: Failure) -> tuple[str, str, str]:
     return failure.kind, thing, failure.message.rpartition(": ")[2] if thing else failure.message
 
 
-def _explored(core: Core | str, scenario: str, budget: float) -> Result:
+def _explored(core: Core | str, scenario: str, budget: float, deviations: bool = True) -> Result:
     return explore(
         library.build(scenario),
         core=core,
@@ -69,6 +76,7 @@ def _explored(core: Core | str, scenario: str, budget: float) -> Result:
         estimate=False,
         notes=False,
         all_failures=True,
+        deviations=deviations,
     )
 
 
@@ -99,10 +107,17 @@ def bug_reports(
     for number, name in enumerate(names):
         result = _explored(core, name, budget)
         kept = _kept(result)
+        whole = result.exhausted and result.executions > 0
+        if any(failure.chosen is not None for failure in kept):
+            # An execution ends with that, and what is behind it counts, too.
+            result = _explored(core, name, budget, deviations=False)
+            kept += _kept(result)
+            whole = whole and result.exhausted and result.executions > 0
         for failure in kept:
             found.setdefault(_same(failure), []).append(failure)
-        good += not kept and result.exhausted and result.executions > 0
-        if not kept and not result.exhausted:
+        own = any(failure.chosen is None for failure in kept)
+        good += not own and whole
+        if not own and not whole:
             unknown.append(f"{name}: {result.why or 'the search is not exhaustive'}")
         if progress is not None:
             progress(number + 1, len(names))
@@ -111,13 +126,15 @@ def bug_reports(
         shortest = min(failures, key=lambda failure: (failure.preemptions, len(failure.steps)))
         where = dict.fromkeys([shortest.scenario, *(failure.scenario for failure in failures)])
         reports.append(BugReport(shortest, tuple(where), *_among_forms(shortest, core, history, budget)))
-    reports.sort(key=lambda report: (-report.failure.rank, report.failure.scenario))
-    return BugReports(tuple(reports), _exit.Evidence(good=good, bad=len(reports), unknown=tuple(unknown)))
+    reports.sort(key=lambda report: (report.failure.chosen is not None, -report.failure.rank, report.failure.scenario))
+    bad = sum(report.failure.chosen is None for report in reports)
+    return BugReports(tuple(reports), _exit.Evidence(good=good, bad=bad, unknown=tuple(unknown)))
 
 
 def _has(failure: Failure, form: str, budget: float) -> bool | None:
     """Does that form fail so, too? None: nobody can tell."""
-    result = _explored(form, failure.scenario, budget)
+    # Behind what upstream chose, an execution would not be seen any more.
+    result = _explored(form, failure.scenario, budget, deviations=failure.chosen is not None)
     if any(_same(other) == _same(failure) for other in _kept(result)):
         return True
     return False if result.exhausted and result.executions > 0 and not result.failures else None
@@ -197,8 +214,11 @@ def _part(number: int, report: BugReport, option: str) -> list[str]:
     lines = _wrapped(f"{failure.kind}: {failure.message}", f"{number}. ", "   ")
     lines += _wrapped(failure.cause + ".", "   ", "   ")
     lines += _wrapped(f"Required: {failure.required}.", "   ", "   ")
+    deviation = chosen(failure.kind, failure.message, failure.contract)
+    if deviation is not None:
+        lines += _wrapped(f"{deviation.label[0].upper()}{deviation.label[1:]}.", "   ", "   ")
     mechanism = _mechanism(report)
-    if mechanism is not None:
+    if mechanism is not None and deviation is None:
         lines += _wrapped(mechanism, "   ", "   ")
     lines += ["   The driver keeps its contract. Step by step:"]
     below = []
@@ -240,6 +260,8 @@ def render_bug_reports(name: str, found: BugReports, option: str) -> str:
     reports, unknown = found.reports, found.evidence.unknown
     if reports:
         head = f"{name}: {len(reports)} failure{'s' if len(reports) > 1 else ''} with the contract of the driver kept"
+        choices = sum(report.failure.chosen is not None for report in reports)
+        head += f", {choices} as upstream chose" if choices else ""
         lines = [head, "=" * len(head), ""]
         for number, report in enumerate(reports, 1):
             lines += [*_part(number, report, option), ""]

@@ -29,6 +29,7 @@ from ._members import by_hand
 from ._options import seconds
 from ._probe import as_it_behaves
 from .check import BUDGET, Comparison, Table, check, compare, render, render_bugs, render_comparison
+from .explore.kept import shortened
 
 __all__ = ["register", "run"]
 
@@ -109,6 +110,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         " (may be repeated)",
     )
     parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="judge also what upstream chose against its own documentation, which is labelled with the commit and counted"
+        " apart",
+    )
+    parser.add_argument(
         "--bisect",
         action="store_true",
         help="exit codes for git bisect run: 0 good, 1 bad, 125 neither; without SOURCE: the tree that this is in",
@@ -121,6 +128,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="CORE",
         help="in place of the table, a text for a maintainer: what this core or file does wrong with the contract kept",
     )
+    parser.add_argument("--long-token", action="store_true", help="print tokens, which need no file, and keep none")
     parser.add_argument("--no-cache", action="store_true", help="explore also what was explored before")
     parser.add_argument("--json", action="store_true", help="the table as JSON")
     parser.add_argument("--junit", metavar="FILE", help="write the table as JUnit XML, too")
@@ -166,6 +174,7 @@ def run(arguments: argparse.Namespace) -> int:
                 all_failures=wanted.is_range,
                 cache=not arguments.no_cache,
                 said=facets,
+                strict=arguments.strict,
             )
         except KeyboardInterrupt as interrupted:
             if not interrupted.args or not isinstance(interrupted.args[0], Table):
@@ -182,7 +191,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(_data(table, comparison, changes, wanted, evidence, code), indent=1))
     else:
-        _print(table, comparison, changes, wanted, tuple(facets), arguments.all)
+        _print(table, comparison, changes, wanted, tuple(facets), arguments.all, arguments.long_token)
     if arguments.junit is not None:
         try:
             write_junit(arguments.junit, table, comparison, arguments.accept)
@@ -224,8 +233,9 @@ def _report(arguments: argparse.Namespace) -> int:
     options = "".join(f" --facet {shlex.quote(text)}" for text in arguments.facet)
     option = f"--core {shlex.quote(arguments.report)}{options}"
     print(render_bug_reports(arguments.report, found, option), end="")
-    code = arguments.decided = _exit.decide(found.evidence)
-    _tell_unknown(code, found.evidence)
+    evidence = found.judged(arguments.strict)
+    code = arguments.decided = _exit.decide(evidence)
+    _tell_unknown(code, evidence)
     return code
 
 
@@ -355,6 +365,7 @@ def _print(
     wanted: Columns,
     facets: tuple[str, ...],
     everything: bool,
+    long_token: bool,
 ) -> None:
     width = shutil.get_terminal_size((WIDTH, 24)).columns
     color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
@@ -369,10 +380,17 @@ def _print(
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
         text = text.replace("✓", "+")  # the columns stay where they are
-    print(text)
     bugs = render_bugs(table, everything) if everything or (comparison is None and not wanted.is_range) else ""
     if bugs:
-        print(bugs)
+        text += f"\n{bugs}"
+    if not long_token:
+        failures = [
+            (one.token, f"{one.kind} in {cell.scenario!r} on {cell.core}: {one.message}")
+            for cell in table.cells
+            for one in cell.findings
+        ]
+        text = shortened(text, failures)
+    print(text)
 
 
 def _head(table: Table, wanted: Columns, facets: tuple[str, ...]) -> list[str]:

@@ -10,7 +10,7 @@ import errno
 import multiprocessing
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, fields
@@ -29,8 +29,9 @@ __all__ = ["AsRead", "Job", "explore_all", "explore_cell", "in_a_process"]
 _J = TypeVar("_J")
 _R = TypeVar("_R")
 
-#: Seconds beyond twice its budget after which a cell does not come back: it has ends of its own long before.
-PATIENCE = 30.0
+#: How many searches a cell may need, each within the budget; and the seconds beyond these after which it does not come
+#: back: it has ends of its own long before.
+SEARCHES, PATIENCE = 3, 30.0
 
 #: How long a signal waits while nothing comes, in seconds.
 SLICE = 0.05
@@ -84,15 +85,29 @@ def _place(failure: Failure, core: Core | str) -> tuple[str | None, int, str | N
     return places[0].file, places[0].line, places[0].function
 
 
+def _unknown(known: tuple[Failure, ...], more: Iterable[Failure]) -> tuple[Failure, ...]:
+    """Those of which none that is known is the same."""
+    signatures = {failure.signature for failure in known}
+    return tuple(failure for failure in more if failure.signature not in signatures)
+
+
 def explore_cell(job: Job) -> Cell:
     result = explore(job.what, core=job.core, budget=job.budget, all_failures=job.everything, notes=False)
     failures = result.failures
     exhausted = result.exhausted
-    if job.claims and not job.everything and failures and all(failure.contract == "broken" for failure in failures):
-        # The driver's failures hide nothing of the core's: an execution ends where it fails, so search on after them.
+    own = any(failure.contract == "kept" and failure.chosen is None for failure in failures)
+    choices = any(failure.chosen is not None for failure in failures)
+    if not job.everything and failures and not own and (job.claims or choices):
+        # The driver's failures and upstream's choices hide nothing of the core's: an execution ends where it fails, so search on after them.
         more = explore(job.what, core=job.core, budget=job.budget, all_failures=True, notes=False)
         exhausted = more.exhausted
-        failures += tuple(failure for failure in more.failures if failure.contract == "kept")
+        failures += _unknown(failures, (failure for failure in more.failures if failure.contract == "kept"))
+        own = any(failure.contract == "kept" and failure.chosen is None for failure in failures)
+    if any(failure.chosen is not None for failure in failures) and (job.everything or not own):
+        # And a choice ends each execution that comes to it: see also what is behind it.
+        behind = explore(job.what, core=job.core, budget=job.budget, all_failures=True, notes=False, deviations=False)
+        exhausted = exhausted and behind.exhausted
+        failures += _unknown(failures, behind.failures)
     findings = tuple(
         Finding(
             failure.kind,
@@ -104,6 +119,7 @@ def explore_cell(job: Job) -> Cell:
             str(failure),
             failure.signature,
             *_place(failure, job.core),
+            chosen=failure.chosen,
         )
         for failure in failures
     )
@@ -147,7 +163,7 @@ class _Pool:
                     signals.act()
                     if finished:
                         came = time.monotonic()
-                    elif time.monotonic() - came > 2 * budget + PATIENCE:
+                    elif time.monotonic() - came > SEARCHES * budget + PATIENCE:
                         return HUNG
                     for future in finished:
                         take(future.result())

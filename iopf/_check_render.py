@@ -36,12 +36,14 @@ def large(number: int) -> str:
 
 
 def cell_text(cell: Cell, short: bool) -> str:
-    """``✓ 22``, ``UAF``, ``(UAF)`` with the contract broken (and a ``?`` when the search did not end), ``? bounded``,
-    ``gone`` with the process."""
+    """``✓ 22``, ``UAF``, ``(UAF)`` with the contract broken and ``[late]`` as upstream chose it (and a ``?`` when the search
+    did not end), ``? bounded``, ``gone`` with the process."""
     finding = cell.finding
     if finding is not None:
         kind = SHORT.get(finding.kind, finding.kind) if short else finding.kind
-        return kind if finding.contract == "kept" else f"({kind})" if cell.exhausted else f"({kind})?"
+        if finding.contract == "kept" and finding.chosen is None:
+            return kind
+        return (f"[{kind}]" if finding.chosen else f"({kind})") + ("" if cell.exhausted else "?")
     if cell.gone:
         return "gone"
     if cell.verdict == "pass" and cell.executions:
@@ -57,7 +59,7 @@ def _color(cell: Cell | None, claims: bool) -> str:
         if cell.gone and claims:
             return BOLD + RED
         return GREEN if cell.verdict == "pass" else YELLOW
-    if finding.contract == "kept":
+    if finding.contract == "kept" and finding.chosen is None:
         return BOLD + RED if claims else RED
     return YELLOW if claims else DIM
 
@@ -149,7 +151,22 @@ def render(table: Table, *, width: int, color: bool, comparison: Comparison | No
     kept = sum(cell.cached for cell in table.cells)
     known = f", {kept} of them known from before" if kept else ""
     lines.append(f"{len(table.cells)} cells{known}, {total:,} executions, {table.seconds:.1f} s")
+    for line in _deviations(table):
+        lines += _wrapped(line, width)
     return "\n".join(lines)
+
+
+def _deviations(table: Table) -> list[str]:
+    """What was found of upstream's choices, a line for each column and commit."""
+    found: dict[tuple[str, str], list[Finding]] = {}
+    for cell, commit in table.deviations:
+        found.setdefault((cell.core, commit), []).append(next(one for one in cell.chosen if one.chosen == commit))
+    judged = "judged: --strict" if table.strict else "not judged without --strict"
+    return [
+        f"{core}: {len(ones)} cell{'' if len(ones) == 1 else 's'} as upstream chose against its own documentation in {commit}"
+        f" ({', '.join(dict.fromkeys(one.kind for one in ones))}), {judged}"
+        for (core, commit), ones in found.items()
+    ]
 
 
 def _wrapped(line: str, width: int) -> list[str]:
@@ -161,6 +178,8 @@ def _legend(table: Table, rows: set[str], texts: list[str], short: bool, compari
     cells = [cell for cell in table.cells if cell.scenario in rows]
     legend = ["✓ n: every interleaving was executed, n classes, and none fails"]
     legend.append("(kind): the driver broke the core's contract in that execution; --all prints how")
+    if any(cell.finding is not None and cell.finding.chosen for cell in cells):
+        legend.append("[kind]: upstream chose it against its own documentation; --strict judges it")
     if comparison is not None:
         legend.append(f"beside {comparison.baseline}: + fails anew, - mended, ~ differs otherwise")
     if any("?" in text for text in texts):
@@ -231,7 +250,8 @@ def _what(one: Difference) -> str:
 
 
 def _said(finding: Finding) -> str:
-    return finding.signature or f"{finding.kind}: {finding.message}"
+    chosen = f" (upstream chose this in {finding.chosen})" if finding.chosen else ""
+    return (finding.signature or f"{finding.kind}: {finding.message}") + chosen
 
 
 def render_bugs(table: Table, everything: bool = False) -> str:
@@ -245,7 +265,9 @@ def render_bugs(table: Table, everything: bool = False) -> str:
         assert finding is not None
         lines.append("")
         if (cell.core, finding.kind, finding.contract) in shown:
-            how = f"with the contract {finding.contract}"
+            how = (
+                f"as upstream chose in {finding.chosen}" if finding.chosen else f"with the contract {finding.contract}"
+            )
             lines.append(f"{cell.core} fails {cell.scenario} {how}: {finding.kind}: {finding.message}")
             lines.append(f"  {finding.command}")
         else:

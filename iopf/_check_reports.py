@@ -2,7 +2,8 @@
 """A table for other tools: JUnit XML, which every build server reads, and annotations of GitHub Actions.
 
 Both say what the exit code says: a cell is a failure where it is evidence of something bad, and an error where it has no
-verdict. What decides nothing (the history, a baseline) is in neither.
+verdict. What upstream chose against its own documentation is labelled with the commit, as a test that was skipped and as a
+notice, unless it is judged. What decides nothing (the history, a baseline) is in neither.
 """
 
 from __future__ import annotations
@@ -29,11 +30,13 @@ class _Case:
     scenario: str
     core: str
     cell: Cell | None
-    #: "", "failure" or "error": nobody knows
+    #: "", "failure", "chosen": what upstream chose, or "error": nobody knows
     kind: str
     #: of a failure
     findings: tuple[Finding, ...]
     why: str
+    #: what upstream chose, and is not judged
+    chosen: tuple[Finding, ...] = ()
 
 
 def _cases(table: Table, comparison: Comparison | None, accept: Iterable[str]) -> Iterator[_Case]:
@@ -57,10 +60,11 @@ def _cases(table: Table, comparison: Comparison | None, accept: Iterable[str]) -
                 why = comparison.lacks(scenario, core) or comparison.lacks(scenario, comparison.baseline)
                 yield _Case(scenario, core, cell, "failure" if new else "error" if why else "", new, why)
             else:
-                evidence = cell.evidence(accept)
-                kept = tuple(finding for finding in cell.findings if finding.contract == "kept")
-                kind = "failure" if evidence.bad else "error" if evidence.unknown else ""
-                yield _Case(scenario, core, cell, kind, kept, cell.why or "; ".join(evidence.unknown))
+                evidence = cell.evidence(accept, table.strict)
+                kind = "failure" if evidence.bad else "error" if evidence.unknown else "chosen" if cell.chosen else ""
+                why = cell.why or "; ".join(evidence.unknown)
+                chosen = () if table.strict else cell.chosen
+                yield _Case(scenario, core, cell, kind, cell.faults(table.strict), why, chosen)
 
 
 # --- JUnit ---
@@ -77,13 +81,13 @@ def write_junit(path: str, table: Table, comparison: Comparison | None, accept: 
     """Writes a table as JUnit XML: a suite for each judged column, a case for each scenario. OSError: it can't be."""
     root = ElementTree.Element("testsuites", name="iopf check")
     suites: dict[str, ElementTree.Element] = {}
-    totals = {"tests": 0, "failures": 0, "errors": 0}
+    totals = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
     counts: dict[str, dict[str, int]] = {}
     times: dict[str, float] = {}
     for case in _cases(table, comparison, accept):
         if case.core not in suites:
             suites[case.core] = ElementTree.SubElement(root, "testsuite", name=_xml(case.core))
-            counts[case.core], times[case.core] = dict.fromkeys((*totals, "skipped"), 0), 0.0
+            counts[case.core], times[case.core] = dict.fromkeys(totals, 0), 0.0
         seconds = case.cell.seconds if case.cell else 0.0
         finding = next(iter(case.findings), None)
         attributes = {"name": _xml(case.scenario), "classname": _xml(case.core), "time": f"{seconds:.3f}"}
@@ -91,7 +95,8 @@ def write_junit(path: str, table: Table, comparison: Comparison | None, accept: 
             attributes |= {"file": _xml(finding.file), "line": str(finding.line)}
         element = ElementTree.SubElement(suites[case.core], "testcase", attributes)
         times[case.core] += seconds
-        counted = {"tests": 1, "failures": int(case.kind == "failure"), "errors": int(case.kind == "error")}
+        kinds = {"failures": "failure", "errors": "error", "skipped": "chosen"}
+        counted = {"tests": 1, **{name: int(case.kind == kind) for name, kind in kinds.items()}}
         for name, number in counted.items():
             totals[name] += number
             counts[case.core][name] += number
@@ -103,6 +108,11 @@ def write_junit(path: str, table: Table, comparison: Comparison | None, accept: 
                 ElementTree.SubElement(element, "failure", type="gone", message=_xml(case.why))
         elif case.kind == "error":
             ElementTree.SubElement(element, "error", type="no verdict", message=_xml(case.why))
+        elif case.kind == "chosen":
+            ElementTree.SubElement(element, "skipped", message=_xml("; ".join(map(_message, case.chosen))))
+        if case.chosen:
+            told = ElementTree.SubElement(element, "system-out")
+            told.text = _xml("\n\n".join(one.trace for one in case.chosen))
     for core, suite in suites.items():
         suite.attrib |= {name: str(number) for name, number in counts[core].items()}
         suite.set("time", f"{times[core]:.3f}")
@@ -134,6 +144,8 @@ def _write(path: str, content: bytes) -> None:
 
 
 def _message(finding: Finding) -> str:
+    if finding.chosen is not None:
+        return f"{finding.kind}: {finding.message} (upstream chose this in {finding.chosen})"
     contract = "the driver kept its contract" if finding.contract == "kept" else "; ".join(finding.clauses)
     return f"{finding.kind}: {finding.message} ({contract})"
 
@@ -160,24 +172,26 @@ def _from_root(path: str) -> str:
 def github_lines(
     table: Table, comparison: Comparison | None, revisions: Mapping[str, Revision], accept: Iterable[str] = ()
 ) -> Iterator[str]:
-    """Lines for the log of a GitHub action: an error at the line of each failure, a warning where there is no verdict.
+    """Lines for the log of a GitHub action: an error at the line of each failure, a notice at what upstream chose, a
+    warning where there is no verdict.
 
     One failure in several scenarios is one annotation: the runner shows ten of a step.
     """
     sources = {core: str(source["path"]) for core, source in zip(table.cores, table.sources) if source is not None}
-    errors: dict[tuple[str, str], list[_Case]] = {}
+    found: dict[tuple[str, str, str], list[_Case]] = {}
     unknown = []
     for case in _cases(table, comparison, accept):
         if case.kind == "error":
             unknown.append(case)
-        for finding in case.findings if case.kind == "failure" else ():
-            what = finding.signature or finding.kind
-            errors.setdefault((case.core, what), []).append(case)
+        for kind, findings in (("error", case.findings if case.kind == "failure" else ()), ("notice", case.chosen)):
+            for finding in findings:
+                found.setdefault((kind, case.core, finding.signature or finding.kind), []).append(case)
         if case.kind == "failure" and not case.findings:
-            errors.setdefault((case.core, f"gone: {case.why}"), []).append(case)
-    for (core, what), cases in errors.items():
+            found.setdefault(("error", case.core, f"gone: {case.why}"), []).append(case)
+    for (kind, core, what), cases in sorted(found.items(), key=lambda item: item[0][0] != "error"):
         source = sources.get(core)
-        shown = next((one for one in cases[0].findings if (one.signature or one.kind) == what), None)
+        findings = (*cases[0].findings, *cases[0].chosen)
+        shown = next((one for one in findings if (one.signature or one.kind) == what), None)
         properties = {}
         if source is not None:
             properties["file"] = FILE if core in revisions else _from_root(source)
@@ -188,7 +202,7 @@ def github_lines(
         text = f"{_message(shown) if shown else what}\nin {scenarios}"
         if shown is not None and shown.command:
             text += f"\n{shown.command}"
-        yield _annotation("error", properties, text)
+        yield _annotation(kind, properties, text)
     if unknown:
         more = f", and {len(unknown) - 1} more" if len(unknown) > 1 else ""
         text = f"no verdict: {unknown[0].scenario} on {unknown[0].core}: {unknown[0].why}{more}"

@@ -19,7 +19,7 @@ from . import _exit
 __all__ = ["ENDED", "HUNG", "LEFT_OUT", "SCHEMA", "Cell", "Finding", "Table"]
 
 #: Of to_dict(): it goes up when a field goes away or means something else, and not when one is added.
-SCHEMA = 1
+SCHEMA = 2
 
 ENDED = "the process that explored it ended: the core called something that it must not"
 HUNG = "it never came back: the core loops, and nothing can interrupt it"
@@ -47,6 +47,8 @@ class Finding:
     file: str | None = None
     line: int = 0
     function: str | None = None
+    #: the upstream commit that chose it against its own documentation; None: nobody did
+    chosen: str | None = None
 
 
 @dataclass(frozen=True)
@@ -70,19 +72,35 @@ class Cell:
 
     @property
     def finding(self) -> Finding | None:
-        """What the cell shows: a failure that is the core's own before one that is the driver's."""
-        kept = [finding for finding in self.findings if finding.contract == "kept"]
-        return next(iter(kept or self.findings), None)
+        """What the cell shows: a failure that is the core's own before one that upstream chose, and that before one that
+        is the driver's."""
+        return min(self.findings, key=_whose, default=None)
+
+    @property
+    def chosen(self) -> tuple[Finding, ...]:
+        """What upstream chose against its own documentation."""
+        return tuple(finding for finding in self.findings if finding.chosen is not None)
+
+    def faults(self, strict: bool = False) -> tuple[Finding, ...]:
+        """The failures that are the core's to answer for.
+
+        :param strict: also those that upstream chose
+        """
+        return tuple(one for one in self.findings if one.contract == "kept" and (strict or one.chosen is None))
 
     @property
     def gone(self) -> bool:
         """Did the core take the process with it that explored it?"""
         return self.why in (ENDED, HUNG)
 
-    def evidence(self, accept: Iterable[str] = ()) -> _exit.Evidence:
-        """What the cell says about its core: good, when the search was exhaustive and every failure is the driver's."""
+    def evidence(self, accept: Iterable[str] = (), strict: bool = False) -> _exit.Evidence:
+        """What the cell says about its core: good, when the search was exhaustive and every failure is the driver's, or
+        what upstream chose.
+
+        :param strict: what upstream chose is bad
+        """
         finding = self.finding
-        if self.gone or (finding is not None and finding.contract == "kept"):
+        if self.gone or self.faults(strict):
             return _exit.Evidence(bad=1)
         accepted = self.verdict in accept
         whole = self.verdict == "pass" or (self.verdict == "fail" and finding is not None and self.exhausted)
@@ -94,10 +112,16 @@ class Cell:
     def lack(self) -> str:
         """What keeps it from being a verdict."""
         if self.finding is not None:
-            return "fails with the contract broken, and the search did not come to its end"
+            how = "as upstream chose" if self.finding.chosen else "with the contract broken"
+            return f"fails {how}, and the search did not come to its end"
         if not self.executions:
             return self.why or "nothing was executed"
         return f"{self.verdict}{f', {self.why}' if self.why else ''}"
+
+
+def _whose(finding: Finding) -> int:
+    """The core's own, upstream's choice, the driver's."""
+    return 2 if finding.contract != "kept" else 0 if finding.chosen is None else 1
 
 
 @dataclass(frozen=True)
@@ -116,6 +140,8 @@ class Table:
     baseline: str | None = None
     #: of each core, the column that has the same content and was explored for both; (): none was looked for
     same_as: tuple[str | None, ...] = ()
+    #: what upstream chose against its own documentation is judged, too
+    strict: bool = False
 
     def cell(self, scenario: str, core: str) -> Cell | None:
         """One cell; None: it was not reached."""
@@ -127,12 +153,19 @@ class Table:
 
     @property
     def bugs(self) -> list[Cell]:
-        """Cells in which a core that claims to be correct fails with its contract kept; not of the baseline."""
+        """Cells in which a core that claims to be correct fails with its contract kept; not of the baseline, and what
+        upstream chose only when the table is strict."""
         claiming = {core for core, claims in zip(self.cores, self.claims_correct) if claims and core != self.baseline}
+        return [cell for cell in self.cells if cell.core in claiming and cell.faults(self.strict)]
+
+    @property
+    def deviations(self) -> list[tuple[Cell, str]]:
+        """Cells that show what upstream chose against its own documentation, of every column, each with the commit."""
         return [
-            cell
+            (cell, commit)
             for cell in self.cells
-            if cell.core in claiming and cell.finding is not None and cell.finding.contract == "kept"
+            for commit in dict.fromkeys(finding.chosen for finding in cell.chosen)
+            if commit is not None
         ]
 
     def evidence(self, accept: Iterable[str] = ()) -> _exit.Evidence:
@@ -150,7 +183,7 @@ class Table:
                 if cell is None:
                     missing.append(f"{scenario} on {core}: it was not reached")
                     continue
-                evidence = cell.evidence(accept)
+                evidence = cell.evidence(accept, self.strict)
                 good, bad = good + evidence.good, bad + evidence.bad
                 missing += evidence.unknown
         if not claiming:
@@ -183,4 +216,6 @@ class Table:
             "seconds": self.seconds,
             "complete": self.complete,
             "bugs": [[cell.scenario, cell.core] for cell in self.bugs],
+            "strict": self.strict,
+            "deviations": [[cell.scenario, cell.core, commit] for cell, commit in self.deviations],
         }

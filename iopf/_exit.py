@@ -50,7 +50,8 @@ MEANINGS: dict[str, dict[int, str]] = {
     "check": {
         FINE: "every core that claims to be correct (ours, your file) was explored exhaustively and passes with its"
         " contract kept",
-        FOUND: "one of them fails with its contract kept",
+        FOUND: "one of them fails with its contract kept, and not only as upstream chose against its own documentation"
+        " (--strict: that, too)",
         NO_VERDICT: "no verdict: budget, sampled, bounded, inconclusive, nothing ran; --accept bounded, --accept sampled"
         " say that this is enough",
     },

@@ -57,7 +57,11 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "pending": ("copies", "groups"),
     "answers": ("nothing", "aborts", "all"),
     "removal": ("refuses", "answers", "frees"),
+    "refusal_code": ("failure", "invalid", "success"),
+    "nomem_code": ("failure", "invalid", "success"),
 }
+#: Of those, which are told only when they are not what every known form does.
+_USUAL = {"refusal_code": "failure", "nomem_code": "failure"}
 
 #: Those that are text, what they may be, and that in words.
 _TEXTS = {"dequeue_name": r"|[A-Za-z_]\w*", "members": r"[^\n\0{}#\"]*", "include": r'[^\n\0"]*'}
@@ -103,6 +107,14 @@ class Facets:
     members: str = ""
     #: files of C that are included before it, after our headers: paths, with ``:`` between them
     include: str = ""
+    #: a handler that refuses makes report put its reference twice: what removal then touches is freed
+    refusal_breaks: bool = False
+    #: a response waits for a lock that report holds round the handler, or flush while it waits for works
+    response_waits: bool = False
+    #: the code with which report answers what a handler refused, and what there is no memory for, where it answers that at
+    #: all; a note, nothing depends on it: every form is judged by what is documented
+    refusal_code: str = "failure"
+    nomem_code: str = "failure"
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -168,13 +180,23 @@ class Facets:
             "FACET_RESPONSE_UNCONDITIONAL": str(int(self.response_unconditional)),
             "FACET_ANSWERS_PARTIALS": str(int(self.answers_partials)),
             "FACET_LOST_RETURN": str(int(self.lost_return)),
+            "FACET_REFUSAL_BREAKS": str(int(self.refusal_breaks)),
+            "FACET_RESPONSE_WAITS": str(int(self.response_waits)),
         }
 
     def __str__(self) -> str:
-        parts = [f"{name}={getattr(self, name)}" for name in _CHOICES]
+        parts = [f"{name}={getattr(self, name)}" for name in _CHOICES if getattr(self, name) != _USUAL.get(name)]
         parts += [
             name
-            for name in ("response_unconditional", "dequeue", "answers_partials", "kzalloc_obj", "lost_return")
+            for name in (
+                "response_unconditional",
+                "dequeue",
+                "answers_partials",
+                "kzalloc_obj",
+                "lost_return",
+                "refusal_breaks",
+                "response_waits",
+            )
             if getattr(self, name)
         ]
         parts += [f"{name}={value}" for name in _TEXTS if (value := getattr(self, name))]
@@ -365,6 +387,9 @@ def detect(text: str) -> Facets:
         removal = "frees"
     else:
         removal = "answers"
+    given = set(re.findall(r"\biopf_group_response\s*\(\s*\w+\s*,\s*IOMMU_PAGE_RESP_(\w+)", report_body))
+    aborts_with = given.pop().lower() if len(given) == 1 else "failure"
+    aborts_with = aborts_with if aborts_with in _CHOICES["refusal_code"] else "failure"
     dequeue = _definition(code, "iopf_group_dequeue") is not None
     names = [] if dequeue or copies else _renamed_dequeue(code, removal)
     renamed = names[0] if len(names) == 1 else ""
@@ -383,6 +408,9 @@ def detect(text: str) -> Facets:
         lost_return=returns["report"] == "void"
         and "report_partial_fault" in report_body
         and not re.search(r"\b(?:return|goto)\b", after_partial),
+        refusal_breaks=copies,
+        refusal_code=aborts_with,
+        nomem_code=aborts_with,
     )
 
 

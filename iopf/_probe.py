@@ -10,7 +10,9 @@ A probe is no verdict, and must not make one: a bug that looks like another form
 by what was seen, in a search that came to its end, and never by what did not happen. That removal frees nothing in one
 scenario does not say that it frees nothing; a form whose driver answers is one that leaves *every* error to it, while one
 path that does not answer is a bug of that path. What a probe decides is how a driver of that form behaves (who answers when
-report fails), and what a queue of the run half must not be asked to do (hazards).
+report fails), and what a queue of the run half must not be asked to do (hazards). With which code report answers is told, and
+excuses nothing. A hazard is one when nothing else is wrong: what breaks in the same way where nobody refuses, or where the
+owner answers later, is a bug of another path, and stays that.
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ __all__ = ["PROBES", "Probed", "Question", "answer", "as_it_behaves", "corrected
 
 #: Enough for scenarios of one task.
 EXECUTIONS = 200
+#: A failure that is about the code of an answer, in any scenario.
+_CODE = "wrong-code"
 MEMORY = ("use-after-free", "double-free", "invalid-free")
 #: What a facet is, and what was seen of it; None: nothing that tells.
 Seen = tuple[str | bool, str] | None
@@ -65,10 +69,12 @@ def _explored(core: Core, scenario: Scenario) -> Result:
     )
 
 
-def _one_report(handler: str | None, *, last: bool = True) -> Scenario:
+def _one_report(handler: str | None, *, last: bool = True, memory: bool = True) -> Scenario:
     s = Scenario("probe")
     device = s.device(s.queue(), handler=handler, pasid=1)
     s.task("irq").report(device, grpid=1, pasid=1, last=last)
+    if not memory:
+        s.alloc_may_fail()
     return s
 
 
@@ -131,12 +137,63 @@ def _answers_partials(core: Core, facets: Facets) -> Seen:
     return (False, "a partial request without a handler is not answered") if _clean(result) else None
 
 
+def _refusal_breaks(core: Core, facets: Facets) -> Seen:
+    """A handler refuses: is the param freed that others still use? Where an owner keeps the group, nothing is."""
+    result = _explored(core, _one_report("refuse"))
+    twice = any(one.kind in MEMORY and (one.object or "").startswith("param#") for one in result.failures)
+    if twice and result.exhausted and not _kinds(_explored(core, _one_report("held"))) & {*MEMORY}:
+        return True, "report of what a handler refuses frees the fault param, which is in use"
+    return (False, "what a handler refuses is over, and nothing is wrong") if _clean(result) else None
+
+
+def _response_waits(core: Core, facets: Facets) -> Seen:
+    """An answer inside the handler, and a flush while a work is queued: does one wait for itself, and no other way to
+    answer does?"""
+    later = _explored(core, _one_report("held"))
+    inside = _explored(core, _one_report("inline"))
+    if "deadlock" in _kinds(inside) and inside.exhausted and _clean(later):
+        return True, "an answer inside the handler never returns"
+    worked = _explored(core, _one_report("sva"))
+    flushed = _explored(core, library.build("flush-pending-work"))
+    if "deadlock" in _kinds(flushed) and flushed.exhausted and _clean(worked):
+        return True, "a flush while a work is queued never returns"
+    return (False, "answers inside the handler and flushes return") if _clean(inside) and _clean(flushed) else None
+
+
+def _code(core: Core, facets: Facets, scenario: Scenario, of: str) -> Seen:
+    """The code that report gave in every execution in which it answered. Beside it there is only the owner's SUCCESS."""
+    if facets.answers == "nothing":
+        return None  # it is the driver's
+    result = _explored(core, scenario)
+    if _kinds(result) - {_CODE}:
+        return None  # the answer may be somebody else's, who came in time
+    codes = {response.rpartition(" ")[2] for response in _responses(result)}
+    codes = codes if len(codes) == 1 else codes - {"success"}
+    if len(codes) != 1 or not result.exhausted or not result.executions:
+        return None
+    (code,) = codes
+    return (code, f"report answers {of} with {code.upper()}") if code in ("failure", "invalid", "success") else None
+
+
+def _refusal_code(core: Core, facets: Facets) -> Seen:
+    return _code(core, facets, _one_report("refuse"), "what a handler refused")
+
+
+def _nomem_code(core: Core, facets: Facets) -> Seen:
+    seen = _code(core, facets, _one_report("inline", memory=False), "what there is no memory for")
+    return None if seen is not None and seen[0] == "success" else seen  # that may have been the owner's
+
+
 #: By the facet that each is about, in the order in which they are asked.
 PROBES: dict[str, Callable[[Core, Facets], Seen]] = {
     "lost_return": _lost_return,
     "removal": _removal,
     "answers": _answers,
     "answers_partials": _answers_partials,
+    "refusal_breaks": _refusal_breaks,
+    "response_waits": _response_waits,
+    "refusal_code": _refusal_code,
+    "nomem_code": _nomem_code,
 }
 
 
@@ -175,13 +232,19 @@ def answer(question: Question) -> tuple[Probed, ...]:
     return probe(question.core, question.said)
 
 
-#: Where a cell of a file and its facets contradict each other: the scenario, the kinds, and what the text must have said.
-_CONTRADICTS: dict[str, tuple[tuple[str, ...], Callable[[Facets], bool]]] = {
-    "partial": ((*MEMORY, "wrong-response"), lambda facets: not facets.lost_return),
-    "free-queue-pending": (MEMORY, lambda facets: facets.removal == "answers"),
-    "refusal": (("lost-response", "double-response"), lambda facets: facets.lookup == "domain"),
-    "bad-setup-partial": (("wrong-response",), lambda facets: not facets.answers_partials and not facets.lost_return),
-}
+#: Where a cell of a file and its facets contradict each other: the scenario, the kinds (none: it passes), and what the text
+#: must have said.
+_CONTRADICTS: tuple[tuple[str, tuple[str, ...], Callable[[Facets], bool]], ...] = (
+    ("partial", (*MEMORY, "wrong-response"), lambda facets: not facets.lost_return),
+    ("free-queue-pending", MEMORY, lambda facets: facets.removal == "answers"),
+    ("refusal", ("lost-response", "double-response"), lambda facets: facets.lookup == "domain"),
+    ("refusal", MEMORY, lambda facets: not facets.refusal_breaks),
+    ("refusal", (), lambda facets: facets.refusal_breaks),
+    ("answer-in-handler", ("deadlock",), lambda facets: not facets.response_waits),
+    ("flush-pending-work", ("deadlock",), lambda facets: not facets.response_waits),
+    ("answer-in-handler", (), lambda facets: facets.response_waits),
+    ("bad-setup-partial", ("wrong-response",), lambda facets: not facets.answers_partials and not facets.lost_return),
+)
 
 
 def suspects(cells: Iterable[Cell], facets: Facets | None) -> bool:
@@ -189,8 +252,12 @@ def suspects(cells: Iterable[Cell], facets: Facets | None) -> bool:
     if facets is None or facets.lookup == "counted-handle":
         return False
     for cell in cells:
-        kinds, unexplained = _CONTRADICTS.get(cell.scenario, ((), lambda _: False))
-        if unexplained(facets) and any(finding.kind in kinds for finding in cell.findings):
+        found = {finding.kind for finding in cell.findings}
+        passes = cell.verdict == "pass" and cell.executions > 0
+        for scenario, kinds, unexplained in _CONTRADICTS:
+            if scenario == cell.scenario and (found & {*kinds} if kinds else passes) and unexplained(facets):
+                return True
+        if any(finding.kind == _CODE and finding.chosen is None for finding in cell.findings):
             return True
     return False
 

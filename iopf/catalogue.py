@@ -164,6 +164,11 @@ CATALOGUE: tuple[Defect, ...] = (
            "For the same reason the device gets an answer that it did not ask for.", "6.10.y"),
     *_each("answered by nobody", ("v6.9", "6.10.y", "v6.11"), "remove-late-report", "lost-response", "", BROKEN, DERIVED,
            "Report is void and answers only what got as far as a group: without a param nobody does.", fixed_by="v6.12"),
+    *_each("FAILURE for bad setup", ("void-response", "v6.9", "6.10.y", "v6.11"), "no-pasid", "wrong-code",
+           "report answered FAILURE where nobody handles the request", KEPT,
+           "b554e396e51c chose it; a patch for INVALID was turned down",
+           "Whatever report can't hand over it aborts with FAILURE, also what nobody handles, for which INVALID is"
+           " documented. (Since report gives an error again, that is answered INVALID.)", fixed_by="v6.12"),
     # attach handles
     *_each("handle freed under report", ("v6.11", "v6.12", "v6.14", "v7.2"), "detach-report", UAF, "handle#", BROKEN,
            "derived; 8c07df7cdfcf is the same theme in the mock driver",
@@ -196,7 +201,8 @@ CATALOGUE: tuple[Defect, ...] = (
     *_each("queue freed with works", ("v6.14", "v7.2"), "free-queue-pending", UAF, "group#1.work", KEPT, DERIVED,
            "Freeing a queue removes its devices, which frees their groups, and then lets the works of those run."),
     # v7.2
-    Defect("v7.2: answered after removal", "v7.2", "remove-held-group", "late-response", "", KEPT, DERIVED,
+    Defect("v7.2: answered after removal", "v7.2", "remove-held-group", "late-response", "", KEPT,
+           "738e6f32e61d chose it; the documentation of removal says otherwise",
            "A group that its handler took is nothing that removal answers, and a response does not ask any more."),
     Defect("v7.2: answered twice", "v7.2", "answered-twice", "double-response", "", BROKEN, DERIVED,
            "A response does not look whether the group is pending: what two owners say goes to the device twice. Up to"

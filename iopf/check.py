@@ -182,6 +182,7 @@ def check(
     all_failures: bool = False,
     cache: bool = False,
     said: Collection[str] = (),
+    strict: bool = False,
 ) -> Table:
     """Explores every scenario on every core.
 
@@ -199,6 +200,7 @@ def check(
         With a baseline that is always done
     :param cache: take what was found before, and keep what is found, in the user's cache directory
     :param said: facets that were set by hand: of these no file is asked what it does
+    :param strict: judge also what upstream chose against its own documentation; see :attr:`Table.deviations`
     :raises ValueError: no such core or scenario, or a budget out of range
     :raises CoreSourceError: a file does not compile, or was changed meanwhile
     :raises KeyboardInterrupt: with ``args[0]`` the Table of the cells that were finished
@@ -216,7 +218,7 @@ def check(
     )
 
     def table(complete: bool) -> Table:
-        return search.table(time.monotonic() - begin, complete)
+        return replace(search.table(time.monotonic() - begin, complete), strict=strict)
 
     try:
         search.run(search.jobs(), executor)

@@ -9,10 +9,12 @@
         explore(s).check()
 
 ``explore`` is :func:`iopf.explore.explore` with the defaults of the command line: ``--iopf-core`` (given more than
-once, every test that uses the fixture runs on each), ``--iopf-budget``. When the test fails, the traces of what its
-searches found stand in a section of their own in the report. A test that passes with a search that gave no verdict
+once, every test that uses the fixture runs on each), ``--iopf-budget``. When the test fails, the trace of each thing that its
+searches found stands in the report once, in a section of its own, with the line that runs just that again: the test, and
+``--iopf-replay`` with the id of the failure, which is kept (explore/kept.py). Where no report is shown
+(``--tb=no``), the lines stand at the end. A test that passes with a search that gave no verdict
 (bounded, sampled, inconclusive) fails all the same, unless it said ``.check("sampled")``, or ``--iopf-accept`` did:
-"nothing was found" means little where nothing may have been run. ``--iopf-replay TOKEN`` runs the one execution of a token
+"nothing was found" means little where nothing may have been run. ``--iopf-replay ID`` runs the one execution of an id or a token
 in place of the search of its scenario, on the token's core whatever ``--iopf-core`` says, and skips what searches other
 scenarios. A run in which no test searches the token's fails.
 
@@ -21,7 +23,9 @@ Nothing of the explorer is imported before a test asks for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shlex
+import sys
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -34,7 +38,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from .explore import Result
+    from .explore import Failure, Result
     from .explore.scenario import BaseScenario
     from .explore.search import Options
     from .explore.token import Token
@@ -70,7 +74,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=ACCEPTABLE,
         help="a search with this verdict is enough for a test to pass; repeatable",
     )
-    group.addoption("--iopf-replay", metavar="TOKEN", help="run the one execution of this token, and no search")
+    group.addoption(
+        "--iopf-replay", metavar="ID|TOKEN", help="run the one execution of this failure, or token, and no search"
+    )
+    group.addoption(
+        "--iopf-long-token", action="store_true", help="print tokens, which need no file, and keep no failures"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """--iopf-replay of an id: its token, before any test has changed the directory."""
+    given = config.getoption("--iopf-replay")
+    if given is not None:
+        from .explore.kept import resolve
+
+        try:
+            config.stash[_TOKEN] = resolve(given, base=config.invocation_params.dir)
+        except ValueError as error:
+            raise pytest.UsageError(f"--iopf-replay: {error}") from error
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -95,6 +116,8 @@ class Explore:
         self.budget = budget
         self.token = token
         self.results: list[Result] = []
+        #: the failures whose traces are in the report, by token
+        self.shown: set[str] = set()
         #: the token's scenario was this test's
         self.replayed = False
 
@@ -141,6 +164,8 @@ def _core_for(recorded: Token, chosen: Any) -> Any:
 
 
 _KEY: pytest.StashKey[Explore] = pytest.StashKey()
+#: The token of --iopf-replay.
+_TOKEN: pytest.StashKey[str] = pytest.StashKey()
 #: --iopf-replay: did any test search the token's scenario?
 _REPLAYED: pytest.StashKey[bool] = pytest.StashKey()
 
@@ -151,7 +176,7 @@ def explore(request: pytest.FixtureRequest, iopf_core: str) -> Iterator[Explore]
     by itself: ``explore(s).check()`` does. A search without a verdict fails the test at its end, unless it was accepted:
     ``explore(s).check("sampled")``."""
     option = request.config.getoption
-    caller = Explore(iopf_core, option("--iopf-budget"), option("--iopf-replay"))
+    caller = Explore(iopf_core, option("--iopf-budget"), request.config.stash.get(_TOKEN, None))
     request.node.stash[_KEY] = caller
     yield caller
     if caller.replayed:
@@ -184,16 +209,90 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A test that fails shows the traces of its searches in a section."""
-    report = yield
+    """A test that fails shows the trace of what each of its searches found, once: what check() raised says it in a line."""
+    raised = _raised(call.excinfo.value, set()) if call.excinfo is not None else []
+    words = [error.args for error in raised]
+    for error in raised:
+        if error.result.failure is not None:
+            error.args = (f"{error.result.failure.about} (the trace is below)",)
+    try:
+        report = yield
+    finally:
+        for error, arguments in zip(raised, words):
+            error.args = arguments
+    if not report.failed:
+        return report
     caller = item.stash.get(_KEY, None)
-    if caller is not None and call.when == "call" and report.failed:
-        for result in caller.results:
-            if result.failure is not None:
-                report.sections.append((SECTION, str(result.failure)))
-            elif result.verdict != "pass":
-                report.sections.append(("iopf", str(result)))
+    own = list(caller.results) if caller is not None else []
+    shown = caller.shown if caller is not None else set()
+    known = {id(result) for result in own}
+    others = [error.result for error in raised if id(error.result) not in known]
+    report.iopf_commands = []  # type: ignore[attr-defined]
+    for result in (*own, *others):
+        failure = result.failure
+        if failure is None:
+            if result.verdict != "pass" and call.when == "call" and str(result) not in report.longreprtext:
+                _add(report, "iopf", str(result))
+        elif (failure.token or failure.about) not in shown:
+            shown.add(failure.token or failure.about)
+            _show(item, report, failure, id(result) in known)
     return report
+
+
+def _raised(error: BaseException | None, seen: set[int]) -> list[Any]:
+    """What check() raised, among an exception, those that it comes from, and those of a group."""
+    module = sys.modules.get("iopf.explore.result")
+    if module is None or error is None or id(error) in seen:
+        return []
+    seen.add(id(error))
+    found = [error] if isinstance(error, module.ExplorationFailed) else []
+    for other in (error.__cause__, error.__context__, *getattr(error, "exceptions", ())):
+        found += _raised(other, seen)
+    return found
+
+
+def _add(report: pytest.TestReport, title: str, text: str) -> None:
+    """A section of a report: below the exception, whatever --show-capture says."""
+    add = getattr(report.longrepr, "addsection", None)
+    if add is not None:
+        add(title, text)
+    else:
+        report.sections.append((title, text))
+
+
+def _show(item: pytest.Item, report: pytest.TestReport, failure: Failure, is_own: bool) -> None:
+    """The trace, unless the test shows it itself, and the line that runs just this again.
+
+    :param is_own: the fixture found it: the test replays it with --iopf-replay. Else the command line does
+    """
+    from .explore.kept import keep
+
+    config = item.config
+    token = failure.token
+    if token and not config.getoption("--iopf-long-token"):
+        token = keep(token, failure.about, base=config.invocation_params.dir) or token
+    command = failure.command.replace(failure.token, token) if token else ""
+    if token and is_own:
+        cores = [word for core in config.getoption("--iopf-core") or () for word in ("--iopf-core", core)]
+        named: Any = config
+        nodeid = named.cwd_relative_nodeid(item.nodeid)
+        command = shlex.join(["pytest", nodeid, *cores, "--iopf-replay", token])
+    if command:
+        report.iopf_commands.append(command)
+    # A trace ends with the token, or the id.
+    if token and any(failure.token in text or failure.id in text for text in _seen(report, config)):
+        _add(report, SECTION, f"Its trace is in this report already. To run exactly this again:\n  {command}")
+    else:
+        _add(report, SECTION, failure.render(command=command or None))
+
+
+def _seen(report: pytest.TestReport, config: pytest.Config) -> Iterable[str]:
+    """What people will see of a report so far."""
+    yield report.longreprtext
+    wanted = config.getoption("showcapture")
+    for title, text in report.sections:
+        if wanted == "all" or (wanted != "no" and wanted in title):
+            yield text
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -217,7 +316,14 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
-    """Says so."""
+    """Says so; and how to run again what failed, where the reports of failures are not shown."""
+    if config.getoption("tbstyle") == "no":
+        reports = [report for kind in ("failed", "error") for report in terminalreporter.getreports(kind)]
+        commands = [line for report in reports for line in getattr(report, "iopf_commands", ())]
+        if commands:
+            terminalreporter.section("iopf: to run again what failed, each by itself")
+            for line in dict.fromkeys(commands):
+                terminalreporter.line(line)
     if config.getoption("--iopf-replay") is None or config.getoption("collectonly"):
         return
     if not config.stash.get(_REPLAYED, False) and exitstatus in NOTHING_FAILED:

@@ -14,6 +14,7 @@ import os
 import random
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -49,7 +50,13 @@ def pytest_addoption(parser):
     group.addoption("--seed", type=int, default=None, help="of the random tests (default: a new one, shown on top)")
 
 
+#: Where failures that tests find are kept, instead of the directory that the tests run in.
+FAILURES = pytest.StashKey()
+
+
 def pytest_configure(config):
+    config.stash[FAILURES] = tempfile.TemporaryDirectory(prefix="iopf-failures-")
+    os.environ["IOPF_FAILURES_DIR"] = config.stash[FAILURES].name
     # The kernel's forms run in many tests, each with what they can take; tests/test_hazards.py is about the warning.
     config.addinivalue_line("filterwarnings", "ignore::iopf.UnsafeCoreWarning")
     # A shell starts what is in the background with SIGINT ignored, and children inherit that: here it is as in front.
@@ -57,6 +64,10 @@ def pytest_configure(config):
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.getoption("--seed") is None:
         config.option.seed = random.SystemRandom().randrange(1 << 32)
+
+
+def pytest_unconfigure(config):
+    config.stash[FAILURES].cleanup()
 
 
 def pytest_report_header(config):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import iopf
-from iopf import check
+from iopf import _probe, check
 from iopf._check_pool import in_a_process
 from iopf._cores import Core
 from iopf._probe import PROBES, Question, answer, corrected, probe
@@ -52,11 +52,52 @@ def partials_answered_by_a_helper():
                    "\t\t\t\t.grpid = fault->prm.grpid, .pasid = fault->prm.pasid, .code = IOMMU_PAGE_RESP_INVALID });\n")  # fmt: skip
 
 
+ABORT = "\tiopf_group_response(group, IOMMU_PAGE_RESP_FAILURE);\n"
+REFUSED = "\tif (!h->domain->iopf_handler(group))\n\t\treturn 0;\n"
+
+
+def aborted_by_a_helper(refused, nomem):
+    """Two codes, neither of which stands where groups are answered in report."""
+    helper = (
+        "static void iopf_give_up(struct iopf_group *group, bool refused)\n{\n"
+        f"\tiopf_group_response(group, refused ? IOMMU_PAGE_RESP_{refused} : IOMMU_PAGE_RESP_{nomem});\n}}\n\n"
+    )
+    text = changed(TEXT, ABORT, "\tiopf_give_up(group, group != &abort_group);\n")
+    return changed(text, "int iommu_report_device_fault(", helper + "int iommu_report_device_fault(")
+
+
+def put_twice_when_refused():
+    """What a handler refuses costs the param a reference that report does not have."""
+    return changed(TEXT, REFUSED, f"{REFUSED}\tiopf_put_dev_fault_param(fp);\n")
+
+
+def put_once_when_refused():
+    """The form of copies, whose error path puts what the group has put, mended."""
+    return changed((FILES / "form-a.c").read_text(), "\tif (err)\n\t\tiopf_free_group(group);\n",
+                   "\tif (err) {\n\t\trefcount_inc(&fp->users);\n\t\tiopf_free_group(group);\n\t}\n")  # fmt: skip
+
+
+def locked_round_the_handler():
+    """The param's lock, which every response takes."""
+    return changed(TEXT, REFUSED, "\tmutex_lock(&fp->lock);\n\tif (!h->domain->iopf_handler(group)) {\n"
+                   "\t\tmutex_unlock(&fp->lock);\n\t\treturn 0;\n\t}\n\tmutex_unlock(&fp->lock);\n")  # fmt: skip
+
+
+def locked_round_the_flush():
+    """The same lock, while works are waited for."""
+    return changed(TEXT, "\tflush_workqueue(fp->queue->wq);\n",
+                   "\tmutex_lock(&fp->lock);\n\tflush_workqueue(fp->queue->wq);\n\tmutex_unlock(&fp->lock);\n")  # fmt: skip
+
+
 #: The facet that the text does not show, what it is, and a file in which it is so.
 HIDDEN = {
     "lost_return": (True, lost_in_an_int_form),
     "removal": ("frees", removal_with_a_helper),
     "answers_partials": (True, partials_answered_by_a_helper),
+    "refusal_breaks": (True, put_twice_when_refused),
+    "response_waits": (True, locked_round_the_handler),
+    "refusal_code": ("invalid", lambda: aborted_by_a_helper("INVALID", "FAILURE")),
+    "nomem_code": ("invalid", lambda: aborted_by_a_helper("FAILURE", "INVALID")),
 }
 
 
@@ -99,7 +140,79 @@ def test_who_answers_is_asked(tmp_path):
     assert [("answers", "aborts")] == [(one.facet, one.found) for one in probe(core)]
 
 
-ABORT = "\tiopf_group_response(group, IOMMU_PAGE_RESP_FAILURE);\n"
+def test_a_hazard_of_the_text_that_the_file_does_not_have_is_taken_back(tmp_path):
+    """Copies that are put once: the text says that a refusal breaks the param, and a whole search says that nothing is
+    wrong there. What is left of the form's hazards is left."""
+    file = tmp_path / "io-pgfault.c"
+    file.write_text(put_once_when_refused())
+    core = Core._from_source(file, "explore")
+    told = probe(core)
+    assert [("refusal_breaks", True, False)] == [(one.facet, one.text, one.found) for one in told]
+    assert {"refusal"} == {*core.hazards} - {*corrected(core, told).hazards}
+    assert {*corrected(core, told).hazards} < {*core.hazards}
+
+
+def test_a_flush_that_waits_for_itself_is_a_hazard(tmp_path):
+    """With no answer inside a handler: the other half of it."""
+    file = tmp_path / "io-pgfault.c"
+    file.write_text(locked_round_the_flush())
+    core = Core._from_source(file, "explore")
+    (one,) = probe(core)
+    assert ("response_waits", True, "a flush while a work is queued never returns") == (one.facet, one.found, one.why)
+    assert "lock" in corrected(core, [one]).hazards and "lock" not in core.hazards
+
+
+#: Bugs of which a hazard or a code is a part: they are in other paths, too, and stay bugs of those.
+EVERYWHERE = {
+    "every group puts twice": ("\tiopf_put_dev_fault_param(group->fault_param);\n",
+                               "\tiopf_put_dev_fault_param(group->fault_param);\n\tiopf_put_dev_fault_param(group->fault_param);\n"),
+    "a response does not unlock": ("\t\tlist_del_init(&group->pending_node);\n\t}\n\tmutex_unlock(&fp->lock);\n}\nEXPORT_SYMBOL_GPL(iopf_group_response)",
+                                   "\t\tlist_del_init(&group->pending_node);\n\t}\n}\nEXPORT_SYMBOL_GPL(iopf_group_response)"),
+    "nobody answers what is refused": (ABORT, ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", EVERYWHERE)
+def test_what_is_wrong_in_other_paths_too_is_no_facet(what, tmp_path):
+    """A reference that every group puts twice breaks more than refusals, a lock that is never let go more than answers in
+    handlers; and a group that report does not answer gets its code from somebody else."""
+    file = tmp_path / "io-pgfault.c"
+    text = (FILES / "form-g.c").read_text()
+    file.write_text(changed(text, *EVERYWHERE[what]))
+    assert () == probe(Core._from_source(file, "explore"))
+
+
+@pytest.mark.parametrize("facet", ["refusal_code", "nomem_code"])
+def test_a_code_is_told_and_excuses_nothing(facet, hidden, command):
+    """It stands among the facets, with what the text shows; the table has the failure, and so has a comparison."""
+    scenarios = ("--scenario", "refusal", "--scenario", "remove-oom-group", "--scenario", "oom-flush", "--no-cache")
+    code, out, _ = command("check", hidden / f"{facet}.c", *scenarios)
+    assert 1 == code and "wrong-code" in out and f" {facet}=invalid" in out
+    assert f"{facet} is failure by its text, and invalid by what it does: report answers what" in " ".join(out.split())
+    assert 1 == command("check", hidden / f"{facet}.c", "--baseline", FILES / "form-h.c", *scenarios)[0]
+    _, out, _ = command("check", FILES / "form-h.c", *scenarios)
+    assert f"{facet}=" not in out  # what all do is not said
+
+
+@pytest.mark.parametrize(("facet", "scenario", "hazard"), [("refusal_breaks", "refusal", "refusal"),
+                                                           ("response_waits", "answer-in-handler", "lock")])  # fmt: skip
+def test_check_shows_a_hazard_that_a_probe_found(facet, scenario, hazard, hidden, command):
+    """The cell that contradicts the text makes somebody ask; it stays a failure, and a run is told of the hazard."""
+    file = hidden / f"{facet}.c"
+    code, out, _ = command("check", file, "--scenario", scenario, "--no-cache")
+    assert 1 == code and f"{facet} is false by its text, and true by what it does" in " ".join(out.split())
+    core = Core._from_source(file, "explore")
+    assert hazard in corrected(core, probe(core)).hazards and hazard not in core.hazards
+
+
+def test_a_search_that_did_not_end_decides_nothing(hidden, monkeypatch):
+    """With one execution, what was seen may not be all: no facet changes by what may have been left out."""
+    core = Core._from_source(hidden / "nomem_code.c", "explore")
+    assert ["nomem_code"] == [one.facet for one in probe(core)]
+    monkeypatch.setattr(_probe, "EXECUTIONS", 1)
+    assert () == probe(core)
+
+
 #: Bugs that look like another form, each in one path alone.
 BUGS = {
     # A handler refuses, report fails, and nobody answers; what nobody handles is answered.
@@ -151,7 +264,10 @@ def test_what_was_said_by_hand_is_not_asked(hidden):
     """The user's word stands."""
     core = Core._from_source(hidden / "removal.c", "explore")
     assert () == probe(core, ["removal"])
-    assert {"lost_return", "removal", "answers", "answers_partials"} == set(PROBES)
+    told = {"lost_return", "removal", "answers", "answers_partials", "refusal_breaks", "response_waits"}
+    assert {*told, "refusal_code", "nomem_code"} == set(PROBES)
+    for facet in PROBES:
+        assert facet not in [one.facet for one in probe(Core._from_source(FILES / "form-a.c", "explore"), [facet])]
 
 
 def test_check_shows_the_contradiction_and_judges_the_file_as_what_it_does(hidden, command):

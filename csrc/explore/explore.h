@@ -312,6 +312,7 @@ const char *xp_verdict_name(int verdict);
 #define XP_O_NO_ESTIMATE 256
 #define XP_O_ALL_ORDERS 1024	/* judge every order of calls and answers, also where no monitor compares them */
 #define XP_O_NO_UNDER_LOCK 4096	/* nor is it noted where it is none */
+#define XP_O_AS_UPSTREAM 8192	/* what upstream chose against its own documentation is no failure */
 #define XP_O_UNDER_LOCK 2048	/* what is put, allocated or freed under a lock is a failure on every core */
 #define XP_O_COMMUTE 512	/* increments of a count commute, and decrements that do not end it */
 

@@ -550,6 +550,7 @@ static int enter(const s32 *code, size_t nr_words, const struct xp_options *want
 	engine.logging = engine.hashing = false;
 	schedule_free_after = schedule_lenient = false;
 	driver_asks_under_lock = options.flags & XP_O_UNDER_LOCK;
+	monitor_as_upstream = options.flags & XP_O_AS_UPSTREAM;
 
 	memset(&result, 0, sizeof(result));
 	result.bound = -1;

@@ -93,6 +93,19 @@
 #define FACET_FLUSH_HOLDS_LOCK 0
 #endif
 
+/* 1: a handler that refuses makes report put its reference twice. */
+#ifndef FACET_REFUSAL_BREAKS
+#define FACET_REFUSAL_BREAKS 0
+#endif
+
+/*
+ * 1: a lock is held round the handler, or round a flush, that a response takes: it never returns. (The first form's response
+ * does without the device's lock, and frees beside one instead.)
+ */
+#ifndef FACET_RESPONSE_WAITS
+#define FACET_RESPONSE_WAITS (FACET_FLUSH_HOLDS_LOCK && !FACET_REGISTERED_HANDLER)
+#endif
+
 /* --- what follows from them --- */
 
 /* A group counts its attach handle, which pins the domain: it is found and counted in one step. */

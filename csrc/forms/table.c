@@ -131,9 +131,8 @@ CORE_EXPORT const struct iopf_core CORE_SYMBOL(iopf_core_, CORE_ID) = {
 		.hazards = FACET_COUNTS_HANDLES ? 0 :
 			   IOPF_HAZARD_BESIDE |
 			   (FACET_LOST_RETURN ? IOPF_HAZARD_PARTIALS : 0) |
-			   (FACET_PENDING_IS_COPIES && FACET_GROUP_HOLDS == FACET_HOLDS_PARAM ? IOPF_HAZARD_REFUSAL : 0) |
-			   /* The first form's response does without the device's lock, and frees beside one instead. */
-			   (FACET_FLUSH_HOLDS_LOCK && !FACET_REGISTERED_HANDLER ? IOPF_HAZARD_LOCK : 0) |
+			   (FACET_REFUSAL_BREAKS ? IOPF_HAZARD_REFUSAL : 0) |
+			   (FACET_RESPONSE_WAITS ? IOPF_HAZARD_LOCK : 0) |
 			   (FACET_REMOVE == FACET_REMOVE_FREES || FACET_REGISTERED_HANDLER ? IOPF_HAZARD_REMOVAL : 0) |
 			   (FACET_REMOVE == FACET_REMOVE_REFUSES ? IOPF_HAZARD_QUEUE : 0),
 		.report_returns = CORE_IS_INT(iommu_report_device_fault, (struct device *)NULL, (struct iopf_fault *)NULL),

@@ -13,6 +13,7 @@ import re
 import textwrap
 from typing import Any
 
+from .kept import resolve
 from .result import Failure
 from .scenario import BaseScenario, Operation, Scenario, Section, Task
 from .token import decode
@@ -109,11 +110,11 @@ def as_test(failure: Failure | str) -> str:
     """The text of a Python file with two tests, which fail as the failure's execution does: its scenario explored, and
     its schedule replayed.
 
-    :param failure: or its token, which does not say why it failed
+    :param failure: or its token, or the id under which it is kept, which does not say why it failed
     :raises VersionMismatch: another version of iopf wrote the token
-    :raises ValueError: the token is damaged; or it is a prediction, which has none
+    :raises ValueError: the token is damaged, nothing is kept under that id; or it is a prediction, which has none
     """
-    token, cause = (failure, "") if isinstance(failure, str) else (failure.token, failure.cause)
+    token, cause = (resolve(failure), "") if isinstance(failure, str) else (failure.token, failure.cause)
     if not token:
         raise ValueError("a prediction has no schedule, so there is no test of it")
     recorded = decode(token)

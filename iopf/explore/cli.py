@@ -55,17 +55,20 @@ def register(subparsers: Any) -> None:
     )
     explore.add_argument("--all-failures", action="store_true", help="search on after a failure, list one of each")
     explore.add_argument("--every-event", action="store_true", help="traces with every event, nothing folded")
+    explore.add_argument("--long-token", action="store_true", help="print tokens, which need no file, and keep none")
     explore.add_argument("--json", action="store_true", help="the result as JSON")
     _add_pictures(explore)
     explore.set_defaults(run=run_explore)
 
     replay = subparsers.add_parser(
         "replay",
-        help="run one execution again, by its token",
-        description="Runs the execution that a token describes. Exit code 1: it fails as recorded; 0: it passes now;"
+        help="run one execution again, by its id or token",
+        description="Runs the execution that a token describes, or that of a failure which was kept under that id. Exit code 1: it fails as recorded; 0: it passes now;"
         " 3: it did not reproduce, because it does not follow the recorded schedule any more or fails in another way.",
     )
-    replay.add_argument("token", metavar="TOKEN", help="what a trace ends with")
+    replay.add_argument(
+        "token", metavar="ID|TOKEN", help="what a trace ends with; of an id, as many digits as only it has"
+    )
     replay.add_argument("--core", metavar="NAME", help="another core than the token's, or a kernel file")
     replay.add_argument(
         "--facet",
@@ -78,6 +81,7 @@ def register(subparsers: Any) -> None:
     replay.add_argument(
         "--as-test", action="store_true", help="run nothing: print the failure as a pytest file, and exit with 0"
     )
+    replay.add_argument("--long-token", action="store_true", help="print the token, which needs no file")
     replay.add_argument("--json", action="store_true", help="the result as JSON")
     _add_pictures(replay)
     replay.set_defaults(run=run_replay)
@@ -163,15 +167,16 @@ def _fail(message: object) -> int:
     return UNUSABLE
 
 
-def _print_failure(failure: Failure, every_event: bool) -> None:
+def _print_failure(failure: Failure, every_event: bool, long_token: bool) -> None:
     from .trace import wants_color
 
-    print(failure.render(color=wants_color(sys.stdout), every_event=every_event))
+    short = not long_token and failure.keep()
+    print(failure.render(color=wants_color(sys.stdout), every_event=every_event, short=short))
 
 
-def _print_result(result: Result, every_event: bool, all_failures: bool) -> None:
+def _print_result(result: Result, every_event: bool, all_failures: bool, long_token: bool) -> None:
     for failure in result.failures if all_failures else result.failures[:1]:
-        _print_failure(failure, every_event)
+        _print_failure(failure, every_event, long_token)
         print()
     print(result)
     others = result.failures[1:]
@@ -262,7 +267,7 @@ def run_explore(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(result.to_json())
     else:
-        _print_result(result, arguments.every_event, arguments.all_failures)
+        _print_result(result, arguments.every_event, arguments.all_failures, arguments.long_token)
     return code
 
 
@@ -300,7 +305,7 @@ def run_replay(arguments: argparse.Namespace) -> int:
         else:
             print(f"{'It passes now' if passes else 'It did not reproduce'}: {error}")
             if error.result is not None and error.result.failure is not None:
-                _print_failure(error.result.failure, arguments.every_event)
+                _print_failure(error.result.failure, arguments.every_event, arguments.long_token)
         return FINE if passes else NO_VERDICT
     except (CoreSourceError, ValueError) as error:
         return _fail(error)
@@ -311,7 +316,7 @@ def run_replay(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({"reproduced": True, "result": result.to_dict()}, indent=1))
     elif result.failure is not None:
-        _print_failure(result.failure, arguments.every_event)
+        _print_failure(result.failure, arguments.every_event, arguments.long_token)
     return FOUND
 
 

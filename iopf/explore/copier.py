@@ -17,6 +17,7 @@ from ._engine import Engine, text
 from .bytecode import Compiled
 from .causes import CLEAN_UP
 from .corefile import CoreFile
+from .deviations import chosen
 from .result import Failure, Hot, Outcome, Result, Run, Site, Step, verdict_of
 from .scenario import BaseScenario, returned
 from .token import command, encode
@@ -198,6 +199,9 @@ class Copier:
         kind = self.kinds[raw.kind]
         signature = self.fields(self.text(raw.signature) or kind)
         told = tuple(self.sites(sites))
+        message = self.named(self.text(raw.message) or kind)
+        contract = "kept" if raw.contract_kept else "broken"
+        deviation = chosen(kind, message, contract)
         token = encode(
             scenario=self.scenario,
             core=self.core,
@@ -214,8 +218,8 @@ class Copier:
         )
         return Failure(
             kind=kind,
-            message=self.named(self.text(raw.message) or kind),
-            contract="kept" if raw.contract_kept else "broken",
+            message=message,
+            contract=contract,
             clauses=tuple(
                 self.text(self.lib.xp_clause_text(bit)) or f"clause {bit}"
                 for bit in range(self.lib.XP_CLAUSES)
@@ -240,6 +244,7 @@ class Copier:
             tasks=tuple(self.tasks),
             place=next((site.place for site in told if site.place is not None), None),
             command=command(token, self.file),
+            chosen=deviation.commit if deviation is not None else None,
         )
 
     def sites(self, raw: Sequence[Any]) -> Iterator[Site]:

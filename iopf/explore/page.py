@@ -23,6 +23,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from .causes import required
+from .deviations import chosen
 from .rows import Reading, Row, note_of, phrase
 from .sources import source_line, source_lines
 
@@ -247,6 +248,9 @@ class Section:
         else:
             clauses = "<br>".join(map(escape, failure.clauses or ("which clause is not known",)))
             facts.append(("contract", f'<span class="broken">the driver broke it: {clauses}</span>'))
+        deviation = chosen(failure.kind, failure.message, failure.contract)
+        if deviation is not None:
+            facts.append(("deviation", escape(deviation.label)))
         if not failure.confirmed:
             facts.append(("a prediction", "no execution of this search came to it"))
         if failure.dropped:

@@ -17,6 +17,7 @@ from . import _engine
 from .bytecode import compile_scenario
 from .copier import Copier
 from .corefile import core_file
+from .kept import resolve
 from .result import Result, Run
 from .scenario import BaseScenario
 from .search import find_core, new_options
@@ -49,7 +50,7 @@ def _what(op: str | None, of: str | None) -> str:
 
 
 def replay(token: str, *, core: Core | str | None = None, scenario: BaseScenario | None = None) -> Result:
-    """Runs the execution that a token describes; its result, whose ``failure`` is the recorded one, with its trace.
+    """Runs the execution that a token describes, or the id of a failure that is kept; its result, whose ``failure`` is the recorded one, with its trace.
     ``failures`` has what else that execution shows after it.
 
     The core is the token's. One of a user's file is compiled again from that file, if it is what it was; otherwise
@@ -59,10 +60,10 @@ def replay(token: str, *, core: Core | str | None = None, scenario: BaseScenario
     :param scenario: run it with this scenario in place of the token's: a changed one shows where it differs
     :raises DidNotReproduce: it did not follow the schedule, or did not fail as the token says
     :raises VersionMismatch: another version of iopf wrote the token
-    :raises ValueError: the token is damaged, or its core is not there
+    :raises ValueError: the token is damaged, its core is not there, or no failure is kept under that id
     :raises CoreSourceError: the core's file does not compile here
     """
-    recorded = decode(token)
+    recorded = decode(resolve(token) if isinstance(token, str) else token)
     if scenario is not None and not isinstance(scenario, BaseScenario):
         raise TypeError(f"scenario is a Scenario, not {type(scenario).__name__}")
     subject = recorded.scenario if scenario is None else scenario

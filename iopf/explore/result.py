@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from .._hints import unknown
 from ..exceptions import Travels
 from .causes import cause, required
+from .kept import failure_id, keep
 from .lines import Place
 from .trace import render
 
@@ -200,6 +201,25 @@ class Failure:
     place: Place | None = None
     #: the line that runs exactly this execution again: ``iopf replay`` with the token, and with the core's file
     command: str = ""
+    #: the upstream commit that chose it against its own documentation (deviations.py); None: nobody did
+    chosen: str | None = None
+
+    @property
+    def id(self) -> str:
+        """The short name of the token, once it is kept (:meth:`keep`): what the command line prints, and takes for it.
+        "": a prediction, which has none."""
+        return failure_id(self.token)
+
+    @property
+    def about(self) -> str:
+        """It in a line."""
+        return f"{self.kind} in {self.scenario!r} on {self.core}: {self.message}"
+
+    def keep(self) -> bool:
+        """Puts the token into a file, so that its id is enough for a replay: in ``.iopf/failures`` below the current
+        directory, where ``IOPF_FAILURES_DIR`` says, or in the user's cache directory. False: it can't be written
+        anywhere, or has no token. From any thread and process."""
+        return keep(self.token, self.about) is not None
 
     @property
     def trace(self) -> tuple[Step, ...]:
@@ -225,9 +245,17 @@ class Failure:
             f" {self.preemptions} preemptions, contract {self.contract}>"
         )
 
-    def render(self, *, width: int | None = None, color: bool = False, every_event: bool = False) -> str:
+    def render(
+        self,
+        *,
+        width: int | None = None,
+        color: bool = False,
+        every_event: bool = False,
+        short: bool = False,
+        command: str | None = None,
+    ) -> str:
         """The trace as text: see :func:`iopf.explore.trace.render`."""
-        return render(self, width=width, color=color, every_event=every_event)
+        return render(self, width=width, color=color, every_event=every_event, short=short, command=command)
 
     def html(self) -> str:
         """The failure as an HTML page that needs nothing else: see :func:`iopf.explore.page.page`."""

@@ -84,6 +84,7 @@ class Options(TypedDict, total=False):
     commute: bool
     shrink: bool
     notes: bool
+    deviations: bool
     self_check: bool
     estimate: bool
     after_failure: int
@@ -113,6 +114,7 @@ def explore(
     max_steps: int | None = None,
     progress_interval: float = PROGRESS_SECONDS,
     notes: bool = True,
+    deviations: bool = True,
 ) -> Result:
     """Executes the interleavings of a scenario on a core and checks every one.
 
@@ -130,6 +132,8 @@ def explore(
     :param all_failures: search on after the first failure and keep one of each signature
     :param notes: with a core that does not promise otherwise, say in ``notes`` what it does under its locks (not where
         ``shrink`` is False)
+    :param deviations: what upstream chose against its own documentation is a failure like any other, with its commit in
+        ``chosen``; False: it is none, and an execution goes on behind it
     :param progress: called about every ``progress_interval`` seconds with a :class:`Progress`, and once more when the
         search came to its end; stops the search by returning False. What it raises stops the search and is raised here
     :param bound: of strategy "bound": the last number of preemptions, None: until nothing is left
@@ -184,6 +188,7 @@ def explore(
         (commute, lib.XP_O_COMMUTE),
         (not estimate, lib.XP_O_NO_ESTIMATE),
         (not notes or not shrink, lib.XP_O_NO_UNDER_LOCK),
+        (not deviations, lib.XP_O_AS_UPSTREAM),
     ):
         flags |= flag if wanted else 0
 

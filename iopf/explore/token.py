@@ -173,7 +173,10 @@ def decode(token: str) -> Token:
         raise TypeError(f"a token is a str, not {type(token).__name__}")
     head, _, body = "".join(token.split()).partition(".")
     if not head.startswith(PREFIX) or not body:
-        raise ValueError(f"this is no token of iopf: one begins with {PREFIX}{FORMAT}.")
+        raise ValueError(
+            f"this is no token of iopf: one begins with {PREFIX}{FORMAT}. (the id of a failure that is kept has 10"
+            " hexadecimal digits)"
+        )
     if head != f"{PREFIX}{FORMAT}":
         raise VersionMismatch(
             f"the token has format {head.removeprefix(PREFIX)}, this is iopf {__version__}, which reads format {FORMAT}:"

@@ -20,6 +20,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from .causes import required
+from .deviations import chosen
 from .rows import Reading, phrase
 from .sources import source_line
 
@@ -88,6 +89,9 @@ class _Page:
         else:
             for clause in failure.clauses or ("which clause is not known",):
                 self.add(f"  the driver broke its contract: {clause}")
+        deviation = chosen(failure.kind, failure.message, failure.contract)
+        if deviation is not None:
+            self.paragraph(deviation.label)
         if not failure.confirmed:
             self.add("  a prediction: no execution of this search came to it")
         for dropped in failure.dropped:
@@ -210,19 +214,32 @@ class _Page:
             str(site.place) if site.place is not None else "",
         )
 
-    def foot(self) -> None:
+    def foot(self, short: bool, command: str | None) -> None:
         if self.failure.token:
             self.add()
             self.add("To run exactly this again:")
-            self.add(f"  {self.failure.command or f'iopf replay {self.failure.token}'}")
+            if command is None:
+                command = self.failure.command or f"iopf replay {self.failure.token}"
+                command = command.replace(self.failure.token, self.failure.id) if short else command
+            self.add(f"  {command}")
 
 
-def render(failure: Failure, *, width: int | None = None, color: bool = False, every_event: bool = False) -> str:
+def render(
+    failure: Failure,
+    *,
+    width: int | None = None,
+    color: bool = False,
+    every_event: bool = False,
+    short: bool = False,
+    command: str | None = None,
+) -> str:
     """The trace of a failure as text.
 
     :param width: columns; None: the terminal's, 118 where there is none
     :param color: with ANSI colours
     :param every_event: also plain accesses and releases, and nothing folded
+    :param short: the id in place of the token, of a failure that is kept
+    :param command: another line that runs it again
     """
     if width is None:
         width = max(shutil.get_terminal_size((WIDTH, 24)).columns, 80)
@@ -231,5 +248,5 @@ def render(failure: Failure, *, width: int | None = None, color: bool = False, e
     page.culprits()
     page.steps()
     page.sites()
-    page.foot()
+    page.foot(short, command)
     return "\n".join(page.lines)

@@ -6,6 +6,7 @@ import inspect
 import io
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -39,7 +40,7 @@ def test_a_failure_is_exit_code_1_with_its_trace(run, saved):
     """The trace, the result, and no escape codes on a pipe."""
     code, out, _ = run("explore", saved, "--core", "v6.14")
     assert 1 == code
-    assert "iopf replay iopf2." in out and "fail: " in out and "\033" not in out
+    assert re.search(r"^  iopf replay [0-9a-f]{10}$", out, re.M) and "fail: " in out and "\033" not in out
 
 
 def test_json_is_the_whole_result(run, saved):
@@ -54,8 +55,11 @@ def test_json_is_the_whole_result(run, saved):
 
 def test_replay_runs_a_token(run):
     """1: it fails as recorded; 3: it did not reproduce; 2: it is no token."""
-    token = explore(sc.work_against_removal(), core="v6.14").failure.token
+    failure = explore(sc.work_against_removal(), core="v6.14").failure
+    token = failure.token
     code, out, _ = run("replay", token)
+    assert 1 == code and f"iopf replay {failure.id}\n" in out
+    code, out, _ = run("replay", failure.id, "--long-token")
     assert 1 == code and token in out
     code, out, _ = run("replay", token, "--json")
     assert 1 == code and json.loads(out)["reproduced"] is True
@@ -101,7 +105,7 @@ def test_a_kernel_file_is_a_core(run, saved):
     file = str(Path(__file__).resolve().parents[1] / "kernel_files" / "form-h.c")
     code, out, _ = run("explore", saved, "--core", file)
     assert 1 == code and "form-h.c:" in out
-    line = shlex.split(next(line for line in out.splitlines() if "iopf replay iopf2." in line))
+    line = shlex.split(next(line for line in out.splitlines() if "  iopf replay " in line))
     assert ["iopf", "replay", "--core", file] == [*line[:2], *line[3:]]
     assert 1 == run(*line[1:])[0] == run("replay", line[2])[0]
     assert 1 == run(*line[1:], "--facet", "kzalloc_obj=true")[0]

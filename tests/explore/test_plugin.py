@@ -3,12 +3,15 @@
 
 import importlib.util
 import os
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from iopf.explore import explore
 
 pytest_plugins = ["pytester"]
 
@@ -62,7 +65,7 @@ def test_a_failing_test_shows_the_trace_in_a_section_of_its_own(run):
     result.assert_outcomes(failed=1)
     text = result.stdout.str()
     section = text[text.index("iopf: the execution that fails") :]
-    for part in ("on core v6.14", "irq", "teardown", "iopf replay iopf2."):
+    for part in ("on core v6.14", "irq", "teardown", "pytest test_a_failing"):
         assert part in section
 
 
@@ -77,7 +80,7 @@ def test_a_token_replaces_the_search_of_its_scenario(run):
     """--iopf-replay: the one execution; searches of other scenarios are skipped. A run in which none was the token's is no
     pass, on workers of pytest-xdist neither."""
     text = run("--iopf-core", "v6.14", "-k", "check").stdout.str()
-    token = next(line for line in text.splitlines() if "iopf replay iopf2." in line).split()[-1]
+    token = next(line for line in text.splitlines() if " --iopf-replay " in line).split()[-1]
     for core in (["--iopf-core", "v7.2"], []):
         # The token's core, whatever else is said: a skip would look like a pass.
         result = run(*core, "--iopf-replay", token)
@@ -99,7 +102,9 @@ def test_a_token_of_a_file_finds_it_or_asks_for_it(run, pytester, monkeypatch):
     file = pytester.path / "mine.c"
     shutil.copy(Path(__file__).resolve().parents[1] / "kernel_files" / "form-h.c", file)
     text = run("--iopf-core", str(file), "-k", "check").stdout.str()
-    token = next(word for word in text.split() if word.startswith("iopf2."))
+    line = next(line for line in text.splitlines() if " --iopf-replay " in line)
+    assert f" --iopf-core {file} --iopf-replay " in line
+    token = line.split()[-1]
     for core in (["--iopf-core", str(file)], []):
         result = run(*core, "--iopf-replay", token, "-k", "check")
         result.assert_outcomes(failed=1)
@@ -154,3 +159,185 @@ def test_the_plugin_loads_no_extension():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "[]" == done.stdout.strip()
+
+
+# --- a trace once, and the line that runs just this again ---
+
+#: The same failure found twice in one test, in other ways by others; what is at hand: the failure of `scenario()` on v6.14.
+MORE = (
+    TESTS
+    + """
+import pytest
+from iopf.explore import explore as search
+
+def test_twice(explore):
+    explore(scenario())
+    explore(scenario()).check()
+
+def test_two(explore):
+    explore(scenario("first"))
+    explore(scenario("second"))
+    assert False, "by itself"
+
+def test_printed(explore):
+    result = explore(scenario())
+    print(result.failure)
+    assert result.verdict == "pass"
+
+def test_message(explore):
+    result = explore(scenario())
+    assert result.failure is None, str(result.failure)
+
+def test_without_the_fixture(iopf_core):
+    search(scenario(), core=iopf_core).check()
+
+def test_chained(explore):
+    try:
+        explore(scenario()).check()
+    except AssertionError as error:
+        raise RuntimeError("something else") from error
+
+@pytest.mark.parametrize("name", ["remove races the work", "a name"])
+def test_by_name(explore, name):
+    explore(scenario(name)).check()
+
+@pytest.fixture
+def found(explore):
+    explore(scenario()).check()
+
+def test_in_a_fixture(found):
+    pass
+"""
+)
+#: A line that only a trace has.
+ONLY_A_TRACE = "  required: "
+
+
+@pytest.fixture
+def more(run, pytester, monkeypatch):
+    """Runs one of MORE on v6.14; failures are kept below the directory that it runs in."""
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.delenv("IOPF_FAILURES_DIR")
+    (file,) = pytester.path.glob("test_*.py")
+    file.write_text(MORE)
+
+    def more(test, *arguments):
+        result = run("--iopf-core", "v6.14", "-k", test, *arguments)
+        assert 1 == result.ret
+        return f"{result.stdout.str()}\n", f"{file.name}::"
+
+    return more
+
+
+def the_failure(name="remove races the work"):
+    """What the tests of MORE find."""
+    names = {}
+    exec(TESTS, names)
+    return explore(names["scenario"](name), core="v6.14").failure
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["-x"], ["--tb=short"], ["--tb=long", "--show-capture=no"], ["-v", "--tb=native"]]
+)
+@pytest.mark.parametrize("test", ["test_check", "test_twice", "test_without_the_fixture"])
+def test_a_trace_is_shown_once_with_the_line_that_runs_it_again(test, arguments, more):
+    """As it is, to the letter: it ends with the test and --iopf-replay, or, where no fixture could replay it, with the
+    command. What check() raised is one line of the report."""
+    text, file = more(test, *arguments)
+    failure = the_failure()
+    command = f"pytest {file}{test} --iopf-core v6.14 --iopf-replay {failure.id}"
+    if test == "test_without_the_fixture":
+        command = f"iopf replay {failure.id}"
+    trace = failure.render(width=100, command=command)
+    assert 1 == text.count(f"{trace}\n") == text.count(ONLY_A_TRACE) == text.count(command)
+    section = f" iopf: the execution that fails {'-' * 34}\n{trace}\n"
+    assert section in text and failure.token not in text
+    assert f"ExplorationFailed: {failure.about} (the trace is below)\n" in text
+
+
+def test_the_line_runs_just_this_again(more, pytester, monkeypatch):
+    """As it stands there, brackets and blanks of a parametrised test included: that test alone, which replays."""
+    text, _ = more("test_by_name")
+    lines = [line.strip() for line in text.splitlines() if " --iopf-replay " in line]
+    assert 2 == len(lines)
+    for line in lines:
+        words = shlex.split(line)
+        assert "pytest" == words[0] and "[" in words[1]
+        result = pytester.runpytest_subprocess("-p", "iopf.pytest_plugin", *words[1:])
+        result.assert_outcomes(failed=1)
+        again = result.stdout.str()
+        assert line in again and 1 == f"{again}\n".count(ONLY_A_TRACE)
+
+
+def test_each_failure_of_a_test_has_its_trace(more):
+    """Two searches that find different things: two traces, each with its own line."""
+    text, _ = more("test_two")
+    ids = [the_failure(name).id for name in ("first", "second")]
+    assert 2 == text.count(ONLY_A_TRACE) and [1, 1] == [text.count(f"--iopf-replay {one}\n") for one in ids]
+
+
+@pytest.mark.parametrize("test", ["test_printed", "test_message"])
+def test_a_trace_that_the_test_shows_itself_is_not_shown_again(test, more):
+    """In what it printed, or in the message of its assertion: the section has the line alone."""
+    text, file = more(test)
+    assert 1 == text.count(ONLY_A_TRACE)
+    command = f"pytest {file}{test} --iopf-core v6.14 --iopf-replay {the_failure().id}\n"
+    assert 1 == text.count(command) and "Its trace is in this report already." in text
+
+
+def test_what_was_printed_and_is_not_shown_counts_for_nothing(more):
+    """--show-capture=no hides it: then the section has the trace."""
+    text, _ = more("test_printed", "--show-capture=no")
+    assert 1 == text.count(ONLY_A_TRACE) and "already" not in text
+
+
+@pytest.mark.parametrize("test", ["test_chained", "test_in_a_fixture"])
+def test_a_trace_is_shown_once_wherever_check_raised(test, more):
+    """As the cause of another exception, and in the set-up of a test."""
+    text, file = more(test)
+    assert 1 == text.count(ONLY_A_TRACE) == text.count(f"{file}{test} --iopf-core v6.14 --iopf-replay")
+    assert "(the trace is below)" in text and the_failure().token not in text
+
+
+def test_without_reports_the_lines_stand_at_the_end(more):
+    """--tb=no shows no trace, and how to run each again, once; --tb=line is a report like any other."""
+    text, file = more("test_check or test_twice", "--tb=no")
+    assert ONLY_A_TRACE not in text and 1 == text.count("iopf: to run again what failed, each by itself")
+    for test in ("test_check", "test_twice"):
+        assert 1 == text.count(f"\npytest {file}{test} --iopf-core v6.14 --iopf-replay {the_failure().id}\n")
+    text, _ = more("test_check", "--tb=line")
+    assert 1 == text.count(f"--iopf-replay {the_failure().id}\n")
+
+
+def test_workers_show_the_same(more):
+    """With pytest-xdist, on two: each trace once, and the lines of --tb=no."""
+    pytest.importorskip("xdist")
+    text, file = more("test_check or test_twice", "-p", "xdist", "-n", "2")
+    assert 2 == text.count(ONLY_A_TRACE)
+    for test in ("test_check", "test_twice"):
+        assert 1 == text.count(f"  pytest {file}{test} --iopf-core v6.14 --iopf-replay {the_failure().id}\n")
+    text, file = more("test_check", "-p", "xdist", "-n", "2", "--tb=no")
+    assert 1 == text.count(f"\npytest {file}test_check --iopf-core v6.14 --iopf-replay {the_failure().id}\n")
+
+
+def test_the_token_is_shown_on_demand(more, pytester):
+    """--iopf-long-token: in the line, and nothing is kept."""
+    text, _ = more("test_check", "--iopf-long-token")
+    assert f"--iopf-replay {the_failure().token}\n" in text and not (pytester.path / ".iopf").exists()
+    more("test_check")
+    assert (pytester.path / ".iopf" / "failures").is_dir()
+
+
+def test_an_unknown_id_ends_the_run_at_once(run):
+    """One line that says what to do; nothing is run."""
+    result = run("--iopf-replay", "0123456789")
+    assert pytest.ExitCode.USAGE_ERROR == result.ret
+    result.stderr.fnmatch_lines(["*--iopf-replay: no failure 0123456789 is kept in*"])
+
+
+def test_what_check_raises_is_left_as_it_was(run, pytester):
+    """The report shortens what it shows: whoever looks at the exception afterwards has the whole trace."""
+    pytester.makeconftest(
+        "def pytest_exception_interact(call):\n    print('WHOLE', 'required: ' in str(call.excinfo.value))\n"
+    )
+    run("--iopf-core", "v6.14", "-k", "check", "-s").stdout.fnmatch_lines(["*WHOLE True*"])

@@ -99,11 +99,42 @@ static bool may_be_given_up(const struct observed *seen)
 	return scenario.may_fail || (seen->handlers & (1 | 2u << XP_H_REFUSE)) || (seen->queues & 1) || !core->facts.group_handlers;
 }
 
+/*
+ * What upstream chose against its own documentation. It is known by its words, to explore/deviations.py and to signatures,
+ * and no failure where nobody asks for it: what comes behind it in an execution is seen then, too.
+ */
+bool monitor_as_upstream;
+#define CHOSEN_LATE "the answer came when removal was over, from the owner of a group that was dequeued"
+#define CHOSEN_FAILURE "report answered FAILURE where nobody handles the request, and INVALID is documented"
+
+/* An owner that took its group from removal, in a form in which a response asks nothing. */
+static bool is_chosen_late(const struct token *t, const struct call *c)
+{
+	return c->by == BY_OWNER && t->handled == XP_H_HELD && core->facts.has_dequeue &&
+	       !core->facts.response_checks_pending && !core->facts.counts_handles;
+}
+
+/* A form whose report gives groups up without telling why: nobody handles the request, or perhaps. True: nothing more is asked. */
+static bool judge_untold_code(const struct token *t, const struct observed *seen)
+{
+	bool untold = core->facts.answers == IOPF_ANSWERS_ABORTS ||
+		      (core->facts.answers == IOPF_ANSWERS_ALL && !core->facts.report_returns);
+	bool only_that = seen->handlers == 1 && !(seen->queues & 1) && !scenario.may_fail;
+
+	if (!untold || !core->facts.group_handlers || !(seen->handlers & 1) || t->report_code < 0)
+		return false;
+	if (only_that && t->report_code == IOMMU_PAGE_RESP_FAILURE && !monitor_as_upstream)
+		monitor_wrong(XP_K_WRONG_CODE, t->answer_pc, CHOSEN_FAILURE, t->number);
+	return true;
+}
+
 /* INVALID says that nobody resolves such requests, FAILURE that the group was given up. */
 static void judge_code_of_report(const struct token *t, const struct observed *seen)
 {
 	bool bad_setup;
 
+	if (judge_untold_code(t, seen))
+		return;
 	switch (core->facts.answers) {
 	case IOPF_ANSWERS_NOTHING:
 		bad_setup = true;	/* the driver does not tell */
@@ -260,8 +291,10 @@ static const char *wrong_with(const struct token *t, const struct call *c, int *
 	if (t->answers)
 		return "the request had been answered before";
 	*kind = XP_K_LATE_RESPONSE;
-	if (is_late(t, c))
+	if (is_late(t, c) && !is_chosen_late(t, c))
 		return "the answer came when removal was over";
+	if (is_late(t, c) && !monitor_as_upstream)
+		return CHOSEN_LATE;
 	*kind = XP_K_WRONG_CODE;
 	if (given && c->result && c->code == IOMMU_PAGE_RESP_SUCCESS && t->resolved < 0)
 		return "a work answers SUCCESS, and has looked into no address space";

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Failures that are kept: what a trace ends with is the short id of one, and not its token.
+
+A token is all that a replay needs, and a few hundred characters long. So who prints a trace puts the token into a file in
+``.iopf/failures`` below the current directory, and prints its id: the first digits of a hash of the token, which are the
+same wherever and whenever that is kept. ``IOPF_FAILURES_DIR`` names another directory. Where nothing can be written, it is
+``iopf/failures`` in the user's cache directory, and where that can't be either, the token is printed after all: nothing
+that is printed leads nowhere. ``.iopf`` has a ``.gitignore`` of its own, so that it gets into nobody's commits.
+
+A file is JSON: the number of its format, the token, and what it is about in words. It is named by the hash, made aside and
+renamed, so that two processes that keep the same failure write the same file, and a damaged one shows. What was kept last
+stays: MAX_FILES of them. An id has no dot in it, and a token has; neither is ever taken for the other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import re
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from .._cache import Place, places
+from .._files import read_small
+
+__all__ = ["FOLDER", "MAX_FILES", "VARIABLE", "failure_id", "keep", "resolve", "shortened"]
+
+VARIABLE = "IOPF_FAILURES_DIR"
+FOLDER = Path(".iopf", "failures")
+MAX_FILES = 1024
+FORMAT = 1
+#: Digits of an id, of a name, and the fewest that find one.
+ID, NAME, LEAST = 10, 32, 4
+#: What a process left that was killed while it wrote.
+ABANDONED_SECONDS = 3600.0
+ASIDE = ".keeping-"
+
+_FILE = re.compile(rf"([0-9a-f]{{{NAME}}})\.json")
+_ID = re.compile(rf"[0-9a-f]{{{LEAST},{NAME}}}")
+
+log = logging.getLogger("iopf.failures")
+_told: set[str] = set()
+
+
+def _name(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()[:NAME]
+
+
+def failure_id(token: str) -> str:
+    """The id of a token; "" of none."""
+    return _name(token)[:ID] if token else ""
+
+
+# --- where ---
+
+
+def _near(base: str | os.PathLike[str] | None) -> Place | None:
+    """``.iopf/failures`` below a directory, None: the current one. None: it is not there any more, or it is a link."""
+    try:
+        root = Path(os.getcwd() if base is None else base)
+    except OSError:
+        return None
+    if (root / FOLDER.parts[0]).is_symlink() or (root / FOLDER).is_symlink():
+        return None
+    return Place(root / FOLDER, runs=False)
+
+
+def _places(base: str | os.PathLike[str] | None) -> Iterator[Place]:
+    """Where failures are kept, best first."""
+    said = os.environ.get(VARIABLE, "")
+    near = Place(Path(os.path.abspath(said)), runs=False) if said else _near(base)
+    if near is not None:
+        yield near
+    yield from places("failures")
+
+
+# --- keeping ---
+
+
+def _not_for_git(folder: Path) -> None:
+    """``.iopf`` is nobody's to commit."""
+    ignore = folder / ".gitignore"
+    if not ignore.exists():
+        _write(ignore, b"*\n")
+
+
+def _write(path: Path, content: bytes) -> None:
+    """All of a file or nothing of it. OSError: it can't be."""
+    descriptor, made = tempfile.mkstemp(prefix=ASIDE, dir=path.parent)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(content)
+        os.replace(made, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(made)
+        raise
+
+
+def _make_room(root: Path) -> None:
+    """Removes those that were kept longest ago, of more than MAX_FILES, and what killed processes left."""
+    files = []
+    with os.scandir(root) as found:
+        for entry in found:
+            with contextlib.suppress(OSError):
+                touched = entry.stat(follow_symlinks=False).st_mtime
+                if _FILE.fullmatch(entry.name):
+                    files.append((touched, entry.path))
+                elif entry.name.startswith(ASIDE) and time.time() - touched > ABANDONED_SECONDS:
+                    os.unlink(entry.path)
+    for _, path in sorted(files, reverse=True)[MAX_FILES:]:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+
+
+def _keep_in(place: Place, token: str, about: str) -> bool:
+    if not place.usable():
+        return False
+    path = place.root / f"{_name(token)}.json"
+    try:
+        with contextlib.suppress(ValueError, OSError):
+            if _read(path) == token:
+                os.utime(path)
+                return True
+        if place.root.parts[-2:] == FOLDER.parts:
+            _not_for_git(place.root.parent)
+        _write(path, json.dumps({"iopf-failure": FORMAT, "about": about, "token": token}, indent=1).encode() + b"\n")
+    except OSError as error:
+        place.failed(error)
+        return False
+    with contextlib.suppress(OSError):
+        if len(os.listdir(place.root)) > MAX_FILES:
+            _make_room(place.root)
+    return True
+
+
+def keep(token: str, about: str = "", *, base: str | os.PathLike[str] | None = None) -> str | None:
+    """Keeps a failure by its token, and gives its id; None: it can't be written anywhere, or has no token.
+
+    Any number of threads and processes may keep failures in one directory.
+
+    :param about: what it is, for whoever looks into the file
+    :param base: the directory that ``.iopf`` is in; None: the current one
+    """
+    if not token:
+        return None
+    for place in _places(base):
+        if _keep_in(place, token, about):
+            return failure_id(token)
+        said = os.environ.get(VARIABLE, "")
+        if said and str(place.root) == os.path.abspath(said) and said not in _told:
+            _told.add(said)
+            log.warning("%s=%s: %s. Failures are kept elsewhere.", VARIABLE, said, place.why_not)
+    return None
+
+
+def shortened(text: str, failures: Iterable[tuple[str, str]]) -> str:
+    """A text with ids in place of the tokens that are in it, each of which is kept; one that can't be stays.
+
+    :param failures: tokens, each with what it is about
+    """
+    for token, about in failures:
+        if token and token in text:
+            text = text.replace(token, keep(token, about) or token)
+    return text
+
+
+# --- finding ---
+
+
+def _read(path: Path) -> str:
+    """The token in a file. ValueError: it is another file; OSError: it can't be read."""
+    try:
+        data = json.loads(read_small(path, "a failure that was kept"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(
+            f"{path} is damaged, or none of iopf's: remove it, and run again what found the failure"
+        ) from error
+    if not isinstance(data, dict) or "iopf-failure" not in data:
+        raise ValueError(f"{path} is no failure that iopf kept: move it elsewhere")
+    if data["iopf-failure"] != FORMAT:
+        raise ValueError(f"{path} was kept by another version of iopf: use that, or run again what found the failure")
+    token = data.get("token")
+    if not isinstance(token, str) or _name(token) != path.stem:
+        raise ValueError(f"{path} is damaged: remove it, and run again what found the failure")
+    return token
+
+
+def resolve(text: str, *, base: str | os.PathLike[str] | None = None) -> str:
+    """The token of a failure that was kept, by its id or the first digits of that; what is no id is given back.
+
+    :param base: the directory that ``.iopf`` is in; None: the current one
+    :raises ValueError: nothing, or more than one, is kept under that id, or its file can't be used
+    """
+    wanted = "".join(text.split()).lower()
+    if not _ID.fullmatch(wanted):
+        return text
+    found: dict[str, Path] = {}
+    looked = []
+    for place in _places(base):
+        looked.append(str(place.root))
+        if not place.readable:
+            continue
+        with contextlib.suppress(OSError):
+            for name in sorted(os.listdir(place.root)):
+                match = _FILE.fullmatch(name)
+                if match is not None and match[1].startswith(wanted):
+                    found.setdefault(match[1], place.root / name)
+    if not found:
+        raise ValueError(
+            f"no failure {wanted} is kept in {' or '.join(looked)}: go to where it was found, or run again what found it"
+            " (with --long-token it prints what needs no file)"
+        )
+    if len(found) > 1:
+        some = ", ".join(name[: max(ID, len(wanted) + 2)] for name in sorted(found)[:4])
+        raise ValueError(f"{wanted} is the beginning of {len(found)} ids: {some}; take more digits")
+    (path,) = found.values()
+    try:
+        return _read(path)
+    except OSError as error:
+        raise ValueError(f"{path} can't be read: {error.strerror}") from error
