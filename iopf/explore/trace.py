@@ -17,7 +17,6 @@ from __future__ import annotations
 import linecache
 import os
 import re
-import shutil
 import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -372,6 +371,12 @@ class _Page:
             self.add(f"  {self.failure.command or f'iopf replay {self.failure.token}'}")
 
 
+def _terminal_width() -> int:
+    import shutil
+
+    return shutil.get_terminal_size((WIDTH, 24)).columns
+
+
 def render(failure: Failure, *, width: int | None = None, color: bool = False, every_event: bool = False) -> str:
     """The trace of a failure as text.
 
@@ -380,7 +385,7 @@ def render(failure: Failure, *, width: int | None = None, color: bool = False, e
     :param every_event: also plain accesses and releases, and nothing folded
     """
     if width is None:
-        width = max(shutil.get_terminal_size((WIDTH, 24)).columns, 80)
+        width = max(_terminal_width(), 80)
     page = _Page(failure, width, color, every_event)
     page.head()
     page.culprits()
