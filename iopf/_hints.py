@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 __all__ = ["closest", "said", "unknown"]
@@ -11,6 +10,8 @@ __all__ = ["closest", "said", "unknown"]
 
 def closest(name: object, choices: Iterable[object]) -> str | None:
     """The choice that a misspelt name most likely stands for; None: it resembles none."""
+    import difflib  # a name that is wrong is rare
+
     by_lower = {str(choice).lower(): str(choice) for choice in reversed(list(choices))}
     wanted = str(name).lower().replace("_", "-")[:200]
     dashed = {lower.replace("_", "-"): choice for lower, choice in by_lower.items()}

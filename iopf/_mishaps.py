@@ -11,7 +11,6 @@ from __future__ import annotations
 import errno
 import os
 import sys
-import tempfile
 import traceback
 
 from . import _exit
@@ -79,10 +78,12 @@ def _keep(error: BaseException) -> str:
         sys.stderr.write(text)
         return "it is above"
     try:
+        import tempfile  # takes as long as most commands
+
         descriptor, path = tempfile.mkstemp(prefix="iopf-traceback-", suffix=".txt")
         with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
-    except OSError:
+    except (OSError, ImportError):
         return "IOPF_TRACEBACK=1 prints it"
     return f"it is in {path}"
 

@@ -16,15 +16,16 @@ import contextlib
 import os
 import signal
 import stat
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from multiprocessing import resource_tracker
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ._extension import load_extension
+
+if TYPE_CHECKING:
+    import subprocess
 
 __all__ = ["Ending", "Terminated", "Watchdog", "be_a_worker", "command_line", "held"]
 
@@ -215,6 +216,8 @@ def deaf_to_the_terminal() -> Iterator[None]:
 
     That goes for the helper process of multiprocessing, too, which is started first: it unblocks SIGINT when it is.
     """
+    from multiprocessing import resource_tracker
+
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     try:
         resource_tracker.ensure_running()
@@ -252,6 +255,8 @@ class Watchdog:
     INTRODUCTION = 'pipe=$1 target=$2$$; shift 2; echo "$target" 2>/dev/null >"$pipe" || exit; exec "$@"'
 
     def __enter__(self) -> Watchdog:
+        import subprocess  # who runs no program needs none of it
+
         source, self._pipe = os.pipe()
         try:
             self._shell: subprocess.Popen[bytes] = subprocess.Popen(
@@ -273,6 +278,8 @@ class Watchdog:
 
         A program that can't be executed is a program that ends with exit status 126 or 127, and says why.
         """
+        import subprocess
+
         introduction = [self.INTRODUCTION, "sh", f"/proc/{os.getpid()}/fd/{self._pipe}", "-" if session else ""]
         return subprocess.Popen(["/bin/sh", "-c", *introduction, *command], start_new_session=session, **options)
 

@@ -4,8 +4,8 @@
 Exit codes are in _exit.py. Results go to standard output, as JSON with ``--json``; everything else goes to standard
 error, what is wrong in one line, whatever went wrong (_mishaps.py).
 
-A module that has commands of its own is named in COMMAND_MODULES and has a function ``register(subparsers)`` that adds
-their parsers. Each sets ``run``, a function of the parsed options that returns the exit code or raises Unusable; a
+A module that has commands of its own is named in COMMAND_MODULES, with those, and has a function ``register(subparsers)``
+that adds their parsers. A command that is named loads what it needs itself, and not what the others need. Each sets ``run``, a function of the parsed options that returns the exit code or raises Unusable; a
 verdict's is made by _exit.decide(). A command that knows its code before it prints leaves it in ``options.decided``:
 that counts when the reader of its output goes away.
 """
@@ -20,29 +20,25 @@ import io
 import json
 import logging
 import os
-import platform
 import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import PurePath
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import iopf
 
-from . import _exit, _mishaps, run as runs
-from ._cores import CoreSourceError, named
+from . import _exit, _mishaps
 from ._exit import FINE, FOUND, INTERRUPTED, UNUSABLE
 from ._hints import closest, said
 from ._options import integer
-from ._probe import as_it_behaves
 from ._processes import command_line
-from ._progress import Progress
-from ._runtime import RUNTIMES
-from .exceptions import UnsafeCore
-from .record import RecordError, record
+
+if TYPE_CHECKING:
+    from . import run as runs
 
 #: Modules that bring further commands, as far as they are there.
-COMMAND_MODULES = ("iopf.explore.cli", "iopf._check_command")
+COMMAND_MODULES = {"iopf.explore.cli": ("explore", "replay", "scenarios"), "iopf._check_command": ("check",)}
 
 Function = Callable[[argparse.Namespace], int]
 
@@ -94,6 +90,9 @@ def _complain(options: argparse.Namespace, message: object) -> None:
 
 
 def _add_run(subparsers: Any) -> None:
+    from . import run as runs
+    from ._runtime import RUNTIMES
+
     parser = _add(subparsers, "run", "perform a real program's memory accesses and resolve their page faults", _run)
     parser.add_argument(
         "trace",
@@ -142,6 +141,9 @@ def _add_run(subparsers: Any) -> None:
 
 
 def _perform(run: runs.TraceRun, trace: str) -> None:
+    from . import run as runs
+    from ._progress import Progress
+
     def fed(position: int, size: int | None) -> None:
         if progress.active:
             result = run.result()
@@ -153,6 +155,11 @@ def _perform(run: runs.TraceRun, trace: str) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from . import run as runs
+    from ._cores import CoreSourceError, named
+    from ._probe import as_it_behaves
+    from .exceptions import UnsafeCore
+
     code = FINE
     run: runs.TraceRun | None = None
     try:
@@ -258,6 +265,9 @@ def _add_record(subparsers: Any) -> None:
 
 
 def _record(options: argparse.Namespace) -> int:
+    from ._progress import Progress
+    from .record import RecordError, record
+
     command = options.program[1:] if options.program[:1] == ["--"] else options.program
     if not command:
         raise Unusable("what to record is missing: iopf record -- PROGRAM ARGS")
@@ -314,6 +324,8 @@ def _cores(options: argparse.Namespace) -> int:
 
 
 def _info(options: argparse.Namespace) -> int:
+    import platform
+
     import cffi
 
     from ._kernel_api import REFUSED, STUBS
@@ -354,17 +366,32 @@ def _add_bench(subparsers: Any) -> None:
 # --- all of it ---
 
 
-def _parser() -> argparse.ArgumentParser:
+def _add_module(module: str) -> Callable[[Any], None]:
+    def add(subparsers: Any) -> None:
+        if _exists(module):
+            importlib.import_module(module).register(subparsers)
+
+    return add
+
+
+#: What adds the parsers of commands, in the order of --help.
+_PARSERS: tuple[tuple[tuple[str, ...], Callable[[Any], None]], ...] = (
+    (("run",), _add_run),
+    (("record",), _add_record),
+    *((commands, _add_module(module)) for module, commands in COMMAND_MODULES.items()),
+    (("bench",), _add_bench),
+    (("cores", "info"), _add_about),
+)
+
+
+def _parser(command: str | None = None) -> argparse.ArgumentParser:
+    """Of all commands, or of one and those that come with it."""
     parser = _Parser(prog="iopf", description="The Linux I/O page fault framework in user space.")
     parser.add_argument("--version", action="version", version=f"iopf {iopf.__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
-    _add_run(subparsers)
-    _add_record(subparsers)
-    for module in COMMAND_MODULES:
-        if _exists(module):
-            importlib.import_module(module).register(subparsers)
-    _add_bench(subparsers)
-    _add_about(subparsers)
+    for commands, add in _PARSERS:
+        if command is None or command in commands:
+            add(subparsers)
     return parser
 
 
@@ -385,7 +412,8 @@ def _open_streams() -> None:
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
-    parser = _parser()
+    known = any(arguments[:1] == [command] for commands, _ in _PARSERS for command in commands)
+    parser = _parser(arguments[0]) if known else _parser()
     options, rest = parser.parse_known_args(arguments)
     commands = next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
     command = commands.choices[options.command]

@@ -11,13 +11,11 @@ from collections.abc import Sequence
 from typing import Any, TextIO
 
 from .. import _exit
-from .._cores import named
 from .._exit import ACCEPTABLE, FINE, FOUND, NO_VERDICT, UNUSABLE
-from .._facets import parse_facets
+from .._facets import CoreSourceError, parse_facets
 from .._files import check_writable, write_whole
 from .._hints import said
 from .._options import count, count_or_zero, seconds, small_or_zero
-from .._source import CoreSourceError
 from .result import Failure, Progress, Result
 
 __all__ = ["register"]
@@ -226,6 +224,15 @@ def _write_pictures(arguments: argparse.Namespace, result: Result, failures: Seq
         write_whole(arguments.perfetto, trace_events(failures, title=title))
 
 
+def _named(text: str | None, facets: dict[str, str | bool] | None = None) -> Any:
+    """As _cores.named(), which knows files; a name is one without it."""
+    if text is None or facets or text.endswith(".c"):
+        from .._cores import named
+
+        return named(text, facets)
+    return text
+
+
 def run_explore(arguments: argparse.Namespace) -> int:
     """``iopf explore``."""
     from .library import FileAlone, find_scenario
@@ -240,7 +247,7 @@ def run_explore(arguments: argparse.Namespace) -> int:
         scenario = find_scenario(arguments.scenario)
         result = explore(
             scenario,
-            core=named(arguments.core),
+            core=_named(arguments.core),
             strategy=arguments.strategy,
             budget=arguments.budget,
             max_executions=arguments.max_executions,
@@ -285,7 +292,7 @@ def run_replay(arguments: argparse.Namespace) -> int:
         return FINE
     try:
         _check_pictures(arguments)
-        result = replay(arguments.token, core=named(arguments.core, parse_facets(arguments.facet)))
+        result = replay(arguments.token, core=_named(arguments.core, parse_facets(arguments.facet)))
     except DidNotReproduce as error:
         passes = error.step is None and error.result is not None and error.result.failure is None
         if arguments.json:

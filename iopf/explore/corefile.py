@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 import os
-import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from .._cores import Core
 from .._facets import CoreSourceError, Facets, detect
+
+if TYPE_CHECKING:
+    from .._cores import Core
 
 __all__ = ["CoreFile", "core_file"]
 
@@ -40,8 +41,10 @@ class CoreFile:
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else error
             raise ValueError(f"the token is of the core {self.path}, which can't be read ({why}): {hint}") from error
-        if hashlib.sha256(content).hexdigest() != self.sha256:
+        if _hash(content) != self.sha256:
             raise ValueError(f"the token is of the core {self.path}, which has changed since: {hint}")
+        from .._cores import Core
+
         return Core._from_source(
             self.path, "explore", facets=self.facets, name=None if name == os.path.basename(self.path) else name
         )
@@ -49,11 +52,15 @@ class CoreFile:
     @property
     def facet_arguments(self) -> str:
         """``--facet NAME=VALUE`` for each, with a space before it."""
+        import shlex
+
         return "".join(f" --facet {shlex.quote(f'{name}={_text(value)}')}" for name, value in self.facets.items())
 
     @property
     def arguments(self) -> str:
         """What a command line says of it: ``--core FILE --facet NAME=VALUE``."""
+        import shlex
+
         return f"--core {shlex.quote(self.path)}{self.facet_arguments}"
 
     def to_dict(self) -> dict[str, object]:
@@ -72,6 +79,12 @@ class CoreFile:
         return cls(path, str(data["sha256"]), facets)
 
 
+def _hash(content: bytes) -> str:
+    import hashlib
+
+    return hashlib.sha256(content).hexdigest()
+
+
 def _text(value: str | bool) -> str:
     return str(value).lower() if isinstance(value, bool) else value
 
@@ -87,11 +100,15 @@ def _describe(path: str, facets: Facets, _stamp: tuple[int, int]) -> CoreFile | 
     except CoreSourceError:
         shown = {}
     chosen = {name: value for name, value in dataclasses.asdict(facets).items() if shown.get(name) != value}
-    return CoreFile(path, hashlib.sha256(content).hexdigest(), chosen)
+    return CoreFile(path, _hash(content), chosen)
 
 
 def core_file(core: object) -> CoreFile | None:
     """What a token says of a core; None: it is part of the build, or a name."""
+    if isinstance(core, str):
+        return None
+    from .._cores import Core
+
     if not isinstance(core, Core) or core.source is None or core.facets is None:
         return None
     try:

@@ -7,7 +7,6 @@ The object stays for the life of the process: results point into it, and its nam
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 from typing import Any
 
@@ -46,6 +45,8 @@ def load(library: str | os.PathLike[str], symbol: str = "iopf_core_user") -> str
 
 def load_table(library: str | os.PathLike[str], symbol: str) -> tuple[str, Any]:
     """The same, with the table: the name alone may be that of another file's core, too."""
+    import ctypes
+
     path = os.path.abspath(library)
     if (path, symbol) in _loaded:
         return _loaded[path, symbol]

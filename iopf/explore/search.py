@@ -8,9 +8,8 @@ the exception is kept, C is told to stop, and the exception goes on when C is ba
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
-from .._cores import Core
 from .._extension import CData
 from .._hints import unknown
 from .._options import MAX_SECONDS
@@ -23,6 +22,9 @@ from .corefile import core_file
 from .loader import load_table
 from .result import Progress, Result
 from .scenario import BaseScenario, integer, one_of
+
+if TYPE_CHECKING:
+    from .._cores import Core
 
 __all__ = ["STRATEGIES", "Interrupted", "explore", "find_core"]
 
@@ -50,10 +52,13 @@ def find_core(core: Core | str) -> CData:
     Not inside of a turn: loading takes one.
     """
     engine = _engine.get()
-    if isinstance(core, Core) and core.source is not None:
-        compiled = core.compile_for("explore")
-        table: CData = load_table(compiled.library, compiled.symbol)[1]
-        return table
+    if not isinstance(core, str):
+        from .._cores import Core  # what knows files takes longer to load than most searches take
+
+        if isinstance(core, Core) and core.source is not None:
+            compiled = core.compile_for("explore")
+            table: CData = load_table(compiled.library, compiled.symbol)[1]
+            return table
     name = core if isinstance(core, str) else getattr(core, "name", None)
     if not isinstance(name, str):
         raise TypeError(f"core is a Core, or the name of one, not {type(core).__name__}")

@@ -15,14 +15,12 @@ Colour is the caller's decision: the command line asks for it on terminals.
 from __future__ import annotations
 
 import os
-import shutil
 import textwrap
 from typing import TYPE_CHECKING
 
 from .causes import required
 from .deviations import chosen
 from .rows import Reading, phrase
-from .sources import source_line
 
 if TYPE_CHECKING:
     from .lines import Place
@@ -145,6 +143,8 @@ class _Page:
         if index not in self.reading.rests_on or step.place is None or step.place == self.last_place:
             return
         self.last_place = step.place
+        from .sources import source_line
+
         text = source_line(step.place)
         if text is None:
             return
@@ -224,6 +224,12 @@ class _Page:
             self.add(f"  {command}")
 
 
+def _terminal_width() -> int:
+    import shutil
+
+    return shutil.get_terminal_size((WIDTH, 24)).columns
+
+
 def render(
     failure: Failure,
     *,
@@ -242,7 +248,7 @@ def render(
     :param command: another line that runs it again
     """
     if width is None:
-        width = max(shutil.get_terminal_size((WIDTH, 24)).columns, 80)
+        width = max(_terminal_width(), 80)
     page = _Page(failure, width, color, every_event)
     page.head()
     page.culprits()

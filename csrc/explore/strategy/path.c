@@ -197,6 +197,69 @@ void path_want(int n, u64 tasks)
 	engine.nodes[n].backtrack |= tasks;
 }
 
+static bool takes_reference(const struct node *node, u64 addr)
+{
+	const struct footprint *pool = hb_footprints() + node->fp_off;
+	u32 i;
+
+	for (i = 0; i < node->fp_len; i++)
+		if (pool[i].addr == addr && (pool[i].mode == MODE_DEC || pool[i].mode == MODE_DEC_TO_1))
+			return true;
+	return false;
+}
+
+/* Would the step wake the sleeping task, if what comes after the step at which it sleeps is left out, and that step? */
+static bool would_wake(const struct node *node, const struct sleeper *s, const struct node *left_out)
+{
+	const struct footprint *steps = hb_footprints() + node->fp_off, *sleeps = hb_footprints() + s->fp_off;
+	u32 i, k;
+
+	if (!(s->bloom & node->bloom))
+		return false;
+	for (i = 0; i < node->fp_len; i++)
+		for (k = 0; k < s->fp_len; k++) {
+			if (!footprints_conflict(&steps[i], 1, &sleeps[k], 1))
+				continue;
+			/* It left 1 behind the decrement that is left out, so without that it leaves 2: no end is near. */
+			if (steps[i].mode == MODE_DEC_TO_1 && sleeps[k].mode == MODE_DEC && takes_reference(left_out, steps[i].addr))
+				continue;
+			return true;
+		}
+	return false;
+}
+
+/*
+ * Whoever has the newest step before that of node n begins with the steps in between that do not depend on the latter. Is
+ * there a task that sleeps at n and goes on sleeping all along, up to a step of its own there? Then that is a beginning of
+ * what was explored where it fell asleep, and to follow it would be to come to an end there.
+ */
+bool path_was_seen(int n)
+{
+	const struct node *first = &engine.nodes[n];
+	int last = engine.depth - 1, j;
+	u32 i;
+
+	for (i = first->sleep_off; i < first->sleep_off + first->nr_sleepers; i++) {
+		const struct sleeper *s = &sleepers[i];
+
+		for (j = n + 1; j <= last; j++) {
+			const struct node *node = &engine.nodes[j];
+
+			/* The last one depends on the first by the race alone. */
+			if (j < last && node->clock.at[first->task] >= (s16)first->ordinal)
+				continue;
+			if (node->task == s->task) {
+				if (node->alternative == s->alternative)
+					return true;
+				break;
+			}
+			if (would_wake(node, s, first))
+				break;
+		}
+	}
+	return false;
+}
+
 static void fall_asleep(const struct node *node)
 {
 	const struct sleeper s = {

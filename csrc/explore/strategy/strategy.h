@@ -26,6 +26,8 @@ void path_begin(struct path_rules rules);
 int path_pick(u64 enabled, int previous);
 bool path_next(void);
 void path_want(int node, u64 tasks);
+/* A race of the newest step with that of a node: was all in which they come the other way round explored before? */
+bool path_was_seen(int node);
 extern double path_mass;
 extern int path_bound;		/* of preemptions */
 extern bool path_was_cut;	/* the bound kept something out */

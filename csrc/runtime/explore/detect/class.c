@@ -11,7 +11,7 @@ static bool modes_conflict(u8 a, u8 b)
 {
 	if (a != b)
 		return true;
-	return a == MODE_WRITE || a >= MODE_LOCK;
+	return a == MODE_WRITE || a == MODE_DEC_TO_1 || a >= MODE_LOCK;
 }
 
 bool footprints_conflict(const struct footprint *a, unsigned int na, const struct footprint *b, unsigned int nb)

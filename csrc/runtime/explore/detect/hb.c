@@ -195,7 +195,7 @@ static void add_footprint(struct node *node, enum access_mode mode, u64 addr)
 {
 	if (hb_footprint_top == FOOTPRINTS)
 		finding_fatal(FINDING_EXPLORER, 0, NULL, "the footprints of one path do not fit");
-	footprints[hb_footprint_top++] = (struct footprint){ .addr = addr, .mode = mode == MODE_DEC_TO_1 ? MODE_WRITE : (u8)mode };
+	footprints[hb_footprint_top++] = (struct footprint){ .addr = addr, .mode = (u8)mode };
 	node->fp_len++;
 	node->bloom |= footprint_bit(addr);
 }
