@@ -28,10 +28,10 @@ STOCK_CORE = "v7.2"
 STOCK_RUNTIME = "plain"
 
 #: What has been done on the devices of a rig before it is measured, in the order of csrc/api/bench/bench.h.
-STATES = ("owned", "worked", "shared")
+STATES = ("owned", "worked", "shared", "worn")
 
 #: How locks and counts work: csrc/runtime/runtime.h, enum runtime_regime.
-REGIMES = ("unused", "owned", "shared")
+REGIMES = ("unused", "owned", "shared", "apart")
 
 
 class Apart(float):

@@ -49,6 +49,7 @@ enum runtime_regime {
 	REGIME_UNUSED,	/* nobody took or changed it yet */
 	REGIME_OWNED,	/* it serves the one thread that uses it */
 	REGIME_SHARED,	/* it serves all threads alike, for good. A runtime that knows no other way always says so */
+	REGIME_APART,	/* several use it, and each for itself */
 };
 
 struct mutex;

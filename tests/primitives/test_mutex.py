@@ -210,8 +210,8 @@ def test_newcomers_share_many_mutexes(runtime, newcomers):
 def test_a_newcomer_is_alone_wherever_the_first_thread_was(runtime, long_mode):
     """
     A signal stops the thread that was used to a mutex in the middle of locking or unlocking, at another instruction in
-    each of 100 rounds (4,000 in the long mode); meanwhile another locks, or tries to. Each is alone; most newcomers
-    come in while the first is stopped.
+    each of 100 rounds (4,000 in the long mode); meanwhile another locks, or tries to, in every other round for the
+    second time. Each is alone; most newcomers come in while the first is stopped.
     """
     runtime.skip_under("thread", "it keeps signals back until a thread calls something")
     stops = runtime.ffi.new("struct iopf_prim_stops *")
@@ -233,6 +233,28 @@ def test_the_second_user_makes_everybody_pass_a_barrier(native, mutex, other, ta
     native.mutex_lock(mutex)
     native.mutex_unlock(mutex)
     assert (1, 1) == (took, native.barriers() - before)
+
+
+def test_a_mutex_that_one_thread_alone_uses_is_its_own_again(native, mutex, other):
+    """After 256 times in a row, and four times as many the next time: then the second thread needs a barrier. Three times."""
+
+    def use(times=1):
+        for _ in range(times):
+            native.mutex_lock(mutex)
+            native.mutex_unlock(mutex)
+
+    barriers = []
+    use()
+    for time in range(-1, 5):
+        if time >= 0:
+            use((256 << 2 * time) + 1)
+        before = other.call(native.barriers)
+        other.call(native.mutex_lock, mutex)
+        assert not native.mutex_trylock(mutex)
+        other.call(native.mutex_unlock, mutex)
+        assert not native.mutex_is_locked(mutex)
+        barriers.append(other.call(native.barriers) - before)
+    assert [1, 1, 1, 1, 0, 0] == barriers
 
 
 @pytest.mark.threads

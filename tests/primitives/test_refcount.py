@@ -123,15 +123,15 @@ def test_newcomers_count_on_many_counts(runtime, newcomers):
     assert 0 == runtime.refcount_newcomers(newcomers, 1_000_000, 10_000)
 
 
-# --- the end of a bias ---
+# --- counts in pieces ---
 
 
 @pytest.mark.threads
 def test_nothing_is_lost_when_a_newcomer_comes_during_a_get_or_a_put(runtime, long_mode):
     """
     A signal stops the thread that was used to a count in the middle of a get or a put, at another instruction in each
-    of 150 rounds (4,000 in the long mode); meanwhile another gets, or puts, or both. The count is the sum of all; most
-    newcomers are through while the first is stopped.
+    of 150 rounds (4,000 in the long mode); meanwhile another gets, or puts, or both, in every other round for the second
+    time. The count is the sum of all; most newcomers are through while the first is stopped.
     """
     runtime.skip_under("thread", "it keeps signals back until a thread calls something")
     stops = runtime.ffi.new("struct iopf_prim_stops *")
@@ -141,14 +141,73 @@ def test_nothing_is_lost_when_a_newcomer_comes_during_a_get_or_a_put(runtime, lo
     assert stops.met > 0
 
 
-@pytest.mark.parametrize("change", ["refcount_inc", "refcount_inc_not_zero", "refcount_dec", "refcount_dec_and_test"])
-def test_the_second_user_makes_everybody_pass_a_barrier(native, count, other, change):
-    """Once in the life of a count: then it takes over what the first has counted, whose store may be on its way."""
-    native.refcount_set(count, 2)
-    other.call(native.refcount_inc, count)
-    before = native.barriers()
-    getattr(native, change)(count)
-    took = native.barriers() - before
+def test_threads_that_put_what_they_take_make_nobody_pass_a_barrier(native, count, other):
+    """Each for itself; nor does the reference that a count was made with, when one thread is the only one there was."""
+    native.refcount_set(count, 1)
+    before = native.barriers(), other.call(native.barriers)
+    for _ in range(3):
+        for call in (lambda function: function(count), lambda function: other.call(function, count)):
+            call(native.refcount_inc)
+            assert 2 == native.refcount_read(count)
+            assert not call(native.refcount_dec_and_test)
+    assert before == (native.barriers(), other.call(native.barriers))
+    native.refcount_set(count, 1)
     native.refcount_inc(count)
-    assert (1, 1) == (took, native.barriers() - before)
-    assert (5 if "inc" in change else 3) == native.refcount_read(count)
+    assert [False, True] == [native.refcount_dec_and_test(count) for _ in range(2)]
+    assert before == (native.barriers(), other.call(native.barriers))
+
+
+@pytest.mark.parametrize("put", ["refcount_dec", "refcount_dec_and_test"])
+def test_who_puts_what_another_took_makes_everybody_pass_a_barrier(native, count, other, put):
+    """Once: then it has what the other has counted, whose store may be on its way, and the next ones need none."""
+    native.refcount_set(count, 1)
+    for _ in range(4):
+        other.call(native.refcount_inc, count)
+    before = native.barriers()
+    took = []
+    for _ in range(3):
+        getattr(native, put)(count)
+        took.append(native.barriers() - before)
+    assert ([1, 1, 1], 2) == (took, native.refcount_read(count))
+    assert [False, True] == [native.refcount_dec_and_test(count) for _ in range(2)]
+    assert 0 == native.refcount_read(count)
+
+
+def test_the_last_reference_is_found_wherever_the_others_were_counted(native, count, other):
+    """The first one is put while others have theirs: the last of those says so, in whatever thread."""
+    for last in (native.refcount_dec_and_test, lambda count: other.call(native.refcount_dec_and_test, count)):
+        native.refcount_set(count, 1)
+        native.refcount_inc(count)
+        other.call(native.refcount_inc, count)
+        assert [False, False] == [native.refcount_dec_and_test(count) for _ in range(2)]
+        assert (1, True) == (native.refcount_read(count), last(count))
+        assert (0, False) == (native.refcount_read(count), native.refcount_inc_not_zero(count))
+
+
+def test_a_count_is_in_pieces_again_when_threads_put_what_they_take(native, count, other):
+    """64 times in a row, and twice that the next time: then who puts another's makes all pass a barrier. Seven times."""
+    native.refcount_set(count, 1)
+    barriers = []
+    for time in range(9):
+        for _ in range(64 << time):
+            native.refcount_inc(count)
+            assert not native.refcount_dec_and_test(count)
+        before = other.call(native.barriers)
+        native.refcount_inc(count)
+        assert not other.call(native.refcount_dec_and_test, count)
+        barriers.append(other.call(native.barriers) - before)
+        assert 1 == native.refcount_read(count)
+    assert [1, 1, 1, 1, 1, 1, 1, 0, 0] == barriers
+    assert native.refcount_dec_and_test(count)
+
+
+def test_more_counts_than_a_thread_has_places_for_are_counted_all_the_same(native):
+    """A thread that holds references of 300 counts at once puts each of them, and each says when it was the last."""
+    counts = [native.refcount_new(1) for _ in range(300)]
+    for one in counts:
+        native.refcount_set(one, 1)
+        native.refcount_inc(one)
+    assert {2} == {native.refcount_read(one) for one in counts}
+    assert {(False, True)} == {tuple(native.refcount_dec_and_test(one) for _ in range(2)) for one in counts}
+    for one in counts:
+        native.refcount_free(one)

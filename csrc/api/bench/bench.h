@@ -28,14 +28,18 @@ void iopf_bench_delete(iopf_bench *bench);
 /* Has the form handlers that answer in the thread that reports? Without, a work answers every group. */
 int iopf_bench_answers_inline(const iopf_bench *bench);
 
-/* What has been done on every device of a rig, and so how its locks and counts work from then on. */
+/*
+ * What has been done on every device of a rig. Locks and counts that several threads have used may cost more, for a while
+ * after the others have gone, or for good.
+ */
 #define IOPF_BENCH_OWNED 0	/* this thread reported, and answered in the handler: no other one has touched it */
 #define IOPF_BENCH_WORKED 1	/* and a work of the queue answered what this thread reported, of the same PASID: as SVA */
 #define IOPF_BENCH_SHARED 2	/* this thread and another one reported, and answered in the handler. No work ran */
+#define IOPF_BENCH_WORN 3	/* all of that again and again, until nothing becomes cheaper by it being one thread's for long */
 /* Does that. -EINVAL, -EAGAIN: the system refused a thread. */
 int iopf_bench_reach(iopf_bench *bench, int state);
 
-/* Of the first device: 0 not used yet, 1 its one thread's, 2 shared by all threads (runtime.h, enum runtime_regime). */
+/* Of the first device: 0 not used yet, 1 its one thread's, 2 shared by all threads, 3 in pieces (runtime.h, enum runtime_regime). */
 struct iopf_bench_regimes {
 	int lock, users;	/* the fault param's; 0 where the form has none */
 	int handle;		/* the count of the attach handle that groups of this state are reported to */

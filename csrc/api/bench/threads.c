@@ -139,20 +139,53 @@ static void work_on_all(struct iopf_bench *bench)
 	bench_answer_by_work(bench, false);
 }
 
-int iopf_bench_reach(iopf_bench *bench, int state)
+static int report_by_another(iopf_bench *bench)
 {
 	pthread_t other;
 
-	if (state < IOPF_BENCH_OWNED || state > IOPF_BENCH_SHARED)
+	if (pthread_create(&other, NULL, report_on_all, bench))
+		return -EAGAIN;
+	pthread_join(other, NULL);
+	return 0;
+}
+
+/* How often, and up to how many groups in a row: more than any lock or count is patient with. */
+#define WORN_TIMES 9
+#define WORN_GROUPS 20000
+
+static int wear_out(iopf_bench *bench)
+{
+	unsigned int i, times;
+
+	for (times = 0; times < WORN_TIMES; times++) {
+		if (report_by_another(bench))
+			return -EAGAIN;
+		work_on_all(bench);
+		for (i = 0; i < bench->nr_devices; i++)
+			bench_one_page_groups(bench->core, &bench->devices[i], WORN_GROUPS >> (WORN_TIMES - 1 - times));
+	}
+	if (report_by_another(bench))
+		return -EAGAIN;
+	work_on_all(bench);
+	return 0;
+}
+
+int iopf_bench_reach(iopf_bench *bench, int state)
+{
+	if (state < IOPF_BENCH_OWNED || state > IOPF_BENCH_WORN)
 		return -EINVAL;
 	report_on_all(bench);
-	if (state == IOPF_BENCH_WORKED)
+	switch (state) {
+	case IOPF_BENCH_WORKED:
 		work_on_all(bench);
-	if (state == IOPF_BENCH_SHARED) {
-		if (pthread_create(&other, NULL, report_on_all, bench))
+		break;
+	case IOPF_BENCH_SHARED:
+		if (report_by_another(bench))
 			return -EAGAIN;
-		pthread_join(other, NULL);
 		report_on_all(bench);
+		break;
+	case IOPF_BENCH_WORN:
+		return wear_out(bench);
 	}
 	return 0;
 }

@@ -117,11 +117,11 @@ struct keyed_table {
  * lock covers partial, partial_index, faults, every pending_node on it, and (ours) the writing of queue.
  */
 struct iommu_fault_param {
-	struct mutex lock;
 	refcount_t users;
-	struct rcu_head rcu;
+	struct mutex lock;
 	struct device *dev;			/* ours: counted */
 	struct iopf_queue __rcu *queue;		/* ours: NULL once disassociated */
+	struct rcu_head rcu;
 	struct list_head queue_list;		/* under the queue's lock */
 	struct list_head partial;
 	struct keyed_table partial_index;

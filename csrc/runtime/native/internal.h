@@ -17,6 +17,7 @@
 
 /* system.c */
 extern unsigned int runtime_cpus;
+extern unsigned int runtime_pauses;	/* how many cpu_relax() take a microsecond, about */
 void cpus_count(void);
 
 /* thread.c: what else is done with a thread that comes, and with one that goes. Set before there is one (runtime.c). */
@@ -25,6 +26,8 @@ extern struct thread_hooks {
 	void (*exits)(struct thread *self);
 } thread_hooks;
 
+/* refcount.c: a lost thread may have been in the middle of a change. */
+void refcount_cells_after_fork(struct thread *lost);
 void thread_after_fork(void);
 void slab_after_fork(void);
 void rcu_after_fork(void);

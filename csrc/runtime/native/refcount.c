@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The slow half of refcount.h: a count's first change, the end of its bias, shared counts, and misuse. */
+/* The slow half of refcount.h: cells, collecting them, shared counts, and misuse. */
 #include <linux/refcount.h>
 #include <runtime.h>
 
@@ -7,6 +7,47 @@
 
 #define SPINS 100
 #define NAP_NS 50000u
+#define STREAK 128u			/* 64 references that a thread took and put */
+#define APART_MAX (1 << 30)		/* one that may be misused any moment is not apart */
+#define KEYS_AT_A_TIME (1ULL << 32)
+
+static u32 refcount_kind(u64 word)
+{
+	return (u32)word & REFCOUNT_KINDS;
+}
+
+static int refcount_refs(u64 word)
+{
+	return (int)(word >> 32);
+}
+
+static u32 refcount_collected(u64 word)
+{
+	return (u32)word / REFCOUNT_COLLECTED & REFCOUNT_COLLECTED_MAX;
+}
+
+/* May the caller have references in its cell? */
+static bool refcount_is_apart(u64 word, const struct thread *self)
+{
+	return (u32)word == thread_id(self) || refcount_kind(word) == REFCOUNT_MANY;
+}
+
+static u64 refcount_word(const refcount_t *r)
+{
+	return __atomic_load_n(&r->word, __ATOMIC_ACQUIRE);
+}
+
+static bool refcount_change(refcount_t *r, u64 *from, u64 to)
+{
+	return __atomic_compare_exchange_n(&r->word, from, to, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+/* --- waiting for one another --- */
+
+static u32 *refcount_futex(refcount_t *r)
+{
+	return (u32 *)&r->word + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
+}
 
 /* For somebody who takes a barrier or a few instructions, unless it was preempted. */
 static void refcount_relax(refcount_t *r, int *spins)
@@ -14,170 +55,327 @@ static void refcount_relax(refcount_t *r, int *spins)
 	if (runtime_cpus > 1 && (*spins)++ < SPINS)
 		cpu_relax();
 	else
-		futex_wait(&r->bias, REFCOUNT_REVOKED, NAP_NS);
+		futex_wait(refcount_futex(r), (u32)refcount_word(r), NAP_NS);
 }
 
-static void refcount_wait_moved(refcount_t *r)
+static void refcount_wait_collected(refcount_t *r)
 {
 	int spins = 0;
 
-	while (__atomic_load_n(&r->bias, __ATOMIC_ACQUIRE) == REFCOUNT_REVOKED)
+	while (refcount_kind(refcount_word(r)) == REFCOUNT_REVOKED)
 		refcount_relax(r, &spins);
 }
 
-/* What the thread that had the bias has counted, when it is not in the middle of a decrement. */
-static int refcount_settled(refcount_t *r)
+/* Ends REVOKED. What was counted in refs meanwhile stays. */
+static void refcount_publish(refcount_t *r, u32 refs, u64 mode)
 {
-	int spins = 0;
-	u64 own;
-
-	while ((own = __atomic_load_n(&r->own, __ATOMIC_ACQUIRE)) & REFCOUNT_BUSY)
-		refcount_relax(r, &spins);
-	return (int)own;
+	__atomic_fetch_add(&r->word, REFCOUNT_WORD(refs, 0) + mode - REFCOUNT_REVOKED, __ATOMIC_ACQ_REL);
+	futex_wake(refcount_futex(r), INT32_MAX);
 }
 
-static void refcount_share(refcount_t *r)
+/* --- cells --- */
+
+/* Never that of no count, and never the same again. */
+static u64 refcount_new_key(struct thread *self)
 {
-	u32 bias = __atomic_load_n(&r->bias, __ATOMIC_ACQUIRE);
-	int value;
+	static u64 given = KEYS_AT_A_TIME;
 
-	do {
-		if (bias == REFCOUNT_REVOKED)
-			refcount_wait_moved(r);
-		if (refcount_is_shared(r))
-			return;
-	} while (!__atomic_compare_exchange_n(&r->bias, &bias, REFCOUNT_REVOKED, false, __ATOMIC_ACQ_REL,
-					      __ATOMIC_ACQUIRE));
-	membarrier_all();
-	value = refcount_settled(r);
-	__atomic_store_n(&r->refs, value, __ATOMIC_RELAXED);
-	__atomic_store_n(&r->bias, REFCOUNT_SHARED | ((u32)value & 1), __ATOMIC_RELEASE);
-	futex_wake(&r->bias, INT32_MAX);
-}
-
-/* True: it is the caller's, as far as one can tell. False: it is shared. */
-static bool refcount_claim(refcount_t *r)
-{
-	struct thread *self = thread_current();
-	u32 bias = 0;
-
-	if (refcount_is_shared(r))
-		return false;
-	if (__atomic_compare_exchange_n(&r->bias, &bias, thread_id(self), false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE) ||
-	    bias == thread_id(self))
-		return true;
-	refcount_share(r);
-	return false;
-}
-
-noinline bool refcount_own_inc_counted(refcount_t *r, int value)
-{
-	refcount_wait_moved(r);
-	return (__atomic_load_n(&r->bias, __ATOMIC_ACQUIRE) & 1) == ((u32)value & 1);
-}
-
-/* The caller still has its reference. Whoever moves the count may have seen the mark, and waits for its end. */
-noinline void refcount_own_dec_lost(refcount_t *r, int value)
-{
-	__atomic_store_n(&r->own, (u32)value, __ATOMIC_RELEASE);
-	refcount_wait_moved(r);
-}
-
-/* What was there before. */
-static int refcount_fetch_inc(refcount_t *r)
-{
-	if (refcount_claim(r)) {
-		int old = refcount_own(r);
-
-		if (refcount_own_inc(r, old))
-			return old;
-	}
-	return __atomic_fetch_add(&r->refs, 1, __ATOMIC_RELAXED);
+	if (self->next_key % KEYS_AT_A_TIME == 0)
+		self->next_key = __atomic_fetch_add(&given, KEYS_AT_A_TIME, __ATOMIC_RELAXED);
+	self->next_key += REFCOUNT_KEY_STEP;
+	return self->next_key - REFCOUNT_KEY_STEP;
 }
 
 /*
- * Acquire with every decrement, not by a fence in the last: the same instruction on x86-64, and ThreadSanitizer
- * follows it.
+ * The caller's cell for the key that the count has, or will have when it is apart again. One without references can be
+ * had from another count. NULL: it cannot.
  */
-static int refcount_fetch_dec(refcount_t *r)
+static struct refcount_cell *refcount_take_cell(refcount_t *r, struct thread *self)
 {
-	if (refcount_claim(r)) {
-		int old = refcount_own(r);
+	u64 key = __atomic_load_n(&r->key, __ATOMIC_ACQUIRE) & ~REFCOUNT_NO_CELLS;
+	struct refcount_cell *cell = refcount_cell(self, key);
 
-		if (refcount_own_dec(r, old))
-			return old;
+	if (!key || (cell->key != key && cell->own))
+		return NULL;
+	if (cell->key != key) {
+		__atomic_store_n(&cell->key, key, __ATOMIC_RELAXED);
+		cell->streak = 0;
 	}
-	return __atomic_fetch_sub(&r->refs, 1, __ATOMIC_ACQ_REL);
+	return cell;
+}
+
+/*
+ * What a thread has in its cell; from now on nothing. A cell goes to another count when there is nothing in it: then its
+ * key is another one behind the value, which was not meant. The caller has made everybody pass a barrier, so the
+ * thread does not take the cell back.
+ */
+static u32 refcount_empty_cell(refcount_t *r, u64 key, struct thread *owner)
+{
+	struct refcount_cell *cell = refcount_cell(owner, key);
+	int spins = 0;
+	u32 own;
+
+	for (;;) {
+		own = __atomic_load_n(&cell->own, __ATOMIC_ACQUIRE);
+		if (__atomic_load_n(&cell->key, __ATOMIC_ACQUIRE) != key || !own)
+			return 0;
+		if (!(own & REFCOUNT_BUSY))
+			break;
+		refcount_relax(r, &spins);
+	}
+	__atomic_store_n(&cell->own, 0, __ATOMIC_RELAXED);
+	return own;
+}
+
+/* Afterwards the count is shared, or dead. */
+static void refcount_collect(refcount_t *r)
+{
+	struct thread *self = thread_current(), *t;
+	u64 word = refcount_word(r), key;
+	u32 collected, refs = 0;
+
+	do {
+		if (refcount_kind(word) == REFCOUNT_REVOKED) {
+			refcount_wait_collected(r);
+			word = refcount_word(r);
+		}
+		if (refcount_kind(word) >= REFCOUNT_SHARED)
+			return;
+	} while (!refcount_change(r, &word, REFCOUNT_WORD(refcount_refs(word), REFCOUNT_REVOKED)));
+
+	key = r->key;
+	__atomic_store_n(&r->key, refcount_new_key(self) | REFCOUNT_NO_CELLS, __ATOMIC_SEQ_CST);
+	if ((u32)word == thread_id(self)) {
+		refs = refcount_empty_cell(r, key, self);
+	} else if ((u32)word != REFCOUNT_UNUSED) {
+		membarrier_all();
+		for_each_thread_record(t)
+			refs += refcount_empty_cell(r, key, t);
+	}
+	collected = refcount_kind(word) == REFCOUNT_MANY ? refcount_collected(word) : 0;
+	collected += collected < REFCOUNT_COLLECTED_MAX;
+	refcount_publish(r, refs, REFCOUNT_SHARED + collected * REFCOUNT_COLLECTED);
+}
+
+/* Threads put what they take: they may have cells again. The caller has a reference, and it is not the only one. */
+static void refcount_part(refcount_t *r, u64 word)
+{
+	u32 collected = refcount_collected(word) * REFCOUNT_COLLECTED;
+
+	if (!refcount_change(r, &word, REFCOUNT_WORD(refcount_refs(word), REFCOUNT_REVOKED)))
+		return;
+	__atomic_store_n(&r->key, r->key & ~REFCOUNT_NO_CELLS, __ATOMIC_RELEASE);
+	refcount_publish(r, 0, REFCOUNT_MANY + collected);
+}
+
+/* Whoever collects may have seen the mark, and adds up what is put back, or came before. In either case nothing is left. */
+noinline void refcount_cell_lost(refcount_t *r, struct refcount_cell *cell, u32 own)
+{
+	__atomic_store_n(&cell->own, own, __ATOMIC_RELEASE);
+	refcount_wait_collected(r);
+	__atomic_store_n(&cell->own, 0, __ATOMIC_RELAXED);
+}
+
+/* A lost thread's change has not happened. */
+void refcount_cells_after_fork(struct thread *lost)
+{
+	int i;
+
+	for (i = 0; i < REFCOUNT_CELLS; i++)
+		lost->cells[i].own &= ~REFCOUNT_BUSY;
+}
+
+/* --- counts that are shared --- */
+
+static void refcount_note_get(refcount_t *r)
+{
+	struct refcount_cell *cell = refcount_take_cell(r, thread_current());
+
+	if (cell)
+		cell->streak = cell->streak & 1 ? 1 : cell->streak + 1;
+}
+
+/* Has the thread put what it took for long enough? */
+static bool refcount_note_put(refcount_t *r, u64 word)
+{
+	struct refcount_cell *cell = refcount_take_cell(r, thread_current());
+	u32 collected = refcount_collected(word);
+
+	if (!cell)
+		return false;
+	cell->streak = cell->streak & 1 ? cell->streak + 1 : 0;
+	return cell->streak >= STREAK << collected && collected < REFCOUNT_COLLECTED_MAX;
+}
+
+/* --- one more --- */
+
+/* What there was before, where it is known: of a count that is apart there was 1 at least. */
+static int refcount_get(refcount_t *r)
+{
+	struct thread *self = thread_current();
+	u64 word = refcount_word(r);
+
+	for (;;) {
+		int refs = refcount_refs(word);
+
+		switch (refcount_kind(word)) {
+		case REFCOUNT_SHARED:
+			word = __atomic_fetch_add(&r->word, REFCOUNT_ONE, __ATOMIC_RELAXED);
+			if (refcount_kind(word) == REFCOUNT_DEAD)
+				return 0;
+			refcount_note_get(r);
+			return refcount_kind(word) == REFCOUNT_SHARED ? refcount_refs(word) : 1;
+		case REFCOUNT_DEAD:
+			return 0;
+		case REFCOUNT_REVOKED:
+			refcount_wait_collected(r);
+			word = refcount_word(r);
+			continue;
+		}
+		if (refs > APART_MAX || refs <= 0) {
+			refcount_collect(r);
+			word = refcount_word(r);
+		} else if (!refcount_is_apart(word, self)) {
+			u32 mode = (u32)word == REFCOUNT_UNUSED ? thread_id(self) : REFCOUNT_MANY;
+
+			if (refcount_change(r, &word, REFCOUNT_WORD(refs, mode)))
+				word = REFCOUNT_WORD(refs, mode);
+		} else if ((refcount_take_cell(r, self) && refcount_cell_add(r, self, 1)) ||
+			   refcount_change(r, &word, word + REFCOUNT_ONE)) {
+			return 1;
+		}
+	}
 }
 
 static noinline __cold void went_wrong(refcount_t *r, enum refcount_saturation_type why)
 {
-	refcount_share(r);
-	__atomic_store_n(&r->refs, REFCOUNT_SATURATED, __ATOMIC_RELAXED);
+	refcount_collect(r);
+	__atomic_store_n(&r->word, REFCOUNT_WORD(REFCOUNT_SATURATED, REFCOUNT_SHARED +
+			 REFCOUNT_COLLECTED_MAX * REFCOUNT_COLLECTED), __ATOMIC_RELAXED);
 	refcount_warn_saturate(why);
 }
 
-noinline void refcount_inc_slow(refcount_t *r)
+void refcount_inc_slow(refcount_t *r)
 {
-	int old = refcount_fetch_inc(r);
+	int old = refcount_get(r);
 
 	if (unlikely(old <= 0 || old == REFCOUNT_MAX))
 		went_wrong(r, old ? REFCOUNT_ADD_OVF : REFCOUNT_ADD_UAF);
 }
 
-noinline bool refcount_inc_not_zero_slow(refcount_t *r)
+bool refcount_inc_not_zero_slow(refcount_t *r)
 {
-	int old;
+	int old = refcount_get(r);
 
-	if (refcount_claim(r)) {
-		old = refcount_own(r);
-		if (!old)
-			return false;
-		if (refcount_own_inc(r, old))
-			goto counted;
-	}
-	old = __atomic_load_n(&r->refs, __ATOMIC_RELAXED);
-	do {
-		if (!old)
-			return false;
-	} while (!__atomic_compare_exchange_n(&r->refs, &old, refcount_sum(old, 1), true, __ATOMIC_RELAXED,
-					      __ATOMIC_RELAXED));
-counted:
 	if (unlikely(old < 0 || old == REFCOUNT_MAX))
 		went_wrong(r, REFCOUNT_ADD_NOT_ZERO_OVF);
-	return true;
+	return old;
 }
 
-noinline void refcount_dec_slow(refcount_t *r)
+/* --- one less --- */
+
+/* What there was before, where it is known: more than 1 where a reference is left. At 1 the object is the caller's alone. */
+static int refcount_put(refcount_t *r)
 {
-	if (unlikely(refcount_fetch_dec(r) <= 1))
+	struct thread *self = thread_current();
+	u64 word = refcount_word(r);
+
+	for (;;) {
+		int refs = refcount_refs(word);
+		u32 kind = refcount_kind(word);
+		bool apart = refcount_is_apart(word, self);
+
+		if (kind == REFCOUNT_DEAD || (kind == REFCOUNT_SHARED && refs <= 0))
+			return kind == REFCOUNT_DEAD ? 0 : refs;
+		if (kind == REFCOUNT_REVOKED) {
+			refcount_wait_collected(r);
+			word = refcount_word(r);
+			continue;
+		}
+		if (apart && refcount_cell_add(r, self, -1u))
+			return 2;
+		if (kind == REFCOUNT_SHARED && refs > 1 && unlikely(refcount_note_put(r, word)))
+			refcount_part(r, word);
+
+		if (refs > 1) {
+			if (refcount_change(r, &word, word - REFCOUNT_ONE))
+				return refs;
+		} else if (refs == 1 && (kind == REFCOUNT_SHARED || (u32)word == REFCOUNT_UNUSED)) {
+			if (refcount_change(r, &word, REFCOUNT_WORD(0, REFCOUNT_DEAD)))
+				return 1;
+		} else {
+			refcount_collect(r);
+			word = refcount_word(r);
+		}
+	}
+}
+
+void refcount_dec_slow(refcount_t *r)
+{
+	if (unlikely(refcount_put(r) <= 1))
 		went_wrong(r, REFCOUNT_DEC_LEAK);
 }
 
-noinline bool refcount_dec_and_test_slow(refcount_t *r)
+bool refcount_dec_and_test_slow(refcount_t *r)
 {
-	int old = refcount_fetch_dec(r);
+	int old = refcount_put(r);
 
 	if (unlikely(old <= 0))
 		went_wrong(r, REFCOUNT_SUB_UAF);
 	return old == 1;
 }
 
+/* --- the rest --- */
+
 void refcount_add(int n, refcount_t *r)
 {
 	int old;
 
-	refcount_share(r);
-	old = __atomic_fetch_add(&r->refs, n, __ATOMIC_RELAXED);
-	if (unlikely(old <= 0 || refcount_sum(old, n) < 0))
-		went_wrong(r, old ? REFCOUNT_ADD_OVF : REFCOUNT_ADD_UAF);
+	refcount_collect(r);
+	if (refcount_kind(refcount_word(r)) == REFCOUNT_DEAD) {
+		went_wrong(r, REFCOUNT_ADD_UAF);
+		return;
+	}
+	old = refcount_refs(__atomic_fetch_add(&r->word, REFCOUNT_WORD(n, 0), __ATOMIC_RELAXED));
+	if (unlikely(old <= 0 || (int)((u32)old + (u32)n) < 0))
+		went_wrong(r, REFCOUNT_ADD_OVF);
+}
+
+void refcount_set(refcount_t *r, int n)
+{
+	__atomic_store_n(&r->key, refcount_new_key(thread_current()), __ATOMIC_RELAXED);
+	__atomic_store_n(&r->word, REFCOUNT_WORD(n, n ? REFCOUNT_UNUSED : REFCOUNT_DEAD), __ATOMIC_RELAXED);
+}
+
+int refcount_read(const refcount_t *r)
+{
+	u64 word = refcount_word(r), key = __atomic_load_n(&r->key, __ATOMIC_RELAXED);
+	u32 refs = (u32)refcount_refs(word);
+	struct thread *t;
+
+	if (refcount_kind(word) == REFCOUNT_DEAD)
+		return 0;
+	if (refcount_kind(word) == REFCOUNT_SHARED)
+		return (int)refs;
+	for_each_thread_record(t) {
+		const struct refcount_cell *cell = refcount_cell(t, key);
+
+		if (__atomic_load_n(&cell->key, __ATOMIC_ACQUIRE) == key)
+			refs += __atomic_load_n(&cell->own, __ATOMIC_ACQUIRE) & ~REFCOUNT_BUSY;
+	}
+	return (int)refs;
 }
 
 enum runtime_regime refcount_regime(const refcount_t *r)
 {
-	u32 bias = __atomic_load_n(&r->bias, __ATOMIC_ACQUIRE);
+	u32 mode = (u32)refcount_word(r);
 
-	if (bias >= REFCOUNT_REVOKED)
+	switch (mode & REFCOUNT_KINDS) {
+	case REFCOUNT_UNUSED:
+		return mode ? REGIME_OWNED : REGIME_UNUSED;
+	case REFCOUNT_MANY:
+		return REGIME_APART;
+	default:
 		return REGIME_SHARED;
-	return bias ? REGIME_OWNED : REGIME_UNUSED;
+	}
 }

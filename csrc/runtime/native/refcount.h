@@ -1,163 +1,127 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A count that belongs to the first thread that changes it, until a second one comes.
+ * A count that is in pieces: each thread has its references in a cell of its own, and changes that by a load and a store
+ * in place of an atomic read-modify-write. What is in no cell is in the count itself. The sum is what is counted:
  *
- * While it has the bias that thread counts in "own", with a load and a store in place of an atomic read-modify-write. The
- * second thread takes the bias away: it writes REVOKED to "bias", makes every running thread of the process pass a
- * barrier (membarrier, 390 ns, once in the life of a count), moves what it finds in "own" to "refs", and says so. From
- * then on everybody counts in "refs", with atomics.
+ *	references = refs + the cells of all threads
  *
- * The first thread may be anywhere between its look at "bias" and its store meanwhile. So it looks again after the
- * store. If the bias is still its own, then by the barrier the store came in time for whoever takes it away. If not, the
- * store may have come too late. An increment changes a count by one, so whether the value that was moved is odd or even
- * tells: "bias" keeps that bit, and an increment that was not in the value is done again on "refs".
+ * While that is so, "apart", refs is never less than 1: the reference that the object was made with is there, in nobody's
+ * cell. So a thread that takes a reference and puts it again need not ask whether it was the last: it was not. Who has
+ * nothing in its cell puts from refs, and when that has but one, *collects* first: it makes every running thread of the
+ * process pass a barrier (membarrier, 390 ns), adds the cells up in refs, and says SHARED. From then on
+ * everybody counts in refs, with atomics, and the one that takes it to 0 knows that. A count that one thread alone
+ * has changed needs no barrier: that thread knows its cell.
  *
- * That needs the memory to be good after the store. After an increment it is: the caller has a reference, or is in the
- * RCU section of refcount_inc_not_zero(). After a decrement it is not, another thread may have moved the count, dropped
- * the last reference and freed the object. So a decrement first marks "own" as busy, for which a move waits, looks at
- * "bias", and its last access is the store that both counts and ends the mark.
+ * Which cells are a count's own says its key, and whoever collects first takes that away. A thread may be anywhere in a
+ * change of its cell meanwhile. So it marks the cell as busy, looks at the key again, and then stores the new value, which
+ * ends the mark. If the key is still what it was, then by the barrier whoever collects sees the mark and waits for its
+ * end; if not, the old value is put back and the change is made otherwise. The store is the last access: after a put the
+ * object may be gone.
  *
- * After "Biased Reference Counting" (Choi, Shull, Torrellas, PACT 2018), which lets both counts live on and asks the
- * first thread to merge them. refcount_dec_and_test() has to know at once, hence the barrier.
+ * References that one thread takes and another one puts, as with works, are counted in refs, after the first of them has
+ * made somebody collect. A thread that puts what it took, so many times in a row, makes the count apart again, with
+ * another key: no cell of the time before has anything to do with it. Each time that took a collection it has to
+ * be twice as many, and the seventh is the last.
+ *
+ * A count and its mode are one word, so that every atomic change says in which mode it was made.
+ *
+ * After "Biased Reference Counting" (Choi, Shull, Torrellas, PACT 2018), where one thread has a cell, and the kernel's
+ * percpu_ref, where somebody has to say when the first reference is put. Here the arithmetic says it.
  */
 #ifndef IOPF_NATIVE_REFCOUNT_H
 #define IOPF_NATIVE_REFCOUNT_H
 
 #include "thread.h"
 
-#define REFCOUNT_REVOKED 0xfffffffcu		/* somebody moves the count */
-#define REFCOUNT_SHARED 0xfffffffeu		/* in refs; the value that was moved there was even */
-#define REFCOUNT_SHARED_ODD 0xffffffffu
+/*
+ * The low half of the word; refs is the high one. Else it is the thread_id() of the one thread that has a cell, which is
+ * a multiple of a record's alignment. Above the kind: how often it was collected, 7 at most.
+ */
+#define REFCOUNT_UNUSED 0u		/* nobody has a cell yet */
+#define REFCOUNT_MANY 1u		/* several threads have cells */
+#define REFCOUNT_REVOKED 2u		/* somebody collects, or makes it apart again: the key changes */
+#define REFCOUNT_SHARED 3u		/* nobody has anything in a cell */
+#define REFCOUNT_DEAD 4u		/* 0 references */
+#define REFCOUNT_KINDS 7u
+#define REFCOUNT_COLLECTED 8u		/* one time */
+#define REFCOUNT_COLLECTED_MAX 7u
+
+#define REFCOUNT_ONE (1ULL << 32)	/* reference, in the word */
+#define REFCOUNT_WORD(refs, mode) ((u64)(u32)(refs) << 32 | (mode))
+
+/* In a cell. */
+#define REFCOUNT_BUSY (1u << 31)
+#define REFCOUNT_CELL_MAX (1u << 20)
+
+/* No two counts, and no two times of one, ever have the same key. Its bits above the mark choose the cell. */
+#define REFCOUNT_NO_CELLS 1ull		/* a mark: it is not apart */
+#define REFCOUNT_KEY_STEP sizeof(struct refcount_cell)
 
 typedef struct refcount_struct {
-	int refs;
-	u32 bias;	/* 0: nobody changed it yet; the thread_id() it belongs to; REFCOUNT_* */
-	u64 own;	/* the count, but for a shared one, and REFCOUNT_BUSY. Written by the thread that it belongs to */
+	u64 word;
+	u64 key;
 } refcount_t;
 
-#define REFCOUNT_BUSY (1ULL << 32)
+/* It is shared from the first, and for good. */
+#define REFCOUNT_INIT(n) { .word = REFCOUNT_WORD(n, (n) ? REFCOUNT_SHARED : REFCOUNT_DEAD), .key = REFCOUNT_NO_CELLS }
 
-#define REFCOUNT_INIT(n) { .refs = (n), .own = (u32)(n) }
-
-/*
- * The rest of each: of a count that is nobody's yet, or shared, or not good, and of the last reference. Out of line, and
- * on its way a first change becomes the bias.
- */
-KERNEL_API __cold void refcount_inc_slow(refcount_t *r);
-KERNEL_API __cold bool refcount_inc_not_zero_slow(refcount_t *r);
-KERNEL_API __cold void refcount_dec_slow(refcount_t *r);
-KERNEL_API __cold bool refcount_dec_and_test_slow(refcount_t *r);
+KERNEL_API void refcount_set(refcount_t *r, int n);
+KERNEL_API int refcount_read(const refcount_t *r);
+/* The rest of each: of a thread without a cell for it, of a count that is shared, or not good, and of the last reference. */
+KERNEL_API void refcount_inc_slow(refcount_t *r);
+KERNEL_API bool refcount_inc_not_zero_slow(refcount_t *r);
+KERNEL_API void refcount_dec_slow(refcount_t *r);
+KERNEL_API bool refcount_dec_and_test_slow(refcount_t *r);
 /* More than one at a time: nobody does that often. */
 KERNEL_API void refcount_add(int n, refcount_t *r);
+/* Nothing was counted: somebody took the key away before the mark was made. */
+KERNEL_API __cold void refcount_cell_lost(refcount_t *r, struct refcount_cell *cell, u32 own);
 
-/* The bias was lost. Was the incremented value moved? */
-KERNEL_API __cold bool refcount_own_inc_counted(refcount_t *r, int value);
-/* The bias was lost before anything was counted. */
-KERNEL_API __cold void refcount_own_dec_lost(refcount_t *r, int value);
-
-static inline bool refcount_is_shared(const refcount_t *r)
+/* The one that the thread has, or would have, for a count of that key. */
+static inline struct refcount_cell *refcount_cell(struct thread *self, u64 key)
 {
-	return (__atomic_load_n(&r->bias, __ATOMIC_ACQUIRE) | 1) == REFCOUNT_SHARED_ODD;
+	return &self->cells[key / REFCOUNT_KEY_STEP % REFCOUNT_CELLS];
 }
 
-static inline int refcount_own(const refcount_t *r)
+/* n is 1 or -1. False: the thread has no cell for it, or cannot count there, and nothing was counted. */
+static inline bool refcount_cell_add(refcount_t *r, struct thread *self, u32 n)
 {
-	return (int)__atomic_load_n(&r->own, __ATOMIC_RELAXED);
-}
+	u64 key = __atomic_load_n(&r->key, __ATOMIC_ACQUIRE);
+	struct refcount_cell *cell = refcount_cell(self, key);
+	u32 own = __atomic_load_n(&cell->own, __ATOMIC_RELAXED);
 
-/* Atomics wrap, int arithmetic may not. */
-static inline int refcount_sum(int old, int n)
-{
-	return (int)((unsigned int)old + (unsigned int)n);
-}
-
-/* The caller's, as far as one can tell. */
-static inline bool refcount_is_own(const refcount_t *r)
-{
-	return __atomic_load_n(&r->bias, __ATOMIC_ACQUIRE) == thread_id(thread_stable());
-}
-
-static inline bool refcount_is_still_own(const refcount_t *r)
-{
+	if (unlikely(__atomic_load_n(&cell->key, __ATOMIC_RELAXED) != key) || unlikely(own + n >= REFCOUNT_CELL_MAX))
+		return false;
+	__atomic_store_n(&cell->own, own | REFCOUNT_BUSY, __ATOMIC_RELAXED);
 	barrier();
-	return likely(__atomic_load_n(&r->bias, __ATOMIC_ACQUIRE) < REFCOUNT_REVOKED);
-}
-
-/* False: the bias was lost meanwhile, and the value came too late to count. */
-static inline bool refcount_own_inc(refcount_t *r, int old)
-{
-	int value = refcount_sum(old, 1);
-
-	__atomic_store_n(&r->own, (u32)value, __ATOMIC_RELAXED);
-	return refcount_is_still_own(r) || refcount_own_inc_counted(r, value);
-}
-
-/* False: the bias was lost meanwhile, and nothing was counted. */
-static inline bool refcount_own_dec(refcount_t *r, int old)
-{
-	__atomic_store_n(&r->own, (u32)old | REFCOUNT_BUSY, __ATOMIC_RELAXED);
-	if (unlikely(!refcount_is_still_own(r))) {
-		refcount_own_dec_lost(r, old);
+	if (unlikely(__atomic_load_n(&r->key, __ATOMIC_ACQUIRE) != key)) {
+		refcount_cell_lost(r, cell, own);
 		return false;
 	}
-	__atomic_store_n(&r->own, (u32)refcount_sum(old, -1), __ATOMIC_RELEASE);
+	__atomic_store_n(&cell->own, own + n, __ATOMIC_RELEASE);
 	return true;
-}
-
-/* One more, where that is all there is to it: the caller's own count, good before and after. */
-static inline bool refcount_try_inc(refcount_t *r)
-{
-	int old;
-
-	if (unlikely(!refcount_is_own(r)))
-		return false;
-	old = refcount_own(r);
-	return likely(refcount_sum(old, 1) > 1) && refcount_own_inc(r, old);
-}
-
-/* One less, where that is all there is to it, and a reference is left. */
-static inline bool refcount_try_dec(refcount_t *r)
-{
-	int old;
-
-	if (unlikely(!refcount_is_own(r)))
-		return false;
-	old = refcount_own(r);
-	return likely(old > 1) && refcount_own_dec(r, old);
-}
-
-static inline void refcount_set(refcount_t *r, int n)
-{
-	__atomic_store_n(&r->refs, n, __ATOMIC_RELAXED);
-	__atomic_store_n(&r->own, (u32)n, __ATOMIC_RELAXED);
-	__atomic_store_n(&r->bias, 0, __ATOMIC_RELAXED);
-}
-
-static inline int refcount_read(const refcount_t *r)
-{
-	return refcount_is_shared(r) ? __atomic_load_n(&r->refs, __ATOMIC_RELAXED) : refcount_own(r);
 }
 
 static inline void refcount_inc(refcount_t *r)
 {
-	if (unlikely(!refcount_try_inc(r)))
+	if (unlikely(!refcount_cell_add(r, thread_stable(), 1)))
 		refcount_inc_slow(r);
 }
 
 static inline bool refcount_inc_not_zero(refcount_t *r)
 {
-	return likely(refcount_try_inc(r)) || refcount_inc_not_zero_slow(r);
+	return likely(refcount_cell_add(r, thread_stable(), 1)) || refcount_inc_not_zero_slow(r);
 }
 
 static inline void refcount_dec(refcount_t *r)
 {
-	if (unlikely(!refcount_try_dec(r)))
+	if (unlikely(!refcount_cell_add(r, thread_stable(), -1u)))
 		refcount_dec_slow(r);
 }
 
 static inline bool refcount_dec_and_test(refcount_t *r)
 {
-	return unlikely(!refcount_try_dec(r)) && refcount_dec_and_test_slow(r);
+	return unlikely(!refcount_cell_add(r, thread_stable(), -1u)) && refcount_dec_and_test_slow(r);
 }
 
 #endif

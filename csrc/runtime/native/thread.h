@@ -27,6 +27,15 @@
 #define SLAB_MAGAZINE 32
 #define SLAB_FREE_MAX (2 * SLAB_MAGAZINE)	/* on a thread's list */
 
+#define REFCOUNT_CELLS 64	/* a power of two */
+
+/* How many references this thread has of one count (refcount.h). Written by the thread alone, but for the end of it. */
+struct refcount_cell {
+	u64 key;		/* of the count; 0: of none */
+	u32 own;		/* references, and REFCOUNT_BUSY */
+	u32 streak;		/* of a shared count: how often in a row the thread has put what it took, twice that */
+};
+
 struct rcu_head;
 struct free_object;
 
@@ -35,6 +44,7 @@ struct thread {
 	u64 rcu_epoch;			/* 0: no reader here. Else the epoch in which it began, and marks */
 	u32 rcu_nesting;		/* how many are inside the outermost */
 	u32 nr_free[SLAB_CLASSES];	/* objects on each list, and SLAB_SHUT */
+	struct refcount_cell cells[REFCOUNT_CELLS] __attribute__((aligned(64)));	/* refcount.h; they stay with the record */
 	struct free_object *free[SLAB_CLASSES][SLAB_FREE_MAX];
 
 	/* rcu.c: what this thread deferred */
@@ -47,6 +57,7 @@ struct thread {
 	u32 unpreempted;		/* rcu.c: sections that must not lose the CPU */
 
 	unsigned long fail_nth;		/* slab.c: which request fails; 0: none */
+	u64 next_key;			/* refcount.c */
 
 	int in_use;
 	struct thread *next;
