@@ -138,13 +138,19 @@ def _add_run(subparsers: Any) -> None:
         help="see iopf cores, or your io-pgfault.c, which is compiled and run (%(default)s)",
     )
     parser.add_argument("--runtime", default=RUNTIMES[0], choices=RUNTIMES, help="(%(default)s)")
+    parser.add_argument(
+        "--plot",
+        metavar="FILE",
+        help="draw the latencies and the requests over time: .svg, .png (needs iopf[plot]), .txt; -: on the terminal",
+    )
 
 
-def _perform(run: runs.TraceRun, trace: str) -> None:
+def _perform(run: runs.TraceRun, trace: str, course: list[tuple[int, int, float]]) -> None:
     from . import run as runs
     from ._progress import Progress
 
     def fed(position: int, size: int | None) -> None:
+        course.append(run.progress())
         if progress.active:
             result = run.result()
             done = min(position / size, 1.0) if size else None
@@ -162,7 +168,14 @@ def _run(options: argparse.Namespace) -> int:
 
     code = FINE
     run: runs.TraceRun | None = None
+    course: list[tuple[int, int, float]] = []
     try:
+        if options.plot is not None:
+            from ._plots import check_plot
+
+            if options.json and options.plot == "-":
+                raise Unusable("--plot - and --json both write to standard output: name a file for the plot")
+            check_plot("--plot", options.plot)
         space = runs.read_maps(options.maps)
         core, told = as_it_behaves(named(options.core))
         run = runs.TraceRun(
@@ -177,7 +190,7 @@ def _run(options: argparse.Namespace) -> int:
         )
         for line in told:
             print(f"iopf: {line}", file=sys.stderr)
-        _perform(run, options.trace)
+        _perform(run, options.trace, course)
     except runs.LostAnswers as error:
         _complain(options, error.strerror)
         code = FOUND
@@ -202,7 +215,15 @@ def _run(options: argparse.Namespace) -> int:
         if run is not None:
             _stop(run)
     assert run is not None  # without one it raised
-    return _report(options, run.result(), code)
+    code = _report(options, run.result(), code)
+    if options.plot is not None:
+        from ._plots import plot_of_run, write_plot
+
+        try:
+            write_plot(options.plot, plot_of_run(run.result(), [*course, run.progress()]))
+        except OSError as error:
+            raise Unusable(f"--plot {options.plot}: {error.strerror or error}") from error
+    return code
 
 
 def _stop(run: runs.TraceRun) -> None:

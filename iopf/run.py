@@ -161,6 +161,8 @@ class TraceResult:
     latency: Latency
     #: False for partial figures, of a run that was not finished
     complete: bool
+    #: latencies in nanoseconds, lowest first, each with how many groups had it
+    latencies: tuple[tuple[int, int], ...] = ()
 
     @property
     def merged(self) -> int:
@@ -359,6 +361,9 @@ class TraceRun(Unique):
         counts = self._counts()
         latency = ffi.new("struct iopf_trace_latency *")
         lib.iopf_trace_measure(self._trace, latency)
+        kinds = lib.iopf_trace_latencies(self._trace, 0, ffi.NULL)
+        latencies = ffi.new("uint64_t[][2]", kinds)
+        lib.iopf_trace_latencies(self._trace, kinds, latencies)
         text = ffi.new("char[128]")
         malformed = []
         for index in range(lib.IOPF_TRACE_SAMPLES):
@@ -381,7 +386,17 @@ class TraceRun(Unique):
             seconds=self._seconds,
             latency=Latency(latency.p50, latency.p99, latency.p999, latency.max),
             complete=self._complete,
+            latencies=tuple((one[0], one[1]) for one in latencies),
         )
+
+    def progress(self) -> tuple[int, int, float]:
+        """Accesses, requests and seconds so far: (0, 0, 0.0) before the first, the result's once it has ended."""
+        result = self._result
+        if result is not None:
+            return result.accesses, result.requests, result.seconds
+        with self._alone():
+            counts = self._counts()
+            return counts.accesses, counts.requests, self._seconds
 
     def result(self) -> TraceResult:
         """The figures: of now while it runs, final after finish() or stop()."""

@@ -28,3 +28,20 @@ uint64_t histogram_quantile(const struct histogram *histogram, uint64_t per_mill
 	}
 	return histogram->max;
 }
+
+size_t histogram_values(const struct histogram *histogram, size_t max, uint64_t (*values)[2])
+{
+	unsigned int bucket;
+	size_t n = 0;
+
+	for (bucket = 0; bucket < HISTOGRAM_BUCKETS; bucket++) {
+		if (!histogram->buckets[bucket])
+			continue;
+		if (n < max) {
+			values[n][0] = highest_of(bucket) < histogram->max ? highest_of(bucket) : histogram->max;
+			values[n][1] = histogram->buckets[bucket];
+		}
+		n++;
+	}
+	return n;
+}

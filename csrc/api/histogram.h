@@ -6,6 +6,7 @@
 #ifndef IOPF_API_HISTOGRAM_H
 #define IOPF_API_HISTOGRAM_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define HISTOGRAM_BITS 5
@@ -39,5 +40,7 @@ static inline void histogram_add(struct histogram *histogram, uint64_t value)
 
 /* The value that so many of a million are not above; of a bucket, its highest. 0 when there are none. */
 uint64_t histogram_quantile(const struct histogram *histogram, uint64_t per_million);
+/* The values that came, lowest first, each with how often: the first `max`. Returns how many there are. */
+size_t histogram_values(const struct histogram *histogram, size_t max, uint64_t (*values)[2]);
 
 #endif

@@ -136,6 +136,11 @@ void iopf_trace_count(iopf_trace *t, struct iopf_trace_counts *counts)
 	counts->latencies = t->latency.count;
 }
 
+size_t iopf_trace_latencies(iopf_trace *trace, size_t max, uint64_t (*values)[2])
+{
+	return histogram_values(&trace->latency, max, values);
+}
+
 void iopf_trace_measure(iopf_trace *t, struct iopf_trace_latency *latency)
 {
 	latency->p50 = histogram_quantile(&t->latency, 500000);

@@ -73,6 +73,8 @@ void iopf_trace_delete(iopf_trace *trace);
 
 void iopf_trace_count(iopf_trace *trace, struct iopf_trace_counts *counts);
 void iopf_trace_measure(iopf_trace *trace, struct iopf_trace_latency *latency);
+/* Latencies in nanoseconds, lowest first, each with how many groups had it. Returns how many there are. */
+size_t iopf_trace_latencies(iopf_trace *trace, size_t max, uint64_t (*values)[2]);
 /* The index-th malformed line, cut to what there is room for: its number from 1 on, or 0: there is none. */
 uint64_t iopf_trace_malformed(iopf_trace *trace, unsigned int index, char *text, size_t capacity);
 /* cdef-end */
