@@ -270,6 +270,13 @@ for letter, answer in (("e", ANSWER_E), ("j", ANSWER_J)):
     fault(NAME, letter, edit("\tmutex_lock(&fp->lock);\n" + answer + UNLOCK, answer),
           kept("data-race", "flush-then-remove", "iopf_group_response: list_del_init(&group->pending_node);"))  # fmt: skip
 
+NAME = "unlock dropped in the response"
+fault(NAME, "a", edit("unlock:\n\tmutex_unlock(&fp->lock);\n", "unlock:\n"),
+      kept("warn", "flush-pending-work", "iommu_page_response: mutex_lock(&fp->lock);"))  # fmt: skip
+for letter, answer in (("e", ANSWER_E), ("j", ANSWER_J)):
+    fault(NAME, letter, edit(answer + UNLOCK, answer),
+          kept("warn", "flush-pending-work", "iopf_group_response: mutex_lock(&fp->lock);"))  # fmt: skip
+
 NAME = "list_del for list_del_init, in the response"
 absent(NAME, "a", "the copy is freed at once, and is no list's any more", "list_del_init")
 fault(NAME, "e", edit(ANSWER_E, ANSWER_E.replace("list_del_init", "list_del")),

@@ -15,6 +15,9 @@ from iopf.explore import Scenario, explore
 FILES = Path(__file__).resolve().parents[1] / "kernel_files"
 TEXTS = {form: (FILES / f"{form}.c").read_text() for form in FORMS}
 
+#: Of the faults of a form, so that none of the long tests takes minutes.
+PARTS = 5
+
 #: Those that are looked for in every run: of one form, each of another kind.
 QUICK = (
     "unlock dropped in the allocation of a group", "partials not freed", "dequeue dropped", "response without lock",
@@ -197,11 +200,12 @@ def test_a_partial_request_that_is_lost_is_missed_also_where_report_says_nothing
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("form", FORMS)
-def test_every_fault_is_found_where_it_is_or_is_equivalent(form, tmp_path):
+def test_every_fault_is_found_where_it_is_or_is_equivalent(form, part, tmp_path):
     """All rows of the library. What is called equivalent is not found, everything has a verdict, and the scenario that the
     table names is enough: kind, contract and place are seen there."""
-    faults = [fault for fault in FAULTS if fault.form == form and not isinstance(fault.verdict, Absent)]
+    faults = [fault for fault in FAULTS if fault.form == form and not isinstance(fault.verdict, Absent)][part::PARTS]
     wrong, comparisons, texts = all_wrong(form, faults, scenarios.names(), tmp_path)
     assert not wrong
     for fault in faults:

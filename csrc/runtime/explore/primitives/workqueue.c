@@ -195,6 +195,17 @@ const struct clock *item_end(const struct item *item)
 	return queues[item->queue].by_hand || item->taken_back ? &item_ends[item - items] : &engine.tasks[item->task].race;
 }
 
+/* The work was held as a lock is (lockorder.c). What it took and kept is above that, and stays. */
+static void no_longer_in_work(struct task *t, const struct queue *q)
+{
+	int i;
+
+	for (i = t->nr_held - 1; i >= 0 && t->held[i].addr != q->addr; i--)
+		;
+	for (t->nr_held -= i >= 0; i >= 0 && i < t->nr_held; i++)
+		t->held[i] = t->held[i + 1];
+}
+
 /* In the step that runs. */
 static void run_item(struct item *item)
 {
@@ -259,8 +270,8 @@ static void run_item(struct item *item)
 	if (engine.parallel)
 		hb_commit(MODE_WRITE, end_of_work(item->work));
 	note(q->timers ? &op_timer_end : &op_work_end, item->work, NULL, NULL, 0);
-	if (!q->timers && engine.lock_order && t->nr_held)
-		t->nr_held--;
+	if (!q->timers && engine.lock_order)
+		no_longer_in_work(t, q);
 	if (t->nr_held > nr_held)
 		finding_kept_lock(t, "a work ended with a lock held");
 	t->work_queue = outer_queue;
