@@ -183,5 +183,5 @@ bool judge_group(const struct call *c)
 void judge_membership(const struct token *t)
 {
 	if (t->in_group && t->result && !t->last)
-		monitor_wrong(XP_K_WRONG_GROUP, NULL, "a request that report refused is part of the group", t->number);
+		monitor_wrong(XP_K_WRONG_GROUP, place_of_record(t->record), "a request that report refused is part of the group", t->number);
 }
