@@ -40,6 +40,9 @@ SUPPORTED = (
 class CoreSourceError(IopfError):
     """A file can't be used as a core. ``first_error`` is the compiler's, or ""; ``output`` all that it wrote."""
 
+    #: the compiler was at work and found it in the file: asked again, it says the same
+    in_the_file = False
+
     def __init__(self, message: str, *, number: int = errno.EINVAL, first_error: str = "", output: str = ""):
         super().__init__(number, message)
         self.first_error = first_error
