@@ -412,6 +412,7 @@ def detect(text: str) -> Facets:
         and "report_partial_fault" in report_body
         and not re.search(r"\b(?:return|goto)\b", after_partial),
         refusal_breaks=copies,
+        response_waits=False,
         refusal_code=aborts_with,
         nomem_code=aborts_with,
     )
