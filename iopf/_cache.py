@@ -48,7 +48,7 @@ FULL_SECONDS = 60.0
 LOCK_SECONDS = 10.0
 
 #: What else lies beside the compiled cores, each in a directory of its own (where the user named one place for all).
-NEIGHBOURS = ("results", "revisions", "failures")
+NEIGHBOURS = ("results", "revisions", "failures", "errors")
 
 #: What is in an entry. Any other directory where the user told us to keep them is the user's own, and stays.
 _FILES = frozenset({"core.so", "core.so.sha256", "warnings.txt"})

@@ -40,6 +40,9 @@ SUPPORTED = (
 class CoreSourceError(IopfError):
     """A file can't be used as a core. ``first_error`` is the compiler's, or ""; ``output`` all that it wrote."""
 
+    #: the compiler was at work and found it in the file: asked again, it says the same
+    in_the_file = False
+
     def __init__(self, message: str, *, number: int = errno.EINVAL, first_error: str = "", output: str = ""):
         super().__init__(number, message)
         self.first_error = first_error
@@ -409,6 +412,7 @@ def detect(text: str) -> Facets:
         and "report_partial_fault" in report_body
         and not re.search(r"\b(?:return|goto)\b", after_partial),
         refusal_breaks=copies,
+        response_waits=False,
         refusal_code=aborts_with,
         nomem_code=aborts_with,
     )

@@ -36,7 +36,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import _cache, _members, _refusals
+from . import _cache, _failed_compiles, _members, _refusals
 from ._cache import FULL
 from ._csrc_tools import csrc, tool
 from ._facets import SUPPORTED, CoreSourceError, Facets, ambiguous_dequeue, code_of, detect
@@ -345,6 +345,11 @@ class Prepared:
         """
         return _compiled(self, given_up)
 
+    @property
+    def failing(self) -> str:
+        """A hash of all that a compiler's error depends on, and how that is put."""
+        return hashlib.sha256("\0".join([self.digest, str(self.facets), *self.added.refused]).encode()).hexdigest()[:40]
+
 
 def prepare(
     path: str | os.PathLike[str],
@@ -509,11 +514,15 @@ def _compiled(core: Prepared, given_up: threading.Event | None) -> CompiledCore:
         looked.append(place)
         if (home := _cache.find(place, core.digest)) is not None:
             return result(home, True)
+        if (error := _failed_compiles.known(core.failing)) is not None:
+            raise error
         if not place.usable():
             continue
         try:
             return result(made_in(place), False)
         except CoreSourceError as error:
+            if error.in_the_file and read_small(source, "a core's source") == core.content:
+                _failed_compiles.keep(core.failing, error)
             if error.errno not in FULL:
                 raise
             place.failed(OSError(error.errno, os.strerror(error.errno)))
@@ -621,6 +630,7 @@ def _compile_error(
     """Why it did not compile. What to do follows from where the first error is: in the file, where the file meets what
     its facets promise, or anywhere else, which is the compiler's matter."""
     source, facets = core.source, core.facets
+    in_the_file = False
     included = {os.path.abspath(name) for name in facets.include.split(os.pathsep) if name}
     other = _not_the_file(command, code, notes)
     if other is not None:
@@ -636,6 +646,7 @@ def _compile_error(
         or any(where.is_relative_to(csrc / room) for room in ("forms", "core", "history"))
         or where.is_relative_to(scratch)
     ):
+        in_the_file = True
         advice = (
             f"Facets: {facets}\n{SUPPORTED}\nIf the facets are wrong, override them (--facet NAME=VALUE, facets=). If"
             " the file uses a part of the kernel that is named in the error, it is a form that iopf does not know yet."
@@ -651,11 +662,13 @@ def _compile_error(
             f"The error is not in the file: {shlex.join(command)!r} can't compile what iopf compiles with it. Name"
             " another compiler, or other flags, with CC."
         )
-    return CoreSourceError(
+    error = CoreSourceError(
         f"{source} does not compile as a core ({facets.form}):\n  {first_error}\n{advice}",
         first_error=first_error,
         output=notes,
     )
+    error.in_the_file = in_the_file
+    return error
 
 
 def _link(

@@ -197,7 +197,7 @@ def check(
     :param progress: called with the number of finished cells and of all
     :param baseline: what the others are compared with, a column too, the first one: :func:`compare` says what differs
     :param all_failures: look for every failure of each cell; else a search may be over when it has found a core's own.
-        With a baseline that is always done
+        With a baseline, and of a file, that is always done
     :param cache: take what was found before, and keep what is found, in the user's cache directory
     :param said: facets that were set by hand: of these no file is asked what it does
     :param strict: judge also what upstream chose against its own documentation; see :attr:`Table.deviations`
@@ -270,16 +270,21 @@ class _Search:
         self._files = files
         # A trace is as wide as the terminal is.
         width = shutil.get_terminal_size((0, 0)).columns
-        options = {"budget": budget, "everything": everything, "width": width}
+        options = {"budget": budget, "width": width}
         self._kept: dict[str, _check_results.Column] = {}
         if cache:
             for column in columns:
                 if column.core is not None:
                     file = files.get(column.label)
                     core = file.digest if file else _check_results.of_built_in(str(column.core))
-                    told = {**options, "claims": column.claims_correct}
+                    told = {**options, "everything": self._all_of(column), "claims": column.claims_correct}
                     self._kept[column.label] = _check_results.Column(core, told)
         self._keys = {row: _check_results.scenario_key(what) for row, what in rows} if cache else {}
+
+    def _all_of(self, column: Column) -> bool:
+        """Is every failure of its cells looked for? Of a file in any case: what is known of it serves beside a baseline,
+        too, and costs no more than what would follow a search for the first one."""
+        return self._everything or column.label in self._files
 
     def jobs(self) -> list[Job]:
         """What has to be explored, compiled. CoreSourceError: a file does not compile, and its column is not lenient."""
@@ -293,7 +298,8 @@ class _Search:
                 else:
                     file = self._files.get(first.label)
                     core = AsRead.of(first.core, file) if file and isinstance(first.core, Core) else first.core
-                    jobs.append(Job(row, what, core, first.label, first.claims_correct, self._budget, self._everything))
+                    everything = self._all_of(first)
+                    jobs.append(Job(row, what, core, first.label, first.claims_correct, self._budget, everything))
         lenient = {column.label: column.lenient for column in self._columns}
         self.is_compiling = True
         errors = _compile_all({job.name: self._files[job.name] for job in jobs if job.name in self._files})

@@ -210,6 +210,17 @@ def test_invalid_where_nobody_handles_is_right_in_any_form(made, check):
     assert 0 == code and [] == found(data, file.name)
 
 
+@pytest.mark.parametrize("form", ["form-d", "form-e", "form-f"])
+def test_a_choice_that_shows_in_another_order_of_calls_alone_is_run_there(form, made, check):
+    """Nobody handles the request when detaching is over before report begins, which is one order of a class that another
+    execution stands for. What is judged when report has ended is predicted at the place at which it is found then: else
+    the prediction would not come true, and the cell had no verdict."""
+    file = made(form)
+    code, data = check(file, ["detach-report", "unknown-pasid-remove"])
+    assert 0 == code and [] == data["unknown"]
+    assert all(cell["exhausted"] for cell in data["cells"])
+
+
 # --- beside a baseline ---
 
 

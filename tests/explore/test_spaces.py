@@ -16,9 +16,9 @@ def bound(name="spaces", **device):
     return s, queue, s.device(queue, handler="sva", pasid=1, space=space, **device), space
 
 
-def answers(s, core="iopf"):
+def answers(s, core="iopf", **options):
     """The answers that there are, of a scenario that passes: one letter for each last request, in order."""
-    result = explore(s, core=core)
+    result = explore(s, core=core, **options)
     assert ("pass", None) == (result.verdict, result.failure), result.failure
     found = set()
     for outcome in result.outcomes:
@@ -151,7 +151,8 @@ def test_a_nested_domain_stands_for_the_guests_pasids():
         assert {code} == answers(s), (nested, table)
         if nested and table:
             assert {code} == answers(s, core="v6.12")
-            assert {"f"} == answers(s, core="v6.9")
+            # Nobody handles it there, and FAILURE is what upstream chose for that.
+            assert {"f"} == answers(s, core="v6.9", deviations=False)
     s = Scenario("host")
     dev = s.device(s.queue(), handler="inline", nested=True, user_pasid_table=True)
     s.setup.attach(dev, handler="refuse", pasid=9)

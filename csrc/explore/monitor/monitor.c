@@ -124,7 +124,7 @@ static bool judge_untold_code(const struct token *t, const struct observed *seen
 	if (!untold || !core->facts.group_handlers || !(seen->handlers & 1) || t->report_code < 0)
 		return false;
 	if (only_that && t->report_code == IOMMU_PAGE_RESP_FAILURE && !monitor_as_upstream)
-		monitor_wrong(XP_K_WRONG_CODE, t->answer_pc, CHOSEN_FAILURE, t->number);
+		monitor_wrong(XP_K_WRONG_CODE, place_of_record(t->record), CHOSEN_FAILURE, t->number);
 	return true;
 }
 
@@ -146,10 +146,10 @@ static void judge_code_of_report(const struct token *t, const struct observed *s
 		bad_setup = core->facts.report_returns && t->result;
 	}
 	if (t->report_code >= 0 && t->report_code != (bad_setup ? IOMMU_PAGE_RESP_INVALID : IOMMU_PAGE_RESP_FAILURE))
-		monitor_wrong(XP_K_WRONG_CODE, t->answer_pc, bad_setup ? "report answered bad setup with another code than INVALID" :
+		monitor_wrong(XP_K_WRONG_CODE, place_of_record(t->record), bad_setup ? "report answered bad setup with another code than INVALID" :
 			      "report gave a group up with another code than FAILURE", t->number);
 	else if (t->report_code == IOMMU_PAGE_RESP_FAILURE && !may_be_given_up(seen))
-		monitor_wrong(XP_K_WRONG_CODE, t->answer_pc, "report gave a group up that nobody refused", t->number);
+		monitor_wrong(XP_K_WRONG_CODE, place_of_record(t->record), "report gave a group up that nobody refused", t->number);
 }
 
 /* Whoever answers what a handler refused, report, removal or the driver that is told, has done it when report returns. */
@@ -180,7 +180,8 @@ static bool judge_report_end(const struct call *c)
 	t->accepted = is_accepted(seen, c->result);
 	device_states[t->device].reports--;
 	t->space = (s16)seen->space;
-	judge_space(t, t->resolved_at);
+	/* What is judged here is at the report that ended, as its findings are: the core is left. */
+	judge_space(t, place_of_record(t->record));
 	judge_code_of_report(t, seen);
 	judge_refusal(t, seen);
 	judge_membership(t, c->pc);
