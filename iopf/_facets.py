@@ -397,7 +397,9 @@ def detect(text: str) -> Facets:
     names = [] if dequeue or copies else _renamed_dequeue(code, removal)
     renamed = names[0] if len(names) == 1 else ""
     return Facets(
-        **returns,
+        report=returns["report"],
+        response=returns["response"],
+        remove=returns["remove"],
         lookup=lookup,
         pending="copies" if copies else "groups",
         answers=answers,
