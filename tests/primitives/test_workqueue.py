@@ -6,7 +6,6 @@ import ctypes
 import threading
 import time
 from concurrent.futures import wait
-
 from pathlib import Path
 
 import pytest
@@ -401,7 +400,6 @@ def threads_now():
     return found
 
 
-@with_workers
 def test_an_idle_queue_costs_nothing(runtime, queue):
     """Its workers have slept since the last item: none of them wakes within a second, whatever it would look for."""
     before = set(threads_now())
