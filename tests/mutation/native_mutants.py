@@ -113,6 +113,10 @@ MUTANTS = (
     # --- workqueues ---
     NativeMutant("flush-sleeps-without-barrier", "workqueue.c", "		membarrier_all();\n		done", "		done",
                  "the worker does not see the flusher, which sleeps on"),
+    NativeMutant("queue-is-idle-when-one-worker-is", "worker.c", "	if (rounds && is_finished(wq, wq->newest_ticket))\n", "	if (rounds)\n",
+                 "a flush does not wait for what another worker runs"),
+    NativeMutant("flush-forgets-what-came-last", "workqueue.c", ">= newest)\n		return;", "+ 1 >= newest)\n		return;",
+                 "a flush does not wait for the newest item"),
     NativeMutant("worker-wakes-one-flusher", "worker.c", "	futex_wake(&wq->progress, INT32_MAX);", "	futex_wake(&wq->progress, 1);",
                  "the other flushers sleep on"),
     NativeMutant("worker-does-not-tell-of-a-batch", "worker.c",

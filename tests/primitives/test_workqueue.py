@@ -6,6 +6,7 @@ import ctypes
 import threading
 import time
 from concurrent.futures import wait
+from pathlib import Path
 
 import pytest
 
@@ -382,6 +383,44 @@ def test_the_number_of_workers_is_set_before_the_first_item(runtime, queue):
     runtime.wq_set_workers(q.at, 1)
     assert {TOO_LATE: 1} == runtime.warned()
     assert 1 == q.run()
+
+
+# --- an idle queue ---
+
+
+def threads_now():
+    """Of this process: by thread, how often it has slept or waited so far, and its state."""
+    found = {}
+    for task in Path("/proc/self/task").iterdir():
+        try:
+            said = dict(line.split(":\t", 1) for line in (task / "status").read_text().splitlines() if ":\t" in line)
+        except OSError:  # it is gone
+            continue
+        found[int(task.name)] = int(said["voluntary_ctxt_switches"]), said["State"][0]
+    return found
+
+
+def test_an_idle_queue_costs_nothing(runtime, queue):
+    """Its workers have slept since the last item: none of them wakes within a second, whatever it would look for."""
+    before = set(threads_now())
+    q = queue(2)
+    items = [q.item() for _ in range(2)]
+    for _ in range(20):
+        for item in items:
+            item.queue()
+        q.flush()
+
+    def workers():
+        return {thread: seen for thread, seen in threads_now().items() if thread not in before}
+
+    assert workers()
+    for _ in range(1000):  # until they have stopped looking for more
+        seen = workers()
+        runtime.moment(0.01)
+        if seen == workers() and all(state == "S" for _, state in seen.values()):
+            break
+    runtime.moment(1.0)
+    assert seen == workers()
 
 
 # --- flush ---

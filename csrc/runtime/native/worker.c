@@ -153,6 +153,18 @@ static void worker_run_one(struct worker *worker)
 	raw_lock(&wq->lock);
 }
 
+bool is_finished(struct workqueue_struct *wq, u64 ticket)
+{
+	struct worker *worker;
+
+	if (!list_empty(&wq->pending) && list_first_entry(&wq->pending, struct work_struct, entry)->ticket <= ticket)
+		return false;
+	list_for_each_entry(worker, &wq->workers, node)
+		if (__atomic_load_n(&worker->oldest, __ATOMIC_ACQUIRE) <= ticket)
+			return false;
+	return true;
+}
+
 /* Under the lock, which it leaves meanwhile: runs items until there are none. Returns how many times it took some. */
 static unsigned long worker_drain(struct worker *worker)
 {
@@ -173,6 +185,8 @@ static unsigned long worker_drain(struct worker *worker)
 			wake_flushers(wq);
 		rounds++;
 	}
+	if (rounds && is_finished(wq, wq->newest_ticket))
+		note_finished(wq, wq->newest_ticket);
 	return rounds;
 }
 
@@ -204,8 +218,9 @@ static bool worker_spin(struct workqueue_struct *wq, u64 seen)
 		    __atomic_load_n(&wq->waker_cpu, __ATOMIC_RELAXED) == sched_getcpu())
 			return false;
 		for (i = 0; i < 50; i++) {
-			if (__atomic_load_n(&wq->newest_ticket, __ATOMIC_RELAXED) != seen ||
-			    __atomic_load_n(&wq->stopping, __ATOMIC_RELAXED))
+			/* Whoever queues has the lock a moment longer, and to find it taken costs more than to wait. */
+			if ((__atomic_load_n(&wq->newest_ticket, __ATOMIC_RELAXED) != seen &&
+			     !mutex_is_locked(&wq->lock)) || __atomic_load_n(&wq->stopping, __ATOMIC_RELAXED))
 				return true;
 			cpu_relax();
 		}

@@ -29,6 +29,7 @@ struct workqueue_struct {
 	struct list_head pending;
 	struct list_head workers;
 	u64 newest_ticket;
+	u64 finished;			/* no item has a ticket up to this one any more. Read without the lock */
 	u32 pokes;			/* futex word of sleeping workers */
 	unsigned int nr_workers, nr_started, nr_asleep;
 	bool wake_sent;
@@ -62,6 +63,14 @@ void start_worker(struct workqueue_struct *wq);
 typedef bool (*is_done_t)(struct workqueue_struct *wq, const struct work_struct *work, u64 ticket);
 bool wait_for(struct workqueue_struct *wq, is_done_t is_done, const struct work_struct *work, u64 ticket, u64 deadline,
 	      bool polls);
+/* Under the lock: does nobody have, and does nobody wait for, an item with a ticket up to this one? */
+bool is_finished(struct workqueue_struct *wq, u64 ticket);
+/* Under the lock, when that is so: whoever flushes need not ask for the lock. */
+static inline void note_finished(struct workqueue_struct *wq, u64 ticket)
+{
+	if (wq->finished < ticket)
+		__atomic_store_n(&wq->finished, ticket, __ATOMIC_RELEASE);
+}
 /* Runs what is pending, where no thread of the queue does. Returns how many times it took some. */
 unsigned long run_here(struct workqueue_struct *wq);
 

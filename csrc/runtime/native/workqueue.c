@@ -95,18 +95,10 @@ void workqueue_set_workers(struct workqueue_struct *wq, unsigned int nr_workers)
 	raw_unlock(&wq->lock);
 }
 
-/* Is there no item with a ticket up to this one? */
 static bool is_done(struct workqueue_struct *wq, const struct work_struct *any, u64 ticket)
 {
-	struct worker *worker;
-
 	(void)any;
-	if (!list_empty(&wq->pending) && list_first_entry(&wq->pending, struct work_struct, entry)->ticket <= ticket)
-		return false;
-	list_for_each_entry(worker, &wq->workers, node)
-		if (__atomic_load_n(&worker->oldest, __ATOMIC_ACQUIRE) <= ticket)
-			return false;
-	return true;
+	return is_finished(wq, ticket);
 }
 
 bool wait_for(struct workqueue_struct *wq, is_done_t is_done, const struct work_struct *work, u64 ticket, u64 deadline,
@@ -172,11 +164,13 @@ void flush_workqueue(struct workqueue_struct *wq)
 	if (WARN(current_work_on(wq), "flush_workqueue from an item of the same queue"))
 		return;		/* it would wait for itself */
 	(void)WARN(wq->of_system, "flush_workqueue of one of the system's queues");
-	if (!newest)
-		return;		/* nothing was ever queued */
+	/* Nothing was ever queued, or all of it is over. Acquire: what the items have done is seen. */
+	if (__atomic_load_n(&wq->finished, __ATOMIC_ACQUIRE) >= newest)
+		return;
 	run_here(wq);
 	raw_lock(&wq->lock);
-	wait_done(wq, newest, UINT64_MAX, true);
+	if (wait_done(wq, newest, UINT64_MAX, true))
+		note_finished(wq, newest);
 	raw_unlock(&wq->lock);
 }
 
