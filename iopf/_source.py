@@ -514,8 +514,8 @@ def _compiled(core: Prepared, given_up: threading.Event | None) -> CompiledCore:
         looked.append(place)
         if (home := _cache.find(place, core.digest)) is not None:
             return result(home, True)
-        if (error := _failed_compiles.known(core.failing)) is not None:
-            raise error
+        if (before := _failed_compiles.known(core.failing)) is not None:
+            raise before
         if not place.usable():
             continue
         try:
