@@ -24,6 +24,7 @@ from ._check_reports import github_lines, write_junit
 from ._cores import CoreSourceError, cores, named
 from ._exit import ACCEPTABLE_TO_CHECK, UNUSABLE
 from ._facets import Facets, parse_facets
+from ._files import check_writable, write_whole
 from ._hints import said, unknown
 from ._members import by_hand
 from ._options import seconds
@@ -132,6 +133,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--no-cache", action="store_true", help="explore also what was explored before")
     parser.add_argument("--json", action="store_true", help="the table as JSON")
     parser.add_argument("--junit", metavar="FILE", help="write the table as JUnit XML, too")
+    parser.add_argument(
+        "--html",
+        metavar="FILE",
+        help="write the table as a page, too, whose cells open what failed; it needs nothing else",
+    )
     parser.add_argument("--github", action="store_true", help="print annotations for GitHub Actions, too")
     parser.set_defaults(run=run)
 
@@ -197,6 +203,13 @@ def run(arguments: argparse.Namespace) -> int:
             write_junit(arguments.junit, table, comparison, arguments.accept)
         except OSError as error:
             return _usage(f"--junit {arguments.junit}: the report can't be written: {error.strerror}")
+    if arguments.html is not None:
+        from ._check_page import check_page
+
+        try:
+            write_whole(arguments.html, check_page(table, comparison, arguments.budget))
+        except OSError as error:
+            return _usage(f"--html {arguments.html}: the page can't be written: {error.strerror}")
     if arguments.github:
         for line in github_lines(table, comparison, wanted.revisions, arguments.accept):
             print(line, file=sys.stderr if arguments.json else sys.stdout)
@@ -209,7 +222,20 @@ def _report(arguments: argparse.Namespace) -> int:
     from . import scenarios
     from ._bug_report import bug_reports, render_bug_reports
 
-    others = ("source", "core", "baseline", "rev", "bisect", "junit", "github", "json", "contract", "accept", "all")
+    others = (
+        "source",
+        "core",
+        "baseline",
+        "rev",
+        "bisect",
+        "junit",
+        "html",
+        "github",
+        "json",
+        "contract",
+        "accept",
+        "all",
+    )
     if any(getattr(arguments, name) for name in others):
         return _usage("--report is about one core, and takes no other column, baseline or form of output")
     try:
@@ -277,7 +303,9 @@ def _called(pairs: Sequence[str]) -> str | None:
 def _wanted(arguments: argparse.Namespace, facets: Mapping[str, str | bool]) -> Columns:
     """The columns that the options ask for. ValueError: they do not fit together."""
     if arguments.junit is not None:
-        _can_be_written(arguments.junit)
+        check_writable("--junit", arguments.junit)
+    if arguments.html is not None:
+        check_writable("--html", arguments.html)
     wanted = chosen(
         arguments.source,
         arguments.core or (),
@@ -291,19 +319,6 @@ def _wanted(arguments: argparse.Namespace, facets: Mapping[str, str | bool]) -> 
         option = "--contract" if arguments.contract else "--accept moved"
         raise ValueError(f"{option} is about what differs from a --baseline, and there is none")
     return wanted
-
-
-def _can_be_written(path: str) -> None:
-    """ValueError: a report can't be put there; said before anything is explored."""
-    if not path or "\0" in path:
-        raise ValueError("--junit: takes the name of a file")
-    folder = os.path.dirname(os.path.abspath(path))
-    if (
-        os.path.isdir(path)
-        or not os.path.isdir(folder)
-        or not os.access(path if os.path.exists(path) else folder, os.W_OK)
-    ):
-        raise ValueError(f"--junit {path}: no file can be written there")
 
 
 def _compared(table: Table, wanted: Columns, arguments: argparse.Namespace) -> Comparison | None:

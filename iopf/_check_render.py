@@ -10,7 +10,7 @@ from collections import Counter
 from ._check_baseline import KINDS, Comparison, Difference
 from ._check_table import Cell, Finding, Table
 
-__all__ = ["SHORT", "cell_text", "large", "render", "render_bugs", "render_comparison"]
+__all__ = ["SHORT", "cell_text", "large", "marks_of", "render", "render_bugs", "render_comparison"]
 
 # fmt: off
 #: What fits into a column.
@@ -86,7 +86,7 @@ def _blocks(widths: list[int], first: int, width: int) -> list[list[int]]:
     return blocks
 
 
-def _marks(table: Table, comparison: Comparison | None) -> dict[tuple[str, str], str]:
+def marks_of(table: Table, comparison: Comparison | None) -> dict[tuple[str, str], str]:
     """What is put before a cell that differs from the baseline's: ``+`` worse, ``-`` mended, ``~`` otherwise."""
     marks: dict[tuple[str, str], str] = {}
     for one in comparison.differences if comparison else ():
@@ -110,7 +110,7 @@ def render(table: Table, *, width: int, color: bool, comparison: Comparison | No
     :param width: characters of a line; what people read below the table is wrapped, what they paste is not
     :param comparison: show what differs from the baseline, and no other rows
     """
-    rows, marks = _shown_rows(table, comparison), _marks(table, comparison)
+    rows, marks = _shown_rows(table, comparison), marks_of(table, comparison)
     first = max(map(len, (*rows, "scenario")))
     for short in (False, True):
         texts = {

@@ -233,10 +233,11 @@
     const name = decodeURIComponent(location.hash.slice(1));
     const wanted = sections.find((section) => name === section.id || name.startsWith(`${section.id}-s`));
     for (const section of sections) section.hidden = many && section !== wanted;
+    document.body.classList.toggle("reading", many && Boolean(wanted));
     if (!many) sections.forEach(open);
     else if (wanted) {
       open(wanted);
-      wanted.scrollIntoView();
+      scrollTo(0, 0);
     }
     const step = /-s(\d+)$/.exec(name);
     if (wanted && step) views.get(wanted).show(Number(step[1]));

@@ -30,7 +30,7 @@ from .sources import source_line, source_lines
 if TYPE_CHECKING:
     from .result import Failure, Site, Step
 
-__all__ = ["document", "in_a_notebook", "page"]
+__all__ = ["Section", "document", "element", "in_a_notebook", "page", "sources_of"]
 
 #: Lines of the source before and after a step's own.
 AROUND = 6
@@ -85,9 +85,11 @@ def document(title: str, body: str, sources: dict[str, dict[int, str]], *, many:
 class Section:
     """A failure's part of a page."""
 
-    def __init__(self, failure: Failure, name: str):
+    def __init__(self, failure: Failure, name: str, above: str = ""):
         self.failure = failure
         self.name = name
+        #: markup above its head
+        self.above = above
         self.reading = Reading(failure)
         self.tasks = self.reading.tasks
         self.leads: defaultdict[int, list[int]] = defaultdict(list)
@@ -322,7 +324,7 @@ class Section:
         )
         return element(
             "section",
-            f"{self.head()}{self.culprits()}{trace}{self.sites()}{self.again()}",
+            f"{self.above}{self.head()}{self.culprits()}{trace}{self.sites()}{self.again()}",
             class_="failure" if failure.confirmed else "failure prediction",
             id=self.name,
             aria_labelledby=f"{self.name}-title",
