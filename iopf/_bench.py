@@ -153,6 +153,14 @@ class Rig:
         """One one-page group, with so many threads at it until one has been through n: the time over all groups."""
         return self._parallel("threads", threads, own_devices, n)
 
+    def contended(self, n: int, threads: int = 2) -> float:
+        """What 999 of 1000 reports take at most, ns, with so many threads at one device."""
+        result = self.runtime.ffi.new("struct iopf_bench_parallel *")
+        latency = self.runtime.ffi.new("struct iopf_bench_latency *")
+        self._run("contended", threads, n, latency, result)
+        ns = float(latency.p999)
+        return ns if ran_together(result.ns, result.overlap_ns, result.threads[0 : result.nr_threads]) else Apart(ns)
+
     def sustained(self, n: int, window: int = 1024) -> float:
         """One group that a work answers, with ``window`` of them in flight."""
         return self._parallel("sustained", n, window)
@@ -220,8 +228,8 @@ class Side:
 class Comparison:
     """Samples in nanoseconds by side, in the order of the sides; the first is the one that is being judged.
 
-    Rounds that do not count have no sample, and a side without a sample has no figure: NaN. The fastest round counts, the one that nothing else disturbed. Or the median, for threads that get in each other's
-    way: in their fastest round they may never have run at the same time.
+    Rounds that do not count have no sample, and a side without a sample has no figure: NaN. The fastest round counts, the
+    one that nothing else disturbed. Or the median, for threads that get in each other's way: in their fastest round they may never have run at the same time.
     """
 
     samples: dict[str, list[float]] = field(default_factory=dict)
@@ -427,7 +435,18 @@ def experiments() -> Iterator[Experiment]:
         medians=True,
         inline=True,
     )
-    for state in ("owned", "worked"):
+    yield Experiment(
+        "D",
+        "p99.9 of a report, one device",
+        lambda s, n: s.contended(n),
+        (10000, 4000),
+        (20, 4),
+        "shared",
+        threads=2,
+        medians=True,
+        inline=True,
+    )
+    for state in STATES:
         yield Experiment(
             "D",
             "two threads, two devices",

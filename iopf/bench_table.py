@@ -20,7 +20,8 @@ LEFT_ALIGNED = 3
 
 #: What the cells of a state mean.
 LEGEND = (
-    "owned: one thread has used the device; worked: a work has run on it, too; shared: two threads have reported on it."
+    "owned: one thread has used the device; worked: a work has run on it, too; shared: two threads have reported on it;"
+    " worn: all of that, to and fro, so often that nothing becomes cheaper by one thread having it to itself."
 )
 NEVER_TOGETHER = "no round in which both ran"
 

@@ -38,6 +38,17 @@ static inline void histogram_add(struct histogram *histogram, uint64_t value)
 		histogram->max = value;
 }
 
+static inline void histogram_merge(struct histogram *into, const struct histogram *other)
+{
+	unsigned int i;
+
+	for (i = 0; i < HISTOGRAM_BUCKETS; i++)
+		into->buckets[i] += other->buckets[i];
+	into->count += other->count;
+	if (other->max > into->max)
+		into->max = other->max;
+}
+
 /* The value that so many of a million are not above; of a bucket, its highest. 0 when there are none. */
 uint64_t histogram_quantile(const struct histogram *histogram, uint64_t per_million);
 /* The values that came, lowest first, each with how often: the first `max`. Returns how many there are. */

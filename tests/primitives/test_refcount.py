@@ -201,13 +201,45 @@ def test_a_count_is_in_pieces_again_when_threads_put_what_they_take(native, coun
     assert native.refcount_dec_and_test(count)
 
 
-def test_more_counts_than_a_thread_has_places_for_are_counted_all_the_same(native):
-    """A thread that holds references of 300 counts at once puts each of them, and each says when it was the last."""
+def test_more_counts_than_a_thread_has_cells_for_are_counted_all_the_same(native, count, other):
+    """
+    A thread that holds references of 300 counts at once puts each of them, and each says when it was the last. Beside
+    them there is no cell left for another count, and it is right all the same.
+    """
     counts = [native.refcount_new(1) for _ in range(300)]
     for one in counts:
         native.refcount_set(one, 1)
         native.refcount_inc(one)
     assert {2} == {native.refcount_read(one) for one in counts}
+    native.refcount_set(count, 1)
+    for _ in range(200):
+        native.refcount_inc(count)
+        assert 2 == native.refcount_read(count)
+        assert not native.refcount_dec_and_test(count)
+    other.call(native.refcount_inc, count)
+    assert [False, True] == [native.refcount_dec_and_test(count) for _ in range(2)]
     assert {(False, True)} == {tuple(native.refcount_dec_and_test(one) for _ in range(2)) for one in counts}
     for one in counts:
+        native.refcount_free(one)
+
+
+def test_counts_that_want_the_same_cell_are_in_pieces_again_all_the_same(native, other):
+    """A reference that a thread keeps keeps its cell, and 64 of them all: a count that is shared looks for another one."""
+    kept = [native.refcount_new(1) for _ in range(40)]
+    for one in kept:
+        native.refcount_inc(one)
+    for _ in range(30):
+        count = native.refcount_new(1)
+        other.call(native.refcount_inc, count)
+        assert not native.refcount_dec_and_test(count)
+        for _ in range(130):
+            native.refcount_inc(count)
+            assert not native.refcount_dec_and_test(count)
+        before = other.call(native.barriers)
+        native.refcount_inc(count)
+        assert not other.call(native.refcount_dec_and_test, count)
+        assert 1 == other.call(native.barriers) - before
+        assert native.refcount_dec_and_test(count)
+        native.refcount_free(count)
+    for one in kept:
         native.refcount_free(one)

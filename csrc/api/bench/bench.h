@@ -75,14 +75,21 @@ void iopf_bench_threads(iopf_bench *bench, unsigned int nr_threads, int own_devi
 			struct iopf_bench_parallel *parallel);
 
 /*
+ * The same on the first device, and how long each call of report took. Threads that wait for one another pay each other's
+ * way: the mean of all says nothing of what the last one waits for.
+ */
+struct iopf_bench_latency {
+	uint64_t p50, p99, p999, max;	/* nanoseconds */
+};
+void iopf_bench_contended(iopf_bench *bench, unsigned int nr_threads, uint64_t n, struct iopf_bench_latency *latency,
+			  struct iopf_bench_parallel *parallel);
+
+/*
  * n groups that works answer, with at most window of them outstanding; until the last response. The threads are the one
  * that reports, and the worker; from a work before the first group to one after the last, so a little longer.
  */
 void iopf_bench_sustained(iopf_bench *bench, uint64_t n, uint64_t window, struct iopf_bench_parallel *parallel);
 
-struct iopf_bench_latency {
-	uint64_t p50, p99, p999, max;	/* nanoseconds */
-};
 /*
  * From before a report to when its response is seen, for n groups that a work answers, one at a time with a busy pause
  * in between: none, and the worker is still awake; long enough, and it sleeps.

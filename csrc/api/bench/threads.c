@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "rig.h"
+#include "histogram.h"
 
 /* Of groups, between two looks at whether another thread is through. */
 #define BATCH 64
@@ -26,6 +27,7 @@ struct reporter {
 	struct bench_device *device;
 	struct together *together;
 	u64 n, done, ended;
+	struct histogram *histogram;	/* of each report; NULL: they are not timed one by one */
 	struct bench_usage before, after;
 	pthread_t thread;
 };
@@ -41,13 +43,30 @@ static void meet(struct together *together, unsigned int *nr_here)
 			sched_yield();
 }
 
+static void report_timed(struct reporter *self, struct iopf_fault *evts, u64 n)
+{
+	u64 before = bench_now(), i;
+
+	for (i = 0; i < n; i++) {
+		u64 after;
+
+		bench_report(self->core, self->device, evts + i % BENCH_INDICES, 1);
+		after = bench_now();
+		histogram_add(self->histogram, after - before);
+		before = after;
+	}
+}
+
 /* The first one that is through ends it for all: what one would do alone is not what is measured. */
 static void report_together(struct reporter *self, struct iopf_fault *evts)
 {
 	while (self->done < self->n && !__atomic_load_n(&self->together->over, __ATOMIC_RELAXED)) {
 		u64 n = self->n - self->done < BATCH ? self->n - self->done : BATCH;
 
-		bench_report(self->core, self->device, evts, n);
+		if (self->histogram)
+			report_timed(self, evts, n);
+		else
+			bench_report(self->core, self->device, evts, n);
 		self->done += n;
 	}
 	__atomic_store_n(&self->together->over, 1, __ATOMIC_RELAXED);
@@ -72,8 +91,9 @@ static void *reporter_main(void *arg)
 	return NULL;
 }
 
-void iopf_bench_threads(iopf_bench *bench, unsigned int nr_threads, int own_devices, uint64_t n,
-			struct iopf_bench_parallel *parallel)
+/* histograms: one for each thread, or NULL. */
+static void run_reporters(iopf_bench *bench, unsigned int nr_threads, bool own_devices, uint64_t n,
+			  struct histogram *histograms, struct iopf_bench_parallel *parallel)
 {
 	struct reporter reporters[IOPF_BENCH_DEVICES] = { 0 };
 	struct together together = { .nr_threads = nr_threads };
@@ -86,7 +106,7 @@ void iopf_bench_threads(iopf_bench *bench, unsigned int nr_threads, int own_devi
 	for (i = 0; i < nr_threads; i++)
 		reporters[i] = (struct reporter){
 			.core = bench->core, .device = &bench->devices[own_devices ? i : 0],
-			.together = &together, .n = n,
+			.together = &together, .n = n, .histogram = histograms ? &histograms[i] : NULL,
 		};
 	for (i = 1; i < nr_threads; i++)
 		if (pthread_create(&reporters[i].thread, NULL, reporter_main, &reporters[i]))
@@ -109,6 +129,30 @@ void iopf_bench_threads(iopf_bench *bench, unsigned int nr_threads, int own_devi
 	parallel->nr_threads = nr_threads;
 	parallel->ns = last_end - first_start;
 	parallel->overlap_ns = first_end > last_start ? first_end - last_start : 0;
+}
+
+void iopf_bench_threads(iopf_bench *bench, unsigned int nr_threads, int own_devices, uint64_t n,
+			struct iopf_bench_parallel *parallel)
+{
+	run_reporters(bench, nr_threads, own_devices, n, NULL, parallel);
+}
+
+void iopf_bench_contended(iopf_bench *bench, unsigned int nr_threads, uint64_t n, struct iopf_bench_latency *latency,
+			  struct iopf_bench_parallel *parallel)
+{
+	struct histogram *histograms = calloc(IOPF_BENCH_DEVICES, sizeof(*histograms));
+	unsigned int i;
+
+	if (!histograms)
+		abort();	/* what is not measured must not look as if it was */
+	run_reporters(bench, nr_threads, false, n, histograms, parallel);
+	for (i = 1; i < nr_threads && i < IOPF_BENCH_DEVICES; i++)
+		histogram_merge(&histograms[0], &histograms[i]);
+	*latency = (struct iopf_bench_latency){
+		.p50 = histogram_quantile(&histograms[0], 500000), .p99 = histogram_quantile(&histograms[0], 990000),
+		.p999 = histogram_quantile(&histograms[0], 999000), .max = histograms[0].max,
+	};
+	free(histograms);
 }
 
 /* --- states --- */

@@ -75,32 +75,40 @@ static void refcount_publish(refcount_t *r, u32 refs, u64 mode)
 
 /* --- cells --- */
 
-/* Never that of no count, and never the same again. */
+/*
+ * Never that of no count, and never the same again. Of several it is one whose cell the caller has for nothing else: a
+ * reference that a thread keeps for long keeps its cell.
+ */
 static u64 refcount_new_key(struct thread *self)
 {
 	static u64 given = KEYS_AT_A_TIME;
+	const struct refcount_cell *cell;
+	int tries;
 
-	if (self->next_key % KEYS_AT_A_TIME == 0)
-		self->next_key = __atomic_fetch_add(&given, KEYS_AT_A_TIME, __ATOMIC_RELAXED);
-	self->next_key += REFCOUNT_KEY_STEP;
-	return self->next_key - REFCOUNT_KEY_STEP;
+	for (tries = 0; tries < REFCOUNT_CELLS; tries++) {
+		if (self->next_key % KEYS_AT_A_TIME == 0)
+			self->next_key = __atomic_fetch_add(&given, KEYS_AT_A_TIME, __ATOMIC_RELAXED);
+		self->next_key += REFCOUNT_KEY_STEP;
+		cell = refcount_cell(self, self->next_key);
+		if (!cell->own && !cell->streak)
+			break;
+	}
+	return self->next_key;
 }
 
-/*
- * The caller's cell for the key that the count has, or will have when it is apart again. One without references can be
- * had from another count. NULL: it cannot.
- */
-static struct refcount_cell *refcount_take_cell(refcount_t *r, struct thread *self)
+/* The caller's cell for a key. One without references can be had from another count. NULL: it cannot. */
+static struct refcount_cell *refcount_take_cell(struct thread *self, u64 key)
 {
-	u64 key = __atomic_load_n(&r->key, __ATOMIC_ACQUIRE) & ~REFCOUNT_NO_CELLS;
 	struct refcount_cell *cell = refcount_cell(self, key);
 
-	if (!key || (cell->key != key && cell->own))
+	if (key & REFCOUNT_NO_CELLS)
 		return NULL;
-	if (cell->key != key) {
-		__atomic_store_n(&cell->key, key, __ATOMIC_RELAXED);
-		cell->streak = 0;
-	}
+	if (cell->key == key)
+		return cell;
+	if (cell->own)
+		return NULL;
+	__atomic_store_n(&cell->key, key, __ATOMIC_RELAXED);
+	cell->streak = 0;
 	return cell;
 }
 
@@ -187,9 +195,32 @@ void refcount_cells_after_fork(struct thread *lost)
 
 /* --- counts that are shared --- */
 
+/*
+ * The caller's cell for the time when the count is apart again. It is found by the key that is then valid; when the caller
+ * has that cell for something else, the count gets another key.
+ */
+static struct refcount_cell *refcount_cell_of_shared(refcount_t *r)
+{
+	u64 key = __atomic_load_n(&r->key, __ATOMIC_ACQUIRE), new;
+	struct thread *self = thread_current();
+	struct refcount_cell *cell = refcount_cell(self, key);
+
+	if (likely(cell->key == (key & ~REFCOUNT_NO_CELLS)))
+		return cell;
+	if (!(key & REFCOUNT_NO_CELLS) || key == REFCOUNT_NO_CELLS)
+		return NULL;
+	if (cell->own || cell->streak) {
+		new = refcount_new_key(self) | REFCOUNT_NO_CELLS;
+		if (!__atomic_compare_exchange_n(&r->key, &key, new, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+			return NULL;
+		key = new;
+	}
+	return refcount_take_cell(self, key & ~REFCOUNT_NO_CELLS);
+}
+
 static void refcount_note_get(refcount_t *r)
 {
-	struct refcount_cell *cell = refcount_take_cell(r, thread_current());
+	struct refcount_cell *cell = refcount_cell_of_shared(r);
 
 	if (cell)
 		cell->streak = cell->streak & 1 ? 1 : cell->streak + 1;
@@ -198,13 +229,16 @@ static void refcount_note_get(refcount_t *r)
 /* Has the thread put what it took for long enough? */
 static bool refcount_note_put(refcount_t *r, u64 word)
 {
-	struct refcount_cell *cell = refcount_take_cell(r, thread_current());
 	u32 collected = refcount_collected(word);
+	struct refcount_cell *cell = collected < REFCOUNT_COLLECTED_MAX ? refcount_cell_of_shared(r) : NULL;
 
 	if (!cell)
 		return false;
 	cell->streak = cell->streak & 1 ? cell->streak + 1 : 0;
-	return cell->streak >= STREAK << collected && collected < REFCOUNT_COLLECTED_MAX;
+	if (cell->streak < STREAK << collected)
+		return false;
+	cell->streak = 0;
+	return true;
 }
 
 /* --- one more --- */
@@ -223,7 +257,8 @@ static int refcount_get(refcount_t *r)
 			word = __atomic_fetch_add(&r->word, REFCOUNT_ONE, __ATOMIC_RELAXED);
 			if (refcount_kind(word) == REFCOUNT_DEAD)
 				return 0;
-			refcount_note_get(r);
+			if (refcount_collected(word) < REFCOUNT_COLLECTED_MAX)
+				refcount_note_get(r);
 			return refcount_kind(word) == REFCOUNT_SHARED ? refcount_refs(word) : 1;
 		case REFCOUNT_DEAD:
 			return 0;
@@ -240,7 +275,8 @@ static int refcount_get(refcount_t *r)
 
 			if (refcount_change(r, &word, REFCOUNT_WORD(refs, mode)))
 				word = REFCOUNT_WORD(refs, mode);
-		} else if ((refcount_take_cell(r, self) && refcount_cell_add(r, self, 1)) ||
+		} else if ((refcount_take_cell(self, __atomic_load_n(&r->key, __ATOMIC_ACQUIRE)) &&
+			    refcount_cell_add(r, self, 1)) ||
 			   refcount_change(r, &word, word + REFCOUNT_ONE)) {
 			return 1;
 		}
