@@ -83,7 +83,8 @@ def _add(subparsers: Any, name: str, help: str, function: Function) -> argparse.
 
 
 def _complain(options: argparse.Namespace, message: object) -> None:
-    print(f"iopf {options.command}: {said(message)}", file=sys.stderr)
+    name = f"iopf {options.command or ''}".rstrip()
+    print(f"{name}: {said(message)}", file=sys.stderr)
 
 
 # --- run ---
