@@ -330,7 +330,7 @@ class TestErrors:
         )
         assert "can't be loaded" in done.stderr and "pip install ." in done.stderr
 
-    @pytest.mark.parametrize("arguments", [("check", "--help"), ("explore", "--help"), ("--help",)], ids=" ".join)
+    @pytest.mark.parametrize("arguments", [("check", "--help"), ("explore", "--help")], ids=" ".join)
     def test_help_needs_none(self, tree, arguments):
         """What there is can be read before it works."""
         for extension in (tree / "iopf").glob("_*.so"):
