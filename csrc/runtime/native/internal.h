@@ -27,7 +27,7 @@ extern struct thread_hooks {
 } thread_hooks;
 
 /* refcount.c: a lost thread may have been in the middle of a change. */
-void refcount_cells_after_fork(struct thread *lost);
+void refcount_after_fork(void);
 void thread_after_fork(void);
 void slab_after_fork(void);
 void rcu_after_fork(void);

@@ -185,12 +185,15 @@ noinline void refcount_cell_lost(refcount_t *r, struct refcount_cell *cell, u32 
 }
 
 /* A lost thread's change has not happened. */
-void refcount_cells_after_fork(struct thread *lost)
+void refcount_after_fork(void)
 {
+	struct thread *lost;
 	int i;
 
-	for (i = 0; i < REFCOUNT_CELLS; i++)
-		lost->cells[i].own &= ~REFCOUNT_BUSY;
+	for_each_thread_record(lost)
+		if (lost != thread_current())
+			for (i = 0; i < REFCOUNT_CELLS; i++)
+				lost->cells[i].own &= ~REFCOUNT_BUSY;
 }
 
 /* --- counts that are shared --- */

@@ -35,6 +35,7 @@ static void __attribute__((constructor)) register_hooks(void)
 void runtime_after_fork(void)
 {
 	thread_after_fork();
+	refcount_after_fork();
 	slab_after_fork();
 	rcu_after_fork();
 	live_queues_after_fork();

@@ -139,7 +139,6 @@ void thread_after_fork(void)
 		t->rcu_nesting = 0;
 		t->unpreempted = 0;
 		t->fail_nth = 0;
-		refcount_cells_after_fork(t);
 		/* Its lists may have been in the middle of a change: forgotten, not trusted. */
 		memset(t->nr_free, 0, sizeof(t->nr_free));
 		t->in_use = 0;
