@@ -44,6 +44,8 @@ class Engine:
         #: What a callback raised; the search re-raises it when C is back.
         self.error: BaseException | None = None
         self._functions: dict[str, Any] = {}
+        #: places that were looked up in this turn, by shared object and offset: traces name few, and often
+        self._places: dict[tuple[bytes, int], Place] = {}
         self.ffi.def_extern(name="xp_on_progress", error=1, onerror=self._keep)(self._progress)
         self.ffi.def_extern(name="xp_on_function", error=self.ffi.NULL, onerror=self._keep)(self._function)
 
@@ -56,9 +58,15 @@ class Engine:
         """A ``struct xp_place`` with its file, line and function; None: it is an operation of the scenario."""
         if not raw.file:
             return None
-        place = find_line(os.fsdecode(self.ffi.string(raw.file)), raw.offset)
-        symbol = text(self.ffi, raw.symbol)
-        return replace(place, function=symbol) if symbol and not place.function else place
+        key = self.ffi.string(raw.file), raw.offset
+        place = self._places.get(key)
+        if place is None:
+            place = find_line(os.fsdecode(key[0]), key[1])
+            symbol = text(self.ffi, raw.symbol)
+            if symbol and not place.function:
+                place = replace(place, function=symbol)
+            self._places[key] = place
+        return place
 
     def _function(self, raw: Any) -> Any:
         place = self.place(raw)
@@ -119,6 +127,7 @@ def turn() -> Iterator[Engine]:
     _owner = threading.get_ident()
     try:
         engine.error = None
+        engine._places.clear()  # a core that is compiled anew has other lines
         yield engine
     finally:
         engine.on_progress = engine.on_record = None

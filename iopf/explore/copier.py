@@ -65,6 +65,9 @@ class Copier:
         self.max_steps = max_steps
         #: of the failure that is being copied
         self.tasks: list[str] = []
+        #: what is asked for again with every step
+        self._task_names = scenario.task_names
+        self._operations: dict[int, str] = {}
         self.kinds = {number: name for name, number in _engine.names("kind").items()}
 
     def text(self, pointer: Any) -> str | None:
@@ -151,8 +154,10 @@ class Copier:
 
     def named(self, raw: str) -> str:
         """Text of C with names of the scenario: its tasks for "task 2", "work 1 of task 0"."""
-        names = self.scenario.task_names
+        names = self._task_names
         raw = self.fields(raw)
+        if "task " not in raw:
+            return raw
         return _TASK.sub(lambda match: names[int(match[1])] if int(match[1]) < len(names) else match[0], raw)
 
     def fields(self, raw: str) -> str:
@@ -264,6 +269,8 @@ class Copier:
         # A work runs on behalf of a report, but is not one.
         mine = record is not None and (record.section == task or (not raw.task and record.section in ALONE))
         operation = record.operation if record is not None and mine else None
+        if operation is not None and raw.record not in self._operations:
+            self._operations[raw.record] = self.fields(str(operation))
         return Step(
             task=task,
             column=raw.task,
@@ -277,7 +284,7 @@ class Copier:
             held=raw.nr_held,
             depth=raw.depth,
             place=self.place(raw.place),
-            operation=self.fields(str(operation))
+            operation=self._operations[raw.record]
             if operation is not None
             else None
             if raw.task or raw.record != -1

@@ -279,7 +279,7 @@ static void find_culprit(struct found *f, double deadline)
 {
 	struct choice *order;
 	int depth, first, second, i, n;
-	bool shown;
+	bool shown, exchanged = false;
 
 	if (now_seconds() > deadline || !failure_reproduces(f->choices, f->length, f->signature))
 		return;
@@ -290,8 +290,9 @@ static void find_culprit(struct found *f, double deadline)
 	for (second = depth - 1; second > 0 && f->culprit[0] < 0; second--) {
 		for (first = second - 1; first >= 0; first--) {
 			/* The nodes as the failing schedule left them. */
-			if (now_seconds() > deadline || !failure_reproduces(f->choices, f->length, f->signature))
+			if (exchanged && (now_seconds() > deadline || !failure_reproduces(f->choices, f->length, f->signature)))
 				goto out;
+			exchanged = false;
 			if (engine.nodes[first].task == engine.nodes[second].task ||
 			    engine.nodes[first].addr != engine.nodes[second].addr ||
 			    engine.nodes[second].clock.at[engine.nodes[first].task] < (s16)engine.nodes[first].ordinal)
@@ -308,6 +309,7 @@ static void find_culprit(struct found *f, double deadline)
 			schedule_lenient = schedule_free_after = true;
 			shown = failure_reproduces(order, n, f->signature);
 			schedule_lenient = schedule_free_after = false;
+			exchanged = true;
 			if (!shown && engine.end == END_COMPLETE && !engine.nr_findings) {
 				f->culprit[0] = first;
 				f->culprit[1] = second;
