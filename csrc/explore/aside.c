@@ -10,7 +10,7 @@
 
 bool aside_begin(struct aside *a)
 {
-	size_t size = (size_t)(engine.depth + 1) * sizeof(*a->nodes);
+	size_t size = (size_t)(engine.depth + 1) * sizeof(*engine.nodes);
 
 	*a = (struct aside){
 		.strategy = engine.strategy, .depth = engine.depth, .fresh = engine.fresh_from, .end = engine.end,
@@ -23,7 +23,7 @@ bool aside_begin(struct aside *a)
 
 void aside_end(struct aside *a)
 {
-	memcpy(engine.nodes, a->nodes, (size_t)(a->depth + 1) * sizeof(*a->nodes));
+	memcpy(engine.nodes, a->nodes, (size_t)(a->depth + 1) * sizeof(*engine.nodes));
 	free(a->nodes);
 	engine.strategy = a->strategy;
 	engine.depth = a->depth;

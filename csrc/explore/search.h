@@ -25,7 +25,7 @@ u64 orders_verdict(void);
 
 struct aside {
 	const struct strategy *strategy;
-	struct node *nodes;
+	void *nodes;		/* a copy, wherever it lies */
 	int depth, fresh, end, preemptions;
 	u64 hash;
 	u32 footprint;

@@ -125,11 +125,6 @@ struct task {
 	int unpreempted;	/* sections without preemption, of a spinlock or not */
 	int depth;		/* C calls */
 	int nr_held;
-	struct {
-		u64 addr;
-		const struct lock_class *class;
-		const void *pc;
-	} held[MAX_HELD];
 	unsigned long fail_nth;
 	void *work_queue;	/* the workqueue whose item this is */
 	u64 work;		/* the item's address */
@@ -147,6 +142,11 @@ struct task {
 	s64 spin_value;		/* all of them found this, */
 	int spin_count;		/* so many times */
 	int section;		/* of the scenario: which of its tasks this is; -1: a work, a callback, or task 0 */
+	struct {
+		u64 addr;
+		const struct lock_class *class;
+		const void *pc;
+	} held[MAX_HELD];	/* last: it is long, and little of it is in use */
 };
 
 /* --- the path: one node for each step --- */
@@ -164,23 +164,24 @@ struct sleeper {
 	u64 bloom;
 };
 
+/* A path is repeated far more often than it is made: what that takes is in the node's first line of the cache. */
 struct node {
-	struct clock clock;	/* happens-before: for each task, its last step that comes before this one */
-	u64 enabled, backtrack, done;
-	u64 bloom;
-	u32 fp_off, sleep_off;
-	u16 fp_len, nr_sleepers;
+	struct op_class *op;
+	u64 addr;
 	u16 ordinal;
 	u8 task, alternative, alternatives;
 	s8 previous;		/* task of the step before if it could have gone on, else -1 */
 	u16 preemptions;	/* on the way here, this step included */
-	struct op_class *op;
-	u64 addr;
+	u16 fp_len, nr_sleepers;
+	u32 fp_off, sleep_off;
+	u64 bloom;
+	_Alignas(16) struct clock clock;	/* happens-before: for each task, its last step that comes before this one */
+	u64 enabled, backtrack, done;
 	u64 alternatives_done;	/* of the task that was chosen last */
 	u64 asleep;		/* tasks all of whose alternatives sleep here */
 	double left, share;	/* of the tree: not begun yet, the current child's; the root has 1 */
 	u64 class_sum;		/* hb_class() of the path up to here */
-};
+} __attribute__((aligned(64)));
 
 /* --- what can be wrong --- */
 

@@ -15,8 +15,8 @@
  * tasks that holds the rest back.
  */
 #define _GNU_SOURCE
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "schedule.h"
@@ -41,7 +41,11 @@ int engine_init(void)
 	if (engine.nodes)
 		return 0;
 	engine_stacks = fiber_map_stacks(MAX_TASKS);
-	engine.nodes = calloc(MOST_STEPS + 2, sizeof(*engine.nodes));
+	/* Zero, and memory only as far as a path goes. */
+	engine.nodes = mmap(NULL, (MOST_STEPS + 2) * sizeof(*engine.nodes), PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (engine.nodes == MAP_FAILED)
+		engine.nodes = NULL;
 	if (!engine_stacks || !engine.nodes || heap_init() || shadow_init())
 		return -ENOMEM;
 	engine.max_steps = 4000;
@@ -50,12 +54,21 @@ int engine_init(void)
 
 /* --- tasks --- */
 
-static inline void announce(struct task *t, struct op op)
+/*
+ * Member by member, here and below: a structure that is made beside it and then copied is read back in larger pieces than
+ * it was written in, which every processor waits for.
+ */
+static inline void announce(struct task *t, struct op_class *class, u64 addr, u16 index, u8 alternatives, const void *pc)
 {
 	u64 bit = 1ull << t->id;
 
-	t->pending = op;
-	engine.waiting = (engine.waiting & ~bit) | (op.class->ready ? bit : 0);
+	t->pending.class = class;
+	t->pending.alternatives = alternatives;
+	t->pending.index = index;
+	t->pending.addr = addr;
+	t->pending.pc = pc;
+	t->pending.expected = 0;
+	engine.waiting = (engine.waiting & ~bit) | (class->ready ? bit : 0);
 }
 
 static void task_begin(struct task *t, void (*main)(void *arg), void *arg)
@@ -105,7 +118,7 @@ struct task *task_create(void (*main)(void *arg), void *arg, struct op_class *fi
 	task_begin(t, main, arg);
 	t->parent = parent->id;
 	t->nth = parent->nr_children++;
-	announce(t, (struct op){ .class = first, .addr = addr, .index = index });
+	announce(t, first, addr, index, 0, NULL);
 	t->record = parent->record;
 	t->last_node = engine.parallel ? parent->last_node : NO_NODE;
 	clock_copy(&t->race, released());
@@ -340,7 +353,7 @@ void wait_op_index(struct op_class *class, u64 addr, u16 index, const void *pc)
 
 	if (!class->spins)
 		t->spin_count = 0;
-	announce(t, (struct op){ .class = class, .addr = addr, .index = index, .pc = pc });
+	announce(t, class, addr, index, 0, pc);
 	wait_turn(t);
 }
 
@@ -355,7 +368,7 @@ int wait_choice(int n, u64 addr, const void *pc)
 
 	if (!engine.parallel && !engine.running_up)
 		return 0;
-	announce(t, (struct op){ .class = &op_choice, .alternatives = (u8)n, .addr = addr, .pc = pc });
+	announce(t, &op_choice, addr, 0, (u8)n, pc);
 	wait_turn(t);
 	return engine.alternative;
 }
@@ -364,7 +377,8 @@ void wait_for(struct op op)
 {
 	struct task *t = engine.current;
 
-	announce(t, op);
+	announce(t, op.class, op.addr, op.index, op.alternatives, op.pc);
+	t->pending.expected = op.expected;
 	wait_turn(t);
 }
 
@@ -374,7 +388,7 @@ void engine_concurrent(void)
 
 	watch_turn();
 	engine.parallel = true;
-	announce(t, (struct op){ .class = &op_join });
+	announce(t, &op_join, 0, 0, 0, NULL);
 	schedule();
 	step_end();
 	engine.parallel = engine.repeating = false;
@@ -385,7 +399,7 @@ void engine_join(void)
 {
 	struct task *t = engine.current;
 
-	announce(t, (struct op){ .class = &op_join });
+	announce(t, &op_join, 0, 0, 0, NULL);
 	wait_turn(t);
 	clock_join(&t->race, &finished);
 }
