@@ -149,8 +149,8 @@ static void tell(struct call *c)
 	int id = engine.current->id;
 
 	/* Calls of one moment lie side by side: another task's came between only where it took a step. */
-	m = &moments[moment_of[id] - 1];
-	if (!moment_of[id] || m->first + m->nr != nr_calls || opened_at[id] != engine.depth) {
+	m = moment_of[id] ? &moments[moment_of[id] - 1] : NULL;
+	if (!m || m->first + m->nr != nr_calls || opened_at[id] != engine.depth) {
 		open_moment();
 		m = &moments[moment_of[id] - 1];
 	}

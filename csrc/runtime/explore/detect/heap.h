@@ -159,8 +159,8 @@ void shadow_contended(struct cell *c, u64 addr, enum access_class class, const v
 static __always_inline void shadow_small(struct task *t, u64 addr, size_t size, enum access_class class, const void *pc)
 {
 	u64 offset = addr - (u64)heap_base;
-	const struct slot *slot = &heap_slots[offset / SLOT_BYTES];
-	struct cell *c = &shadow_cells[offset / 8];
+	const struct slot *slot;
+	struct cell *c;
 	u32 date;
 
 	if (unlikely(offset >= HEAP_BYTES)) {
@@ -168,6 +168,8 @@ static __always_inline void shadow_small(struct task *t, u64 addr, size_t size, 
 			shadow_any(addr, size, class, pc);
 		return;
 	}
+	slot = &heap_slots[offset / SLOT_BYTES];
+	c = &shadow_cells[offset / 8];
 	if (unlikely(++t->accesses > SHADOW_MOST_FAST || !slot_is_live(slot) || (offset & 7) + size > 8))
 		return shadow_any(addr, size, class, pc);
 	if (c->serial != slot->serial)
