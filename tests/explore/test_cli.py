@@ -213,8 +213,9 @@ code = main({arguments})
 print(*sorted(set(sys.modules) & {NOT_NEEDED}))
 raise SystemExit(code)
 """
+    # A checkout reads its sources, to compare: that is no part of it.
     done = subprocess.run([sys.executable, "-S", "-c", f"import sys; sys.path[:] = {sys.path}\n{program}"],
-                          capture_output=True, text=True)  # fmt: skip
+                          env={**os.environ, "IOPF_ALLOW_STALE": "1"}, capture_output=True, text=True)  # fmt: skip
     loaded = set(done.stdout.splitlines()[-1].split())
     assert (0, "") == (done.returncode, done.stderr)
     assert loaded >= needed and (needed or not loaded), loaded
