@@ -30,12 +30,16 @@ import iopf
 
 from . import _exit, _mishaps
 from ._exit import FINE, FOUND, INTERRUPTED, UNUSABLE
+from ._extension import load_extension
 from ._hints import closest, said
 from ._options import integer
 from ._processes import command_line
 
 if TYPE_CHECKING:
     from . import run as runs
+
+# An installation without its extensions says so whatever it is asked, and says it here. (It takes a millisecond.)
+load_extension("native")
 
 #: Modules that bring further commands, as far as they are there.
 COMMAND_MODULES = {"iopf.explore.cli": ("explore", "replay", "scenarios"), "iopf._check_command": ("check",)}

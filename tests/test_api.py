@@ -28,7 +28,7 @@ RUN_NAMES = {
 
 def public():
     """Every public name that is there without NumPy, with its object."""
-    return {name: getattr(iopf, name) for name in iopf.__all__ if name != "page_request_dtype"}
+    return {name: getattr(iopf, name) for name in iopf.__all__ if not name.endswith("_dtype")}
 
 
 def methods(cls):
