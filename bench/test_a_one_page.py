@@ -6,9 +6,9 @@ import pytest
 from iopf import _bench
 
 
-@pytest.mark.parametrize(("state", "at_least"), [("owned", 1.5), ("worked", 0.8), ("shared", 0.8)])
+@pytest.mark.parametrize(("state", "at_least"), [("owned", 1.5), ("worked", 1.5), ("shared", 1.5), ("worn", 0.7)])
 def test_c_one_page_group(experiment, state, at_least):
-    """Native is at least 1.5 times as fast as the same core on plain for one thread alone, and else about as fast."""
+    """Native is at least 1.5 times as fast as plain for one thread at a time, and about as fast where that helps no more."""
     experiment("A", "one-page group, inline", at_least, state)
 
 

@@ -130,12 +130,12 @@ def test_newcomers_count_on_many_counts(runtime, newcomers):
 def test_nothing_is_lost_when_a_newcomer_comes_during_a_get_or_a_put(runtime, long_mode):
     """
     A signal stops the thread that was used to a count in the middle of a get or a put, at another instruction in each
-    of 150 rounds (4,000 in the long mode); meanwhile another gets, or puts, or both, in every other round for the second
+    of 400 rounds (4,000 in the long mode); meanwhile another gets, or puts, or both, in every other round for the second
     time. The count is the sum of all; most newcomers are through while the first is stopped.
     """
     runtime.skip_under("thread", "it keeps signals back until a thread calls something")
     stops = runtime.ffi.new("struct iopf_prim_stops *")
-    rounds = 4000 if long_mode else 150
+    rounds = 4000 if long_mode else 400
     runtime.refcount_stops(rounds, stops)
     assert (rounds, 0) == (stops.met + stops.waited, stops.broken)
     assert stops.met > 0

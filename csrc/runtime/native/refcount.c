@@ -151,7 +151,7 @@ static void refcount_collect(refcount_t *r)
 			return;
 	} while (!refcount_change(r, &word, REFCOUNT_WORD(refcount_refs(word), REFCOUNT_REVOKED)));
 
-	key = r->key;
+	key = __atomic_load_n(&r->key, __ATOMIC_RELAXED);
 	__atomic_store_n(&r->key, refcount_new_key(self) | REFCOUNT_NO_CELLS, __ATOMIC_SEQ_CST);
 	if ((u32)word == thread_id(self)) {
 		refs = refcount_empty_cell(r, key, self);
@@ -169,10 +169,12 @@ static void refcount_collect(refcount_t *r)
 static void refcount_part(refcount_t *r, u64 word)
 {
 	u32 collected = refcount_collected(word) * REFCOUNT_COLLECTED;
+	u64 key;
 
 	if (!refcount_change(r, &word, REFCOUNT_WORD(refcount_refs(word), REFCOUNT_REVOKED)))
 		return;
-	__atomic_store_n(&r->key, r->key & ~REFCOUNT_NO_CELLS, __ATOMIC_RELEASE);
+	key = __atomic_load_n(&r->key, __ATOMIC_RELAXED);
+	__atomic_store_n(&r->key, key & ~REFCOUNT_NO_CELLS, __ATOMIC_RELEASE);
 	refcount_publish(r, 0, REFCOUNT_MANY + collected);
 }
 
