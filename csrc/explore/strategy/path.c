@@ -197,11 +197,35 @@ void path_want(int n, u64 tasks)
 	engine.nodes[n].backtrack |= tasks;
 }
 
-/* Would the step wake the sleeping task? */
-static bool would_wake(const struct node *node, const struct sleeper *s)
+static bool takes_reference(const struct node *node, u64 addr)
 {
-	return s->bloom & node->bloom &&
-	       footprints_conflict(hb_footprints() + node->fp_off, node->fp_len, hb_footprints() + s->fp_off, s->fp_len);
+	const struct footprint *pool = hb_footprints() + node->fp_off;
+	u32 i;
+
+	for (i = 0; i < node->fp_len; i++)
+		if (pool[i].addr == addr && (pool[i].mode == MODE_DEC || pool[i].mode == MODE_DEC_TO_1))
+			return true;
+	return false;
+}
+
+/* Would the step wake the sleeping task, if what comes after the step at which it sleeps is left out, and that step? */
+static bool would_wake(const struct node *node, const struct sleeper *s, const struct node *left_out)
+{
+	const struct footprint *steps = hb_footprints() + node->fp_off, *sleeps = hb_footprints() + s->fp_off;
+	u32 i, k;
+
+	if (!(s->bloom & node->bloom))
+		return false;
+	for (i = 0; i < node->fp_len; i++)
+		for (k = 0; k < s->fp_len; k++) {
+			if (!footprints_conflict(&steps[i], 1, &sleeps[k], 1))
+				continue;
+			/* It left 1 behind the decrement that is left out, so without that it leaves 2: no end is near. */
+			if (steps[i].mode == MODE_DEC_TO_1 && sleeps[k].mode == MODE_DEC && takes_reference(left_out, steps[i].addr))
+				continue;
+			return true;
+		}
+	return false;
 }
 
 /*
@@ -229,7 +253,7 @@ bool path_was_seen(int n)
 					return true;
 				break;
 			}
-			if (would_wake(node, s))
+			if (would_wake(node, s, first))
 				break;
 		}
 	}
