@@ -117,9 +117,9 @@ static void mutex_end_bias(struct mutex *lock)
 /*
  * Looks seldom. A look takes the lock's line from whoever is inside, and each group that another thread runs on the same
  * device in the meantime has the lines of that device to itself, where threads in step move each of them several times a
- * group: two reporters took 80 ns a group when the first look was after 1.4 us, 100 at 1 us, 170 at half of that, and 220
- * at a quarter. But whoever waits waits so long, and longer each time would be unfair: a report in a thousand took 7 us
- * where each look was after twice the time, 4.4 at 1 us, and 2 at a quarter, less than with a mutex that sleeps.
+ * group: two reporters took 80 to 105 ns a group where the first look was after 1.4 us and each one after twice the time, 100
+ * at 1 us, 120 to 170 at half of that, and 188 to 220 at a quarter. But whoever waits waits so long: a report in a thousand
+ * took 6 to 8 us with the longer ones, and 3 to 5 at a quarter, which is about what it takes with a mutex that sleeps.
  */
 static bool mutex_spin(struct mutex *lock, u32 id)
 {
