@@ -11,9 +11,10 @@ import multiprocessing
 import os
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, fields
+from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from ._check_table import ENDED, HUNG, LEFT_OUT, Cell, Finding
@@ -155,18 +156,25 @@ class _Pool:
         with held() as signals:
             through = False
             try:
+                # In the order in which they come: to look through all that wait for each that is done is quadratic.
+                finished: SimpleQueue[Future[_R]] = SimpleQueue()
                 with deaf_to_the_terminal():
-                    waiting = {self._pool.submit(work, job) for job in jobs}
+                    for job in jobs:
+                        self._pool.submit(work, job).add_done_callback(finished.put)
                 came = time.monotonic()
-                while waiting:
-                    finished, waiting = wait(waiting, SLICE, FIRST_COMPLETED)
+                left = len(jobs)
+                while left:
+                    try:
+                        future = finished.get(timeout=SLICE)
+                    except Empty:
+                        signals.act()
+                        if time.monotonic() - came > SEARCHES * budget + PATIENCE:
+                            return HUNG
+                        continue
                     signals.act()
-                    if finished:
-                        came = time.monotonic()
-                    elif time.monotonic() - came > SEARCHES * budget + PATIENCE:
-                        return HUNG
-                    for future in finished:
-                        take(future.result())
+                    came = time.monotonic()
+                    left -= 1
+                    take(future.result())
                 through = True
             except BrokenProcessPool:
                 signals.act()

@@ -11,7 +11,10 @@ import sys
 from typing import Any
 
 from . import _bench, _instructions, _runtime
+from ._bench_compare import comparison_text, read_run
+from ._bench_scale import as_data, curves, panels, scale_text
 from ._cores import Core, CoreSourceError, named, resolve
+from ._plots import check_plot, write_plot
 from ._probe import as_it_behaves
 from ._progress import Progress
 
@@ -41,6 +44,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="count the instructions of A and B, too: needs valgrind, and a minute",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--scale",
+        action="store_true",
+        help="in place of the table: what a unit costs beside more and more of what waits, of devices, threads, accesses",
+    )
+    parser.add_argument(
+        "--plot", metavar="FILE", help="of --scale: draw the curves (.svg, .png, .txt; -: the terminal)"
+    )
+    parser.add_argument(
+        "--compare",
+        metavar="OTHER.json",
+        help="what changed since a run whose --json was kept there: ratios, not times",
+    )
 
 
 def machine() -> dict[str, Any]:
@@ -175,9 +191,53 @@ def _noise_text(noise: dict[str, Any], trusted: bool) -> str:
     return f"Trusted: {text}" if trusted else f"NOT TO BE TRUSTED ({'; '.join(noise['reasons'])}): {text}"
 
 
+def _scale(args: argparse.Namespace, core: Core | str) -> int:
+    """``bench --scale``."""
+    noise = _bench.Noise()
+
+    def show(text: str, done: float) -> None:
+        noise.spin()
+        progress.show(text, done)
+
+    with Progress("bench") as progress:
+        try:
+            found = curves(core, show, args.quick)
+        except KeyboardInterrupt:
+            return 130
+    noised = noise.report()
+    if args.quick:
+        noised["reasons"].append("--quick is a look, not a measurement")
+    trusted = not noised["reasons"]
+    if args.json:
+        print(
+            json.dumps({"machine": machine(), "trusted": trusted, "noise": noised, "scale": as_data(found)}, indent=2)
+        )
+    else:
+        print(", ".join(f"{key} {value}" for key, value in machine().items()))
+        print(f"{scale_text(found)}\n{_noise_text(noised, trusted)}")
+    if args.plot is not None:
+        try:
+            write_plot(args.plot, panels(found))
+        except OSError as error:
+            print(f"iopf bench: --plot {args.plot}: {error.strerror or error}", file=sys.stderr)
+            return 2
+    return 0
+
+
 def main(args: argparse.Namespace) -> int:
     """Runs the experiments and prints them; 0, 2 for a core that does not exist or compile, 130 when interrupted."""
+    earlier: dict[str, Any] | None = None
     try:
+        if args.plot is not None:
+            if not args.scale:
+                raise ValueError("--plot draws the curves of --scale")
+            check_plot("--plot", args.plot)
+        if args.scale and (args.compare is not None or args.instructions):
+            raise ValueError("--scale has no table: it takes neither --compare nor --instructions")
+        if args.json and args.plot == "-":
+            raise ValueError("--plot - and --json both write to standard output: name a file for the plot")
+        if args.compare is not None:
+            earlier = read_run(args.compare)
         core, told = as_it_behaves(named(args.core))
         native = _runtime.get("native")
         hazards = native.hazards_of(resolve(core, native))
@@ -189,6 +249,8 @@ def main(args: argparse.Namespace) -> int:
     if args.instructions and not _instructions.available():
         print("iopf bench: --instructions needs valgrind (Debian, Ubuntu: apt install valgrind)", file=sys.stderr)
         return 2
+    if args.scale:
+        return _scale(args, core)
     experiments = list(_bench.experiments())
     rows: list[dict[str, Any]] = []
     lines: list[tuple[str, ...]] = [HEADER]
@@ -230,9 +292,12 @@ def main(args: argparse.Namespace) -> int:
         found["reasons"].append("interrupted")
     trusted = not found["reasons"]
     about = machine()
+    this = {"machine": about, "trusted": trusted, "noise": found, "rows": rows, "prices": prices,
+            "floor_ns": _number(floor), "skipped": skipped}  # fmt: skip
     if args.json:
-        print(json.dumps({"machine": about, "trusted": trusted, "noise": found, "rows": rows, "prices": prices,
-                          "floor_ns": _number(floor), "skipped": skipped}, indent=2))  # fmt: skip
+        print(json.dumps(this, indent=2))
+        if earlier is not None:
+            print(comparison_text(earlier, this), file=sys.stderr)
         return status
     print(", ".join(f"{key} {value}" for key, value in about.items()))
     print(
@@ -255,4 +320,6 @@ def main(args: argparse.Namespace) -> int:
     print(_noise_text(found, trusted))
     for line in skipped:
         print(f"left out: {line}")
+    if earlier is not None:
+        print(f"\nSince {args.compare}:\n{comparison_text(earlier, this)}")
     return status
