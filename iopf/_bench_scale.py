@@ -110,7 +110,7 @@ def _trace(core: Core | str, runtime: str, size: int) -> float:
 
     from .run import TraceRun, read_maps
 
-    folder = resources.files(__package__) / "samples"
+    folder = resources.files("iopf") / "samples"
     with (folder / "perl.lackey.xz").open("rb") as packed, lzma.open(packed) as file:
         text = file.read(12 << 20)
     text = text[: text.rindex(b"\n") + 1]

@@ -42,7 +42,7 @@ _STEP = re.compile(r"\bstep (\d+)\b")
 
 @cache
 def _part(name: str) -> str:
-    return (resources.files(__package__) / name).read_text(encoding="utf-8")
+    return (resources.files("iopf.explore") / name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:
