@@ -281,7 +281,9 @@ class Watchdog:
         import subprocess
 
         introduction = [self.INTRODUCTION, "sh", f"/proc/{os.getpid()}/fd/{self._pipe}", "-" if session else ""]
-        return subprocess.Popen(["/bin/sh", "-c", *introduction, *command], start_new_session=session, **options)
+        shell = ["/bin/sh", "-c", *introduction, *command]
+        started: subprocess.Popen[Any] = subprocess.Popen(shell, start_new_session=session, **options)
+        return started
 
     def released(self) -> None:
         """The program has ended."""

@@ -289,7 +289,7 @@ def _show(item: pytest.Item, report: pytest.TestReport, failure: Failure, is_own
 def _seen(report: pytest.TestReport, config: pytest.Config) -> Iterable[str]:
     """What people will see of a report so far."""
     yield report.longreprtext
-    wanted = config.getoption("showcapture")
+    wanted: str = config.getoption("showcapture") or "all"
     for title, text in report.sections:
         if wanted == "all" or (wanted != "no" and wanted in title):
             yield text
