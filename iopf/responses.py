@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, overload
 from ._types import PageResponse, response_of
 
 if TYPE_CHECKING:
-    import numpy.typing
+    import numpy
 
 __all__ = ["RESPONSE_BYTES", "Responses"]
 
@@ -36,8 +36,8 @@ class Responses(Sequence[PageResponse]):
     @overload
     def __getitem__(self, which: int) -> PageResponse: ...
     @overload
-    def __getitem__(self, which: slice) -> Responses: ...
-    def __getitem__(self, which: int | slice) -> PageResponse | Responses:
+    def __getitem__(self, which: slice[int | None, int | None, int | None]) -> Responses: ...
+    def __getitem__(self, which: int | slice[int | None, int | None, int | None]) -> PageResponse | Responses:
         places = range(0, len(self._raw), RESPONSE_BYTES)
         if isinstance(which, slice):
             chosen = places[which]
@@ -54,7 +54,7 @@ class Responses(Sequence[PageResponse]):
         for record in _RESPONSE.iter_unpack(self._raw):
             yield response_of(*record)
 
-    def array(self) -> numpy.typing.NDArray[numpy.void]:
+    def array(self) -> numpy.ndarray[tuple[int], numpy.dtype[numpy.void]]:
         """All of them as a NumPy array of ``iopf.page_response_dtype``, read-only; nothing is copied. Needs NumPy.
 
         ``pasid`` counts where bit 0 of ``flags``, which are those of the last request, is set.

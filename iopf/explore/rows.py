@@ -82,7 +82,7 @@ class Reading:
         self.marked |= self.cause.steps
         ends = [index for index, step in enumerate(failure.steps) if step.op == failure.kind]
         #: What stands with its line of the source.
-        self.rests_on = {*self.cause.steps, *(failure.culprit or ()), *ends[-1:]}
+        self.rests_on: set[int] = {*self.cause.steps, *(failure.culprit or ()), *ends[-1:]}
         #: The last step that gets a line.
         self.end = max([*ends[-1:], *self.marked]) if ends else len(failure.steps) - 1
         self.about = self._about()

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import array
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,7 +38,7 @@ else:
         return value
 
 
-def live() -> list[iopf.PageResponse]:
+def live() -> Sequence[iopf.PageResponse]:
     space = iopf.AddressSpace()
     space.map(0x1000, 0x4000, "rw")
     space.protect(0x1000, 0x1000, iopf.Perm.READ)
@@ -70,7 +70,10 @@ def live() -> list[iopf.PageResponse]:
         assert_type(queue.devices, list[iopf.Device])
         assert_type(device.queue, iopf.Queue | None)
         assert_type(device.statistics(), iopf.DeviceStatistics)
+        assert_type(device.responses, iopf.Responses)
         assert_type(device.responses[0].code, iopf.ResponseCode)
+        assert_type(device.responses[1:], iopf.Responses)
+        assert_type([*heard] + device.responses[:1], list[iopf.PageResponse])
     assert heard == device.responses
     return device.responses
 
