@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import stat
 
 __all__ = ["MAX_TEXT", "check_writable", "read_small", "write_whole"]
@@ -64,7 +63,7 @@ def write_whole(path: str, text: str) -> None:
             file.write(text)
         return
     path = os.path.realpath(path)
-    part = os.path.join(os.path.dirname(path), f".iopf-{os.getpid()}-{secrets.token_hex(4)}")
+    part = os.path.join(os.path.dirname(path), f".iopf-{os.getpid()}-{os.urandom(4).hex()}")
     try:
         with open(part, "x", encoding="utf-8") as file:
             file.write(text)

@@ -14,6 +14,7 @@ from . import _bench, _instructions, _runtime
 from ._bench_compare import comparison_text, read_run
 from ._bench_scale import as_data, curves, panels, scale_text
 from ._cores import Core, CoreSourceError, named, resolve
+from ._hints import said
 from ._plots import check_plot, write_plot
 from ._probe import as_it_behaves
 from ._progress import Progress
@@ -242,7 +243,7 @@ def main(args: argparse.Namespace) -> int:
         native = _runtime.get("native")
         hazards = native.hazards_of(resolve(core, native))
     except (CoreSourceError, ValueError) as error:
-        print(f"iopf bench: {error}", file=sys.stderr)
+        print(f"iopf bench: {said(error)}", file=sys.stderr)
         return 2
     for line in told:
         print(f"iopf bench: {line}", file=sys.stderr)

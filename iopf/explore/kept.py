@@ -15,18 +15,19 @@ stays: MAX_FILES of them. An id has no dot in it, and a token has; neither is ev
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import logging
 import os
 import re
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from .._cache import Place, places
 from .._files import read_small
+
+if TYPE_CHECKING:
+    from .._cache import Place
 
 __all__ = ["FOLDER", "MAX_FILES", "VARIABLE", "failure_id", "keep", "resolve", "shortened"]
 
@@ -48,6 +49,8 @@ _told: set[str] = set()
 
 
 def _name(token: str) -> str:
+    import hashlib
+
     return hashlib.sha256(token.encode()).hexdigest()[:NAME]
 
 
@@ -65,6 +68,8 @@ def _near(base: str | os.PathLike[str] | None) -> Place | None:
         root = Path(os.getcwd() if base is None else base)
     except OSError:
         return None
+    from .._cache import Place
+
     if (root / FOLDER.parts[0]).is_symlink() or (root / FOLDER).is_symlink():
         return None
     return Place(root / FOLDER, runs=False)
@@ -72,6 +77,8 @@ def _near(base: str | os.PathLike[str] | None) -> Place | None:
 
 def _places(base: str | os.PathLike[str] | None) -> Iterator[Place]:
     """Where failures are kept, best first."""
+    from .._cache import Place, places
+
     said = os.environ.get(VARIABLE, "")
     near = Place(Path(os.path.abspath(said)), runs=False) if said else _near(base)
     if near is not None:
@@ -91,6 +98,8 @@ def _not_for_git(folder: Path) -> None:
 
 def _write(path: Path, content: bytes) -> None:
     """All of a file or nothing of it. OSError: it can't be."""
+    import tempfile
+
     descriptor, made = tempfile.mkstemp(prefix=ASIDE, dir=path.parent)
     try:
         with open(descriptor, "wb") as file:

@@ -217,6 +217,8 @@ ONLY_A_TRACE = "  required: "
 def more(run, pytester, monkeypatch):
     """Runs one of MORE on v6.14; failures are kept below the directory that it runs in."""
     monkeypatch.setenv("COLUMNS", "100")
+    for name in ("CI", "BUILD_NUMBER"):  # there pytest's own summary repeats each message whole
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.delenv("IOPF_FAILURES_DIR")
     (file,) = pytester.path.glob("test_*.py")
     file.write_text(MORE)
