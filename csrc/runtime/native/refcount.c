@@ -90,7 +90,7 @@ static u64 refcount_new_key(struct thread *self)
 			self->next_key = __atomic_fetch_add(&given, KEYS_AT_A_TIME, __ATOMIC_RELAXED);
 		self->next_key += REFCOUNT_KEY_STEP;
 		cell = refcount_cell(self, self->next_key);
-		if (!cell->own && !cell->streak)
+		if (!__atomic_load_n(&cell->own, __ATOMIC_RELAXED) && !cell->streak)
 			break;
 	}
 	return self->next_key;
@@ -105,7 +105,7 @@ static struct refcount_cell *refcount_take_cell(struct thread *self, u64 key)
 		return NULL;
 	if (cell->key == key)
 		return cell;
-	if (cell->own)
+	if (__atomic_load_n(&cell->own, __ATOMIC_RELAXED))
 		return NULL;
 	__atomic_store_n(&cell->key, key, __ATOMIC_RELAXED);
 	cell->streak = 0;
@@ -214,7 +214,7 @@ static struct refcount_cell *refcount_cell_of_shared(refcount_t *r)
 		return cell;
 	if (!(key & REFCOUNT_NO_CELLS) || key == REFCOUNT_NO_CELLS)
 		return NULL;
-	if (cell->own || cell->streak) {
+	if (__atomic_load_n(&cell->own, __ATOMIC_RELAXED) || cell->streak) {
 		new = refcount_new_key(self) | REFCOUNT_NO_CELLS;
 		if (!__atomic_compare_exchange_n(&r->key, &key, new, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 			return NULL;
