@@ -17,7 +17,7 @@ from ._check_render import cell_text, marks_of
 from ._check_table import Cell, Finding, Table
 from ._cores import named
 from ._facets import parse_facets
-from .explore import Failure, replay
+from .explore import DidNotReproduce, Failure, replay
 from .explore.page import Section, document, element, sources_of
 
 __all__ = ["check_page"]
@@ -34,7 +34,8 @@ def _again(commands: list[str]) -> list[Failure | None]:
         words = parser.parse_args(shlex.split(command)[2:])
         try:
             found.append(replay(words.token, core=named(words.core, parse_facets(words.facet))).failure)
-        except (LookupError, ValueError, RuntimeError, OSError):  # what cannot be run is shown as it was told
+        # What cannot be run, or does not show again, is shown as it was told.
+        except (DidNotReproduce, LookupError, ValueError, RuntimeError, OSError):
             found.append(None)
     return found
 

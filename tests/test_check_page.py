@@ -92,9 +92,10 @@ def test_a_failure_that_cannot_be_run_again_is_shown_as_it_was_told(table, monke
 
 def test_a_token_that_does_not_reproduce_is_no_error():
     """The control of the one above: what runs the tokens says of each whether it showed."""
-    assert [None] == _check_page._again(["iopf replay iopf2.damaged"])
     failure = pages.explore(pages.scenarios.build("remove-held-group"), core="v7.2").failure
-    assert [failure.signature] == [one.signature for one in _check_page._again([failure.command])]
+    on_another = f"iopf replay {failure.token} --core iopf"  # which answers, and so leaves the schedule or passes
+    found = _check_page._again(["iopf replay iopf2.damaged", on_another, failure.command])
+    assert [None, None, failure.signature] == [one and one.signature for one in found]
 
 
 def test_the_command_writes_a_page(tmp_path):
@@ -111,6 +112,19 @@ def test_the_command_writes_a_page(tmp_path):
     assert 1 == len(parsed.all("section", class_="failure")) and ["check.html"] == os.listdir(tmp_path)
     done = check_to(tmp_path / "none" / "x")
     assert (2, "") == (done.returncode, done.stdout) and "no file can be written there" in done.stderr
+
+
+@pages.browser
+def test_a_failure_that_is_text_alone_is_opened_in_a_browser(table, shown, monkeypatch):
+    """Also with an address of a step, of which it has none: the table goes, the text is there, and others still open."""
+    monkeypatch.setattr(_check_page, "in_a_process", lambda *_: None)
+    text = check_page(table, None)
+    for address in ("#f2", "#f2-s3"):
+        opened = shown(text, address)
+        assert ["f2"] == [
+            opened.elements[n][1]["id"] for n in opened.all("section") if "hidden" not in opened.elements[n][1]
+        ]
+        assert opened.all("body", class_="reading")
 
 
 @pages.browser

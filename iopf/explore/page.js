@@ -223,7 +223,8 @@
 
   const views = new Map();
   function open(section) {
-    if (section && !views.has(section)) views.set(section, new View(section));
+    // One that is told as text alone has nothing to choose.
+    if (section.querySelector(".trace") && !views.has(section)) views.set(section, new View(section));
   }
 
   // Of many failures one is shown: the one that the address names.
@@ -240,7 +241,7 @@
       scrollTo(0, 0);
     }
     const step = /-s(\d+)$/.exec(name);
-    if (wanted && step) views.get(wanted).show(Number(step[1]));
+    if (step && views.has(wanted)) views.get(wanted).show(Number(step[1]));
     for (const section of sections) if (!section.hidden && views.has(section)) views.get(section).draw();
   }
   addEventListener("hashchange", follow);
