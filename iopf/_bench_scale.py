@@ -44,7 +44,7 @@ class Curve:
     unit: str
     sizes: tuple[int, ...]
     runtime: str = "native"
-    #: bytes that each of what grows takes, about; 0: none that count
+    #: bytes that each of what grows takes, by the resident memory of a hundred thousand; 0: none that count
     bytes_each: int = 0
     points: dict[int, float] = field(default_factory=dict)
 
@@ -58,7 +58,7 @@ class Curve:
         return self.growth <= FLAT
 
 
-def _held(core: Core | str, runtime: str, size: int, **what: int) -> float:
+def _held(core: Core | str, runtime: str, **what: int) -> float:
     """A one-page group beside so many that wait, on a device of several threads."""
     with Rig(core, runtime, state="shared", **what) as rig:
         rig.groups(GROUPS // 4)
@@ -66,11 +66,11 @@ def _held(core: Core | str, runtime: str, size: int, **what: int) -> float:
 
 
 def _pending(core: Core | str, runtime: str, size: int) -> float:
-    return _held(core, runtime, size, pending=size)
+    return _held(core, runtime, pending=size)
 
 
 def _partials(core: Core | str, runtime: str, size: int) -> float:
-    return _held(core, runtime, size, partials=size)
+    return _held(core, runtime, partials=size)
 
 
 def _removal(core: Core | str, runtime: str, size: int) -> float:
@@ -136,17 +136,17 @@ def _all(quick: bool) -> Iterator[tuple[Curve, Measure]]:
     less = 3 if quick else 0
     held = (0, *_powers(6 - less)[2:])
     stock = f"{STOCK_CORE} on {STOCK_RUNTIME}"
-    yield Curve("native", "groups without an answer", "a one-page group", held, bytes_each=232), _pending
+    yield Curve("native", "groups without an answer", "a one-page group", held, bytes_each=256), _pending
     yield Curve(stock, "groups without an answer", "a one-page group", held, STOCK_RUNTIME), _pending
     some = (0, *_powers(5 - less)[1:])
-    yield Curve("native", "stored partial faults of other groups", "a one-page group", some, bytes_each=96), _partials
+    yield Curve("native", "stored partial faults of other groups", "a one-page group", some, bytes_each=141), _partials
     few = (0, *_powers(min(4, 5 - less))[1:])
     yield Curve(stock, "stored partial faults of other groups", "a one-page group", few, STOCK_RUNTIME), _partials
     yield (
-        Curve("native", "groups that a removal answers", "one of them", _powers(6 - less)[2:], bytes_each=232),
+        Curve("native", "groups that a removal answers", "one of them", _powers(6 - less)[2:], bytes_each=256),
         _removal,
     )
-    yield Curve("native", "devices", "a request", _powers(4 - less), bytes_each=3100), _devices
+    yield Curve("native", "devices", "a request", _powers(4 - less), bytes_each=3625), _devices
     threads = tuple(sorted({1, cpus(), 2 * cpus(), 4 * cpus()}))
     yield Curve("native", "threads, each with a device", "a group, times the CPUs that work", threads), _threads
     yield Curve("native", "times the same trace", "an access", (1, 3) if quick else (1, 2, 5, 10)), _trace
