@@ -5,8 +5,9 @@ A patch of the file often brings a member with it, in ``include/linux/iommu.h``.
 and never against those of its tree, which would drag in half the kernel. So the members that the tree's headers have and
 ours do not are taken over: read from the text, and appended to our struct. That is done where it changes nothing for the
 others that use the struct: in structs that only the compiled file allocates, for members that are plain (numbers,
-pointers, list heads and what else the kernel API here has). What is there and can't be taken over is told where the
-compile fails for want of it.
+pointers, list heads and what else the kernel API here has); and in those that a driver allocates and zeroes, as long as
+the file says they are, for members that begin as zeroes or that the file itself initialises. What is there and can't be
+taken over is told where the compile fails for want of it.
 """
 
 from __future__ import annotations
@@ -36,12 +37,22 @@ __all__ = [
 #: The headers that are the file's own, from the root of a tree.
 HEADERS = ("include/linux/iommu.h", "drivers/iommu/iommu-priv.h")
 
-#: Structs that only a core allocates, and the array of csrc/forms/layout.c that names their members in a trace.
+#: Structs that may have more members, and the array of csrc/forms/layout.c that names them in a trace.
 STRUCTS = {
     "iopf_group": "core_group_members",
     "iommu_fault_param": "core_param_members",
     "iopf_queue": "core_queue_members",
+    "iommu_domain": "core_domain_members",
+    "dev_iommu": "core_iommu_members",
+    "iommu_attach_handle": "core_handle_members",
 }
+
+#: Those of them that a driver allocates, as zeroes.
+_DRIVERS = ("iommu_domain", "dev_iommu", "iommu_attach_handle")
+
+#: What begins its life as zeroes, and what else is begun by one of these calls with its address.
+_ZEROES = ("struct hlist_head", "struct hlist_node", "atomic_t", "atomic_long_t")
+_BEGINS = re.compile(r"\b(?:\w*_init|INIT_\w+|init_\w+|\w+_set)\s*\(([^;]*);")
 
 #: What a member may be by value, beside numbers: the header that has it.
 _BY_VALUE = {
@@ -174,6 +185,22 @@ def _plain(struct: str, declaration: str) -> list[Member] | None:
     return members
 
 
+_NOT_BEGUN = "whoever allocates this struct initialises it: that is another file than this one"
+
+
+def _is_begun(member: Member, code: str | None) -> bool:
+    """Whether a member of a driver's struct has a beginning: as a zero, or by a call in this code. None: not asked yet."""
+    if (
+        code is None
+        or member.struct not in _DRIVERS
+        or not member.header
+        or "*" in member.text
+        or member.text.startswith(_ZEROES)
+    ):
+        return True
+    return any(re.search(rf"\b{member.name}\b", call) for call in _BEGINS.findall(code))
+
+
 def _whole(struct: str, body: str, known: Iterable[str]) -> str | None:
     """A struct that ours do not have, as it is declared, where all that is in it is plain, or a struct of ours."""
     lines = []
@@ -245,15 +272,20 @@ def added_by(
                 elif plain is None:
                     refused.append(f"{what} (of a type that iopf does not have)")
                 else:
-                    members += [member for member in plain if member.name in names]
+                    wanted = [member for member in plain if member.name in names]
+                    begun = [member for member in wanted if _is_begun(member, code)]
+                    members += begun
+                    if begun != wanted:
+                        refused.append(f"{what} ({_NOT_BEGUN})")
         for name, value in _defines(text) if words is not None else ():
             if words is not None and name in words and name not in taken:
                 more.setdefault(f"#define {name}", f"#ifndef {name}\n#define {name} {value}\n#endif\n")
     return Added(tuple(members), tuple(refused), tuple(more.items()))
 
 
-def by_hand(text: str) -> tuple[Member, ...]:
-    """Members as a user says them, ``struct iopf_group: bool response_pending; ...``. ValueError: one can't be had."""
+def by_hand(text: str, code: str | None = None) -> tuple[Member, ...]:
+    """Members as a user says them, ``struct iopf_group: bool response_pending; ...``, of a file with this code (None: not
+    known yet). ValueError: one can't be had."""
     members: list[Member] = []
     for part in filter(None, (part.strip() for part in text.split(";"))):
         match = re.fullmatch(r"(?:struct )?\s*(\w+)\s*:\s*(.+)", part)
@@ -265,6 +297,8 @@ def by_hand(text: str) -> tuple[Member, ...]:
         plain = _plain(struct, " ".join(declaration.split()))
         if plain is None:
             raise ValueError(f"member {part!r}: its type is none that iopf has: numbers, pointers, lists, locks")
+        if not all(_is_begun(member, code) for member in plain):
+            raise ValueError(f"member {part!r}: {_NOT_BEGUN}")
         members += plain
     return tuple(members)
 
@@ -315,12 +349,14 @@ def _span(text: str, struct: str) -> tuple[int, int]:
 
 
 def types_with(members: Iterable[Member], layout: str) -> str:
-    """Our table of types with the names of these members, so that a trace can say them: as a form gives it that has its
+    """Our tables of types with the names of these members, so that a trace can say them: as a form gives them that has its
     own, made of what csrc/forms/layout.c has for the others."""
-    _, begin, rest = layout.partition("#define FACET_TYPES core_types\n")
-    table, end, _ = rest.partition("\n#endif\n")
-    assert begin and end
-    text = f'#include "core.h"\n{begin}{table}\n'
+    text = '#include "core.h"\n'
+    for head in ("#define FACET_TYPES core_types\n", "#define FACET_HOSTED core_hosted\n"):
+        _, begin, rest = layout.partition(head)
+        table, end, _ = rest.partition("\n#endif\n")
+        assert begin and end
+        text += f"{begin}{table}\n"
     by_array: Mapping[str, list[Member]] = {array: [] for array in STRUCTS.values()}
     for member in members:
         if ":" not in member.text:  # a bit field has no address

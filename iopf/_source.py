@@ -401,7 +401,7 @@ def prepare(
     csrc = _csrc()
     added = _members.of_tree(source, csrc, code_of(text))
     try:
-        said = _members.by_hand(found.members)
+        said = _members.by_hand(found.members, code_of(text))
     except ValueError as error:
         raise CoreSourceError(f"{source}: {error}") from error
     if said:

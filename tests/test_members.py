@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from iopf import Core, _members, _source, cli
+from iopf import Core, Device, Inline, Queue, _members, _source, cli
+from iopf._bench import Rig
 from iopf._members import Member, added_by
 from iopf._source import CoreSourceError, detect, prepare
 from iopf.check import check
+from iopf.explore import Scenario, explore
 
 ROOT = Path(__file__).resolve().parent
 FILES = ROOT / "kernel_files"
@@ -109,11 +111,27 @@ def test_conditions_in_a_struct_do_not_hide_a_member():
     assert (["bool one", "bool two"], 0) == added(*lines)
 
 
-def test_only_structs_that_a_core_alone_allocates_are_changed():
-    """A domain is iopf's own: a member at its end would lie in what comes after it."""
-    found = added_by(["struct iommu_domain {\n\tint type;\n\tbool x;\n};\nstruct other {\n\tint y;\n};\n"], [OURS])
+def test_structs_that_nobody_lengthens_are_not_changed():
+    """A device is iopf's own: a member at its end would lie in what comes after it."""
+    ours = f"{OURS}struct device {{\n\tint type;\n}};\n"
+    found = added_by(["struct device {\n\tint type;\n\tbool x;\n};\nstruct other {\n\tint y;\n};\n"], [ours])
     assert () == found.members
-    assert ("struct iommu_domain: bool x (iopf allocates this struct itself)",) == found.refused
+    assert ("struct device: bool x (iopf allocates this struct itself)",) == found.refused
+
+
+def test_what_a_driver_allocates_begins_as_zeroes_or_is_begun_by_the_file():
+    """A lock of a domain that another file of the patch initialises is none that could be taken."""
+    header = "struct iommu_domain {\n\tint type;\n\tu32 hits;\n\tatomic_t *at;\n\tstruct mutex guard, other;\n};\n"
+    uses = "domain->hits = 1; mutex_lock(&domain->guard); domain->at = &domain->other;"
+    found = added_by([header], [OURS], uses)
+    assert ["u32 hits", "atomic_t *at"] == [one.text for one in found.members]
+    assert [f"struct iommu_domain: struct mutex guard, other ({_members._NOT_BEGUN})"] == list(found.refused)
+    found = added_by([header], [OURS], f"{uses} mutex_init(&domain->guard); mutex_init(&domain->other);")
+    assert 4 == len(found.members) and () == found.refused
+    text = "struct iommu_domain: spinlock_t guard"
+    assert _members.by_hand(text) == _members.by_hand(text, "spin_lock_init(&d->guard);")
+    with pytest.raises(ValueError, match=_members._NOT_BEGUN):
+        _members.by_hand(text, "spin_lock(&d->guard);")
 
 
 def test_odd_headers_do_no_harm():
@@ -160,7 +178,7 @@ def test_only_what_the_file_mentions_is_taken_or_told():
     found = added_by([header], [OURS], "group->used = 1;")
     assert (["bool used"], (), ()) == ([one.text for one in found.members], found.refused, found.more)
     found = added_by([header], [OURS], "group->strange = domain->geometry;")
-    assert () == found.members and 2 == len(found.refused)
+    assert ["int geometry"] == [one.text for one in found.members] and 1 == len(found.refused)
 
 
 def test_structs_and_constants_that_are_new_are_taken_whole():
@@ -223,6 +241,58 @@ def test_a_file_whose_group_is_in_a_struct_of_its_header_compiles(planted):
 @pytest.mark.parametrize("runtime", ["native", "plain"])
 def test_members_are_there_on_every_runtime(planted, runtime):
     assert prepare(planted(USES, *MEMBERS), runtime).compile().library.exists()
+
+
+# As wide as a cache line: whatever lay behind the struct would be written.
+LENGTHENED = "".join(
+    f"struct {struct} {{\n\tu64 hits[8];\n}};\n" for struct in ("dev_iommu", "iommu_domain", "iommu_attach_handle")
+)
+HITS = FORM.replace(
+    "\tgroup->attach_handle = h;\n",
+    "\tgroup->attach_handle = h;\n\tmemset(h->domain->hits, 0x11, sizeof(h->domain->hits));\n"
+    "\tmemset(h->hits, 0x22, sizeof(h->hits));\n\tdev->iommu->hits[7] += 1;\n",
+)
+
+
+@needs_cc
+@pytest.mark.parametrize("runtime", ["native", "plain"])
+def test_what_a_driver_allocates_is_as_long_as_the_file_has_it(planted, runtime):
+    """And zeroed, where people run the file and where they time it: nothing that lies behind is written."""
+    assert FORM != HITS
+    core = Core._of_source(planted(HITS, priv=LENGTHENED), runtime)
+    with Queue("q", workers=1, core=core, runtime=runtime) as queue:
+        devices = [Device(f"d{n}") for n in range(8)]
+        for device in devices:
+            queue.add(device)
+            device.attach(Inline(), pasid=1)
+        for grpid in range(32):
+            for device in devices:
+                device.report(addr=0x1000, grpid=grpid, pasid=1)
+        for device in devices:
+            assert ["SUCCESS"] * 32 == [one.code.name for one in device.responses]
+            queue.remove(device)
+    with Rig(core, runtime) as rig:
+        assert rig.groups(1000) > 0
+
+
+@needs_cc
+def test_the_explorer_names_what_headers_lengthened(planted):
+    """A count that two reporters raise without a lock is raced for; what each reaches alone is in bounds."""
+    scenario = Scenario("two reporters")
+    queue = scenario.queue()
+    device = scenario.device(queue, handler="inline", pasid=1)
+    scenario.task("one").report(device, grpid=1, pasid=1)
+    scenario.task("two").report(device, grpid=2, pasid=1)
+    core = Core._of_source(planted(HITS, priv=LENGTHENED), "explore")
+    result = explore(scenario, core=core, all_failures=True)
+    assert {"data-race"} == {failure.kind for failure in result.failures}
+    told = " ".join(str(failure) for failure in result.failures)
+    assert "device#1.iommu.hits+56" in told and "domain#1.hits" in told and "handle#1.hits" in told
+    alone = Scenario("one reporter")
+    queue = alone.queue()
+    device = alone.device(queue, handler="inline", pasid=1)
+    alone.task("one").report(device, grpid=1, pasid=1)
+    assert "pass" == explore(alone, core=core).verdict
 
 
 @needs_cc
@@ -351,7 +421,8 @@ def test_an_error_in_what_is_included_is_shown_there(command, tmp_path):
     ("options", "says"),
     [
         (("--member", "response_pending"), "takes 'struct iopf_group: bool response_pending'"),
-        (("--member", "struct iommu_domain: bool x"), "can be added to struct iopf_group, struct iommu_fault_param"),
+        (("--member", "struct dev_iommu: spinlock_t x"), "whoever allocates this struct initialises it"),
+        (("--member", "struct device: bool x"), "can be added to struct iopf_group, struct iommu_fault_param"),
         (("--member", "struct iopf_group: struct odd x"), "its type is none that iopf has"),
         (("--member", "struct iopf_group: bool x; }; int y"), "takes 'struct iopf_group: bool response_pending'"),
         (("--include", "/no/such.h"), "--include /no/such.h: there is no such file"),

@@ -17,7 +17,7 @@
 /* A device and the driver model that answers for it. Gone with the last reference: Python's, or a fault param's. */
 struct iopf_device {
 	struct device dev;
-	struct dev_iommu iommu;
+	struct dev_iommu iommu;		/* dev.iommu, but where the core's is longer */
 	struct iommu_device iommu_device;
 	struct iommu_ops ops;
 	const struct iopf_core *core;
@@ -40,10 +40,10 @@ struct iopf_iommu_group {
 };
 
 struct iopf_domain {
-	struct iommu_domain domain;
 	const struct iopf_core *core;
 	int code;
 	u64 handler;			/* Python's, 0: none */
+	struct iommu_domain domain;	/* the last: a core's may be longer */
 };
 
 extern struct iopf_callbacks api_callbacks;

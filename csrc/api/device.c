@@ -124,7 +124,8 @@ static void device_release(struct device *dev)
 {
 	struct iopf_device *device = to_device(dev);
 
-	mutex_destroy(&device->iommu.lock);
+	mutex_destroy(&dev->iommu->lock);
+	driver_iommu_put(dev->iommu, &device->iommu);
 	mutex_destroy(&device->lock);
 	iopf_iommu_group_put(device->group);
 	free(device->responses);
@@ -134,9 +135,12 @@ static void device_release(struct device *dev)
 iopf_device *iopf_device_new(const iopf_core *core, const char *name, iopf_iommu_group *group, uint64_t id, int flags)
 {
 	struct iopf_device *device = calloc(1, sizeof(*device));
+	struct dev_iommu *iommu = device ? driver_iommu_get(core, &device->iommu) : NULL;
 
-	if (!device)
+	if (!iommu) {
+		free(device);
 		return NULL;
+	}
 	strncpy(device->name, name, sizeof(device->name) - 1);
 	device->core = core;
 	device->group = group;
@@ -147,7 +151,7 @@ iopf_device *iopf_device_new(const iopf_core *core, const char *name, iopf_iommu
 	device->ops.page_response = api_page_response;
 	device->ops.user_pasid_table = !!(flags & IOPF_DEVICE_USER_PASID_TABLE);
 	device->iommu_device.ops = &device->ops;
-	driver_device_init(&device->dev, &device->iommu, &device->iommu_device, device->name, device_release);
+	driver_device_init(&device->dev, iommu, &device->iommu_device, device->name, device_release);
 	refcount_inc(&group->group.users);
 	device->dev.iommu_group = &group->group;
 	return device;
@@ -179,15 +183,15 @@ void iopf_device_clear_responses(iopf_device *device)
 
 void iopf_device_answered_again(iopf_device *device)
 {
-	atomic_long_inc(&device->iommu.repeated_responses);
+	atomic_long_inc(&device->dev.iommu->repeated_responses);
 }
 
 void iopf_device_statistics(iopf_device *device, struct iopf_statistics *statistics)
 {
 	memset(statistics, 0, sizeof(*statistics));
 	statistics->reported = __atomic_load_n(&device->reported, __ATOMIC_RELAXED);
-	statistics->dropped = (u64)atomic_long_read(&device->iommu.dropped_responses);
-	statistics->already_answered = (u64)atomic_long_read(&device->iommu.repeated_responses);
+	statistics->dropped = (u64)atomic_long_read(&device->dev.iommu->dropped_responses);
+	statistics->already_answered = (u64)atomic_long_read(&device->dev.iommu->repeated_responses);
 
 	mutex_lock(&device->lock);
 	statistics->success = device->answered[IOPF_SUCCESS];

@@ -129,7 +129,8 @@ static int work_handler(struct iopf_group *group)
 
 struct iommu_domain *api_domain_new(struct iopf_device *device, u32 pasid, const struct iopf_handler *handler)
 {
-	struct iopf_domain *d = calloc(1, sizeof(*d));
+	size_t size = device->core->hosted[IOPF_HOSTED_DOMAIN].size;
+	struct iopf_domain *d = calloc(1, offsetof(struct iopf_domain, domain) + size);
 	struct iommu_domain *domain;
 
 	if (!d)
@@ -166,7 +167,7 @@ struct iommu_domain *api_domain_new(struct iopf_device *device, u32 pasid, const
 
 static int attach_or_replace(iopf_device *device, u32 pasid, struct iopf_handler *handler, bool replace)
 {
-	struct iommu_attach_handle *handle = kzalloc(sizeof(*handle), GFP_KERNEL);
+	struct iommu_attach_handle *handle = driver_handle_new(device->core);
 	struct iommu_domain *domain;
 	int ret;
 

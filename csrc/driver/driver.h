@@ -27,6 +27,25 @@ static inline void driver_device_init(struct device *dev, struct dev_iommu *iomm
 	iommu->iommu_dev = iommu_device;
 }
 
+/* The caller's own, or one from the heap where the core's is longer; NULL: there is no memory. */
+static inline struct dev_iommu *driver_iommu_get(const struct iopf_core *core, struct dev_iommu *own)
+{
+	size_t size = core->hosted[IOPF_HOSTED_IOMMU].size;
+
+	return size == sizeof(*own) ? own : kzalloc(size, GFP_KERNEL);
+}
+
+static inline void driver_iommu_put(struct dev_iommu *iommu, struct dev_iommu *own)
+{
+	if (iommu != own)
+		kfree(iommu);
+}
+
+static inline struct iommu_attach_handle *driver_handle_new(const struct iopf_core *core)
+{
+	return kzalloc(core->hosted[IOPF_HOSTED_HANDLE].size, GFP_KERNEL);
+}
+
 /* With one reference, which is the caller's. */
 static inline void driver_group_init(const struct iopf_core *core, struct iommu_group *group,
 				     void (*release)(struct iommu_group *group))

@@ -103,6 +103,17 @@ struct iopf_core_type {
 	unsigned int forbids;		/* IOPF_FORBIDS_ bits */
 };
 
+/*
+ * What a driver allocates and a form uses. A tree's headers may add members to the end of these structs: how long they are is
+ * the form's to say, and the driver gives that much, zeroed.
+ */
+enum iopf_hosted { IOPF_HOSTED_DOMAIN, IOPF_HOSTED_IOMMU, IOPF_HOSTED_HANDLE, IOPF_HOSTED_NR };
+
+struct iopf_core_hosted {
+	size_t size;
+	const struct iopf_core_member *members;	/* those that were added */
+};
+
 struct iopf_core {
 	const char *name;
 	const char *title;
@@ -112,6 +123,7 @@ struct iopf_core {
 	bool claims_correct;		/* a failure with the contract kept is a bug, not history */
 	struct iopf_core_facts facts;
 	const struct iopf_core_type *types;
+	const struct iopf_core_hosted *hosted;	/* IOPF_HOSTED_NR */
 
 	struct iopf_queue *(*queue_alloc)(const char *name);
 	void (*queue_free)(struct iopf_queue *queue);

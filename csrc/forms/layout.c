@@ -5,6 +5,7 @@
  * others gives its own, in its own file, and what it gives is not looked at here:
  *
  *	FACET_TYPES			what it allocates: an array of struct iopf_core_type
+ *	FACET_HOSTED			an array of struct iopf_core_hosted, where a tree's headers lengthen what a driver allocates
  *	FACET_COUNT_STORED		core.h, count_stored
  *	FACET_IS_ON_QUEUE		is_on_queue
  *	FACET_GROUP_DEVICE		group_device
@@ -45,6 +46,27 @@ static const struct iopf_core_type core_types[] = {
 	{ "queue", sizeof(struct iopf_queue), core_queue_members, IOPF_FORBIDS_PUT },
 	{ "fault", sizeof(struct iopf_fault), core_fault_members, 0 },
 	{ NULL, 0, NULL, 0 },
+};
+
+#endif
+
+#ifndef FACET_HOSTED
+#define FACET_HOSTED core_hosted
+
+static const struct iopf_core_member core_domain_members[] = {
+	{ NULL, 0, 0 },
+};
+static const struct iopf_core_member core_iommu_members[] = {
+	{ NULL, 0, 0 },
+};
+static const struct iopf_core_member core_handle_members[] = {
+	{ NULL, 0, 0 },
+};
+
+static const struct iopf_core_hosted core_hosted[IOPF_HOSTED_NR] = {
+	[IOPF_HOSTED_DOMAIN] = { sizeof(struct iommu_domain), core_domain_members },
+	[IOPF_HOSTED_IOMMU] = { sizeof(struct dev_iommu), core_iommu_members },
+	[IOPF_HOSTED_HANDLE] = { sizeof(struct iommu_attach_handle), core_handle_members },
 };
 
 #endif

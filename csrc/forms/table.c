@@ -151,6 +151,7 @@ CORE_EXPORT const struct iopf_core CORE_SYMBOL(iopf_core_, CORE_ID) = {
 		.group_handlers = !FACET_REGISTERED_HANDLER,
 	},
 	.types = FACET_TYPES,
+	.hosted = FACET_HOSTED,
 	.queue_alloc = iopf_queue_alloc,
 	.queue_free = core_queue_free,
 	.add_device = core_add_device,

@@ -79,7 +79,7 @@ static int (*const handlers[BENCH_PASIDS])(struct iopf_group *group) = {
 
 void bench_answer_by_work(struct iopf_bench *bench, bool by_work)
 {
-	bench->domains[BENCH_INLINE].domain.iopf_handler = by_work ? handle_by_work : handle_inline;
+	bench->domains[BENCH_INLINE]->domain.iopf_handler = by_work ? handle_by_work : handle_inline;
 }
 
 /* Domains and devices are part of the rig. */
@@ -93,35 +93,43 @@ static void release_device(struct device *dev)
 	(void)dev;
 }
 
-static void domain_init(struct iopf_bench *bench, enum bench_pasid pasid)
+static bool domain_init(struct iopf_bench *bench, enum bench_pasid pasid)
 {
-	struct bench_domain *d = &bench->domains[pasid];
+	size_t size = offsetof(struct bench_domain, domain) + bench->core->hosted[IOPF_HOSTED_DOMAIN].size;
+	struct bench_domain *d = calloc(1, size);
 
+	bench->domains[pasid] = d;
+	if (!d)
+		return false;
 	d->core = bench->core;
 	d->bench = bench;
 	driver_domain_init(&d->domain, IOMMU_DOMAIN_UNMANAGED, handlers[pasid], release_domain);
+	return true;
 }
 
 static int attach(struct iopf_bench *bench, struct bench_device *device, enum bench_pasid pasid)
 {
-	struct iommu_attach_handle *handle = kzalloc(sizeof(*handle), GFP_KERNEL);
+	struct iommu_attach_handle *handle = driver_handle_new(bench->core);
 
 	if (!handle)
 		return -ENOMEM;
 	if (pasid == BENCH_INLINE)
 		device->handle = handle;
-	return driver_attach_domain(bench->core, false, &bench->domains[pasid].domain, &device->dev, pasid, handle);
+	return driver_attach_domain(bench->core, false, &bench->domains[pasid]->domain, &device->dev, pasid, handle);
 }
 
 static int device_start(struct iopf_bench *bench, struct bench_device *device)
 {
+	struct dev_iommu *iommu = driver_iommu_get(bench->core, &device->iommu);
 	enum bench_pasid pasid;
 	int ret = 0;
 
 	device->iommu_device.ops = &bench_ops;
-	driver_device_init(&device->dev, &device->iommu, &device->iommu_device, "bench", release_device);
+	driver_device_init(&device->dev, iommu, &device->iommu_device, "bench", release_device);
 	device->dev.iommu_group = &device->group;
 	bench->core->group_init(&device->group);
+	if (!iommu)
+		return -ENOMEM;
 
 	for (pasid = BENCH_INLINE; pasid < BENCH_PASIDS && !ret; pasid++)
 		ret = attach(bench, device, pasid);
@@ -140,11 +148,24 @@ static bool has_run_threads(void)
 	return !pthread_create(&thread, NULL, second_thread, NULL) && !pthread_join(thread, NULL);
 }
 
+static void rig_free(struct iopf_bench *bench)
+{
+	enum bench_pasid pasid;
+	unsigned int i;
+
+	for (i = 0; i < bench->nr_devices; i++)
+		driver_iommu_put(bench->devices[i].dev.iommu, &bench->devices[i].iommu);
+	for (pasid = BENCH_INLINE; pasid < BENCH_PASIDS; pasid++)
+		free(bench->domains[pasid]);
+	free(bench);
+}
+
 iopf_bench *iopf_bench_new(const iopf_core *core, unsigned int nr_devices, unsigned int workers)
 {
 	size_t bytes = sizeof(struct iopf_bench) + IOPF_BENCH_DEVICES * sizeof(struct bench_device);
 	enum bench_pasid pasid;
 	struct iopf_bench *bench;
+	bool complete = true;
 
 	if (nr_devices > IOPF_BENCH_DEVICES || !has_run_threads() ||
 	    posix_memalign((void **)&bench, __alignof__(*bench), bytes))
@@ -153,11 +174,11 @@ iopf_bench *iopf_bench_new(const iopf_core *core, unsigned int nr_devices, unsig
 	bench->core = core;
 	INIT_LIST_HEAD(&bench->held);
 	for (pasid = BENCH_INLINE; pasid < BENCH_PASIDS; pasid++)
-		domain_init(bench, pasid);
+		complete &= domain_init(bench, pasid);
 
-	bench->queue = core->queue_alloc("bench");
+	bench->queue = complete ? core->queue_alloc("bench") : NULL;
 	if (!bench->queue) {
-		free(bench);
+		rig_free(bench);
 		return NULL;
 	}
 	workqueue_set_workers(bench->queue->wq, workers);
@@ -179,7 +200,7 @@ void iopf_bench_delete(iopf_bench *bench)
 	for (i = 0; i < bench->nr_devices; i++)
 		bench->core->group_destroy(&bench->devices[i].group);
 	rcu_barrier();
-	free(bench);
+	rig_free(bench);
 }
 
 int iopf_bench_answers_inline(const iopf_bench *bench)

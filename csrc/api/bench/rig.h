@@ -26,7 +26,7 @@ enum bench_pasid {
 /* What threads of different devices write is on lines, and pairs of lines, of its own. */
 struct bench_device {
 	struct device dev;
-	struct dev_iommu iommu;
+	struct dev_iommu iommu;			/* dev.iommu, but where the core's is longer */
 	struct iommu_device iommu_device;
 	struct iommu_attach_handle *handle;	/* of BENCH_INLINE */
 	struct iommu_group group __attribute__((aligned(128)));
@@ -39,15 +39,15 @@ struct bench_usage {
 };
 
 struct bench_domain {
-	struct iommu_domain domain;
 	const struct iopf_core *core;
 	struct iopf_bench *bench;
+	struct iommu_domain domain;	/* the last: a core's may be longer */
 };
 
 struct iopf_bench {
 	const struct iopf_core *core;
 	struct iopf_queue *queue;
-	struct bench_domain domains[BENCH_PASIDS];
+	struct bench_domain *domains[BENCH_PASIDS];
 	struct list_head held;		/* groups, by their owner's node */
 	struct bench_usage mark;	/* the worker's, when the last BENCH_MARK was answered */
 	unsigned int nr_devices;

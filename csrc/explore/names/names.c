@@ -66,14 +66,10 @@ const char *record_text(const char *format, ...)
 
 #define MEMBER IOPF_CORE_MEMBER
 
-struct driver_device_layout {
-	struct device dev;
-	struct dev_iommu iommu;
-};
 static const struct iopf_core_member device_members[] = {
-	MEMBER(struct driver_device_layout, dev.users), MEMBER(struct driver_device_layout, iommu.lock),
-	MEMBER(struct driver_device_layout, iommu.fault_param), MEMBER(struct driver_device_layout, iommu.iopf_param),
-	MEMBER(struct driver_device_layout, iommu), { NULL, 0, 0 },
+	MEMBER(struct driver_device, dev.users), MEMBER(struct driver_device, iommu.lock),
+	MEMBER(struct driver_device, iommu.fault_param), MEMBER(struct driver_device, iommu.iopf_param),
+	MEMBER(struct driver_device, iommu), { NULL, 0, 0 },
 };
 static const struct iopf_core_member domain_members[] = {
 	MEMBER(struct iommu_domain, users), MEMBER(struct iommu_domain, iopf_handler), { NULL, 0, 0 },
@@ -106,6 +102,16 @@ static const struct {
 	{ "alloc_workqueue", { "wq", 0, NULL, 0 } },
 	{ "shared memory", { "memory", 0, NULL, 0 } },
 	{ "object", { "object", 0, NULL, 0 } },
+};
+
+/* Which of them a tree's headers may lengthen, and where in the object that struct is. */
+static const struct {
+	const char *name, *prefix;
+	size_t offset;
+} hosted[IOPF_HOSTED_NR] = {
+	[IOPF_HOSTED_DOMAIN] = { "domain", "", 0 },
+	[IOPF_HOSTED_IOMMU] = { "device", "iommu.", offsetof(struct driver_device, iommu) },
+	[IOPF_HOSTED_HANDLE] = { "handle", "", 0 },
 };
 
 static const struct iopf_core_type *find_type(const struct slab_site *site, size_t size)
@@ -172,20 +178,35 @@ static int number_of(int index)
 	return n;
 }
 
+/* The first that has the offset; a struct that begins at base is looked at. */
+static bool find_member(const struct iopf_core_member *m, size_t base, const char *prefix, u32 offset, char *text,
+			size_t capacity)
+{
+	for (; m && m->name; m++) {
+		size_t begin = base + m->offset;
+
+		if (offset < begin || offset >= begin + m->size)
+			continue;
+		if (offset == begin)
+			snprintf(text, capacity, ".%s%s", prefix, m->name);
+		else
+			snprintf(text, capacity, ".%s%s+%zu", prefix, m->name, offset - begin);
+		return true;
+	}
+	return false;
+}
+
 static const char *member_of(const struct object *o, u32 offset, char *text, size_t capacity)
 {
 	const struct iopf_core_type *type = type_of(o);
-	const struct iopf_core_member *m;
+	size_t i;
 
-	for (m = type ? type->members : NULL; m && m->name; m++) {
-		if (offset < m->offset || offset >= m->offset + m->size)
-			continue;
-		if (offset == m->offset)
-			snprintf(text, capacity, ".%s", m->name);
-		else
-			snprintf(text, capacity, ".%s+%zu", m->name, offset - m->offset);
+	for (i = 0; type && i < IOPF_HOSTED_NR; i++)
+		if (!strcmp(type->name, hosted[i].name) &&
+		    find_member(core->hosted[i].members, hosted[i].offset, hosted[i].prefix, offset, text, capacity))
+			return text;
+	if (type && find_member(type->members, 0, "", offset, text, capacity))
 		return text;
-	}
 	if (!offset && !(type && type->members))
 		return "";
 	snprintf(text, capacity, "+%u", offset);

@@ -13,6 +13,16 @@
 
 #pragma GCC visibility push(hidden)
 
+/* A device of the scenario's driver, as the names of its members need to know it. */
+struct driver_device {
+	struct device dev;
+	s64 index;
+	s64 response_lock;
+	s64 inside;		/* the index of the group that page_response answers, -1: none */
+	u32 inside_pasid;
+	struct dev_iommu iommu;	/* the last: a core's may be longer */
+};
+
 /* Text that lives until the next search. */
 void record_reset(void);
 const char *record_text(const char *format, ...) __printf(1, 2);

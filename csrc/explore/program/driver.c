@@ -19,15 +19,6 @@
 #include "primitives/mm.h"
 #include "program.h"
 
-struct driver_device {
-	struct device dev;
-	struct dev_iommu iommu;
-	s64 index;
-	s64 response_lock;
-	s64 inside;		/* the index of the group that page_response answers, -1: none */
-	u32 inside_pasid;
-};
-
 static struct driver_device *devices[MAX_DEVICES];
 static struct mutex *locks[MAX_LOCKS];
 static struct lock_class lock_classes[MAX_LOCKS];
@@ -48,9 +39,10 @@ static void *driver_alloc(struct slab_site *site, size_t size)
 	return object;
 }
 
-#define DRIVER_ALLOC(type, what) ({							\
+#define DRIVER_ALLOC_SIZE(type, size, what) ({						\
 	static struct slab_site __site = { .file = "driver", .function = what };	\
-	(type *)driver_alloc(&__site, sizeof(type)); })
+	(type *)driver_alloc(&__site, size); })
+#define DRIVER_ALLOC(type, what) DRIVER_ALLOC_SIZE(type, sizeof(type), what)
 
 bool driver_asks_under_lock;
 
@@ -211,7 +203,8 @@ static const char *const device_names[MAX_DEVICES] = {
 
 struct device *driver_device_new(int index, const struct record *r)
 {
-	struct driver_device *d = DRIVER_ALLOC(struct driver_device, "device");
+	size_t size = offsetof(struct driver_device, iommu) + core->hosted[IOPF_HOSTED_IOMMU].size;
+	struct driver_device *d = DRIVER_ALLOC_SIZE(struct driver_device, size, "device");
 	struct iommu_group *group;
 
 	d->index = index;
@@ -255,8 +248,8 @@ int driver_attach(const struct attaching *a, int space)
 
 	if (!mm)
 		return -ESRCH;
-	domain = DRIVER_ALLOC(struct iommu_domain, "domain");
-	handle = DRIVER_ALLOC(struct iommu_attach_handle, "handle");
+	domain = DRIVER_ALLOC_SIZE(struct iommu_domain, core->hosted[IOPF_HOSTED_DOMAIN].size, "domain");
+	handle = DRIVER_ALLOC_SIZE(struct iommu_attach_handle, core->hosted[IOPF_HOSTED_HANDLE].size, "handle");
 	dev = driver_device(a->device);
 
 	/* Where domains have no handlers of their own, the core's one is a mark and never called. */
