@@ -22,7 +22,6 @@
  * that keeps it counts.
  */
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "monitor/monitor.h"
@@ -30,7 +29,6 @@
 
 #define MOST_ORDERS 200000u	/* of one class; 12 calls and answers of three tasks have 20 on the average */
 #define MAX_LANES 32
-#define MAX_ALARMS 8
 
 /* --- the moments of the concurrent part, by task --- */
 
@@ -127,218 +125,6 @@ static bool comes_before(int i, int other)
 	return n && lanes[lane_of[i]].moments[n - 1] >= i;
 }
 
-/* --- what may change places --- */
-
-#define KIND(kind) (1u << (kind))
-#define REQUESTS (KIND(CALL_REPORT_BEGIN) | KIND(CALL_REPORT_END) | KIND(CALL_HANDLER) | KIND(CALL_MEMBER) |		\
-		  KIND(CALL_GROUP) | KIND(CALL_RESOLVE) | KIND(CALL_RESPONSE))
-#define OWNERS (KIND(CALL_OWNER_BEGIN) | KIND(CALL_OWNER_END) | KIND(CALL_DROP))
-#define QUEUES (KIND(CALL_QUEUE_BEGIN) | KIND(CALL_QUEUE_END) | KIND(CALL_FLUSH_BEGIN) | KIND(CALL_FLUSH_END))
-#define CHANGES (KIND(CALL_CHANGE_BEGIN) | KIND(CALL_CHANGE_END))		/* of the queue that a device is on */
-#define ATTACHES (KIND(CALL_ATTACH_BEGIN) | KIND(CALL_ATTACH_END))		/* of what a PASID is attached to */
-
-static struct about {
-	u32 kinds;
-	u16 devices;
-	u64 pasids;		/* whose attachment is changed, or looked at: a bit each, which some may share */
-	bool removes;		/* a change that is a removal, of one device or of all of a queue */
-	bool may_follow;	/* the end of a removal, by what is given */
-	bool has_partials;	/* there are requests of its key that are not the last */
-	u64 key;		/* of the request, or of the held group */
-} abouts[MAX_MOMENTS];
-
-/* Of all moments: what there is for a monitor to compare. */
-static bool has_answers_astray;		/* given for another request than they went to */
-static bool has_other_changes;		/* than one removal */
-static bool has_flush;
-static bool has_refusals;		/* whose answer has to come before report returns */
-
-static u16 devices_of_group(int device)
-{
-	u16 mask = 0;
-	int i, root, k;
-
-	for (root = device; scenario.records[scenario.devices[root]].f >= 0;)
-		root = scenario.records[scenario.devices[root]].f;
-	for (i = 0; i < scenario.nr_devices; i++) {
-		for (k = i; scenario.records[scenario.devices[k]].f >= 0;)
-			k = scenario.records[scenario.devices[k]].f;
-		mask |= (u16)((k == root) << i);
-	}
-	return mask;
-}
-
-static u64 pasid_bit(u32 pasid)
-{
-	return 1ull << pasid % 64;
-}
-
-/* Forms without keys store by index alone. */
-static u64 key_of(const struct token *t)
-{
-	return (u64)t->grpid << 32 ^ (core->facts.counts_handles ? (u64)t->pasid << 8 : 0) ^ (u64)t->device;
-}
-
-static struct about about(const struct moment *m)
-{
-	struct about a = { 0 };
-	int i, k;
-
-	for (i = m->first; i < m->first + m->nr; i++) {
-		const struct call *c = &calls[i];
-
-		a.kinds |= KIND(c->kind);
-		if (KIND(c->kind) & REQUESTS) {
-			a.devices |= (u16)(1u << c->device);
-			if (c->number && c->number <= (u64)nr_tokens) {
-				const struct token *t = &tokens[c->number - 1];
-
-				a.key = key_of(t);
-				/* In a guest's table it is looked up behind that of PASID 0. */
-				a.pasids |= pasid_bit(t->pasid) | pasid_bit(0);
-				for (k = 0; k < nr_tokens; k++)
-					a.has_partials |= !tokens[k].last && key_of(&tokens[k]) == a.key;
-			}
-			has_answers_astray |= (c->kind == CALL_RESPONSE && c->expected && c->expected != c->number);
-		} else if (KIND(c->kind) & OWNERS) {
-			a.key = ~(u64)c->held;
-		} else if (KIND(c->kind) & QUEUES) {
-			a.devices = 0xffff;
-			has_flush |= c->kind == CALL_FLUSH_END;
-		} else if (KIND(c->kind) & CHANGES) {
-			a.devices |= c->op == XP_FREE_QUEUE ? 0xffff : (u16)(1u << c->device);
-			a.removes = c->op == XP_FREE_QUEUE || c->op == XP_REMOVE;
-		} else if (KIND(c->kind) & ATTACHES) {
-			a.devices |= devices_of_group(c->device);
-			a.pasids |= pasid_bit(c->pasid);
-		}
-	}
-	return a;
-}
-
-/* Two moments of requests. */
-static bool requests_commute(const struct about *a, const struct about *b)
-{
-	u32 kinds = a->kinds | b->kinds;
-
-	if (a->key != b->key)
-		return true;
-	/* "It had returned when that one began", of a request whose index is used again. */
-	if (kinds & KIND(CALL_REPORT_BEGIN) && kinds & KIND(CALL_REPORT_END))
-		return false;
-	/* What may have been part of the group. */
-	if (a->has_partials && kinds & KIND(CALL_GROUP) && kinds & (KIND(CALL_REPORT_BEGIN) | KIND(CALL_REPORT_END)))
-		return false;
-	if (a->has_partials && a->kinds & b->kinds & KIND(CALL_GROUP))
-		return false;
-	if (kinds & KIND(CALL_RESPONSE)) {
-		/* Which answer is the second one. */
-		if (a->kinds & b->kinds & KIND(CALL_RESPONSE))
-			return false;
-		/* An unanswered index is used again. */
-		if (kinds & KIND(CALL_REPORT_BEGIN))
-			return !core->facts.response_matches_copies;
-		/* Only an answer that comes behind a removal, or that is owed, asks whether its report has returned. */
-		if (kinds & KIND(CALL_REPORT_END))
-			return !has_refusals && !a->may_follow && !b->may_follow;
-	}
-	return true;
-}
-
-/* A moment of a request, and one of a removal. */
-static bool removal_commutes(const struct about *request, const struct about *removal)
-{
-	if (request->has_partials && request->kinds & KIND(CALL_GROUP))
-		return false;
-	if (has_other_changes)
-		return !(request->kinds & (KIND(CALL_REPORT_BEGIN) | KIND(CALL_REPORT_END) | KIND(CALL_HANDLER) |
-					   KIND(CALL_RESPONSE)));
-	if (removal->kinds & KIND(CALL_CHANGE_BEGIN)) {
-		/* The report has ended before it, or may have met it. */
-		if (request->kinds & KIND(CALL_REPORT_END))
-			return false;
-		/* A report that begins before is one that it may meet all the same. */
-		if (request->kinds & KIND(CALL_REPORT_BEGIN) && (has_flush || demands(IOPF_DEMANDS_QUIET | IOPF_DEMANDS_FLUSH)))
-			return false;
-		return !(request->kinds & KIND(CALL_RESPONSE) && demands(IOPF_DEMANDS_IDLE));
-	}
-	/* The report has begun when it is on no queue; the answer comes when removal is over. */
-	if (request->kinds & (KIND(CALL_REPORT_BEGIN) | KIND(CALL_RESPONSE)))
-		return false;
-	return !(request->kinds & KIND(CALL_HANDLER) && has_answers_astray);
-}
-
-/* A moment of an attachment's change, and any other: who looks at an attachment is a report, when it begins and ends. */
-static bool attaching_commutes(const struct about *attaching, const struct about *other)
-{
-	/* Whether a request is answered, and all were waited for. */
-	if (demands(IOPF_DEMANDS_DRAINED) && other->kinds & QUEUES)
-		return false;
-	if (!(other->kinds & (ATTACHES | KIND(CALL_REPORT_BEGIN) | KIND(CALL_REPORT_END))))
-		return true;
-	if (!(attaching->devices & other->devices) || !(attaching->pasids & other->pasids))
-		return true;
-	/* A report that begins before a change does may meet it all the same. */
-	return attaching->kinds & KIND(CALL_ATTACH_BEGIN) && other->kinds & KIND(CALL_REPORT_BEGIN) && !has_flush &&
-	       !demands(IOPF_DEMANDS_QUIET | IOPF_DEMANDS_FLUSH | IOPF_DEMANDS_DRAINED);
-}
-
-/*
- * No monitor tells their order. (A question whether something "is over" asks the race order, which every order of the
- * moments keeps.) The test of it: with commute() false everywhere, the same alarms are raised.
- */
-static bool commute(const struct about *a, const struct about *b)
-{
-	u32 kinds = a->kinds | b->kinds;
-
-	if (options.flags & XP_O_ALL_ORDERS)
-		return false;
-	if (a->kinds & ATTACHES)
-		return attaching_commutes(a, b);
-	if (b->kinds & ATTACHES)
-		return attaching_commutes(b, a);
-	if (kinds & CHANGES) {
-		if (!(a->devices & b->devices))
-			return true;
-		if (a->kinds & REQUESTS && b->removes)
-			return removal_commutes(a, b);
-		if (b->kinds & REQUESTS && a->removes)
-			return removal_commutes(b, a);
-		return false;
-	}
-	/* What had been queued when flush began, and was not answered when it returned. */
-	if ((kinds & KIND(CALL_FLUSH_BEGIN) && kinds & KIND(CALL_REPORT_END)) ||
-	    (kinds & KIND(CALL_FLUSH_END) && kinds & KIND(CALL_RESPONSE)))
-		return false;
-	/* What was discarded before, beside it, or not at all. */
-	if ((a->has_partials || b->has_partials) && kinds & (KIND(CALL_QUEUE_BEGIN) | KIND(CALL_QUEUE_END)) &&
-	    kinds & (KIND(CALL_REPORT_BEGIN) | KIND(CALL_REPORT_END) | KIND(CALL_GROUP)))
-		return false;
-	if (kinds & QUEUES)
-		return true;
-	if (kinds & OWNERS)
-		return a->key != b->key;
-	return requests_commute(a, b);
-}
-
-static void find_abouts(void)
-{
-	int removals = 0, others = 0, i, k;
-
-	has_answers_astray = has_flush = false;
-	has_refusals = may_be_refused();
-	for (i = first; i < behind; i++) {
-		abouts[i] = about(&moments[i]);
-		removals += abouts[i].removes && abouts[i].kinds & KIND(CALL_CHANGE_BEGIN);
-		others |= abouts[i].kinds & CHANGES && !abouts[i].removes;
-	}
-	has_other_changes = others || removals > 1;
-	for (i = first; i < behind; i++)
-		for (k = first; k < behind && abouts[i].kinds & KIND(CALL_RESPONSE) && !abouts[i].may_follow; k++)
-			abouts[i].may_follow = abouts[k].kinds & KIND(CALL_CHANGE_END) &&
-					       (moments[k].task == moments[i].task ? k < i : !comes_before(i, k));
-}
-
 /* Those whose order is judged and not given. False: there are none. */
 static bool find_bound(void)
 {
@@ -348,7 +134,7 @@ static bool find_bound(void)
 	memset(bound + first, 0, (size_t)(behind - first));
 	for (i = first; i < behind; i++)
 		for (other = i + 1; other < behind; other++)
-			if (lane_of[other] != lane_of[i] && !commute(&abouts[i], &abouts[other]) && !comes_before(i, other))
+			if (lane_of[other] != lane_of[i] && !commute(i, other) && !comes_before(i, other))
 				any = bound[i] = bound[other] = true;
 	return any;
 }
@@ -359,12 +145,6 @@ static bool find_bound(void)
 static u64 judged[ROOM];
 static u16 filled[ROOM / 2];		/* places in it */
 static unsigned int nr_judged;
-
-static u64 mix(u64 a, u64 b)
-{
-	a = (a ^ b) * 0x9e3779b97f4a7c15ull;
-	return a ^ a >> 29;
-}
 
 /* Everything that the monitors could know of any order: equal ones have equal verdicts. */
 static u64 hash_of_orders(void)
@@ -493,17 +273,6 @@ static void remember(u64 hash)
 
 /* --- one order --- */
 
-struct alarm {
-	int kind;
-	const void *pc;
-	const char *text;
-	unsigned int clauses;
-	int length;
-	struct choice *choices;
-};
-
-static struct alarm alarms[MAX_ALARMS];
-static int nr_alarms;
 #define MAX_RAISED 16
 static struct { int kind; const void *pc; const char *text; } raised[MAX_RAISED];
 static int nr_raised;
@@ -534,68 +303,6 @@ static void judge_moment(int i)
 		judge(&calls[k]);
 }
 
-/* The schedule of a whole execution of this class in which moments come in that order. */
-static struct choice *schedule_of(int *length)
-{
-	struct choice *choices = calloc((size_t)engine.depth + 1, sizeof(*choices));
-	u8 *taken = calloc((size_t)engine.depth + 1, 1);
-	int i, n, done = 0;
-
-	for (i = 0; choices && taken && i <= behind - first; i++) {
-		int node = i < behind - first ? moments[order[i]].node : engine.depth - 1;
-
-		for (n = 0; n <= node; n++) {
-			const struct node *before = &engine.nodes[n];
-
-			if (taken[n])
-				continue;
-			/* What it comes after, and at the end all that is left. */
-			if (i < behind - first && n != node &&
-			    engine.nodes[node].clock.at[before->task] < (s16)before->ordinal)
-				continue;
-			taken[n] = 1;
-			choices[done++] = (struct choice){ before->task, before->alternative };
-		}
-	}
-	free(taken);
-	*length = done;
-	return choices;
-}
-
-static bool is_known(int kind, const void *pc, const char *text)
-{
-	int i;
-
-	for (i = 0; i < nr_found; i++)
-		if (found[i].finding.kind == kind && found[i].finding.pc == pc && found[i].finding.text == text)
-			return !found[i].clauses;
-	return false;
-}
-
-static bool only_told;	/* alarms are told as they are, and not run */
-
-static void keep_alarm(int kind, const void *pc, const char *text)
-{
-	struct alarm *a;
-	int i;
-
-	if (!only_told && (is_known(kind, pc, text) || scenario.expected >> kind & 1))
-		return;
-	for (i = 0; i < nr_alarms; i++)
-		if (alarms[i].kind == kind && alarms[i].pc == pc && alarms[i].text == text)
-			break;
-	if (i == MAX_ALARMS || (i < nr_alarms && (!alarms[i].clauses || monitor_clauses)))
-		return;
-	a = &alarms[i];
-	if (i == nr_alarms)
-		nr_alarms++;
-	else
-		free(a->choices);
-	*a = (struct alarm){ .kind = kind, .pc = pc, .text = text, .clauses = monitor_clauses };
-	if (!only_told)
-		a->choices = schedule_of(&a->length);
-}
-
 static void judge_order(void)
 {
 	int i;
@@ -609,10 +316,11 @@ static void judge_order(void)
 	for (i = behind; i < nr_moments; i++)
 		judge_moment(i);
 	for (i = 0; i < nr_raised; i++)
-		keep_alarm(raised[i].kind, raised[i].pc, raised[i].text);
+		prediction_keep(raised[i].kind, raised[i].pc, raised[i].text, order, behind - first);
 	/* A failure of the class, whatever it is, in an order in which the driver kept its contract. */
 	for (i = 0; i < engine.nr_findings && !monitor_clauses; i++)
-		keep_alarm(engine.findings[i].kind, engine.findings[i].pc, engine.findings[i].text);
+		prediction_keep(engine.findings[i].kind, engine.findings[i].pc, engine.findings[i].text, order,
+				behind - first);
 }
 
 /* --- all of them --- */
@@ -674,7 +382,7 @@ static void walk(int depth, u32 asleep)
 			continue;
 		i = next_of(k);
 		for (j = 0; j < nr_lanes; j++)
-			if (asleep >> j & 1 && commute(&abouts[i], &abouts[next_of(j)]))
+			if (asleep >> j & 1 && commute(i, next_of(j)))
 				sleeping |= 1u << j;
 		order[depth] = (s16)i;
 		lanes[k].done++;
@@ -686,53 +394,7 @@ static void walk(int depth, u32 asleep)
 		lanes[k].done = done[k];
 }
 
-/* --- predictions --- */
-
-static bool shows(const struct alarm *a)
-{
-	int i;
-
-	for (i = 0; i < engine.nr_findings; i++)
-		if (engine.findings[i].kind == a->kind && engine.findings[i].pc == a->pc &&
-		    engine.findings[i].text == a->text)
-			return !monitor_clauses || a->clauses;
-	return false;
-}
-
-static bool has_data_race(void)
-{
-	int i;
-
-	for (i = 0; i < nr_found; i++)
-		if (found[i].finding.kind == XP_K_DATA_RACE)
-			return true;
-	return false;
-}
-
-/* Executes what was predicted; what shows is collected. */
-static const char *execute_alarms(u64 execution, bool *news)
-{
-	struct aside aside;
-	const char *why = NULL;
-	int i;
-
-	if (!aside_begin(&aside))
-		return "no memory";
-	for (i = 0; i < nr_alarms; i++) {
-		struct alarm *a = &alarms[i];
-
-		if (!a->choices)
-			continue;
-		schedule_lenient = schedule_free_after = false;
-		failure_reproduces(a->choices, a->length, 0);
-		if (shows(a))
-			*news |= failures_collect(execution);
-		else if (!has_data_race())
-			why = "steps that are taken for independent are not: an order of calls and answers could not be run";
-	}
-	aside_end(&aside);
-	return why;
-}
+/* --- what they are asked for --- */
 
 void orders_reset(void)
 {
@@ -740,12 +402,12 @@ void orders_reset(void)
 	common = 0;
 }
 
-/* All orders are judged, from the one of this execution on. */
-static void judge_all(void)
+/* All orders are judged, from the one of this execution on. only_told: what they are called wrong for is not executed. */
+static void judge_all(bool only_told)
 {
 	int i;
 
-	nr_alarms = 0;
+	predictions_begin(only_told);
 	nr_orders = 0;
 	too_much = false;
 	for (i = 0; i < nr_lanes; i++)
@@ -764,9 +426,8 @@ static void judge_all(void)
 /* NULL, or why the execution proves nothing. news: something that was not known. */
 const char *orders_judge(u64 execution, bool *news)
 {
-	const char *why = NULL;
+	const char *why = NULL, *wrong;
 	u64 hash;
-	int i;
 
 	orders_run();
 	if (!collect())
@@ -775,36 +436,23 @@ const char *orders_judge(u64 execution, bool *news)
 	hash = hash_all();
 	if (was_judged(hash))
 		return NULL;
-	find_abouts();
-	judge_all();
+	commute_prepare(first, behind, comes_before);
+	judge_all(false);
 	if (nr_orders >= MOST_ORDERS || too_much)
 		why = "the calls and answers of one execution have more orders than can be judged";
-	if (nr_alarms) {
-		const char *wrong = execute_alarms(execution, news);
-
-		why = why ? why : wrong;
-		for (i = 0; i < nr_alarms; i++)
-			free(alarms[i].choices);
-	}
+	wrong = predictions_execute(execution, news);
 	remember(hash);
-	return why;
+	return why ? why : wrong;
 }
 
 /* A number for what the monitors say of the class of the execution that just ran, contract included. */
 u64 orders_verdict(void)
 {
-	u64 sum = 0;
-	int i;
-
 	common = 0;
 	if (!collect())
 		return 0;
 	find_pasts();
-	find_abouts();
-	only_told = true;
-	judge_all();
-	only_told = false;
-	for (i = 0; i < nr_alarms; i++)
-		sum += mix(mix((u64)alarms[i].kind, (u64)alarms[i].pc), (u64)alarms[i].text ^ !alarms[i].clauses);
-	return sum;
+	commute_prepare(first, behind, comes_before);
+	judge_all(true);
+	return predictions_verdict();
 }

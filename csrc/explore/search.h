@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * explore/: the search itself, over all rooms of the explorer: the face (explore.h), the strategies in turn and the verdict
- * (search.c), the orders of a class (orders.c), the oracle, the list of cores.
+ * (search.c), the orders of a class (orders.c, with commute.c and predictions.c), the oracle, the list of cores.
  *
  * The room may use every other one of the explorer; none uses it, but for its clock (progress.h) and the numbers of its face.
  */
@@ -20,6 +20,22 @@ void orders_reset(void);
 void orders_run(void);
 const char *orders_judge(u64 execution, bool *news);
 u64 orders_verdict(void);
+
+/* --- commute.c: of the concurrent moments, which may change places --- */
+
+void commute_prepare(int first, int behind, bool (*comes_before)(int i, int other));
+bool commute(int i, int other);
+
+/* --- predictions.c --- */
+
+/* told: they are told as they are, and not executed. */
+void predictions_begin(bool told);
+/* The monitors called the concurrent moments wrong in this order. */
+void prediction_keep(int kind, const void *pc, const char *text, const s16 *order, int nr);
+/* NULL, or why that proves nothing; what shows is collected. */
+const char *predictions_execute(u64 execution, bool *news);
+/* A number for all of them, contract included. */
+u64 predictions_verdict(void);
 
 /* --- aside.c --- */
 

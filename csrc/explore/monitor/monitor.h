@@ -162,6 +162,14 @@ bool judge_member(const struct call *c);
 bool judge_group(const struct call *c);
 void groups_handler(void);
 void judge_membership(const struct token *t, const void *pc);
+
+/* A step of a hash. */
+static inline u64 mix(u64 a, u64 b)
+{
+	a = (a ^ b) * 0x9e3779b97f4a7c15ull;
+	return a ^ a >> 31;
+}
+
 static inline bool same_key(const struct token *a, const struct token *b)
 {
 	return a->device == b->device && a->grpid == b->grpid && a->pasid == b->pasid;

@@ -99,12 +99,6 @@ bool judge_result(const struct call *c)
 
 /* --- outcomes --- */
 
-static u64 mix(u64 a, u64 b)
-{
-	a = (a ^ b) * 0x9e3779b97f4a7c15ull;
-	return a ^ a >> 31;
-}
-
 static u64 mix_text(u64 h, const char *text)
 {
 	for (; *text; text++)
