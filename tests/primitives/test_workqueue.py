@@ -423,6 +423,43 @@ def test_an_idle_queue_costs_nothing(runtime, queue):
     assert seen == workers()
 
 
+@pytest.mark.threads
+def test_a_batch_costs_one_wake(runtime, queue):
+    """Two hundred items are queued while the only worker is in one: it goes through them without a sleep in between.
+
+    The control: the same worker sleeps once for each item, where each is queued when it sleeps.
+    """
+    before = set(threads_now())
+    q = queue(1)
+    gated, items = q.item("GATED"), [q.item() for _ in range(200)]
+
+    def asleep():
+        """How often the worker has slept, once it does."""
+        (worker,) = set(threads_now()) - before
+        for _ in range(2000):
+            slept, state = threads_now()[worker]
+            if state == "S":
+                return slept
+            runtime.moment(0.001)
+        raise AssertionError("the worker never sleeps")
+
+    gated.queue()
+    gated.started()
+    first = asleep()  # in the item
+    for item in items:
+        item.queue()
+    gated.open()
+    q.flush()
+    batch = asleep() - first
+    assert all(1 == item.runs for item in items)
+    assert batch <= 10, batch
+    for item in items[:50]:
+        item.queue()
+        item.finished(2)
+        asleep()
+    assert asleep() - first - batch >= 40
+
+
 # --- flush ---
 
 
