@@ -51,10 +51,10 @@ class Held:
 
     @property
     def of_this_process(self) -> bool:
-        """False in the child of a fork, for what the parent made."""
-        return self._generation == _registry.generation
+        """False in the child of a fork, for what the parent made; and when the interpreter has cleared its modules."""
+        return _registry is not None and self._generation == _registry.generation
 
-    def let_go(self) -> None:
+    def let_go(self, _owned: dict[int, Held] = _owned) -> None:
         """The owner has done with it. A second call is fine."""
         _owned.pop(id(self), None)
 

@@ -626,7 +626,8 @@ class Device(Unique):
         return f"<Device {self.name} {where}: {statistics.reported} reported, {statistics.pending} pending>"
 
     def __del__(self) -> None:
-        if not getattr(self, "_helds", None) or self._generation != _registry.generation:
+        # At the end of the interpreter the names of modules are gone before the last objects.
+        if not getattr(self, "_helds", None) or _registry is None or self._generation != _registry.generation:
             return
         queue = self._queue
         try:

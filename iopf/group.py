@@ -90,7 +90,8 @@ class Group(Unique):
 
     def __del__(self) -> None:
         owned = getattr(self, "_owned", None)
-        if not owned or self._generation != _registry.generation:
+        # At the end of the interpreter the names of modules are gone before the last objects.
+        if not owned or _registry is None or self._generation != _registry.generation:
             return
         pointer = self._take()
         if pointer is None:

@@ -422,7 +422,8 @@ class TraceRun(Unique):
         return f"<TraceRun {state}: {result.accesses} accesses, {result.requests} requests>"
 
     def __del__(self) -> None:
-        if getattr(self, "_trace", None) is not None:
+        # At the end of the interpreter the names of modules are gone before the last objects.
+        if getattr(self, "_trace", None) is not None and _registry is not None:
             self.stop()
 
 

@@ -435,6 +435,31 @@ class TestExit:
         )
         assert "end\n" == out
 
+    def test_when_the_names_of_modules_are_gone_already(self, runtime):
+        """As the interpreter ends: it clears its modules, whose names are None then, and some object outlives them."""
+        out = run(
+            """
+            import os, iopf.group, iopf.device, iopf.queue, iopf.run, iopf.space, iopf._held, iopf._registry
+            space = iopf.AddressSpace()
+            queue, kept, dev = iopf.Queue("q", runtime=RUNTIME), [], iopf.Device("d")
+            queue.add(dev)
+            dev.attach(kept.append, pasid=1)
+            dev.attach(iopf.SVA(space), pasid=2)
+            dev.report(addr=0, pasid=1)
+            trace = iopf.run.TraceRun(iopf.AddressSpace(), runtime=RUNTIME)
+            for module in (iopf.group, iopf.device, iopf.queue, iopf.run, iopf.space, iopf._held):
+                for name in list(vars(module)):
+                    if not name.startswith("__"):
+                        vars(module)[name] = None
+            del queue, dev, space, trace
+            kept.clear()
+            print("end", flush=True)
+            os._exit(0)
+            """,
+            runtime=runtime,
+        )
+        assert "end\n" == out
+
     def test_with_works_in_flight(self, runtime):
         assert "end\n" == run(
             """

@@ -167,7 +167,7 @@ struct iommu_domain *api_domain_new(struct iopf_device *device, u32 pasid, const
 
 static int attach_or_replace(iopf_device *device, u32 pasid, struct iopf_handler *handler, bool replace)
 {
-	struct iommu_attach_handle *handle = driver_handle_new(device->core);
+	struct iommu_attach_handle *handle = kzalloc(device->core->hosted[IOPF_HOSTED_HANDLE].size, GFP_KERNEL);
 	struct iommu_domain *domain;
 	int ret;
 

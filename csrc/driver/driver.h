@@ -41,11 +41,6 @@ static inline void driver_iommu_put(struct dev_iommu *iommu, struct dev_iommu *o
 		kfree(iommu);
 }
 
-static inline struct iommu_attach_handle *driver_handle_new(const struct iopf_core *core)
-{
-	return kzalloc(core->hosted[IOPF_HOSTED_HANDLE].size, GFP_KERNEL);
-}
-
 /* With one reference, which is the caller's. */
 static inline void driver_group_init(const struct iopf_core *core, struct iommu_group *group,
 				     void (*release)(struct iommu_group *group))

@@ -109,7 +109,7 @@ static bool domain_init(struct iopf_bench *bench, enum bench_pasid pasid)
 
 static int attach(struct iopf_bench *bench, struct bench_device *device, enum bench_pasid pasid)
 {
-	struct iommu_attach_handle *handle = driver_handle_new(bench->core);
+	struct iommu_attach_handle *handle = kzalloc(bench->core->hosted[IOPF_HOSTED_HANDLE].size, GFP_KERNEL);
 
 	if (!handle)
 		return -ENOMEM;

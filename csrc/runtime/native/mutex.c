@@ -7,6 +7,7 @@
 #include "internal.h"
 
 #define SPINS 100		/* for the end of a bias: about as long as a section of the framework */
+#define NAP_NS 50000u
 #define LOOKS 50		/* at a shared lock: then it takes as long to be woken as it has taken so far */
 
 /* While a lock is revoked nobody makes it another time's. */
@@ -160,8 +161,9 @@ static bool mutex_take_shared(struct mutex *lock, u32 id)
 	while (!(taken = __mutex_take(lock, id)) && mutex_is_shared(lock)) {
 		u32 owner = __atomic_load_n(&lock->owner, __ATOMIC_RELAXED);
 
+		/* No unlock wakes who sleeps on MUTEX_BIASED: somebody puts it there, or takes it away, this very moment. */
 		if (owner)
-			futex_wait(&lock->owner, owner, 0);
+			futex_wait(&lock->owner, owner, owner == MUTEX_BIASED ? NAP_NS : 0);
 	}
 	__atomic_fetch_sub(&lock->waiters, 1, __ATOMIC_RELAXED);
 	return taken;
