@@ -533,7 +533,7 @@ def test_the_last_reference_is_found_once_and_no_object_goes_before(tasks):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("tasks", [("gs.", "r", "gp."), ("gp.", "n", "n"), ("gp.", "gp.", "gp.")], ids=" ".join)
+@pytest.mark.parametrize("tasks", [("gs.", "r", "gp."), (".", "n", "gp.")], ids=" ".join)
 def test_three_threads_count(tasks):
     """Up to millions of states."""
     _, wrong = counting(tasks=tasks)
