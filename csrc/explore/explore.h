@@ -287,7 +287,8 @@ const char *xp_clause_name(int bit);	/* in one word */
 				   Random walks; exchanges all neighbours that are said to commute, and compares.
 				   Failures are not collected. result.executions: exchanges. A difference:
 				   inconclusive, why says which */
-#define XP_STRATEGIES 8
+#define XP_S_GIVEN 8		/* only what options.given has, and no search */
+#define XP_STRATEGIES 9
 
 const char *xp_strategy_name(int strategy);
 
@@ -358,6 +359,8 @@ struct xp_options {
 	void *progress_arg;
 	double progress_interval;	/* seconds, 0: 0.05 */
 	xp_function_fn function;	/* NULL: functions are those of the symbol table, operations "record 7" */
+	const struct xp_schedule *given;	/* failures of another time: tried before the search (strategy/follow.c) */
+	int nr_given;
 };
 
 /* ---- results ---- */
@@ -458,6 +461,25 @@ struct xp_schedule {
 	int nr_tasks;
 	const int32_t *dropped;		/* records that are not executed */
 	int nr_dropped;
+	const struct xp_run *points;	/* of what is to be followed as far as it fits: each step; op NULL: not known */
+	int nr_points;
+	int kind;			/* and what it is to show */
+	const char *signature;
+};
+
+/* Between a schedule that was given and the execution that followed it. */
+struct xp_difference {
+	int added;		/* 1: a step that the schedule does not have; 0: one that it has, and that did not come */
+	int step;		/* where: of the execution, or of the schedule */
+	int task;
+	const char *op, *object;	/* NULL: not known */
+};
+
+struct xp_fit {
+	int shows;		/* the failure showed */
+	int nr_differences;	/* of the execution in which it did, else of that with the fewest */
+	int nr_told;		/* of these, the first */
+	const struct xp_difference *told;
 };
 
 struct xp_failure {
@@ -476,6 +498,7 @@ struct xp_failure {
 	int nr_sites;		/* accessed, freed, allocated; or one for each task in the cycle */
 	int nr_steps;
 	int nr_runs;
+	int nr_points;
 	int nr_tasks;
 	int nr_orders;
 	int culprit_first, culprit_second;	/* indices of steps: in the other order it passes; -1: none found */
@@ -484,6 +507,7 @@ struct xp_failure {
 	const struct xp_site *sites;
 	const struct xp_step *steps;
 	const struct xp_run *runs;
+	const struct xp_run *points;	/* the same step by step */
 	const struct xp_task *tasks;
 	const struct xp_order *orders;	/* by their second step */
 	const int32_t *dropped;	/* their indices; the trace and the schedule are of the scenario without them */
@@ -534,6 +558,8 @@ int xp_explore(const int32_t *code, size_t nr_words, const struct xp_options *op
 int xp_replay(const int32_t *code, size_t nr_words, const struct xp_options *options, const struct xp_schedule *schedule,
 	      struct xp_result *result, struct xp_divergence *divergence);
 const char *xp_error(void);
+/* How the schedule fitted that options.given has there; NULL: no such, or it was not tried. */
+const struct xp_fit *xp_fit(int index);
 
 /* Of the last search, by rank; NULL: no such. */
 const struct xp_failure *xp_failure(int index);

@@ -271,7 +271,7 @@ const char *xp_verdict_name(int v)
 const char *xp_strategy_name(int s)
 {
 	static const char *const names[XP_STRATEGIES] = {
-		"auto", "dpor", "naive", "sleep", "bound", "random", "estimate", "oracle",
+		"auto", "dpor", "naive", "sleep", "bound", "random", "estimate", "oracle", "given",
 	};
 
 	return s >= 0 && s < XP_STRATEGIES ? names[s] : "?";
@@ -522,6 +522,7 @@ static int enter(const s32 *code, size_t nr_words, const struct xp_options *want
 	contention_reset();
 	lock_order_reset();
 	orders_reset();
+	given_reset();
 	memcpy(code_copy, code, nr_words * sizeof(*code));
 	why = scenario_load(code_copy, nr_words);
 	options = *wanted;
@@ -580,6 +581,7 @@ int xp_explore(const int32_t *code, size_t nr_words, const struct xp_options *wa
 
 	if (ret)
 		return ret;
+	given_try(collect_probe);
 	exhausted = run_strategy();
 	if (strategy_now == XP_S_DPOR || strategy_now == XP_S_NAIVE || strategy_now == XP_S_SLEEP)
 		result.mass = exhausted ? 1 : path_mass > 1 ? 1 : path_mass;

@@ -35,6 +35,12 @@ struct aside {
 bool aside_begin(struct aside *a);
 void aside_end(struct aside *a);
 
+/* --- given.c: failures of another time --- */
+
+void given_reset(void);
+/* collect is asked after every execution, and may end it. */
+void given_try(bool (*collect)(int probe));
+
 /* --- oracle.c --- */
 
 const char *oracle_run(u64 *exchanges);

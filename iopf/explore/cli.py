@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""``iopf explore``, ``iopf replay``, ``iopf scenarios``. Exit codes: iopf/_exit.py."""
+"""``iopf explore``, ``iopf replay``, ``iopf scenarios``; ``iopf failures`` is beside it. Exit codes: iopf/_exit.py."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -54,6 +55,11 @@ def register(subparsers: Any) -> None:
     explore.add_argument("--all-failures", action="store_true", help="search on after a failure, list one of each")
     explore.add_argument("--every-event", action="store_true", help="traces with every event, nothing folded")
     explore.add_argument("--long-token", action="store_true", help="print tokens, which need no file, and keep none")
+    explore.add_argument(
+        "--no-kept",
+        action="store_true",
+        help="do not try first what is kept of this scenario and core ('iopf failures')",
+    )
     explore.add_argument("--json", action="store_true", help="the result as JSON")
     _add_pictures(explore)
     explore.set_defaults(run=run_explore)
@@ -165,17 +171,21 @@ def _fail(message: object) -> int:
     return UNUSABLE
 
 
-def _print_failure(failure: Failure, every_event: bool, long_token: bool) -> None:
+def _print_failure(failure: Failure, every_event: bool, long_token: bool, source: str | None = None) -> None:
     from .trace import wants_color
 
-    short = not long_token and failure.keep()
+    short = not long_token and failure.keep(source=source)
     print(failure.render(color=wants_color(sys.stdout), every_event=every_event, short=short))
 
 
-def _print_result(result: Result, every_event: bool, all_failures: bool, long_token: bool) -> None:
+def _print_result(
+    result: Result, every_event: bool, all_failures: bool, long_token: bool, source: str | None = None
+) -> None:
     for failure in result.failures if all_failures else result.failures[:1]:
-        _print_failure(failure, every_event, long_token)
+        _print_failure(failure, every_event, long_token, source)
         print()
+    for one in result.kept:
+        print(one)
     print(result)
     others = result.failures[1:]
     if others and not all_failures:
@@ -224,6 +234,14 @@ def _write_pictures(arguments: argparse.Namespace, result: Result, failures: Seq
         write_whole(arguments.perfetto, trace_events(failures, title=title))
 
 
+def _source(name: str) -> str:
+    """The scenario's name, as it is said elsewhere: with the whole path of its file."""
+    path, colon, attribute = name.rpartition(":")
+    if colon and path.endswith(".py"):
+        return f"{os.path.abspath(path)}:{attribute}"
+    return os.path.abspath(name) if name.endswith(".json") else name
+
+
 def _named(text: str | None, facets: dict[str, str | bool] | None = None) -> Any:
     """As _cores.named(), which knows files; a name is one without it."""
     if text is None or facets or text.endswith(".c"):
@@ -255,6 +273,7 @@ def run_explore(arguments: argparse.Namespace) -> int:
             bound=arguments.bound,
             all_failures=arguments.all_failures,
             progress=line,
+            kept=not arguments.no_kept and arguments.strategy != "estimate",
         )
         evidence = _evidence(result, arguments.accept)
     except Interrupted as interrupted:
@@ -274,7 +293,8 @@ def run_explore(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(result.to_json())
     else:
-        _print_result(result, arguments.every_event, arguments.all_failures, arguments.long_token)
+        source = _source(arguments.scenario)
+        _print_result(result, arguments.every_event, arguments.all_failures, arguments.long_token, source)
     return code
 
 

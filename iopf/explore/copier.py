@@ -199,6 +199,10 @@ class Copier:
             Run(run.task, run.steps, self.text(run.op) or "", self.text(run.object))
             for run in (raw.runs[index] for index in range(raw.nr_runs))
         )
+        points = tuple(
+            Run(point.task, 1, self.text(point.op) or "", self.text(point.object))
+            for point in (raw.points[index] for index in range(raw.nr_points))
+        )
         dropped = tuple(raw.dropped[index] for index in range(raw.nr_dropped))
         tasks = tuple((raw.tasks[index].parent, raw.tasks[index].nth) for index in range(raw.nr_tasks))
         kind = self.kinds[raw.kind]
@@ -212,6 +216,7 @@ class Copier:
             core=self.core,
             file=self.file,
             runs=runs,
+            steps=points,
             tasks=tasks,
             dropped=dropped,
             kind=kind,
@@ -241,6 +246,7 @@ class Copier:
             sites=told,
             steps=steps,
             runs=runs,
+            points=points,
             culprit=(raw.culprit_first, raw.culprit_second) if raw.culprit_first >= 0 <= raw.culprit_second else None,
             dropped=tuple(str(self.compiled.records[index]) for index in dropped),
             scenario=self.scenario.name,

@@ -203,6 +203,8 @@ class Failure:
     command: str = ""
     #: the upstream commit that chose it against its own documentation (deviations.py); None: nobody did
     chosen: str | None = None
+    #: the schedule of the whole scenario step by step, each a run of one: ``runs`` is without what it does not need
+    points: tuple[Run, ...] = field(default=(), repr=False, metadata=NOT_IN_JSON)
 
     @property
     def id(self) -> str:
@@ -215,11 +217,14 @@ class Failure:
         """It in a line."""
         return f"{self.kind} in {self.scenario!r} on {self.core}: {self.message}"
 
-    def keep(self) -> bool:
-        """Puts the token into a file, so that its id is enough for a replay: in ``.iopf/failures`` below the current
-        directory, where ``IOPF_FAILURES_DIR`` says, or in the user's cache directory. False: it can't be written
-        anywhere, or has no token. From any thread and process."""
-        return keep(self.token, self.about) is not None
+    def keep(self, *, source: str | None = None) -> bool:
+        """Puts the token into a file, so that its id is enough for a replay, and it can be tried again when the core was
+        edited: in ``.iopf/failures`` below the current directory, where ``IOPF_FAILURES_DIR`` says, or in the user's
+        cache directory. False: it can't be written anywhere, or has no token. From any thread and process.
+
+        :param source: how its scenario is named, for whoever lists it: ``/home/me/mine.py:race``
+        """
+        return keep(self.token, self.about, source=source) is not None
 
     @property
     def trace(self) -> tuple[Step, ...]:
@@ -285,6 +290,31 @@ class ExplorationFailed(Travels, AssertionError):
         self.result = result
 
 
+STILL_FAILS, PASSES_NOW, CANNOT_BE_TOLD = "still fails", "passes now", "cannot be told"
+
+
+@dataclass(frozen=True)
+class Again:
+    """What became of a failure that was kept (again.py)."""
+
+    #: of the failure
+    id: str
+    signature: str
+    #: "still fails": an execution shows it; "passes now": all were explored, and none fails; "cannot be told"
+    answer: str
+    #: how that is known, or why not
+    why: str
+    #: steps of its schedule that did not come, at most 64 with ``added``: ``irq: mutex_lock(param#1.lock)``
+    left_out: tuple[str, ...]
+    #: steps that came, and that its schedule does not have
+    added: tuple[str, ...]
+    #: how many of both there are
+    differences: int
+
+    def __str__(self) -> str:
+        return f"{self.answer}: {self.id}" + (f" ({self.why})" if self.why else "")
+
+
 @dataclass(frozen=True)
 class Result:
     """What a search found."""
@@ -334,6 +364,8 @@ class Result:
     #: nanoseconds between two executions
     reset_ns: float
     seed: int
+    #: what became of the failures that were tried before the search (``explore(kept=...)``)
+    kept: tuple[Again, ...] = ()
 
     @property
     def executions_per_second(self) -> float:

@@ -7,7 +7,8 @@ the exception is kept, C is told to stop, and the exception goes on when C is ba
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from .._extension import CData
@@ -16,6 +17,7 @@ from .._options import MAX_SECONDS
 from ..exceptions import Travels
 from . import _engine
 from ._engine import Engine, text
+from .again import answers, given, known_by, tokens_for
 from .bytecode import Compiled, compile_scenario
 from .copier import Copier, named_fields
 from .corefile import core_file
@@ -95,6 +97,7 @@ class Options(TypedDict, total=False):
     after_failure: int
     max_steps: int | None
     progress_interval: float
+    kept: bool | Collection[str]
 
 
 def explore(
@@ -120,6 +123,7 @@ def explore(
     progress_interval: float = PROGRESS_SECONDS,
     notes: bool = True,
     deviations: bool = True,
+    kept: bool | Collection[str] = False,
 ) -> Result:
     """Executes the interleavings of a scenario on a core and checks every one.
 
@@ -152,6 +156,10 @@ def explore(
     :param after_failure: how many executions after the first failure look for a graver one; one that ends in a loop
         without a scheduling point counts for 50
     :param max_steps: more steps in one execution are a livelock, and so is a second of processor time without one
+    :param kept: failures to try before the search, on the core as it is: tokens, or ids; True: what the project keeps in
+        ``.iopf/failures`` of this scenario and core (or an earlier state of its file). ``result.kept`` says what became of
+        each; one that still fails is among the failures, and the search is that after a first failure. The commands and
+        the pytest fixture do so
     :raises Interrupted: on Ctrl-C, within 100 ms; its ``result`` is what was found
     :raises ValueError: the scenario is wrong, or there is no such core or strategy
     """
@@ -198,6 +206,7 @@ def explore(
         flags |= flag if wanted else 0
 
     table, file = find_core(core), core_file(core)
+    tokens = tokens_for(scenario, core) if kept is True else known_by(kept or (), scenario)
     with _engine.turn() as engine:
         compiled = compile_scenario(scenario, engine.lib)
         options = new_options(engine, table, scenario, compiled)
@@ -215,11 +224,14 @@ def explore(
         last: list[Progress] = []
         engine.on_progress = _progress_caller(engine, progress, last)
         code = engine.ffi.from_buffer("int32_t[]", compiled.words)
-        status = engine.lib.xp_explore(code, len(compiled.words), options, raw)
+        with given(engine, options, tokens):
+            status = engine.lib.xp_explore(code, len(compiled.words), options, raw)
         if status and engine.error is None:
             engine.check(status, f"exploring {scenario.name!r}")
         copier = Copier(engine, scenario, compiled, table, file, flags, max_steps)
         result = copier.result(raw, seed)
+        if tokens:
+            result = replace(result, kept=answers(engine, copier, tokens, result, flags))
         error = engine.error
     if isinstance(error, KeyboardInterrupt):
         raise Interrupted(result) from error

@@ -50,6 +50,24 @@ void replay_runs(const struct xp_run *runs, int nr_runs, struct xp_divergence *d
 struct choice {
 	u8 task, alternative;
 };
+
+/* follow.c: a schedule of another time, as far as it fits */
+#define MOST_AHEAD 30000
+#define FOLLOW_TOLD 64
+struct follow_way {
+	int ahead;		/* a step may be taken for one of so many next ones of its task */
+	bool at_the_end;	/* what is new there belongs to the stretch that it is at the end of */
+	int stretch, more;	/* at the end of that one steps more are made, one less than more; 0: of none */
+};
+/* Ways of reading a schedule, from 0. False: there are no more. */
+bool follow_way(const struct xp_schedule *schedule, int number, struct follow_way *way);
+struct follow_fit {
+	int nr_differences;	/* told are the first FOLLOW_TOLD */
+	int nr_before_end;	/* those before the schedule was over: what comes behind is of interest where it fails there */
+	struct xp_difference told[FOLLOW_TOLD];
+};
+/* One execution. False: its tasks cannot be those of any search, or there is no memory. */
+bool follow_once(const struct xp_schedule *schedule, struct follow_way how, struct follow_fit *told);
 extern const struct choice *schedule_choices;
 extern int schedule_length, schedule_diverged;
 extern bool schedule_free_after, schedule_lenient;	/* after its end: lowest task first, without preemption */
