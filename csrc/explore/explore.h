@@ -275,20 +275,21 @@ const char *xp_clause_text(int bit);	/* 0 .. XP_CLAUSES - 1 */
 const char *xp_clause_name(int bit);	/* in one word */
 
 /* ---- strategies ---- */
-#define XP_S_AUTO 0		/* estimate, short random burst (unless DPOR takes no longer), then DPOR if it
-				   fits, else bounds, else sampling */
+#define XP_S_AUTO 0		/* estimate, short random burst (unless DPOR takes no longer), then DPOR; when that does not
+				   come to its end, PCT, random walks and bounds in turn */
 #define XP_S_DPOR 1		/* source sets and sleep sets: one execution for each class. Complete */
 #define XP_S_NAIVE 2		/* every interleaving */
 #define XP_S_SLEEP 3		/* all enabled tasks and sleep sets, no race analysis: complete; lists all failures */
 #define XP_S_BOUND 4		/* iterative preemption bounds 0, 1, 2 ... up to options.bound */
 #define XP_S_RANDOM 5		/* uniform random walk */
 #define XP_S_ESTIMATE 6		/* only the estimate */
-#define XP_S_ORACLE 7		/* no search: a test of the explorer itself, for its own tests and not for users.
+#define XP_S_PCT 7		/* random priorities, which change at options.depth - 1 of the steps */
+#define XP_S_ORACLE 8		/* no search: a test of the explorer itself, for its own tests and not for users.
 				   Random walks; exchanges all neighbours that are said to commute, and compares.
 				   Failures are not collected. result.executions: exchanges. A difference:
 				   inconclusive, why says which */
-#define XP_S_GIVEN 8		/* only what options.given has, and no search */
-#define XP_STRATEGIES 9
+#define XP_S_GIVEN 9		/* only what options.given has, and no search */
+#define XP_STRATEGIES 10
 
 const char *xp_strategy_name(int strategy);
 
@@ -349,6 +350,7 @@ struct xp_options {
 	const void *core;	/* struct iopf_core, from xp_core(); NULL: the default core */
 	int strategy;
 	int bound;		/* of XP_S_BOUND: the last one, -1: until nothing is left. Others: no meaning */
+	int depth;		/* of XP_S_PCT, and what auto does of it: 1 to 16. 0: 3, and auto takes several */
 	unsigned int flags;
 	double budget;		/* seconds, 0: none */
 	uint64_t max_executions;	/* 0: none */
@@ -384,6 +386,7 @@ struct xp_result {
 	uint64_t blocked;		/* cut short, sleep-blocked */
 	uint64_t classes;		/* DPOR: equals executions; with XP_O_CLASSES counted */
 	uint64_t first_failure;		/* at which execution, from 1; 0: none */
+	uint64_t sampled[XP_STRATEGIES];	/* of auto without a pass: the executions, by the strategy that chose them */
 	uint64_t self_checks;
 	double seconds;
 	double estimate;		/* classes by the estimate before the search, 0: none was made */

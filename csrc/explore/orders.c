@@ -617,7 +617,10 @@ static void judge_order(void)
 
 /* --- all of them --- */
 
-static unsigned int nr_orders;
+const char orders_too_many[] = "the calls and answers of one execution have more orders than can be judged";
+unsigned int orders_most, orders_judged;
+
+static unsigned int nr_orders, most;
 
 static bool is_next(int k)
 {
@@ -666,7 +669,7 @@ static void walk(int depth, u32 asleep)
 		nr_orders++;
 		judge_order();
 	}
-	for (k = 0; k < nr_lanes && nr_orders < MOST_ORDERS && !too_much; k++) {
+	for (k = 0; k < nr_lanes && nr_orders < most && !too_much; k++) {
 		u32 sleeping = 0;
 		int i;
 
@@ -747,6 +750,7 @@ static void judge_all(void)
 
 	nr_alarms = 0;
 	nr_orders = 0;
+	most = orders_most && !only_told ? orders_most : MOST_ORDERS;
 	too_much = false;
 	for (i = 0; i < nr_lanes; i++)
 		lanes[i].done = 0;
@@ -765,9 +769,11 @@ static void judge_all(void)
 const char *orders_judge(u64 execution, bool *news)
 {
 	const char *why = NULL;
+	bool all;
 	u64 hash;
 	int i;
 
+	orders_judged = 0;
 	orders_run();
 	if (!collect())
 		return nr_lanes > MAX_LANES ? "more tasks than whose calls and answers can be put in every order" : NULL;
@@ -777,8 +783,10 @@ const char *orders_judge(u64 execution, bool *news)
 		return NULL;
 	find_abouts();
 	judge_all();
-	if (nr_orders >= MOST_ORDERS || too_much)
-		why = "the calls and answers of one execution have more orders than can be judged";
+	orders_judged = nr_orders;
+	all = nr_orders < most && !too_much;
+	if (!all && !orders_most)
+		why = orders_too_many;
 	if (nr_alarms) {
 		const char *wrong = execute_alarms(execution, news);
 
@@ -786,7 +794,9 @@ const char *orders_judge(u64 execution, bool *news)
 		for (i = 0; i < nr_alarms; i++)
 			free(alarms[i].choices);
 	}
-	remember(hash);
+	/* What was not judged to its end by a sample is by a search. */
+	if (all || !orders_most)
+		remember(hash);
 	return why;
 }
 

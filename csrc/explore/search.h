@@ -16,6 +16,10 @@
 /* --- orders.c: the orders that the class of the execution that just ran leaves open --- */
 
 void orders_reset(void);
+/* Where executions are a sample: so many orders of each, and that these are not all is no reason. 0: all. */
+extern unsigned int orders_most;
+extern unsigned int orders_judged;	/* of the last execution: how long that took */
+extern const char orders_too_many[];	/* why: nothing is wrong, and nothing proved */
 /* Of every execution of a search: also those that are not judged. */
 void orders_run(void);
 const char *orders_judge(u64 execution, bool *news);

@@ -16,12 +16,12 @@ from .._exit import ACCEPTABLE, FINE, FOUND, NO_VERDICT, UNUSABLE
 from .._facets import CoreSourceError, parse_facets
 from .._files import check_writable, write_whole
 from .._hints import said
-from .._options import count, count_or_zero, seconds, small_or_zero
+from .._options import count, count_or_zero, depth, seconds, small_or_zero
 from .result import Failure, Progress, Result
 
 __all__ = ["register"]
 
-STRATEGIES = ("auto", "dpor", "naive", "sleep", "bound", "random", "estimate")
+STRATEGIES = ("auto", "dpor", "naive", "sleep", "bound", "random", "pct", "estimate")
 
 
 def register(subparsers: Any) -> None:
@@ -44,6 +44,12 @@ def register(subparsers: Any) -> None:
     explore.add_argument("--budget", type=seconds, default=60.0, metavar="SECONDS", help="stop after that long (60)")
     explore.add_argument("--max-executions", type=count, metavar="N", help="stop after so many executions")
     explore.add_argument("--bound", type=small_or_zero, metavar="N", help="of strategy bound: at most N preemptions")
+    explore.add_argument(
+        "--depth",
+        type=depth,
+        metavar="N",
+        help="of strategy pct: bugs that take N orderings, 1 to 16 (3; in auto 2 to 4)",
+    )
     explore.add_argument("--seed", type=count_or_zero, default=0, metavar="N", help="of what is random (0)")
     explore.add_argument(
         "--accept",
@@ -199,6 +205,12 @@ def _print_result(
         speed = f"{large(result.executions_per_second)} executions/s, " if result.executions >= 10_000 else ""
         outcomes = len(result.outcomes)
         print(f"  {speed}{result.deepest} points in the longest, {outcomes} outcome{'' if outcomes == 1 else 's'}")
+    if result.chance is not None and result.verdict == "sampled":
+        least = 1 - (1 - result.chance) ** result.executions
+        print(
+            f"  a bug of depth {result.depth} is met by one execution with a chance of at least 1 in {large(1 / result.chance)}"
+            f" ({len(result.tasks) - 1} tasks, {result.deepest} steps), and by these with {100 * least:.2g} %"
+        )
     if result.hottest:
         print("  most branches come from " + "; ".join(map(str, result.hottest[:3])))
 
@@ -271,6 +283,7 @@ def run_explore(arguments: argparse.Namespace) -> int:
             max_executions=arguments.max_executions,
             seed=arguments.seed,
             bound=arguments.bound,
+            depth=arguments.depth,
             all_failures=arguments.all_failures,
             progress=line,
             kept=not arguments.no_kept and arguments.strategy != "estimate",

@@ -120,6 +120,11 @@ class Copier:
             exhausted=bool(raw.exhausted),
             interrupted=bool(raw.interrupted),
             first_failure=raw.first_failure or None,
+            sampled=tuple(
+                (self.text(self.lib.xp_strategy_name(number)) or "?", raw.sampled[number])
+                for number in (self.lib.XP_S_DPOR, self.lib.XP_S_BOUND, self.lib.XP_S_PCT, self.lib.XP_S_RANDOM)
+                if raw.sampled[number]
+            ),
             self_checks=raw.self_checks,
             deepest=raw.deepest,
             preemptions=tuple(raw.preemptions),

@@ -366,11 +366,24 @@ class Result:
     seed: int
     #: what became of the failures that were tried before the search (``explore(kept=...)``)
     kept: tuple[Again, ...] = ()
+    #: of "auto" when it ended without a pass and without a failure: the executions, by the strategy that chose them
+    sampled: tuple[tuple[str, int], ...] = ()
+    #: of strategy "pct": how many orderings the bugs take that it looked for
+    depth: int | None = None
 
     @property
     def executions_per_second(self) -> float:
         """Executions by time, cut short ones included."""
         return (self.executions + self.blocked) / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def chance(self) -> float | None:
+        """Of strategy "pct": the least chance with which one execution met a bug that takes ``depth`` orderings (or
+        fewer), 1 / (n k^(depth - 1)), n the tasks with their works and k the steps of the longest execution. None: another
+        strategy."""
+        if self.depth is None or not self.deepest:
+            return None
+        return 1 / (max(len(self.tasks) - 1, 1) * float(self.deepest) ** (self.depth - 1))
 
     @property
     def kind(self) -> str | None:
@@ -400,6 +413,8 @@ class Result:
             "fail": f"fail: {self.failure.kind if self.failure else ''}",
             "inconclusive": f"inconclusive: {self.why}",
         }[self.verdict]
+        if self.sampled:
+            text += " (" + ", ".join(f"{number:,} by {name}" for name, number in self.sampled) + ")"
         blocked = f", {self.blocked:,} cut short" if self.blocked else ""
         return (
             f"{self.scenario} on {self.core}: {text} ({self.strategy}, {self.executions:,} executions{blocked},"

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["STRATEGIES", "Interrupted", "explore", "find_core"]
 
-STRATEGIES = ("auto", "dpor", "naive", "sleep", "bound", "random", "estimate")
+STRATEGIES = ("auto", "dpor", "naive", "sleep", "bound", "random", "estimate", "pct")
 POINTS = {"unlock": "XP_O_POINTS_UNLOCK", "free": "XP_O_POINTS_FREE", "plain": "XP_O_POINTS_PLAIN"}
 DEFAULT_BUDGET = 60.0
 #: What "estimate" takes when nothing is said.
@@ -38,6 +38,8 @@ ESTIMATE_SECONDS = 0.5
 #: A failure is looked for that is graver than the first one, for so many executions more.
 AFTER_FAILURE = 1000
 PROGRESS_SECONDS = 0.05
+#: Of strategy "pct".
+DEPTH, MAX_DEPTH = 3, 16
 
 
 class Interrupted(Travels, KeyboardInterrupt):
@@ -85,6 +87,7 @@ class Options(TypedDict, total=False):
     all_failures: bool
     progress: Callable[[Progress], object] | None
     bound: int | None
+    depth: int | None
     symmetry: bool
     points: tuple[str, ...] | list[str]
     classes: bool | None
@@ -111,6 +114,7 @@ def explore(
     all_failures: bool = False,
     progress: Callable[[Progress], object] | None = None,
     bound: int | None = None,
+    depth: int | None = None,
     symmetry: bool = True,
     points: tuple[str, ...] | list[str] = (),
     classes: bool | None = None,
@@ -132,9 +136,10 @@ def explore(
     :param core: name of a core, or an ``iopf.Core``
     :param strategy: ``"dpor"`` one execution for each class of equivalent interleavings, complete; ``"naive"`` every
         interleaving; ``"sleep"`` sleep sets alone, complete, lists every failure; ``"bound"`` every schedule with at
-        most 0, 1, 2 ... preemptions; ``"random"`` a uniform random walk; ``"estimate"`` only says how large the search
-        would be; ``"auto"`` is "dpor", but where 2,000 executions are not all it estimates, tries a few at random, then
-        chooses
+        most 0, 1, 2 ... preemptions; ``"random"`` a uniform random walk; ``"pct"`` random priorities, which finds
+        bugs that take few orderings; ``"estimate"`` only says how large the search
+        would be; ``"auto"`` is "dpor", but where 2,000 executions are not all it estimates, tries a few at random, and
+        when "dpor" does not come to its end spends what is left of the budget on "pct", "random" and "bound" in turn
     :param budget: seconds, None: no limit. "estimate" takes half a second of the default
     :param max_executions: None: no limit
     :param seed: of what is random: equal seeds give equal searches
@@ -146,6 +151,8 @@ def explore(
     :param progress: called about every ``progress_interval`` seconds with a :class:`Progress`, and once more when the
         search came to its end; stops the search by returning False. What it raises stops the search and is raised here
     :param bound: of strategy "bound": the last number of preemptions, None: until nothing is left
+    :param depth: of strategy "pct": how many orderings the bugs take that it looks for, 1 to 16; None: 3, and in "auto" 2,
+        3 and 4 in turn. One execution meets such a bug with a chance of at least 1 / (tasks * steps ** (depth - 1))
     :param symmetry: explore identical tasks in one order only
     :param points: further scheduling points: ``"unlock"``, ``"free"``, ``"plain"`` (every plain access)
     :param classes: count the happens-before classes; None: where it costs little ("dpor" needs no counting)
@@ -174,6 +181,7 @@ def explore(
         ("max_executions", max_executions, 1, 2**64 - 1),
         ("max_steps", max_steps, 1, 2**31 - 1),
         ("bound", bound, 0, 2**31 - 1),
+        ("depth", depth, 1, MAX_DEPTH),
         ("after_failure", after_failure, 0, 2**64 - 1),
         ("seed", seed, 0, 2**64 - 1),
     ):
@@ -212,6 +220,7 @@ def explore(
         options = new_options(engine, table, scenario, compiled)
         options.strategy = STRATEGIES.index(strategy)
         options.bound = -1 if bound is None else bound
+        options.depth = depth or 0
         options.flags = flags
         options.budget = ESTIMATE_SECONDS if (strategy, budget) == ("estimate", DEFAULT_BUDGET) else budget or 0.0
         options.max_executions = max_executions or 0
@@ -230,6 +239,8 @@ def explore(
             engine.check(status, f"exploring {scenario.name!r}")
         copier = Copier(engine, scenario, compiled, table, file, flags, max_steps)
         result = copier.result(raw, seed)
+        if result.strategy == "pct":
+            result = replace(result, depth=depth or DEPTH)
         if tokens:
             result = replace(result, kept=answers(engine, copier, tokens, result, flags))
         error = engine.error

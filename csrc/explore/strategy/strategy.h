@@ -15,7 +15,7 @@
 #pragma GCC visibility push(hidden)
 
 extern const struct strategy strategy_dpor, strategy_naive, strategy_sleep, strategy_bound, strategy_shortest,
-	strategy_random, strategy_walk, strategy_repeat, strategy_schedule;
+	strategy_random, strategy_pct, strategy_walk, strategy_repeat, strategy_schedule;
 
 /* path.c: the tree of choices that the exhaustive ones walk */
 struct path_rules {
@@ -40,6 +40,11 @@ double random_unit(void);
 extern double random_probability;
 bool random_learn(void);
 void random_forget(void);
+
+/* pct.c */
+#define PCT_DEPTH 16
+void pct_depth(int depth);	/* of the bugs that are looked for, 1 to PCT_DEPTH */
+void pct_forget(void);		/* how long executions are */
 
 /* estimate.c */
 /* brief: ends sooner where there is little to explore. collect is asked after every walk, and may end it. 0: none. */
