@@ -321,7 +321,7 @@ const char *xp_verdict_name(int verdict);
 struct xp_progress {
 	double seconds;
 	double mass;		/* done part of the tree, 0 to 1, never falls; 0 where the strategy has none */
-	double estimate;	/* classes, 0: unknown */
+	double estimate;	/* classes, by all that is known meanwhile, 0: unknown */
 	double eta;		/* seconds, -1: unknown */
 	uint64_t executions;
 	uint64_t blocked;
@@ -390,6 +390,8 @@ struct xp_result {
 	uint64_t self_checks;
 	double seconds;
 	double estimate;		/* classes by the estimate before the search, 0: none was made */
+	double estimate_low, estimate_high;	/* at least, at most: each with 99 in 100; 0: nobody knows */
+	const char *estimate_why;	/* why there is none, though it was tried; else NULL */
 	double mass;
 	int deepest;			/* points of the longest execution */
 	int nr_failures;

@@ -35,6 +35,19 @@ static s32 code_copy[MAX_RECORDS * XP_WORDS];
 static int busy;
 static pid_t owner;
 
+/*
+ * An estimate that was too low rises with what is executed, and comes to that in the end: what is not done yet is what the
+ * estimate leaves, or at least as much again as was done, less the part that is done of the tree.
+ */
+static double estimate_now(double mass)
+{
+	double executed = (double)result.executions, left = result.estimate - executed;
+
+	if (result.estimate <= 0 || (strategy_now != XP_S_DPOR && strategy_now != XP_S_SLEEP))
+		return result.estimate;
+	return executed + (1 - mass) * (left > executed ? left : executed);
+}
+
 static void fill_progress(struct xp_progress *p)
 {
 	double by_mass = -1, by_estimate = -1;
@@ -48,6 +61,7 @@ static void fill_progress(struct xp_progress *p)
 	    strategy_now != XP_S_ORACLE && path_mass > p->mass && strategy_now != XP_S_BOUND)
 		p->mass = path_mass;
 	result.mass = p->mass;
+	p->estimate = estimate_now(p->mass);
 	if (p->mass > 1e-6)
 		by_mass = p->seconds / p->mass - p->seconds;
 	if (p->estimate > 0 && p->executions > 0 && strategy_now != XP_S_NAIVE)
@@ -347,6 +361,14 @@ static void note_under_lock(void)
 
 /* --- strategies --- */
 
+static void take_estimate(struct estimate e)
+{
+	result.estimate = e.mean;
+	result.estimate_low = e.low;
+	result.estimate_high = e.high;
+	result.estimate_why = e.why;
+}
+
 static int nr_probes;
 
 /* What the walks of the estimate happen upon is found. */
@@ -502,7 +524,7 @@ static bool run_auto(void)
 	nr_probes = 0;
 	walked = now_seconds();
 	orders_most = FEW_ORDERS;
-	result.estimate = estimate_classes(budget < 1 ? budget / 20 : 0.05, true, collect_probe);
+	take_estimate(estimate_classes(budget < 1 ? budget / 20 : 0.05, true, collect_probe));
 	orders_most = 0;
 	/* An execution takes about as long as a walk did, and the estimate has its usual error. */
 	whole = result.estimate > 0 && nr_probes ? result.estimate * 2 * (now_seconds() - walked) / nr_probes : budget;
@@ -548,9 +570,8 @@ static bool run_strategy(void)
 		return run_auto();
 	strategy_now = options.strategy;
 	if (strategy_now == XP_S_ESTIMATE || (strategy_now == XP_S_DPOR && !(options.flags & XP_O_NO_ESTIMATE)))
-		result.estimate = estimate_classes(options.strategy == XP_S_ESTIMATE && options.budget > 0 ?
-						   options.budget : 0.05,
-						   strategy_now != XP_S_ESTIMATE, NULL);
+		take_estimate(estimate_classes(options.strategy == XP_S_ESTIMATE && options.budget > 0 ? options.budget : 0.05,
+					       strategy_now != XP_S_ESTIMATE, NULL));
 	switch (strategy_now) {
 	case XP_S_DPOR:
 		return run(&strategy_dpor, 0);
@@ -689,6 +710,20 @@ static void leave(void)
 	__atomic_store_n(&busy, 0, __ATOMIC_RELEASE);
 }
 
+/* Classes that were executed one by one are there. */
+static void settle_estimate(void)
+{
+	double executed = (double)(strategy_now == XP_S_DPOR || strategy_now == XP_S_SLEEP ? result.executions :
+				   result.sampled[XP_S_DPOR]);
+
+	if (executed > result.estimate_low)
+		result.estimate_low = executed;
+	if (result.estimate > 0 && result.estimate < result.estimate_low)
+		result.estimate = result.estimate_low;
+	if (result.estimate_high < result.estimate_low)
+		result.estimate_high = 0;
+}
+
 int xp_explore(const int32_t *code, size_t nr_words, const struct xp_options *wanted, struct xp_result *out)
 {
 	bool exhausted;
@@ -705,6 +740,8 @@ int xp_explore(const int32_t *code, size_t nr_words, const struct xp_options *wa
 		result.mass = 1;
 	if (exhausted || nr_found)
 		memset(result.sampled, 0, sizeof(result.sampled));
+	if (!exhausted)
+		settle_estimate();
 	result.exhausted = exhausted;
 	result.interrupted = progress.interrupted;
 	result.strategy = strategy_now;

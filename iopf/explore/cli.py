@@ -199,8 +199,8 @@ def _print_result(
     for note in result.notes:
         where = f" in {note.place.function}" if note.place is not None and note.place.function else ""
         print(f"  note: {note.kind}{where}: {note.message}")
-    if result.strategy == "estimate" and result.estimate:
-        print(f"  about {result.estimate:.2g} classes, likely within a factor of 2")
+    if result.size and (result.strategy == "estimate" or result.verdict in ("sampled", "bounded", "inconclusive")):
+        print(f"  {result.size}")
     if result.executions:
         speed = f"{large(result.executions_per_second)} executions/s, " if result.executions >= 10_000 else ""
         outcomes = len(result.outcomes)

@@ -344,7 +344,7 @@ class Result:
     #: what one execution puts, allocates or frees under a lock of the framework (kind "under-lock")
     notes: tuple[Failure, ...]
     outcomes: tuple[Outcome, ...]
-    #: classes as estimated before the search, or None
+    #: classes as estimated before the search, or what was executed if that is more; None: there is none
     estimate: float | None
     #: the strategy came to its end
     exhausted: bool
@@ -368,6 +368,12 @@ class Result:
     kept: tuple[Again, ...] = ()
     #: of "auto" when it ended without a pass and without a failure: the executions, by the strategy that chose them
     sampled: tuple[tuple[str, int], ...] = ()
+    #: at least so many classes, and at most: each with 99 in 100. None: nobody knows. "At most" is known only where no single
+    #: random walk counts for much
+    estimate_low: float | None = None
+    estimate_high: float | None = None
+    #: why there is no estimate, though one was tried; else None
+    estimate_why: str | None = None
     #: of strategy "pct": how many orderings the bugs take that it looked for
     depth: int | None = None
 
@@ -384,6 +390,24 @@ class Result:
         if self.depth is None or not self.deepest:
             return None
         return 1 / (max(len(self.tasks) - 1, 1) * float(self.deepest) ** (self.depth - 1))
+
+    @property
+    def size(self) -> str:
+        """How many classes there are, in words, by what is known; "" when nothing is."""
+        low, high = self.estimate_low, self.estimate_high
+        if self.estimate_why is not None:
+            more = f"; {_number(low)} were executed" if low else ""
+            return f"nobody knows how many classes there are: {self.estimate_why}{more}"
+        if self.estimate is None:
+            return ""
+        if low is None:
+            return f"about {_number(self.estimate)} classes, by too few random walks to say how well that is known"
+        if high is not None:
+            return f"about {_number(self.estimate)} classes, from {_number(low)} to {_number(high)} (99 in 100)"
+        return (
+            f"at least {_number(low)} classes (99 in 100); the random walks say {_number(self.estimate)} on the average, but a"
+            " few of them make up most of that: it may be far off, and is mostly too low"
+        )
 
     @property
     def kind(self) -> str | None:
@@ -458,6 +482,11 @@ def _plain(value: object) -> object:
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return value
+
+
+def _number(value: float) -> str:
+    """Of classes: ``10,600`` or ``4.1e+14``, as much of it as is known."""
+    return f"{float(f'{value:.3g}'):,.0f}" if value < 1e7 else f"{value:.2g}"
 
 
 def verdict_of(

@@ -273,7 +273,7 @@ def _whole(result: Result, last: Progress | None) -> Progress:
     return Progress(
         seconds=seconds,
         done=1.0,
-        estimate=result.estimate,
+        estimate=float(result.classes) if result.estimate and result.classes else result.estimate,
         eta=0.0,
         blocked=result.blocked,
         executions=max(result.executions, last.executions if last else 0),

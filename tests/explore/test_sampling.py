@@ -209,3 +209,60 @@ def test_a_bound_is_said_with_its_samples():
     if result.verdict == "bounded":
         assert result.bound >= 0 and dict(result.sampled)["bound"]
         assert f"at most {result.bound} preemptions" in str(result)
+
+
+# --- how many there are ---
+
+
+def estimates(scenario, seeds, budget=0.2, **options):
+    """The estimate with each seed."""
+    return [explore(scenario, strategy="estimate", budget=budget, seed=seed, **options) for seed in range(seeds)]
+
+
+@pytest.mark.parametrize(("readers", "classes"), [(2, 22), (3, 354), (4, 10_632)])
+def test_what_is_said_of_a_size_holds(readers, classes):
+    """The golden counts lie between both ends, with ten seeds: each end is wrong in 1 of 100, or less."""
+    for result in estimates(rcget(readers), 10, commute=False):
+        assert result.estimate_low <= classes * 1.0001 and result.estimate_high * 1.0001 >= classes, result.size
+        assert "from" in result.size and result.estimate_why is None
+
+
+def test_where_single_walks_count_for_much_nothing_is_said_of_the_upper_end():
+    """Three reporters and a removal, their works, 198,810 classes: seeds differ by ten times, and none of them pretends to know.
+    The lower end holds all the same."""
+    found = estimates(sc.three_reporters_against_removal(), 6)
+    assert all(result.estimate_low <= 198_810 for result in found)
+    assert all(result.estimate_high is None or result.estimate_high >= 198_810 for result in found)
+    assert any(result.estimate_high is None for result in found)
+    assert all("may be far off" in result.size for result in found if result.estimate_high is None)
+
+
+def test_estimates_that_differ_by_hundreds_do_not_contradict_each_other():
+    """With five seeds the means differ by orders of magnitude; what is promised of each, at least so many, all of them allow."""
+    found = estimates(big(3), 5, budget=1.0)
+    assert all(result.estimate_high is None for result in found)
+    known = [result for result in found if result.estimate_low is not None]  # too few walks, where everything is slow
+    assert all(result.estimate_low < result.estimate for result in known)
+    assert all(low.estimate_low < max(result.estimate for result in found) for low in known)
+
+
+def test_no_number_says_why(run):
+    """The orders of one execution cannot be counted: that is said, in place of a number."""
+    result = explore(big(6), strategy="estimate", budget=0.5)
+    assert result.estimate is None and "more orders than can be counted" in result.estimate_why
+    assert result.estimate_why in result.size
+    assert "" == explore(rcget(2), strategy="naive").size
+    out = run("explore", "rcget-3", "--strategy", "estimate")[1]
+    assert "about " in out and " classes, from " in out and "(99 in 100)" in out
+
+
+def test_an_estimate_rises_with_what_is_executed():
+    """It is never less than what was done, and comes to the count in the end: where it was too low, too."""
+    seen = []
+    result = explore(
+        sc.three_reporters_against_removal(), strategy="dpor", progress=seen.append, progress_interval=0.01, seed=4
+    )
+    assert "pass" == result.verdict and len(seen) > 10
+    assert all(progress.estimate is None or progress.estimate >= progress.executions for progress in seen)
+    cut = explore(big(3), strategy="dpor", max_executions=500, estimate=False)
+    assert 500 == cut.estimate_low and "inconclusive" == cut.verdict

@@ -47,8 +47,14 @@ void pct_depth(int depth);	/* of the bugs that are looked for, 1 to PCT_DEPTH */
 void pct_forget(void);		/* how long executions are */
 
 /* estimate.c */
-/* brief: ends sooner where there is little to explore. collect is asked after every walk, and may end it. 0: none. */
-double estimate_classes(double seconds, bool brief, bool (*collect)(int probe));
+struct estimate {
+	double mean;		/* 0: none, and why */
+	double low, high;	/* each with 99 in 100; 0: nobody knows */
+	int walks;
+	const char *why;
+};
+/* brief: ends sooner where there is little to explore. collect is asked after every walk, and may end it. */
+struct estimate estimate_classes(double seconds, bool brief, bool (*collect)(int probe));
 
 /* replay.c */
 void replay_runs(const struct xp_run *runs, int nr_runs, struct xp_divergence *divergence);
