@@ -30,6 +30,7 @@ from ._members import by_hand
 from ._options import seconds
 from ._probe import as_it_behaves
 from .check import BUDGET, Comparison, Table, check, compare, render, render_bugs, render_comparison
+from .explore.again import kept_in
 from .explore.kept import shortened
 
 __all__ = ["register", "run"]
@@ -130,6 +131,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="in place of the table, a text for a maintainer: what this core or file does wrong with the contract kept",
     )
     parser.add_argument("--long-token", action="store_true", help="print tokens, which need no file, and keep none")
+    parser.add_argument(
+        "--no-kept", action="store_true", help="do not try first what is kept of these scenarios ('iopf failures')"
+    )
     parser.add_argument("--no-cache", action="store_true", help="explore also what was explored before")
     parser.add_argument("--json", action="store_true", help="the table as JSON")
     parser.add_argument("--junit", metavar="FILE", help="write the table as JUnit XML, too")
@@ -181,6 +185,7 @@ def run(arguments: argparse.Namespace) -> int:
                 cache=not arguments.no_cache,
                 said=facets,
                 strict=arguments.strict,
+                kept=not arguments.no_kept,
             )
         except KeyboardInterrupt as interrupted:
             if not interrupted.args or not isinstance(interrupted.args[0], Table):
@@ -197,7 +202,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(_data(table, comparison, changes, wanted, evidence, code), indent=1))
     else:
+        # What is kept now, and not what is about to be.
+        told = [] if arguments.no_kept else kept_in(table)
         _print(table, comparison, changes, wanted, tuple(facets), arguments.all, arguments.long_token)
+        for line in told:
+            print(line)
     if arguments.junit is not None:
         try:
             write_junit(arguments.junit, table, comparison, arguments.accept)

@@ -72,6 +72,9 @@ class Job:
     budget: float
     #: everything that fails is wanted, and not only whether a core's own bug is among it
     everything: bool = False
+    #: failures that are kept of the scenario, by token: tried first, whatever core they are of, so that no column is
+    #: looked at more closely than another
+    kept: tuple[str, ...] = ()
 
 
 def _place(failure: Failure, core: Core | str) -> tuple[str | None, int, str | None]:
@@ -93,7 +96,9 @@ def _unknown(known: tuple[Failure, ...], more: Iterable[Failure]) -> tuple[Failu
 
 
 def explore_cell(job: Job) -> Cell:
-    result = explore(job.what, core=job.core, budget=job.budget, all_failures=job.everything, notes=False)
+    result = explore(
+        job.what, core=job.core, budget=job.budget, all_failures=job.everything, notes=False, kept=job.kept
+    )
     failures = result.failures
     exhausted = result.exhausted
     own = any(failure.contract == "kept" and failure.chosen is None for failure in failures)

@@ -66,6 +66,12 @@ MEANINGS: dict[str, dict[int, str]] = {
         SKIP: "everything that says neither: no verdict, usage, a file of no known form, or that does not compile, a bug",
     },
     "explore": {FINE: "pass", FOUND: "any failure", NO_VERDICT: "no verdict, as above; --accept as above"},
+    "failures": {FINE: "listed, or forgotten", NO_VERDICT: "a file can't be used"},
+    "failures --run": {
+        FINE: "all of them pass now: each scenario was explored exhaustively, and passes",
+        FOUND: "any still fails",
+        NO_VERDICT: "cannot be told of any, or nothing is kept",
+    },
     "replay": {FINE: "passes now", FOUND: "fails as recorded", NO_VERDICT: "did not reproduce"},
     "run": {FINE: "every request was answered once", FOUND: "answers were lost, or came twice"},
     "others": {FINE: "done"},
@@ -111,7 +117,7 @@ def decide(evidence: Evidence) -> Code:
 def allowed(command: str) -> tuple[int, ...]:
     """Every code with which a command may end."""
     own = MEANINGS.get(command, MEANINGS["others"])
-    more = MEANINGS["check --bisect"] if command == "check" else {}
+    more = [code for name, codes in MEANINGS.items() if name.startswith(f"{command} --") for code in codes]
     return tuple(sorted({*own, *more, *EVERYWHERE}))
 
 

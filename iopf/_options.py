@@ -43,6 +43,11 @@ def small_or_zero(text: str) -> int:
     return _integer(text, 0, 2**31 - 1)
 
 
+def depth(text: str) -> int:
+    """Of a bug: how many orderings it takes, 1 to 16."""
+    return _integer(text, 1, 16)
+
+
 def integer(text: str) -> int:
     """An integer that C can hold; whoever takes it says its range."""
     return _integer(text, -MAX_COUNT, MAX_COUNT)

@@ -26,6 +26,8 @@ from ._options import MAX_SECONDS
 from ._probe import Probed, Question, answer, corrected, suspects
 from ._processes import held
 from ._source import Prepared
+from .explore.again import tokens_for
+from .explore.kept import of_project
 from .explore.library import find_scenario
 from .explore.scenario import BaseScenario
 
@@ -183,6 +185,7 @@ def check(
     cache: bool = False,
     said: Collection[str] = (),
     strict: bool = False,
+    kept: bool = False,
 ) -> Table:
     """Explores every scenario on every core.
 
@@ -200,6 +203,7 @@ def check(
         With a baseline, and of a file, that is always done
     :param cache: take what was found before, and keep what is found, in the user's cache directory
     :param said: facets that were set by hand: of these no file is asked what it does
+    :param kept: try first what the project keeps of a scenario (``iopf failures``), in every column
     :param strict: judge also what upstream chose against its own documentation; see :attr:`Table.deviations`
     :raises ValueError: no such core or scenario, or a budget out of range
     :raises CoreSourceError: a file does not compile, or was changed meanwhile
@@ -216,6 +220,9 @@ def check(
     search = _Search(
         columns, named, budget, baseline is not None, all_failures or baseline is not None, cache, progress
     )
+    if kept:
+        known = of_project()[0]
+        search.tokens = {row: tuple(tokens_for(what, kept=known)) for row, what in named} if known else {}
 
     def table(complete: bool) -> Table:
         return replace(search.table(time.monotonic() - begin, complete), strict=strict)
@@ -256,6 +263,8 @@ class _Search:
         #: the first column is one
         self._baseline = baseline
         self._everything, self._progress = everything, progress
+        #: failures that are tried first, by row
+        self.tokens: Mapping[str, tuple[str, ...]] = {}
         self._done: dict[tuple[str, str], Cell] = {}
         #: files are being compiled, and nothing is explored yet
         self.is_compiling = False
@@ -299,7 +308,10 @@ class _Search:
                     file = self._files.get(first.label)
                     core = AsRead.of(first.core, file) if file and isinstance(first.core, Core) else first.core
                     everything = self._all_of(first)
-                    jobs.append(Job(row, what, core, first.label, first.claims_correct, self._budget, everything))
+                    claims = first.claims_correct
+                    jobs.append(
+                        Job(row, what, core, first.label, claims, self._budget, everything, self.tokens.get(row, ()))
+                    )
         lenient = {column.label: column.lenient for column in self._columns}
         self.is_compiling = True
         errors = _compile_all({job.name: self._files[job.name] for job in jobs if job.name in self._files})
@@ -374,6 +386,7 @@ class _Search:
         search = _Search(
             columns, self._rows, self._budget, self._baseline, self._everything, self._cache, self._progress
         )
+        search.tokens = self.tokens
         search._done = {key: cell for key, cell in self._done.items() if key[1] not in found}
         search._probed = {label: told for label, (_, told) in found.items()}
         return search

@@ -42,7 +42,11 @@ if TYPE_CHECKING:
 load_extension("native")
 
 #: Modules that bring further commands, as far as they are there.
-COMMAND_MODULES = {"iopf.explore.cli": ("explore", "replay", "scenarios"), "iopf._check_command": ("check",)}
+COMMAND_MODULES = {
+    "iopf.explore.cli": ("explore", "replay", "scenarios"),
+    "iopf.explore.failures_cli": ("failures",),
+    "iopf._check_command": ("check",),
+}
 
 Function = Callable[[argparse.Namespace], int]
 

@@ -18,14 +18,19 @@ searches found stands in the report once, in a section of its own, with the line
 in place of the search of its scenario, on the token's core whatever ``--iopf-core`` says, and skips what searches other
 scenarios. A run in which no test searches the token's fails.
 
+Tests of which a failure is kept go first, and a search tries first what is kept of its scenario and core. What is kept is what
+was when the session began, so that the order and the searches are the same in each worker, and whatever the tests of this
+session keep; ``--iopf-no-kept`` leaves both away.
+
 Nothing of the explorer is imported before a test asks for it.
 """
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -38,6 +43,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
+    from ._cores import Core
     from .explore import Failure, Result
     from .explore.scenario import BaseScenario
     from .explore.search import Options
@@ -78,6 +84,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--iopf-replay", metavar="ID|TOKEN", help="run the one execution of this failure, or token, and no search"
     )
     group.addoption(
+        "--iopf-no-kept",
+        action="store_true",
+        help="do not run first, and try first, what failed before and is kept ('iopf failures' lists it)",
+    )
+    group.addoption(
         "--iopf-long-token", action="store_true", help="print tokens, which need no file, and keep no failures"
     )
 
@@ -92,6 +103,41 @@ def pytest_configure(config: pytest.Config) -> None:
             config.stash[_TOKEN] = resolve(given, base=config.invocation_params.dir)
         except ValueError as error:
             raise pytest.UsageError(f"--iopf-replay: {error}") from error
+
+
+def _kept(config: pytest.Config) -> list[tuple[str, tuple[str, ...]]]:
+    """Failures of the session's beginning: each token with the tests that met it. A worker has them from who started it."""
+    known: list[tuple[str, tuple[str, ...]]] | None = config.stash.get(_KEPT, None)
+    if known is None:
+        given = getattr(config, "workerinput", {}).get("iopf_kept")
+        if given is not None:
+            known = [(str(token), tuple(tests)) for token, tests in given]
+        elif config.getoption("--iopf-no-kept") or config.stash.get(_TOKEN, None) or not _may_be_kept(config):
+            known = []
+        else:
+            from .explore.kept import of_project
+
+            known = [(one.token, one.tests) for one in of_project(base=config.invocation_params.dir)[0]]
+        config.stash[_KEPT] = known
+    return known
+
+
+def _may_be_kept(config: pytest.Config) -> bool:
+    """Is there such a directory? Without it nothing of the explorer has to be loaded."""
+    return bool(os.environ.get("IOPF_FAILURES_DIR")) or (config.invocation_params.dir / ".iopf").is_dir()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """What a worker of pytest-xdist is to take for kept."""
+    node.workerinput["iopf_kept"] = [[token, list(tests)] for token, tests in _kept(node.config)]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests of which a failure is kept go first, in the order that they have."""
+    first = {name for _, tests in _kept(config) for name in tests}
+    if first:
+        items.sort(key=lambda item: item.nodeid not in first)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -111,8 +157,11 @@ def iopf_core(request: pytest.FixtureRequest) -> str:
 class Explore:
     """What the ``explore`` fixture is: call it as :func:`iopf.explore.explore`. ``results`` keeps what it returned."""
 
-    def __init__(self, core: str, budget: float | None, token: str | None):
+    def __init__(
+        self, core: str, budget: float | None, token: str | None, kept: Sequence[tuple[str, tuple[str, ...]]] = ()
+    ):
         self.core = core
+        self.kept = kept
         self.budget = budget
         self.token = token
         self.results: list[Result] = []
@@ -135,6 +184,8 @@ class Explore:
         if self.budget is not None:
             options.setdefault("budget", self.budget)
         if self.token is None:
+            if self.kept and "kept" not in options:
+                options["kept"] = _tokens(self.kept, scenario, options["core"])
             result = explore(scenario, **options)
         else:
             from .explore.token import decode
@@ -153,6 +204,16 @@ class Explore:
         return result
 
 
+def _tokens(kept: Sequence[tuple[str, tuple[str, ...]]], scenario: Any, core: Core | str) -> list[str]:
+    """What is kept of a scenario and a core."""
+    if not kept:
+        return []
+    from .explore.again import tokens_for
+    from .explore.scenario import BaseScenario
+
+    return tokens_for(scenario, core, among=[token for token, _ in kept]) if isinstance(scenario, BaseScenario) else []
+
+
 def _core_for(recorded: Token, chosen: Any) -> Any:
     """The core to replay on, None: that of the token. A file's is the chosen file, else the token's, if it is there and
     the same: ValueError says so when it is not."""
@@ -166,6 +227,8 @@ def _core_for(recorded: Token, chosen: Any) -> Any:
 _KEY: pytest.StashKey[Explore] = pytest.StashKey()
 #: The token of --iopf-replay.
 _TOKEN: pytest.StashKey[str] = pytest.StashKey()
+#: What is kept, since the session began.
+_KEPT: pytest.StashKey[list[tuple[str, tuple[str, ...]]]] = pytest.StashKey()
 #: --iopf-replay: did any test search the token's scenario?
 _REPLAYED: pytest.StashKey[bool] = pytest.StashKey()
 
@@ -176,7 +239,7 @@ def explore(request: pytest.FixtureRequest, iopf_core: str) -> Iterator[Explore]
     by itself: ``explore(s).check()`` does. A search without a verdict fails the test at its end, unless it was accepted:
     ``explore(s).check("sampled")``."""
     option = request.config.getoption
-    caller = Explore(iopf_core, option("--iopf-budget"), request.config.stash.get(_TOKEN, None))
+    caller = Explore(iopf_core, option("--iopf-budget"), request.config.stash.get(_TOKEN, None), _kept(request.config))
     request.node.stash[_KEY] = caller
     yield caller
     if caller.replayed:
@@ -230,6 +293,9 @@ def pytest_runtest_makereport(
     report.iopf_commands = []  # type: ignore[attr-defined]
     for result in (*own, *others):
         failure = result.failure
+        again = [str(one) for one in result.kept if one.answer == "still fails"]
+        if again and call.when == "call":
+            _add(report, "iopf: what was kept", "\n".join(again))
         if failure is None:
             if result.verdict != "pass" and call.when == "call" and str(result) not in report.longreprtext:
                 _add(report, "iopf", str(result))
@@ -270,7 +336,7 @@ def _show(item: pytest.Item, report: pytest.TestReport, failure: Failure, is_own
     config = item.config
     token = failure.token
     if token and not config.getoption("--iopf-long-token"):
-        token = keep(token, failure.about, base=config.invocation_params.dir) or token
+        token = keep(token, failure.about, base=config.invocation_params.dir, test=item.nodeid) or token
     command = failure.command.replace(failure.token, token) if token else ""
     if token and is_own:
         cores = [word for core in config.getoption("--iopf-core") or () for word in ("--iopf-core", core)]

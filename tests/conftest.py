@@ -66,6 +66,12 @@ def pytest_configure(config):
         config.option.seed = random.SystemRandom().randrange(1 << 32)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """A directory for each test: what another one kept would be tried first."""
+    os.environ["IOPF_FAILURES_DIR"] = tempfile.mkdtemp(dir=item.config.stash[FAILURES].name)
+
+
 def pytest_unconfigure(config):
     config.stash[FAILURES].cleanup()
 

@@ -24,6 +24,7 @@ LINES = {
     "record": ["--", "/no/such/program"],
     "explore": ["rcget-2", "--budget", "1"],
     "replay": ["iopf1.nonsense"],
+    "failures": [],
     "scenarios": ["rcget-2"],
     "check": ["--core", "iopf", "--scenario", "partial", "--budget", "1"],
     "bench": ["--core", "no-such-core"],

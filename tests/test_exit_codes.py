@@ -235,9 +235,9 @@ def test_the_tables_in_the_docs_are_those_of_the_code(name):
     assert _exit.markdown() in (ROOT / name).read_text(), "python -m iopf._exit prints what it should be"
 
 
-@pytest.mark.parametrize("name", ["check", "explore"])
+@pytest.mark.parametrize("name", ["check", "explore", "failures --run"])
 def test_help_has_the_codes(command, name):
-    code, output, _ = command(name, "--help")
+    code, output, _ = command(name.partition(" ")[0], "--help")
     words = " ".join(output.split())
     assert 0 == code
     for number, meaning in {**_exit.MEANINGS[name], **_exit.EVERYWHERE}.items():
@@ -249,5 +249,5 @@ def test_table_rows_name_commands_that_exist():
     commands = next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction)).choices
     assert {name.partition(" ")[0] for name in _exit.MEANINGS} - {"others"} <= set(commands)
     assert set(_exit.WITHOUT_VERDICT) <= set(commands)
-    assert set(commands) - set(_exit.WITHOUT_VERDICT) == {"check", "explore"}
+    assert set(commands) - set(_exit.WITHOUT_VERDICT) == {"check", "explore", "failures"}
     assert check.__doc__ and _exit.epilog(("check",))

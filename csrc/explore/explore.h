@@ -275,19 +275,21 @@ const char *xp_clause_text(int bit);	/* 0 .. XP_CLAUSES - 1 */
 const char *xp_clause_name(int bit);	/* in one word */
 
 /* ---- strategies ---- */
-#define XP_S_AUTO 0		/* estimate, short random burst (unless DPOR takes no longer), then DPOR if it
-				   fits, else bounds, else sampling */
+#define XP_S_AUTO 0		/* estimate, short random burst (unless DPOR takes no longer), then DPOR; when that does not
+				   come to its end, PCT, random walks and bounds in turn */
 #define XP_S_DPOR 1		/* source sets and sleep sets: one execution for each class. Complete */
 #define XP_S_NAIVE 2		/* every interleaving */
 #define XP_S_SLEEP 3		/* all enabled tasks and sleep sets, no race analysis: complete; lists all failures */
 #define XP_S_BOUND 4		/* iterative preemption bounds 0, 1, 2 ... up to options.bound */
 #define XP_S_RANDOM 5		/* uniform random walk */
 #define XP_S_ESTIMATE 6		/* only the estimate */
-#define XP_S_ORACLE 7		/* no search: a test of the explorer itself, for its own tests and not for users.
+#define XP_S_PCT 7		/* random priorities, which change at options.depth - 1 of the steps */
+#define XP_S_ORACLE 8		/* no search: a test of the explorer itself, for its own tests and not for users.
 				   Random walks; exchanges all neighbours that are said to commute, and compares.
 				   Failures are not collected. result.executions: exchanges. A difference:
 				   inconclusive, why says which */
-#define XP_STRATEGIES 8
+#define XP_S_GIVEN 9		/* only what options.given has, and no search */
+#define XP_STRATEGIES 10
 
 const char *xp_strategy_name(int strategy);
 
@@ -319,7 +321,7 @@ const char *xp_verdict_name(int verdict);
 struct xp_progress {
 	double seconds;
 	double mass;		/* done part of the tree, 0 to 1, never falls; 0 where the strategy has none */
-	double estimate;	/* classes, 0: unknown */
+	double estimate;	/* classes, by all that is known meanwhile, 0: unknown */
 	double eta;		/* seconds, -1: unknown */
 	uint64_t executions;
 	uint64_t blocked;
@@ -348,6 +350,7 @@ struct xp_options {
 	const void *core;	/* struct iopf_core, from xp_core(); NULL: the default core */
 	int strategy;
 	int bound;		/* of XP_S_BOUND: the last one, -1: until nothing is left. Others: no meaning */
+	int depth;		/* of XP_S_PCT, and what auto does of it: 1 to 16. 0: 3, and auto takes several */
 	unsigned int flags;
 	double budget;		/* seconds, 0: none */
 	uint64_t max_executions;	/* 0: none */
@@ -358,6 +361,8 @@ struct xp_options {
 	void *progress_arg;
 	double progress_interval;	/* seconds, 0: 0.05 */
 	xp_function_fn function;	/* NULL: functions are those of the symbol table, operations "record 7" */
+	const struct xp_schedule *given;	/* failures of another time: tried before the search (strategy/follow.c) */
+	int nr_given;
 };
 
 /* ---- results ---- */
@@ -381,9 +386,12 @@ struct xp_result {
 	uint64_t blocked;		/* cut short, sleep-blocked */
 	uint64_t classes;		/* DPOR: equals executions; with XP_O_CLASSES counted */
 	uint64_t first_failure;		/* at which execution, from 1; 0: none */
+	uint64_t sampled[XP_STRATEGIES];	/* of auto without a pass: the executions, by the strategy that chose them */
 	uint64_t self_checks;
 	double seconds;
 	double estimate;		/* classes by the estimate before the search, 0: none was made */
+	double estimate_low, estimate_high;	/* at least, at most: each with 99 in 100; 0: nobody knows */
+	const char *estimate_why;	/* why there is none, though it was tried; else NULL */
 	double mass;
 	int deepest;			/* points of the longest execution */
 	int nr_failures;
@@ -458,6 +466,25 @@ struct xp_schedule {
 	int nr_tasks;
 	const int32_t *dropped;		/* records that are not executed */
 	int nr_dropped;
+	const struct xp_run *points;	/* of what is to be followed as far as it fits: each step; op NULL: not known */
+	int nr_points;
+	int kind;			/* and what it is to show */
+	const char *signature;
+};
+
+/* Between a schedule that was given and the execution that followed it. */
+struct xp_difference {
+	int added;		/* 1: a step that the schedule does not have; 0: one that it has, and that did not come */
+	int step;		/* where: of the execution, or of the schedule */
+	int task;
+	const char *op, *object;	/* NULL: not known */
+};
+
+struct xp_fit {
+	int shows;		/* the failure showed */
+	int nr_differences;	/* of the execution in which it did, else of that with the fewest */
+	int nr_told;		/* of these, the first */
+	const struct xp_difference *told;
 };
 
 struct xp_failure {
@@ -476,6 +503,7 @@ struct xp_failure {
 	int nr_sites;		/* accessed, freed, allocated; or one for each task in the cycle */
 	int nr_steps;
 	int nr_runs;
+	int nr_points;
 	int nr_tasks;
 	int nr_orders;
 	int culprit_first, culprit_second;	/* indices of steps: in the other order it passes; -1: none found */
@@ -484,6 +512,7 @@ struct xp_failure {
 	const struct xp_site *sites;
 	const struct xp_step *steps;
 	const struct xp_run *runs;
+	const struct xp_run *points;	/* the same step by step */
 	const struct xp_task *tasks;
 	const struct xp_order *orders;	/* by their second step */
 	const int32_t *dropped;	/* their indices; the trace and the schedule are of the scenario without them */
@@ -534,6 +563,8 @@ int xp_explore(const int32_t *code, size_t nr_words, const struct xp_options *op
 int xp_replay(const int32_t *code, size_t nr_words, const struct xp_options *options, const struct xp_schedule *schedule,
 	      struct xp_result *result, struct xp_divergence *divergence);
 const char *xp_error(void);
+/* How the schedule fitted that options.given has there; NULL: no such, or it was not tried. */
+const struct xp_fit *xp_fit(int index);
 
 /* Of the last search, by rank; NULL: no such. */
 const struct xp_failure *xp_failure(int index);

@@ -325,7 +325,10 @@ static void judge_order(void)
 
 /* --- all of them --- */
 
-static unsigned int nr_orders;
+const char orders_too_many[] = "the calls and answers of one execution have more orders than can be judged";
+unsigned int orders_most, orders_judged;
+
+static unsigned int nr_orders, most;
 
 static bool is_next(int k)
 {
@@ -374,7 +377,7 @@ static void walk(int depth, u32 asleep)
 		nr_orders++;
 		judge_order();
 	}
-	for (k = 0; k < nr_lanes && nr_orders < MOST_ORDERS && !too_much; k++) {
+	for (k = 0; k < nr_lanes && nr_orders < most && !too_much; k++) {
 		u32 sleeping = 0;
 		int i;
 
@@ -409,6 +412,7 @@ static void judge_all(bool only_told)
 
 	predictions_begin(only_told);
 	nr_orders = 0;
+	most = orders_most && !only_told ? orders_most : MOST_ORDERS;
 	too_much = false;
 	for (i = 0; i < nr_lanes; i++)
 		lanes[i].done = 0;
@@ -427,8 +431,10 @@ static void judge_all(bool only_told)
 const char *orders_judge(u64 execution, bool *news)
 {
 	const char *why = NULL, *wrong;
+	bool all;
 	u64 hash;
 
+	orders_judged = 0;
 	orders_run();
 	if (!collect())
 		return nr_lanes > MAX_LANES ? "more tasks than whose calls and answers can be put in every order" : NULL;
@@ -438,10 +444,14 @@ const char *orders_judge(u64 execution, bool *news)
 		return NULL;
 	commute_prepare(first, behind, comes_before);
 	judge_all(false);
-	if (nr_orders >= MOST_ORDERS || too_much)
-		why = "the calls and answers of one execution have more orders than can be judged";
+	orders_judged = nr_orders;
+	all = nr_orders < most && !too_much;
+	if (!all && !orders_most)
+		why = orders_too_many;
 	wrong = predictions_execute(execution, news);
-	remember(hash);
+	/* What was not judged to its end by a sample is by a search. */
+	if (all || !orders_most)
+		remember(hash);
 	return why ? why : wrong;
 }
 

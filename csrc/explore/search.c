@@ -22,6 +22,8 @@
 #define FIRST_LOOK 2000		/* executions that take less than finding out how many there are */
 #define AFTER_RACES 2000	/* random executions */
 #define NOTHING_NEW 350		/* of these, in a row: it is unlikely that more show more */
+#define FEW_ORDERS 64		/* of an execution that is one of a sample */
+#define UNLIMITED 10.0		/* seconds of sampling where nobody said how long */
 #define WEIGHT_OF_CUT 50	/* executions that one counts for whose loop had to be waited for */
 
 static struct xp_result result;
@@ -33,6 +35,19 @@ static s32 code_copy[MAX_RECORDS * XP_WORDS];
 static int busy;
 static pid_t owner;
 
+/*
+ * An estimate that was too low rises with what is executed, and comes to that in the end: what is not done yet is what the
+ * estimate leaves, or at least as much again as was done, less the part that is done of the tree.
+ */
+static double estimate_now(double mass)
+{
+	double executed = (double)result.executions, left = result.estimate - executed;
+
+	if (result.estimate <= 0 || (strategy_now != XP_S_DPOR && strategy_now != XP_S_SLEEP))
+		return result.estimate;
+	return executed + (1 - mass) * (left > executed ? left : executed);
+}
+
 static void fill_progress(struct xp_progress *p)
 {
 	double by_mass = -1, by_estimate = -1;
@@ -42,10 +57,11 @@ static void fill_progress(struct xp_progress *p)
 		.executions = result.executions, .blocked = result.blocked, .strategy = strategy_now,
 		.failures = nr_found, .bound = strategy_now == XP_S_BOUND ? path_bound : -1,
 	};
-	if (strategy_now != XP_S_RANDOM && strategy_now != XP_S_ESTIMATE && strategy_now != XP_S_ORACLE &&
-	    path_mass > p->mass && strategy_now != XP_S_BOUND)
+	if (strategy_now != XP_S_RANDOM && strategy_now != XP_S_PCT && strategy_now != XP_S_ESTIMATE &&
+	    strategy_now != XP_S_ORACLE && path_mass > p->mass && strategy_now != XP_S_BOUND)
 		p->mass = path_mass;
 	result.mass = p->mass;
+	p->estimate = estimate_now(p->mass);
 	if (p->mass > 1e-6)
 		by_mass = p->seconds / p->mass - p->seconds;
 	if (p->estimate > 0 && p->executions > 0 && strategy_now != XP_S_NAIVE)
@@ -163,6 +179,28 @@ static bool enough(void)
 	return false;
 }
 
+static double latest;		/* DPOR gets until then, if it gets on well; 0: what it was given */
+
+/*
+ * The share of a search by classes is used up. Half of it done is a pass that is near; nothing done of one that has millions of
+ * years to go says that the rest of the time is better spent on samples.
+ */
+static bool goes_on(const struct strategy *strategy, double *end)
+{
+	double now = now_seconds(), took = now - progress.began, by_mass, by_estimate;
+
+	if (strategy != &strategy_dpor || now >= latest)
+		return false;
+	by_mass = path_mass > 0 ? took / path_mass : 1e300;
+	by_estimate = result.estimate > 0 ? 2 * result.estimate * took / (double)(result.executions + 1) : 1e300;
+	if ((by_mass < by_estimate ? by_mass : by_estimate) > 2 * (latest - progress.began))
+		return false;
+	*end = now + (latest - now) / 4 + 0.01;
+	if (*end > latest)
+		*end = latest;
+	return true;
+}
+
 /* 1: the strategy came to its end. */
 static int run(const struct strategy *strategy, double seconds)
 {
@@ -189,7 +227,8 @@ static int run(const struct strategy *strategy, double seconds)
 		engine.hashing = false;
 		if (progress_must_stop() || why_not || enough())
 			return 0;
-		if (end > 0 && (progress.runs % LOOK_EVERY == 0 || engine.depth > 500) && now_seconds() >= end)
+		if (end > 0 && (progress.runs % LOOK_EVERY == 0 || engine.depth > 500 || orders_judged > 1000) &&
+		    now_seconds() >= end && !goes_on(strategy, &end))
 			return 0;
 		more = strategy->next();
 	} while (more);
@@ -246,15 +285,15 @@ static void verdict(bool exhausted)
 					"nothing was executed";
 		return;
 	}
-	if (exhausted && strategy_now != XP_S_RANDOM && strategy_now != XP_S_ESTIMATE) {
+	if (exhausted && strategy_now != XP_S_RANDOM && strategy_now != XP_S_PCT && strategy_now != XP_S_ESTIMATE) {
 		result.verdict = XP_V_PASS;
 		return;
 	}
-	if (strategy_now == XP_S_BOUND && result.bound >= 0) {
+	if ((strategy_now == XP_S_BOUND || strategy_now == XP_S_AUTO) && result.bound >= 0) {
 		result.verdict = XP_V_BOUNDED;
 		return;
 	}
-	if (strategy_now == XP_S_RANDOM || strategy_now == XP_S_ORACLE) {
+	if (strategy_now == XP_S_RANDOM || strategy_now == XP_S_PCT || strategy_now == XP_S_ORACLE || strategy_now == XP_S_AUTO) {
 		result.verdict = XP_V_SAMPLED;
 		return;
 	}
@@ -271,7 +310,7 @@ const char *xp_verdict_name(int v)
 const char *xp_strategy_name(int s)
 {
 	static const char *const names[XP_STRATEGIES] = {
-		"auto", "dpor", "naive", "sleep", "bound", "random", "estimate", "oracle",
+		"auto", "dpor", "naive", "sleep", "bound", "random", "estimate", "pct", "oracle", "given",
 	};
 
 	return s >= 0 && s < XP_STRATEGIES ? names[s] : "?";
@@ -322,6 +361,14 @@ static void note_under_lock(void)
 
 /* --- strategies --- */
 
+static void take_estimate(struct estimate e)
+{
+	result.estimate = e.mean;
+	result.estimate_low = e.low;
+	result.estimate_high = e.high;
+	result.estimate_why = e.why;
+}
+
 static int nr_probes;
 
 /* What the walks of the estimate happen upon is found. */
@@ -363,23 +410,30 @@ static void walk_after_races(void)
 	result.executions = executions;
 }
 
-static bool run_classes(void)
+static bool run_classes(double seconds)
 {
 	bool whole_tree;
 
 	strategy_now = XP_S_DPOR;
-	whole_tree = run(&strategy_dpor, 0);
+	whole_tree = run(&strategy_dpor, seconds);
 	if (!progress.stop && has_race())
 		walk_after_races();
 	return whole_tree;
 }
 
-/* Most scenarios are small: all of it is executed before an estimate would say so. What fails here, fails. */
-static bool look_first(bool *whole_tree)
+/*
+ * Most scenarios are small: all of it is executed before an estimate would say so. What fails here, fails. Where so few take
+ * a part of the budget, executions are long, and it is large.
+ */
+static bool look_first(bool *whole_tree, double seconds)
 {
 	looks_first = true;
-	*whole_tree = run_classes();
+	*whole_tree = run_classes(seconds);
 	looks_first = false;
+	if (why_not == orders_too_many) {
+		why_not = NULL;
+		*whole_tree = false;
+	}
 	if (*whole_tree || progress.stop || why_not || nr_found || enough())
 		return true;
 	/* It is begun again when it is known what it takes. */
@@ -392,44 +446,121 @@ static bool look_first(bool *whole_tree)
 	return false;
 }
 
+/* --- auto --- */
+
+/* Some executions of a kind that is never through. */
+static void sample(int kind, double seconds)
+{
+	u64 before = result.executions;
+
+	strategy_now = kind;
+	orders_most = FEW_ORDERS;
+	run(kind == XP_S_PCT ? &strategy_pct : &strategy_random, seconds);
+	orders_most = 0;
+	result.sampled[kind] += result.executions - before;
+}
+
+/* Every schedule with one preemption more than so far. True: there are no others. */
+static bool next_bound(double seconds)
+{
+	u64 before = result.executions;
+
+	strategy_now = XP_S_BOUND;
+	path_bound = result.bound + 1;
+	if (!run(&strategy_bound, seconds)) {
+		/* They come again when it is begun again. */
+		result.executions = nr_found ? result.executions : before;
+		return false;
+	}
+	result.bound = path_bound;
+	result.sampled[XP_S_BOUND] += result.executions - before;
+	if (path_was_cut)
+		return false;
+	result.executions = result.sampled[XP_S_BOUND];
+	return true;
+}
+
+/*
+ * What does not fit into the budget is sampled in rounds: each kind gets an equal part of a round, so that none of them
+ * has to be the right one, and each round is twice as long as the one before, so that a bound which takes longer than a
+ * part comes to its end later. True: a bound left nothing out.
+ */
+static bool mix(double seconds)
+{
+	double end = now_seconds() + seconds, slice = seconds / 21;
+	bool bounds = true, whole = false;
+	int round;
+
+	for (round = 0; !progress.stop && !why_not && !enough() && now_seconds() < end && !whole; round++, slice *= 2) {
+		pct_depth(options.depth ? options.depth : 2 + round % 3);
+		sample(XP_S_PCT, slice);
+		if (progress.stop || why_not || enough())
+			break;
+		sample(XP_S_RANDOM, slice);
+		if (bounds && !progress.stop && !why_not && !enough())
+			whole = next_bound(slice);
+		if (why_not == orders_too_many) {
+			why_not = NULL;
+			bounds = false;
+		}
+	}
+	if (!whole && !nr_found)
+		strategy_now = XP_S_AUTO;
+	return whole;
+}
+
 static bool run_auto(void)
 {
 	double budget = options.budget > 0 ? options.budget : 1e9, left, burst = budget < 4 ? budget / 20 : 0.2, whole, walked;
-	bool whole_tree;
+	bool whole_tree, fits;
+	u64 before;
 
 	progress_look_at_clock();
 	if (progress.stop)
 		return false;
-	if (look_first(&whole_tree))
+	if (look_first(&whole_tree, options.budget > 0 ? budget / 4 : 0))
 		return whole_tree;
 	strategy_now = XP_S_ESTIMATE;
 	nr_probes = 0;
 	walked = now_seconds();
-	result.estimate = estimate_classes(budget < 1 ? budget / 20 : 0.05, true, collect_probe);
+	orders_most = FEW_ORDERS;
+	take_estimate(estimate_classes(budget < 1 ? budget / 20 : 0.05, true, collect_probe));
+	orders_most = 0;
 	/* An execution takes about as long as a walk did, and the estimate has its usual error. */
-	whole = result.estimate > 0 ? result.estimate * 2 * (now_seconds() - walked) / nr_probes : budget;
+	whole = result.estimate > 0 && nr_probes ? result.estimate * 2 * (now_seconds() - walked) / nr_probes : budget;
+	before = result.executions;
 	if (!progress.stop && !nr_found && whole > burst) {
 		/* A short burst: what is easy to hit is hit at once. Where all of it takes no longer, it is not worth it. */
-		u64 executions = result.executions;
-
-		strategy_now = XP_S_RANDOM;
 		random_seed(options.seed);
-		run(&strategy_random, burst);
+		pct_depth(options.depth ? options.depth : 3);
+		sample(XP_S_PCT, burst / 2);
+		if (!progress.stop && !why_not && !enough())
+			sample(XP_S_RANDOM, burst / 2);
 		if (!nr_found)
-			result.executions = executions;
+			result.executions = before;
 	}
-	if (progress.stop || why_not || enough())
+	if (why_not || enough())
 		return false;
 	left = budget - (now_seconds() - progress.began);
 	/* At a third of a million executions a second, with the estimate's usual error. */
-	if (result.estimate <= 0 || result.estimate * 2 < left * 330e3)
-		return run_classes();
-	if (run_bounds(left / 2))
-		return true;
-	if (result.bound >= 0 || progress.stop || nr_found)
-		return false;
-	strategy_now = XP_S_RANDOM;
-	run(&strategy_random, 0);
+	fits = result.estimate <= 0 || result.estimate * 2 < left * 330e3;
+	latest = options.budget > 0 ? progress.began + 0.95 * budget : 0;
+	if (!progress.stop) {
+		whole_tree = run_classes(options.budget > 0 ? left * (fits ? 0.5 : 0.25) : 0);
+		if (whole_tree || nr_found)
+			return whole_tree;
+		result.sampled[XP_S_DPOR] = result.executions - before;
+		if (why_not == orders_too_many)
+			why_not = NULL;
+		left = options.budget > 0 ? budget - (now_seconds() - progress.began) : UNLIMITED;
+		if (left > 0 && !progress.stop && !why_not && !enough() && mix(left))
+			return true;
+	}
+	if (!nr_found && result.sampled[XP_S_PCT] + result.sampled[XP_S_RANDOM] + result.sampled[XP_S_BOUND]) {
+		strategy_now = XP_S_AUTO;
+		result.executions = result.sampled[XP_S_DPOR] + result.sampled[XP_S_PCT] + result.sampled[XP_S_RANDOM] +
+				    result.sampled[XP_S_BOUND];
+	}
 	return false;
 }
 
@@ -439,9 +570,8 @@ static bool run_strategy(void)
 		return run_auto();
 	strategy_now = options.strategy;
 	if (strategy_now == XP_S_ESTIMATE || (strategy_now == XP_S_DPOR && !(options.flags & XP_O_NO_ESTIMATE)))
-		result.estimate = estimate_classes(options.strategy == XP_S_ESTIMATE && options.budget > 0 ?
-						   options.budget : 0.05,
-						   strategy_now != XP_S_ESTIMATE, NULL);
+		take_estimate(estimate_classes(options.strategy == XP_S_ESTIMATE && options.budget > 0 ? options.budget : 0.05,
+					       strategy_now != XP_S_ESTIMATE, NULL));
 	switch (strategy_now) {
 	case XP_S_DPOR:
 		return run(&strategy_dpor, 0);
@@ -459,8 +589,12 @@ static bool run_strategy(void)
 		} while (!why_not && !progress_must_stop() && !enough());
 		return false;
 	case XP_S_RANDOM:
+	case XP_S_PCT:
 		random_forget();
-		run(&strategy_random, 0);
+		pct_depth(options.depth ? options.depth : 3);
+		orders_most = FEW_ORDERS;
+		run(strategy_now == XP_S_PCT ? &strategy_pct : &strategy_random, 0);
+		orders_most = 0;
 		return false;
 	default:
 		return false;
@@ -522,6 +656,7 @@ static int enter(const s32 *code, size_t nr_words, const struct xp_options *want
 	contention_reset();
 	lock_order_reset();
 	orders_reset();
+	given_reset();
 	memcpy(code_copy, code, nr_words * sizeof(*code));
 	why = scenario_load(code_copy, nr_words);
 	options = *wanted;
@@ -558,6 +693,9 @@ static int enter(const s32 *code, size_t nr_words, const struct xp_options *want
 	why_not = NULL;
 	path_mass = 0;
 	random_seed(options.seed);
+	pct_forget();
+	orders_most = 0;
+	latest = 0;
 	cuts = 0;
 	crash_guard_begin();
 	watchdog_begin();
@@ -572,6 +710,20 @@ static void leave(void)
 	__atomic_store_n(&busy, 0, __ATOMIC_RELEASE);
 }
 
+/* Classes that were executed one by one are there. */
+static void settle_estimate(void)
+{
+	double executed = (double)(strategy_now == XP_S_DPOR || strategy_now == XP_S_SLEEP ? result.executions :
+				   result.sampled[XP_S_DPOR]);
+
+	if (executed > result.estimate_low)
+		result.estimate_low = executed;
+	if (result.estimate > 0 && result.estimate < result.estimate_low)
+		result.estimate = result.estimate_low;
+	if (result.estimate_high < result.estimate_low)
+		result.estimate_high = 0;
+}
+
 int xp_explore(const int32_t *code, size_t nr_words, const struct xp_options *wanted, struct xp_result *out)
 {
 	bool exhausted;
@@ -580,11 +732,16 @@ int xp_explore(const int32_t *code, size_t nr_words, const struct xp_options *wa
 
 	if (ret)
 		return ret;
+	given_try(collect_probe);
 	exhausted = run_strategy();
 	if (strategy_now == XP_S_DPOR || strategy_now == XP_S_NAIVE || strategy_now == XP_S_SLEEP)
 		result.mass = exhausted ? 1 : path_mass > 1 ? 1 : path_mass;
 	else if (exhausted)
 		result.mass = 1;
+	if (exhausted || nr_found)
+		memset(result.sampled, 0, sizeof(result.sampled));
+	if (!exhausted)
+		settle_estimate();
 	result.exhausted = exhausted;
 	result.interrupted = progress.interrupted;
 	result.strategy = strategy_now;

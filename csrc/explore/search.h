@@ -16,6 +16,10 @@
 /* --- orders.c: the orders that the class of the execution that just ran leaves open --- */
 
 void orders_reset(void);
+/* Where executions are a sample: so many orders of each, and that these are not all is no reason. 0: all. */
+extern unsigned int orders_most;
+extern unsigned int orders_judged;	/* of the last execution: how long that took */
+extern const char orders_too_many[];	/* why: nothing is wrong, and nothing proved */
 /* Of every execution of a search: also those that are not judged. */
 void orders_run(void);
 const char *orders_judge(u64 execution, bool *news);
@@ -50,6 +54,12 @@ struct aside {
 /* Between the two any schedule may run. What the execution before it found is to be collected first. False: no memory. */
 bool aside_begin(struct aside *a);
 void aside_end(struct aside *a);
+
+/* --- given.c: failures of another time --- */
+
+void given_reset(void);
+/* collect is asked after every execution, and may end it. */
+void given_try(bool (*collect)(int probe));
 
 /* --- oracle.c --- */
 

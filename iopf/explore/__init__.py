@@ -20,18 +20,19 @@
 
 from __future__ import annotations
 
+from .again import again
 from .as_test import as_test
 from .library import ScenarioError, find_scenario, scenario_names
 from .replay import DidNotReproduce, replay
-from .result import ExplorationFailed, Failure, Hot, Outcome, Progress, Result, Run, Site, Step
+from .result import Again, ExplorationFailed, Failure, Hot, Outcome, Progress, Result, Run, Site, Step
 from .scenario import KINDS, Device, Operation, Queue, Scenario, Space, Task
 from .search import Interrupted, explore
 from .token import VersionMismatch
 
 # fmt: off
 __all__ = [
-    "KINDS", "Device", "DidNotReproduce", "ExplorationFailed", "Failure", "Hot", "Interrupted", "Operation", "Outcome",
+    "KINDS", "Again", "Device", "DidNotReproduce", "ExplorationFailed", "Failure", "Hot", "Interrupted", "Operation", "Outcome",
     "Progress", "Queue", "Result", "Run", "Scenario", "ScenarioError", "Site", "Space", "Step", "Task", "VersionMismatch",
-    "as_test", "explore", "find_scenario", "replay", "scenario_names",
+    "again", "as_test", "explore", "find_scenario", "replay", "scenario_names",
 ]
 # fmt: on

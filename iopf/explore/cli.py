@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""``iopf explore``, ``iopf replay``, ``iopf scenarios``. Exit codes: iopf/_exit.py."""
+"""``iopf explore``, ``iopf replay``, ``iopf scenarios``; ``iopf failures`` is beside it. Exit codes: iopf/_exit.py."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -15,12 +16,12 @@ from .._exit import ACCEPTABLE, FINE, FOUND, NO_VERDICT, UNUSABLE
 from .._facets import CoreSourceError, parse_facets
 from .._files import check_writable, write_whole
 from .._hints import said
-from .._options import count, count_or_zero, seconds, small_or_zero
+from .._options import count, count_or_zero, depth, seconds, small_or_zero
 from .result import Failure, Progress, Result
 
 __all__ = ["register"]
 
-STRATEGIES = ("auto", "dpor", "naive", "sleep", "bound", "random", "estimate")
+STRATEGIES = ("auto", "dpor", "naive", "sleep", "bound", "random", "pct", "estimate")
 
 
 def register(subparsers: Any) -> None:
@@ -43,6 +44,12 @@ def register(subparsers: Any) -> None:
     explore.add_argument("--budget", type=seconds, default=60.0, metavar="SECONDS", help="stop after that long (60)")
     explore.add_argument("--max-executions", type=count, metavar="N", help="stop after so many executions")
     explore.add_argument("--bound", type=small_or_zero, metavar="N", help="of strategy bound: at most N preemptions")
+    explore.add_argument(
+        "--depth",
+        type=depth,
+        metavar="N",
+        help="of strategy pct: bugs that take N orderings, 1 to 16 (3; in auto 2 to 4)",
+    )
     explore.add_argument("--seed", type=count_or_zero, default=0, metavar="N", help="of what is random (0)")
     explore.add_argument(
         "--accept",
@@ -54,6 +61,11 @@ def register(subparsers: Any) -> None:
     explore.add_argument("--all-failures", action="store_true", help="search on after a failure, list one of each")
     explore.add_argument("--every-event", action="store_true", help="traces with every event, nothing folded")
     explore.add_argument("--long-token", action="store_true", help="print tokens, which need no file, and keep none")
+    explore.add_argument(
+        "--no-kept",
+        action="store_true",
+        help="do not try first what is kept of this scenario and core ('iopf failures')",
+    )
     explore.add_argument("--json", action="store_true", help="the result as JSON")
     _add_pictures(explore)
     explore.set_defaults(run=run_explore)
@@ -165,17 +177,21 @@ def _fail(message: object) -> int:
     return UNUSABLE
 
 
-def _print_failure(failure: Failure, every_event: bool, long_token: bool) -> None:
+def _print_failure(failure: Failure, every_event: bool, long_token: bool, source: str | None = None) -> None:
     from .trace import wants_color
 
-    short = not long_token and failure.keep()
+    short = not long_token and failure.keep(source=source)
     print(failure.render(color=wants_color(sys.stdout), every_event=every_event, short=short))
 
 
-def _print_result(result: Result, every_event: bool, all_failures: bool, long_token: bool) -> None:
+def _print_result(
+    result: Result, every_event: bool, all_failures: bool, long_token: bool, source: str | None = None
+) -> None:
     for failure in result.failures if all_failures else result.failures[:1]:
-        _print_failure(failure, every_event, long_token)
+        _print_failure(failure, every_event, long_token, source)
         print()
+    for one in result.kept:
+        print(one)
     print(result)
     others = result.failures[1:]
     if others and not all_failures:
@@ -183,12 +199,18 @@ def _print_result(result: Result, every_event: bool, all_failures: bool, long_to
     for note in result.notes:
         where = f" in {note.place.function}" if note.place is not None and note.place.function else ""
         print(f"  note: {note.kind}{where}: {note.message}")
-    if result.strategy == "estimate" and result.estimate:
-        print(f"  about {result.estimate:.2g} classes, likely within a factor of 2")
+    if result.size and (result.strategy == "estimate" or result.verdict in ("sampled", "bounded", "inconclusive")):
+        print(f"  {result.size}")
     if result.executions:
         speed = f"{large(result.executions_per_second)} executions/s, " if result.executions >= 10_000 else ""
         outcomes = len(result.outcomes)
         print(f"  {speed}{result.deepest} points in the longest, {outcomes} outcome{'' if outcomes == 1 else 's'}")
+    if result.chance is not None and result.verdict == "sampled":
+        least = 1 - (1 - result.chance) ** result.executions
+        print(
+            f"  a bug of depth {result.depth} is met by one execution with a chance of at least 1 in {large(1 / result.chance)}"
+            f" ({len(result.tasks) - 1} tasks, {result.deepest} steps), and by these with {100 * least:.2g} %"
+        )
     if result.hottest:
         print("  most branches come from " + "; ".join(map(str, result.hottest[:3])))
 
@@ -224,6 +246,14 @@ def _write_pictures(arguments: argparse.Namespace, result: Result, failures: Seq
         write_whole(arguments.perfetto, trace_events(failures, title=title))
 
 
+def _source(name: str) -> str:
+    """The scenario's name, as it is said elsewhere: with the whole path of its file."""
+    path, colon, attribute = name.rpartition(":")
+    if colon and path.endswith(".py"):
+        return f"{os.path.abspath(path)}:{attribute}"
+    return os.path.abspath(name) if name.endswith(".json") else name
+
+
 def _named(text: str | None, facets: dict[str, str | bool] | None = None) -> Any:
     """As _cores.named(), which knows files; a name is one without it."""
     if text is None or facets or text.endswith(".c"):
@@ -253,8 +283,10 @@ def run_explore(arguments: argparse.Namespace) -> int:
             max_executions=arguments.max_executions,
             seed=arguments.seed,
             bound=arguments.bound,
+            depth=arguments.depth,
             all_failures=arguments.all_failures,
             progress=line,
+            kept=not arguments.no_kept and arguments.strategy != "estimate",
         )
         evidence = _evidence(result, arguments.accept)
     except Interrupted as interrupted:
@@ -274,7 +306,8 @@ def run_explore(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(result.to_json())
     else:
-        _print_result(result, arguments.every_event, arguments.all_failures, arguments.long_token)
+        source = _source(arguments.scenario)
+        _print_result(result, arguments.every_event, arguments.all_failures, arguments.long_token, source)
     return code
 
 

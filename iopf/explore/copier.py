@@ -117,9 +117,17 @@ class Copier:
             notes=notes,
             outcomes=tuple(map(self.outcome, outcomes)),
             estimate=raw.estimate or None,
+            estimate_low=raw.estimate_low or None,
+            estimate_high=raw.estimate_high or None,
+            estimate_why=self.text(raw.estimate_why),
             exhausted=bool(raw.exhausted),
             interrupted=bool(raw.interrupted),
             first_failure=raw.first_failure or None,
+            sampled=tuple(
+                (self.text(self.lib.xp_strategy_name(number)) or "?", raw.sampled[number])
+                for number in (self.lib.XP_S_DPOR, self.lib.XP_S_BOUND, self.lib.XP_S_PCT, self.lib.XP_S_RANDOM)
+                if raw.sampled[number]
+            ),
             self_checks=raw.self_checks,
             deepest=raw.deepest,
             preemptions=tuple(raw.preemptions),
@@ -199,6 +207,10 @@ class Copier:
             Run(run.task, run.steps, self.text(run.op) or "", self.text(run.object))
             for run in (raw.runs[index] for index in range(raw.nr_runs))
         )
+        points = tuple(
+            Run(point.task, 1, self.text(point.op) or "", self.text(point.object))
+            for point in (raw.points[index] for index in range(raw.nr_points))
+        )
         dropped = tuple(raw.dropped[index] for index in range(raw.nr_dropped))
         tasks = tuple((raw.tasks[index].parent, raw.tasks[index].nth) for index in range(raw.nr_tasks))
         kind = self.kinds[raw.kind]
@@ -212,6 +224,7 @@ class Copier:
             core=self.core,
             file=self.file,
             runs=runs,
+            steps=points,
             tasks=tasks,
             dropped=dropped,
             kind=kind,
@@ -241,6 +254,7 @@ class Copier:
             sites=told,
             steps=steps,
             runs=runs,
+            points=points,
             culprit=(raw.culprit_first, raw.culprit_second) if raw.culprit_first >= 0 <= raw.culprit_second else None,
             dropped=tuple(str(self.compiled.records[index]) for index in dropped),
             scenario=self.scenario.name,

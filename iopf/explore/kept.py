@@ -7,7 +7,10 @@ same wherever and whenever that is kept. ``IOPF_FAILURES_DIR`` names another dir
 ``iopf/failures`` in the user's cache directory, and where that can't be either, the token is printed after all: nothing
 that is printed leads nowhere. ``.iopf`` has a ``.gitignore`` of its own, so that it gets into nobody's commits.
 
-A file is JSON: the number of its format, the token, and what it is about in words. It is named by the hash, made aside and
+A file is JSON: the number of its format, the token, what it is about in words, the names of its scenario and its core, where
+that scenario was named (``mine.py:race``), and which tests met it. The token has the rest that it takes to try it again:
+the core's file and facets, the whole scenario, the schedule step by step (again.py). Files of format 1, which have the token and
+the words alone, are read as well. It is named by the hash, made aside and
 renamed, so that two processes that keep the same failure write the same file, and a damaged one shows. What was kept last
 stays: MAX_FILES of them. An id has no dot in it, and a token has; neither is ever taken for the other.
 """
@@ -21,20 +24,35 @@ import os
 import re
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .._files import read_small
 
 if TYPE_CHECKING:
     from .._cache import Place
 
-__all__ = ["FOLDER", "MAX_FILES", "VARIABLE", "failure_id", "keep", "resolve", "shortened"]
+__all__ = [
+    "FOLDER",
+    "MAX_FILES",
+    "VARIABLE",
+    "Kept",
+    "failure_id",
+    "find",
+    "forget",
+    "keep",
+    "of_project",
+    "resolve",
+    "shortened",
+]
 
 VARIABLE = "IOPF_FAILURES_DIR"
 FOLDER = Path(".iopf", "failures")
 MAX_FILES = 1024
-FORMAT = 1
+FORMAT = 2
+#: Those that are read.
+FORMATS = (1, 2)
 #: Digits of an id, of a name, and the fewest that find one.
 ID, NAME, LEAST = 10, 32, 4
 #: What a process left that was killed while it wrote.
@@ -52,6 +70,40 @@ def _name(token: str) -> str:
     import hashlib
 
     return hashlib.sha256(token.encode()).hexdigest()[:NAME]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a file of a failure says."""
+
+    path: Path
+    token: str
+    #: it in a line
+    about: str
+    #: the scenario's own name, and the core's, or the path of its file; None: the file does not say
+    scenario: str | None = None
+    core: str | None = None
+    #: how the scenario was named where it failed: ``/home/me/mine.py:race``; None: it is not known
+    source: str | None = None
+    #: the tests of pytest that met it, by node id
+    tests: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """The short name of the token."""
+        return failure_id(self.token)
+
+    def to_dict(self) -> dict[str, object]:
+        """As it is in the file."""
+        return {
+            "iopf-failure": FORMAT,
+            "about": self.about,
+            "scenario": self.scenario,
+            "core": self.core,
+            "source": self.source,
+            "tests": list(self.tests),
+            "token": self.token,
+        }
 
 
 def failure_id(token: str) -> str:
@@ -127,18 +179,37 @@ def _make_room(root: Path) -> None:
             os.unlink(path)
 
 
-def _keep_in(place: Place, token: str, about: str) -> bool:
+def _described(path: Path, token: str, about: str, source: str | None, test: str | None) -> Kept:
+    """What is to be in a file: with what the one that is there says already."""
+    before = None
+    with contextlib.suppress(ValueError, OSError):
+        before = _load(path)
+    scenario = core = None
+    from .token import decode
+
+    with contextlib.suppress(ValueError):  # the token is not looked into, else
+        recorded = decode(token)
+        scenario, core = recorded.scenario.name, recorded.file.path if recorded.file is not None else recorded.core
+    tests = before.tests if before is not None else ()
+    if test is not None and test not in tests:
+        tests = (*tests, test)
+    source = source or (before.source if before is not None else None)
+    return Kept(path, token, about or (before.about if before else ""), scenario, core, source, tests)
+
+
+def _keep_in(place: Place, token: str, about: str, source: str | None, test: str | None) -> bool:
     if not place.usable():
         return False
     path = place.root / f"{_name(token)}.json"
     try:
+        wanted = _described(path, token, about, source, test)
         with contextlib.suppress(ValueError, OSError):
-            if _read(path) == token:
+            if _data(path) == wanted.to_dict():
                 os.utime(path)
                 return True
         if place.root.parts[-2:] == FOLDER.parts:
             _not_for_git(place.root.parent)
-        _write(path, json.dumps({"iopf-failure": FORMAT, "about": about, "token": token}, indent=1).encode() + b"\n")
+        _write(path, json.dumps(wanted.to_dict(), indent=1).encode() + b"\n")
     except OSError as error:
         place.failed(error)
         return False
@@ -148,18 +219,27 @@ def _keep_in(place: Place, token: str, about: str) -> bool:
     return True
 
 
-def keep(token: str, about: str = "", *, base: str | os.PathLike[str] | None = None) -> str | None:
+def keep(
+    token: str,
+    about: str = "",
+    *,
+    base: str | os.PathLike[str] | None = None,
+    source: str | None = None,
+    test: str | None = None,
+) -> str | None:
     """Keeps a failure by its token, and gives its id; None: it can't be written anywhere, or has no token.
 
     Any number of threads and processes may keep failures in one directory.
 
     :param about: what it is, for whoever looks into the file
     :param base: the directory that ``.iopf`` is in; None: the current one
+    :param source: how its scenario was named, a file's with the path of that: ``/home/me/mine.py:race``
+    :param test: the node id of the test that met it
     """
     if not token:
         return None
     for place in _places(base):
-        if _keep_in(place, token, about):
+        if _keep_in(place, token, about, source, test):
             return failure_id(token)
         said = os.environ.get(VARIABLE, "")
         if said and str(place.root) == os.path.abspath(said) and said not in _told:
@@ -182,8 +262,8 @@ def shortened(text: str, failures: Iterable[tuple[str, str]]) -> str:
 # --- finding ---
 
 
-def _read(path: Path) -> str:
-    """The token in a file. ValueError: it is another file; OSError: it can't be read."""
+def _data(path: Path) -> dict[str, Any]:
+    """What is in a file, as JSON. ValueError: it is another file; OSError: it can't be read."""
     try:
         data = json.loads(read_small(path, "a failure that was kept"))
     except (ValueError, RecursionError) as error:
@@ -192,12 +272,69 @@ def _read(path: Path) -> str:
         ) from error
     if not isinstance(data, dict) or "iopf-failure" not in data:
         raise ValueError(f"{path} is no failure that iopf kept: move it elsewhere")
-    if data["iopf-failure"] != FORMAT:
+    if data["iopf-failure"] not in FORMATS:
         raise ValueError(f"{path} was kept by another version of iopf: use that, or run again what found the failure")
+    return data
+
+
+def _load(path: Path) -> Kept:
+    """The failure in a file. ValueError: it is another file; OSError: it can't be read."""
+    data = _data(path)
     token = data.get("token")
     if not isinstance(token, str) or _name(token) != path.stem:
         raise ValueError(f"{path} is damaged: remove it, and run again what found the failure")
-    return token
+
+    def text(name: str) -> str | None:
+        value = data.get(name)
+        return value if isinstance(value, str) else None
+
+    tests = data.get("tests")
+    names = tuple(name for name in tests if isinstance(name, str)) if isinstance(tests, list) else ()
+    return Kept(path, token, text("about") or "", text("scenario"), text("core"), text("source"), names)
+
+
+def _names(root: Path) -> list[str]:
+    """The files of failures in a directory, those that were kept last first."""
+    found = []
+    with contextlib.suppress(OSError), os.scandir(root) as entries:
+        for entry in entries:
+            if _FILE.fullmatch(entry.name):
+                with contextlib.suppress(OSError):
+                    found.append((-entry.stat(follow_symlinks=False).st_mtime_ns, entry.name))
+    return [name for _, name in sorted(found)]
+
+
+def of_project(*, base: str | os.PathLike[str] | None = None) -> tuple[list[Kept], list[str]]:
+    """The failures that are kept for a project, the last ones first, and what is wrong with files that are none: where
+    IOPF_FAILURES_DIR says, else in ``.iopf/failures``. The cache directory, which is everybody's, is not looked at.
+
+    :param base: the directory that ``.iopf`` is in; None: the current one
+    """
+    said = os.environ.get(VARIABLE, "")
+    if said:
+        root = Path(os.path.abspath(said))
+    else:
+        near = _near(base)
+        if near is None:
+            return [], []
+        root = near.root
+    found, wrong = [], []
+    for name in _names(root):
+        try:
+            found.append(_load(root / name))
+        except ValueError as error:
+            wrong.append(str(error))
+        except OSError as error:
+            wrong.append(f"{root / name} can't be read: {error.strerror}")
+    return found, wrong
+
+
+def forget(kept: Kept) -> None:
+    """Removes the file of a failure. ValueError: it can't be."""
+    try:
+        kept.path.unlink(missing_ok=True)
+    except OSError as error:
+        raise ValueError(f"{kept.path} can't be removed: {error.strerror}") from error
 
 
 def resolve(text: str, *, base: str | os.PathLike[str] | None = None) -> str:
@@ -206,9 +343,22 @@ def resolve(text: str, *, base: str | os.PathLike[str] | None = None) -> str:
     :param base: the directory that ``.iopf`` is in; None: the current one
     :raises ValueError: nothing, or more than one, is kept under that id, or its file can't be used
     """
+    if not _ID.fullmatch("".join(text.split()).lower()):
+        return text
+    return find(text, base=base).token
+
+
+def find(text: str, *, base: str | os.PathLike[str] | None = None) -> Kept:
+    """The failure that was kept under an id, or the first digits of one.
+
+    :param base: the directory that ``.iopf`` is in; None: the current one
+    :raises ValueError: it is no id, nothing or more than one is kept under it, or its file can't be used
+    """
     wanted = "".join(text.split()).lower()
     if not _ID.fullmatch(wanted):
-        return text
+        raise ValueError(
+            f"{text!r:.60} is no id of a failure: one has {ID} hexadecimal digits ('iopf failures' lists them)"
+        )
     found: dict[str, Path] = {}
     looked = []
     for place in _places(base):
@@ -230,6 +380,6 @@ def resolve(text: str, *, base: str | os.PathLike[str] | None = None) -> str:
         raise ValueError(f"{wanted} is the beginning of {len(found)} ids: {some}; take more digits")
     (path,) = found.values()
     try:
-        return _read(path)
+        return _load(path)
     except OSError as error:
         raise ValueError(f"{path} can't be read: {error.strerror}") from error

@@ -203,6 +203,8 @@ class Failure:
     command: str = ""
     #: the upstream commit that chose it against its own documentation (deviations.py); None: nobody did
     chosen: str | None = None
+    #: the schedule of the whole scenario step by step, each a run of one: ``runs`` is without what it does not need
+    points: tuple[Run, ...] = field(default=(), repr=False, metadata=NOT_IN_JSON)
 
     @property
     def id(self) -> str:
@@ -215,11 +217,14 @@ class Failure:
         """It in a line."""
         return f"{self.kind} in {self.scenario!r} on {self.core}: {self.message}"
 
-    def keep(self) -> bool:
-        """Puts the token into a file, so that its id is enough for a replay: in ``.iopf/failures`` below the current
-        directory, where ``IOPF_FAILURES_DIR`` says, or in the user's cache directory. False: it can't be written
-        anywhere, or has no token. From any thread and process."""
-        return keep(self.token, self.about) is not None
+    def keep(self, *, source: str | None = None) -> bool:
+        """Puts the token into a file, so that its id is enough for a replay, and it can be tried again when the core was
+        edited: in ``.iopf/failures`` below the current directory, where ``IOPF_FAILURES_DIR`` says, or in the user's
+        cache directory. False: it can't be written anywhere, or has no token. From any thread and process.
+
+        :param source: how its scenario is named, for whoever lists it: ``/home/me/mine.py:race``
+        """
+        return keep(self.token, self.about, source=source) is not None
 
     @property
     def trace(self) -> tuple[Step, ...]:
@@ -285,6 +290,31 @@ class ExplorationFailed(Travels, AssertionError):
         self.result = result
 
 
+STILL_FAILS, PASSES_NOW, CANNOT_BE_TOLD = "still fails", "passes now", "cannot be told"
+
+
+@dataclass(frozen=True)
+class Again:
+    """What became of a failure that was kept (again.py)."""
+
+    #: of the failure
+    id: str
+    signature: str
+    #: "still fails": an execution shows it; "passes now": all were explored, and none fails; "cannot be told"
+    answer: str
+    #: how that is known, or why not
+    why: str
+    #: steps of its schedule that did not come, at most 64 with ``added``: ``irq: mutex_lock(param#1.lock)``
+    left_out: tuple[str, ...]
+    #: steps that came, and that its schedule does not have
+    added: tuple[str, ...]
+    #: how many of both there are
+    differences: int
+
+    def __str__(self) -> str:
+        return f"{self.answer}: {self.id}" + (f" ({self.why})" if self.why else "")
+
+
 @dataclass(frozen=True)
 class Result:
     """What a search found."""
@@ -314,7 +344,7 @@ class Result:
     #: what one execution puts, allocates or frees under a lock of the framework (kind "under-lock")
     notes: tuple[Failure, ...]
     outcomes: tuple[Outcome, ...]
-    #: classes as estimated before the search, or None
+    #: classes as estimated before the search, or what was executed if that is more; None: there is none
     estimate: float | None
     #: the strategy came to its end
     exhausted: bool
@@ -334,11 +364,50 @@ class Result:
     #: nanoseconds between two executions
     reset_ns: float
     seed: int
+    #: what became of the failures that were tried before the search (``explore(kept=...)``)
+    kept: tuple[Again, ...] = ()
+    #: of "auto" when it ended without a pass and without a failure: the executions, by the strategy that chose them
+    sampled: tuple[tuple[str, int], ...] = ()
+    #: at least so many classes, and at most: each with 99 in 100. None: nobody knows. "At most" is known only where no single
+    #: random walk counts for much
+    estimate_low: float | None = None
+    estimate_high: float | None = None
+    #: why there is no estimate, though one was tried; else None
+    estimate_why: str | None = None
+    #: of strategy "pct": how many orderings the bugs take that it looked for
+    depth: int | None = None
 
     @property
     def executions_per_second(self) -> float:
         """Executions by time, cut short ones included."""
         return (self.executions + self.blocked) / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def chance(self) -> float | None:
+        """Of strategy "pct": the least chance with which one execution met a bug that takes ``depth`` orderings (or
+        fewer), 1 / (n k^(depth - 1)), n the tasks with their works and k the steps of the longest execution. None: another
+        strategy."""
+        if self.depth is None or not self.deepest:
+            return None
+        return 1 / (max(len(self.tasks) - 1, 1) * float(self.deepest) ** (self.depth - 1))
+
+    @property
+    def size(self) -> str:
+        """How many classes there are, in words, by what is known; "" when nothing is."""
+        low, high = self.estimate_low, self.estimate_high
+        if self.estimate_why is not None:
+            more = f"; {_number(low)} were executed" if low else ""
+            return f"nobody knows how many classes there are: {self.estimate_why}{more}"
+        if self.estimate is None:
+            return ""
+        if low is None:
+            return f"about {_number(self.estimate)} classes, by too few random walks to say how well that is known"
+        if high is not None:
+            return f"about {_number(self.estimate)} classes, from {_number(low)} to {_number(high)} (99 in 100)"
+        return (
+            f"at least {_number(low)} classes (99 in 100); the random walks say {_number(self.estimate)} on the average, but a"
+            " few of them make up most of that: it may be far off, and is mostly too low"
+        )
 
     @property
     def kind(self) -> str | None:
@@ -368,6 +437,8 @@ class Result:
             "fail": f"fail: {self.failure.kind if self.failure else ''}",
             "inconclusive": f"inconclusive: {self.why}",
         }[self.verdict]
+        if self.sampled:
+            text += " (" + ", ".join(f"{number:,} by {name}" for name, number in self.sampled) + ")"
         blocked = f", {self.blocked:,} cut short" if self.blocked else ""
         return (
             f"{self.scenario} on {self.core}: {text} ({self.strategy}, {self.executions:,} executions{blocked},"
@@ -411,6 +482,11 @@ def _plain(value: object) -> object:
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return value
+
+
+def _number(value: float) -> str:
+    """Of classes: ``10,600`` or ``4.1e+14``, as much of it as is known."""
+    return f"{float(f'{value:.3g}'):,.0f}" if value < 1e7 else f"{value:.2g}"
 
 
 def verdict_of(

@@ -7,7 +7,8 @@ the exception is kept, C is told to stop, and the exception goes on when C is ba
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from .._extension import CData
@@ -16,6 +17,7 @@ from .._options import MAX_SECONDS
 from ..exceptions import Travels
 from . import _engine
 from ._engine import Engine, text
+from .again import answers, given, known_by, tokens_for
 from .bytecode import Compiled, compile_scenario
 from .copier import Copier, named_fields
 from .corefile import core_file
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["STRATEGIES", "Interrupted", "explore", "find_core"]
 
-STRATEGIES = ("auto", "dpor", "naive", "sleep", "bound", "random", "estimate")
+STRATEGIES = ("auto", "dpor", "naive", "sleep", "bound", "random", "estimate", "pct")
 POINTS = {"unlock": "XP_O_POINTS_UNLOCK", "free": "XP_O_POINTS_FREE", "plain": "XP_O_POINTS_PLAIN"}
 DEFAULT_BUDGET = 60.0
 #: What "estimate" takes when nothing is said.
@@ -36,6 +38,8 @@ ESTIMATE_SECONDS = 0.5
 #: A failure is looked for that is graver than the first one, for so many executions more.
 AFTER_FAILURE = 1000
 PROGRESS_SECONDS = 0.05
+#: Of strategy "pct".
+DEPTH, MAX_DEPTH = 3, 16
 
 
 class Interrupted(Travels, KeyboardInterrupt):
@@ -83,6 +87,7 @@ class Options(TypedDict, total=False):
     all_failures: bool
     progress: Callable[[Progress], object] | None
     bound: int | None
+    depth: int | None
     symmetry: bool
     points: tuple[str, ...] | list[str]
     classes: bool | None
@@ -95,6 +100,7 @@ class Options(TypedDict, total=False):
     after_failure: int
     max_steps: int | None
     progress_interval: float
+    kept: bool | Collection[str]
 
 
 def explore(
@@ -108,6 +114,7 @@ def explore(
     all_failures: bool = False,
     progress: Callable[[Progress], object] | None = None,
     bound: int | None = None,
+    depth: int | None = None,
     symmetry: bool = True,
     points: tuple[str, ...] | list[str] = (),
     classes: bool | None = None,
@@ -120,6 +127,7 @@ def explore(
     progress_interval: float = PROGRESS_SECONDS,
     notes: bool = True,
     deviations: bool = True,
+    kept: bool | Collection[str] = False,
 ) -> Result:
     """Executes the interleavings of a scenario on a core and checks every one.
 
@@ -128,9 +136,10 @@ def explore(
     :param core: name of a core, or an ``iopf.Core``
     :param strategy: ``"dpor"`` one execution for each class of equivalent interleavings, complete; ``"naive"`` every
         interleaving; ``"sleep"`` sleep sets alone, complete, lists every failure; ``"bound"`` every schedule with at
-        most 0, 1, 2 ... preemptions; ``"random"`` a uniform random walk; ``"estimate"`` only says how large the search
-        would be; ``"auto"`` is "dpor", but where 2,000 executions are not all it estimates, tries a few at random, then
-        chooses
+        most 0, 1, 2 ... preemptions; ``"random"`` a uniform random walk; ``"pct"`` random priorities, which finds
+        bugs that take few orderings; ``"estimate"`` only says how large the search
+        would be; ``"auto"`` is "dpor", but where 2,000 executions are not all it estimates, tries a few at random, and
+        when "dpor" does not come to its end spends what is left of the budget on "pct", "random" and "bound" in turn
     :param budget: seconds, None: no limit. "estimate" takes half a second of the default
     :param max_executions: None: no limit
     :param seed: of what is random: equal seeds give equal searches
@@ -142,6 +151,8 @@ def explore(
     :param progress: called about every ``progress_interval`` seconds with a :class:`Progress`, and once more when the
         search came to its end; stops the search by returning False. What it raises stops the search and is raised here
     :param bound: of strategy "bound": the last number of preemptions, None: until nothing is left
+    :param depth: of strategy "pct": how many orderings the bugs take that it looks for, 1 to 16; None: 3, and in "auto" 2,
+        3 and 4 in turn. One execution meets such a bug with a chance of at least 1 / (tasks * steps ** (depth - 1))
     :param symmetry: explore identical tasks in one order only
     :param points: further scheduling points: ``"unlock"``, ``"free"``, ``"plain"`` (every plain access)
     :param classes: count the happens-before classes; None: where it costs little ("dpor" needs no counting)
@@ -152,6 +163,10 @@ def explore(
     :param after_failure: how many executions after the first failure look for a graver one; one that ends in a loop
         without a scheduling point counts for 50
     :param max_steps: more steps in one execution are a livelock, and so is a second of processor time without one
+    :param kept: failures to try before the search, on the core as it is: tokens, or ids; True: what the project keeps in
+        ``.iopf/failures`` of this scenario and core (or an earlier state of its file). ``result.kept`` says what became of
+        each; one that still fails is among the failures, and the search is that after a first failure. The commands and
+        the pytest fixture do so
     :raises Interrupted: on Ctrl-C, within 100 ms; its ``result`` is what was found
     :raises ValueError: the scenario is wrong, or there is no such core or strategy
     """
@@ -166,6 +181,7 @@ def explore(
         ("max_executions", max_executions, 1, 2**64 - 1),
         ("max_steps", max_steps, 1, 2**31 - 1),
         ("bound", bound, 0, 2**31 - 1),
+        ("depth", depth, 1, MAX_DEPTH),
         ("after_failure", after_failure, 0, 2**64 - 1),
         ("seed", seed, 0, 2**64 - 1),
     ):
@@ -198,11 +214,13 @@ def explore(
         flags |= flag if wanted else 0
 
     table, file = find_core(core), core_file(core)
+    tokens = tokens_for(scenario, core) if kept is True else known_by(kept or (), scenario)
     with _engine.turn() as engine:
         compiled = compile_scenario(scenario, engine.lib)
         options = new_options(engine, table, scenario, compiled)
         options.strategy = STRATEGIES.index(strategy)
         options.bound = -1 if bound is None else bound
+        options.depth = depth or 0
         options.flags = flags
         options.budget = ESTIMATE_SECONDS if (strategy, budget) == ("estimate", DEFAULT_BUDGET) else budget or 0.0
         options.max_executions = max_executions or 0
@@ -215,11 +233,16 @@ def explore(
         last: list[Progress] = []
         engine.on_progress = _progress_caller(engine, progress, last)
         code = engine.ffi.from_buffer("int32_t[]", compiled.words)
-        status = engine.lib.xp_explore(code, len(compiled.words), options, raw)
+        with given(engine, options, tokens):
+            status = engine.lib.xp_explore(code, len(compiled.words), options, raw)
         if status and engine.error is None:
             engine.check(status, f"exploring {scenario.name!r}")
         copier = Copier(engine, scenario, compiled, table, file, flags, max_steps)
         result = copier.result(raw, seed)
+        if result.strategy == "pct":
+            result = replace(result, depth=depth or DEPTH)
+        if tokens:
+            result = replace(result, kept=answers(engine, copier, tokens, result, flags))
         error = engine.error
     if isinstance(error, KeyboardInterrupt):
         raise Interrupted(result) from error
@@ -250,7 +273,7 @@ def _whole(result: Result, last: Progress | None) -> Progress:
     return Progress(
         seconds=seconds,
         done=1.0,
-        estimate=result.estimate,
+        estimate=float(result.classes) if result.estimate and result.classes else result.estimate,
         eta=0.0,
         blocked=result.blocked,
         executions=max(result.executions, last.executions if last else 0),

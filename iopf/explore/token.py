@@ -5,7 +5,9 @@
 Nothing in it is code. The core is its name; for a user's file also where that was, a hash of it, and the facets that
 were set. The schedule says who runs for how many steps, and before each run which operation on which object comes next,
 so that a replay notices the first step that is not the one that was recorded. Tasks go by the numbers that they had in
-the search, which depend on what it met first; so the token has those, too.
+the search, which depend on what it met first; so the token has those, too. And it has the schedule step by step, by
+operation and object, of the whole scenario: a replay has no need of that, but when the core was edited it is what finds the
+place again (again.py). Tokens without are as good for a replay.
 
 The number after ``iopf`` is that of the format. A token also says which version of iopf wrote it: what one step is may
 change between versions, so another version refuses it (:class:`VersionMismatch`) instead of running something else.
@@ -62,6 +64,17 @@ class Token:
     hash: int
     flags: int
     max_steps: int | None
+    #: the schedule step by step, of the whole scenario, with nothing dropped; (): it was not written down
+    steps: tuple[Run, ...] = ()
+
+    @property
+    def points(self) -> tuple[Run, ...]:
+        """The steps, or what the runs say of them. An operation that is not known is ""."""
+        return self.steps or tuple(
+            Run(run.task, 1, "" if number else run.op, None if number else run.object)
+            for run in self.runs
+            for number in range(run.steps)
+        )
 
 
 def encode(
@@ -77,6 +90,7 @@ def encode(
     hash: int,
     flags: int,
     max_steps: int | None,
+    steps: tuple[Run, ...] = (),
 ) -> str:
     """The token of an execution."""
     strings: dict[str, int] = {}
@@ -85,6 +99,7 @@ def encode(
         return -1 if text is None else strings.setdefault(text, len(strings))
 
     schedule = [[run.task, run.steps, index(run.op), index(run.object)] for run in runs]
+    each = [number for step in steps for number in (step.task, index(step.op), index(step.object))]
     data = {
         "iopf": __version__,
         "core": core,
@@ -97,6 +112,8 @@ def encode(
         "hash": f"{hash:x}",
         "flags": flags,
     }
+    if each:
+        data["steps"] = each
     if file is not None:
         data["file"] = file.to_dict()
     if dropped:
@@ -145,14 +162,24 @@ def _read(data: dict[str, Any]) -> Token:
             raise ValueError(f"{name} is no list of at most {most}")
         return found
 
+    each = several("steps", 3 * MAX_STEPS)
+    if len(each) % 3:
+        raise ValueError("steps of three numbers each")
+    runs = tuple(
+        Run(_number(task, 0, MAX_TASKS - 1), _number(steps, 1, MAX_STEPS), text_at(op) or "", text_at(of))
+        for task, steps, op, of in several("runs", MAX_RUNS)
+    )
+    if sum(run.steps for run in runs) > MAX_STEPS:
+        raise ValueError("more steps than an execution has")
     return Token(
         version=str(data["iopf"]),
         core=str(data["core"]),
         file=CoreFile.from_dict(data["file"]) if data.get("file") is not None else None,
         scenario=BaseScenario.from_dict(data["scenario"]),
-        runs=tuple(
-            Run(_number(task, 0, MAX_TASKS - 1), _number(steps, 1, MAX_STEPS), text_at(op) or "", text_at(of))
-            for task, steps, op, of in several("runs", MAX_RUNS)
+        runs=runs,
+        steps=tuple(
+            Run(_number(task, 0, MAX_TASKS - 1), 1, text_at(op) or "", text_at(of))
+            for task, op, of in zip(each[::3], each[1::3], each[2::3])
         ),
         tasks=tuple(
             (_number(parent, 0, MAX_TASKS - 1), _number(nth, 0, MAX_TASKS - 1))

@@ -133,7 +133,7 @@ STRANGE = {
     "somebody's": (lambda good: b'{"name": "value"}', "is no failure that iopf kept"),
     "a list": (lambda good: b"[1, 2]", "is no failure that iopf kept"),
     "deep": (lambda good: b"[" * 100_000, "damaged"),
-    "newer": (lambda good: good.replace(b'"iopf-failure": 1', b'"iopf-failure": 2'), "another version of iopf"),
+    "newer": (lambda good: good.replace(b'"iopf-failure": 2', b'"iopf-failure": 3'), "another version of iopf"),
 }
 
 

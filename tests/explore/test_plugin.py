@@ -343,3 +343,86 @@ def test_what_check_raises_is_left_as_it_was(run, pytester):
         "def pytest_exception_interact(call):\n    print('WHOLE', 'required: ' in str(call.excinfo.value))\n"
     )
     run("--iopf-core", "v6.14", "-k", "check", "-s").stdout.fnmatch_lines(["*WHOLE True*"])
+
+
+# --- what is kept goes first ---
+
+#: Two files, so that the one that fails is the last as they are collected.
+FIRST = """
+from test_last import scenario
+
+def test_one(explore):
+    explore(scenario("one")).check()
+
+def test_two(explore):
+    explore(scenario("two")).check()
+"""
+LAST = (
+    TESTS
+    + """
+def test_failing(explore):
+    result = explore(scenario(), max_executions=1, strategy="random", seed=2)
+    print("said:", [str(one) for one in result.kept])
+    result.check("sampled")
+"""
+)
+
+
+@pytest.fixture
+def project(run, pytester, monkeypatch):
+    """Two files of tests, and no failures but its own."""
+    monkeypatch.delenv("IOPF_FAILURES_DIR")
+    pytester.makepyfile(test_first=FIRST, test_last=LAST)
+    for path in pytester.path.glob("test_*.py"):
+        if path.name not in ("test_first.py", "test_last.py"):  # run() made it
+            path.unlink()
+    return run
+
+
+def order(result):
+    """The tests in the order in which they ran."""
+    return [line.split("::")[1].split()[0] for line in result.stdout.lines if "::test_" in line and "%" in line]
+
+
+def test_what_failed_goes_first_and_is_tried_first(project, pytester):
+    """The test of which a failure is kept runs before the others, which keep their order; its search tries the failure
+    first, and so meets what it would have missed. --iopf-no-kept leaves both away. When it is mended, the test says so."""
+    names = ["test_one", "test_two", "test_check", "test_other", "test_core", "test_failing"]
+    assert names == order(project("-v", "--iopf-accept", "sampled"))
+    project("--iopf-core", "v6.14", "-k", "test_check").assert_outcomes(failed=1)
+    moved = ["test_check", "test_one", "test_two", "test_other", "test_core", "test_failing"]
+    result = project("-v", "--iopf-accept", "sampled", "-rP")
+    assert moved == order(result) and "said: []" in result.stdout.str()  # it is kept of another core
+    assert names == order(project("-v", "--iopf-accept", "sampled", "--iopf-no-kept"))
+    result = project("-v", "--iopf-core", "v6.14", "-k", "failing", "-s")
+    result.assert_outcomes(failed=1)
+    assert "said: ['still fails: " in result.stdout.str() and "(by its schedule)" in result.stdout.str()
+    result.stdout.fnmatch_lines(["still fails: ?????????? (by its schedule)"])
+    result = project("-v", "--iopf-core", "v6.14", "-k", "failing", "-s", "--iopf-no-kept")
+    assert "said: []" in result.stdout.str()
+    assert [moved[0], "test_failing"] == order(project("-v", "--iopf-core", "v6.14", "-k", "check or failing"))
+    data = [path.read_text() for path in (pytester.path / ".iopf" / "failures").glob("*.json")]
+    assert any("test_last.py::test_check" in text for text in data)
+
+
+def test_workers_take_for_kept_what_the_session_began_with(project):
+    """pytest-xdist wants the same tests in the same order of each worker: what is kept is looked at once."""
+    if importlib.util.find_spec("xdist") is None:
+        pytest.skip("needs pytest-xdist")
+    project("--iopf-core", "v6.14", "-k", "test_check").assert_outcomes(failed=1)
+    result = project("-p", "xdist", "-n", "2", "-v", "--iopf-accept", "sampled")
+    result.assert_outcomes(passed=6)
+
+
+def test_a_failure_that_is_kept_meanwhile_is_not_tried(project):
+    """Two tests of one scenario and core, in one session: the second searches as it would alone."""
+    result = project("-v", "--iopf-core", "v6.14", "-k", "check or failing", "-s")
+    assert "said: []" in result.stdout.str()
+
+
+def test_a_damaged_file_stops_no_session(project, pytester):
+    """It is no failure that is kept; 'iopf failures' says what is wrong with it."""
+    folder = pytester.path / ".iopf" / "failures"
+    folder.mkdir(parents=True)
+    (folder / f"{'0' * 32}.json").write_text("nonsense")
+    project("-k", "test_check").assert_outcomes(passed=1)

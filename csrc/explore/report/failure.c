@@ -18,9 +18,11 @@ void failures_reset(void)
 	for (i = 0; i < nr_found; i++) {
 		free(found[i].choices);
 		free(found[i].dropped);
+		free(found[i].whole);
 		free((void *)found[i].face.steps);
 		free((void *)found[i].face.sites);
 		free((void *)found[i].face.runs);
+		free((void *)found[i].face.points);
 		free((void *)found[i].face.tasks);
 		free((void *)found[i].face.orders);
 	}

@@ -191,6 +191,30 @@ static void write_runs(struct found *f)
 	f->face.nr_runs = n;
 }
 
+/*
+ * The same step by step, of the whole scenario: what is left of it when the core takes other steps is found by these, and
+ * what an operation is not needed for today it may be needed for then. Of the execution that just ran.
+ */
+static void write_points(struct found *f)
+{
+	struct xp_run *points = calloc((size_t)engine.depth + 1, sizeof(*points));
+	int i;
+
+	if (!points)
+		return;
+	for (i = 0; i < engine.depth; i++) {
+		const struct node *node = &engine.nodes[i];
+
+		points[i] = (struct xp_run){
+			.task = node->task, .steps = 1,
+			.op = node->alternative ? record_text("%s fails", node->op->name) : node->op->name,
+			.object = record_object(node->addr),
+		};
+	}
+	f->face.points = points;
+	f->face.nr_points = engine.depth;
+}
+
 /* The numbers by which the schedule names tasks: they are this search's. */
 static void write_tasks(struct found *f)
 {
@@ -244,6 +268,32 @@ static const char *message(const struct finding *finding)
 	return object ? record_text("%s: %s", object, finding->text) : record_text("%s", finding->text);
 }
 
+static void run_logged(const struct choice *choices, int length)
+{
+	schedule_choices = choices;
+	schedule_length = length;
+	schedule_free_after = true;
+	schedule_lenient = false;
+	engine.strategy = &strategy_schedule;
+	strategy_schedule.begin();
+	engine.logging = engine.hashing = true;
+	record_repeats = true;
+	engine_run();
+	record_repeats = false;
+	engine.logging = engine.hashing = false;
+}
+
+static void write_whole(struct found *f)
+{
+	u8 dropped[MAX_RECORDS];
+
+	memcpy(dropped, scenario.dropped, sizeof(dropped));
+	memset(scenario.dropped, 0, sizeof(scenario.dropped));
+	run_logged(f->whole, f->whole_length);
+	memcpy(scenario.dropped, dropped, sizeof(dropped));
+	write_points(f);
+}
+
 void record_failure(struct found *f)
 {
 	struct xp_failure *face = &f->face;
@@ -257,19 +307,9 @@ void record_failure(struct found *f)
 	for (i = 0; i < f->nr_dropped; i++)
 		scenario.dropped[f->dropped[i]] = 1;
 
-	schedule_choices = f->choices;
-	schedule_length = f->length;
-	schedule_free_after = true;
-	schedule_lenient = false;
-	engine.strategy = &strategy_schedule;
-	strategy_schedule.begin();
-	engine.logging = engine.hashing = true;
-	record_repeats = true;
 	driver_asks_under_lock |= f->is_note;
-	engine_run();
+	run_logged(f->choices, f->length);
 	driver_asks_under_lock = options.flags & XP_O_UNDER_LOCK;
-	record_repeats = false;
-	engine.logging = engine.hashing = false;
 	memcpy(scenario.dropped, dropped, sizeof(dropped));
 
 	/* A cycle of the lock order is nothing that this execution shows by itself. */
@@ -304,4 +344,9 @@ void record_failure(struct found *f)
 		face->culprit_second = step_of_node(index_of, f->culprit[1]);
 	}
 	free(index_of);
+	/* The last: after that another execution is the newest. */
+	if (f->whole)
+		write_whole(f);
+	else
+		write_points(f);
 }

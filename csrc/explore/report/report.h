@@ -39,6 +39,8 @@ struct found {
 	int culprit[2];
 	int nr_dropped;
 	s32 *dropped;
+	int whole_length;	/* the schedule before anything of the scenario was dropped; NULL: nothing is */
+	struct choice *whole;
 	struct xp_failure face;
 };
 

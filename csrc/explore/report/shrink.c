@@ -216,10 +216,16 @@ static bool drop_in(struct found *f, const struct section *s, double deadline)
 
 static void drop(struct found *f, double deadline)
 {
+	struct choice *whole;
 	bool any;
-	int i, n = 0;
+	int i, n = 0, whole_length;
 
 	memset(scenario.dropped, 0, sizeof(scenario.dropped));
+	whole_length = f->length;
+	whole = calloc((size_t)f->length + 1, sizeof(*whole));
+	if (!whole)
+		return;
+	memcpy(whole, f->choices, (size_t)f->length * sizeof(*whole));
 	by_a_task = true;
 	by_a_task = failure_reproduces(f->choices, f->length, f->signature) && shows(f);
 	do {
@@ -233,11 +239,13 @@ static void drop(struct found *f, double deadline)
 
 	for (i = 0; i < scenario.nr_records; i++)
 		n += scenario.dropped[i];
-	if (!n)
+	f->dropped = n ? calloc((size_t)n, sizeof(*f->dropped)) : NULL;
+	if (!f->dropped) {
+		free(whole);
 		return;
-	f->dropped = calloc((size_t)n, sizeof(*f->dropped));
-	if (!f->dropped)
-		return;
+	}
+	f->whole = whole;
+	f->whole_length = whole_length;
 	for (i = 0; i < scenario.nr_records; i++)
 		if (scenario.dropped[i])
 			f->dropped[f->nr_dropped++] = i;

@@ -15,7 +15,7 @@
 #pragma GCC visibility push(hidden)
 
 extern const struct strategy strategy_dpor, strategy_naive, strategy_sleep, strategy_bound, strategy_shortest,
-	strategy_random, strategy_walk, strategy_repeat, strategy_schedule;
+	strategy_random, strategy_pct, strategy_walk, strategy_repeat, strategy_schedule;
 
 /* path.c: the tree of choices that the exhaustive ones walk */
 struct path_rules {
@@ -41,15 +41,44 @@ extern double random_probability;
 bool random_learn(void);
 void random_forget(void);
 
+/* pct.c */
+#define PCT_DEPTH 16
+void pct_depth(int depth);	/* of the bugs that are looked for, 1 to PCT_DEPTH */
+void pct_forget(void);		/* how long executions are */
+
 /* estimate.c */
-/* brief: ends sooner where there is little to explore. collect is asked after every walk, and may end it. 0: none. */
-double estimate_classes(double seconds, bool brief, bool (*collect)(int probe));
+struct estimate {
+	double mean;		/* 0: none, and why */
+	double low, high;	/* each with 99 in 100; 0: nobody knows */
+	int walks;
+	const char *why;
+};
+/* brief: ends sooner where there is little to explore. collect is asked after every walk, and may end it. */
+struct estimate estimate_classes(double seconds, bool brief, bool (*collect)(int probe));
 
 /* replay.c */
 void replay_runs(const struct xp_run *runs, int nr_runs, struct xp_divergence *divergence);
 struct choice {
 	u8 task, alternative;
 };
+
+/* follow.c: a schedule of another time, as far as it fits */
+#define MOST_AHEAD 30000
+#define FOLLOW_TOLD 64
+struct follow_way {
+	int ahead;		/* a step may be taken for one of so many next ones of its task */
+	bool at_the_end;	/* what is new there belongs to the stretch that it is at the end of */
+	int stretch, more;	/* at the end of that one steps more are made, one less than more; 0: of none */
+};
+/* Ways of reading a schedule, from 0. False: there are no more. */
+bool follow_way(const struct xp_schedule *schedule, int number, struct follow_way *way);
+struct follow_fit {
+	int nr_differences;	/* told are the first FOLLOW_TOLD */
+	int nr_before_end;	/* those before the schedule was over: what comes behind is of interest where it fails there */
+	struct xp_difference told[FOLLOW_TOLD];
+};
+/* One execution. False: its tasks cannot be those of any search, or there is no memory. */
+bool follow_once(const struct xp_schedule *schedule, struct follow_way how, struct follow_fit *told);
 extern const struct choice *schedule_choices;
 extern int schedule_length, schedule_diverged;
 extern bool schedule_free_after, schedule_lenient;	/* after its end: lowest task first, without preemption */
