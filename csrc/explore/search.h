@@ -35,6 +35,37 @@ struct aside {
 bool aside_begin(struct aside *a);
 void aside_end(struct aside *a);
 
+/* --- search.c: what the parts of a search are made with --- */
+
+extern struct xp_result result;
+extern int strategy_now;
+extern const char *why_not;	/* nothing can be said any more, and that is why */
+
+int search_enter(const s32 *code, size_t nr_words, const struct xp_options *wanted);
+void search_leave(void);
+/* 1: the strategy came to its end. */
+int search_run(const struct strategy *strategy, double seconds);
+/* Up to a search that may take long: which one, or XP_S_AUTO: it is over, and *out is its result. */
+int search_plan(struct xp_result *out);
+/* Since the first failure, as executions. */
+u64 search_further(void);
+void search_walk_after_races(void);
+/* What objects are called, of the next execution on. */
+void search_name_objects(void);
+void search_conclude(bool exhausted, struct xp_result *out);
+
+/* --- part.c --- */
+
+/* A search begins: nobody will ask for its witnesses unless xp_do_job() or xp_plan() says so. */
+void part_reset(void);
+void part_forget_outcomes(void);
+/* The execution that just ran is the first one with what lock_order_news has, or with its outcome. */
+void part_saw_orders(u64 execution);
+void part_saw_outcome(u64 execution);
+extern const struct xp_job *part_job;	/* the part that is searched; NULL: all of it */
+/* The strategy has begun. False: it can't begin there. */
+bool part_begin(void);
+
 /* --- oracle.c --- */
 
 const char *oracle_run(u64 *exchanges);

@@ -20,7 +20,7 @@ from .corefile import core_file
 from .kept import resolve
 from .result import Result, Run
 from .scenario import BaseScenario
-from .search import find_core, new_options
+from .setting import find_core, new_options
 from .token import Token, decode
 
 if TYPE_CHECKING:

@@ -10,23 +10,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from .._extension import CData
-from .._hints import unknown
 from .._options import MAX_SECONDS
 from ..exceptions import Travels
 from . import _engine
-from ._engine import Engine, text
-from .bytecode import Compiled, compile_scenario
-from .copier import Copier, named_fields
+from ._engine import Engine
+from .bytecode import compile_scenario
+from .copier import Copier
 from .corefile import core_file
-from .loader import load_table
 from .result import Progress, Result
 from .scenario import BaseScenario, integer, one_of
+from .setting import find_core, new_options
 
 if TYPE_CHECKING:
     from .._cores import Core
 
-__all__ = ["STRATEGIES", "Interrupted", "explore", "find_core"]
+__all__ = ["STRATEGIES", "Interrupted", "explore"]
 
 STRATEGIES = ("auto", "dpor", "naive", "sleep", "bound", "random", "estimate")
 POINTS = {"unlock": "XP_O_POINTS_UNLOCK", "free": "XP_O_POINTS_FREE", "plain": "XP_O_POINTS_PLAIN"}
@@ -44,32 +42,6 @@ class Interrupted(Travels, KeyboardInterrupt):
     def __init__(self, result: Result):
         super().__init__(f"interrupted: {result}")
         self.result = result
-
-
-def find_core(core: Core | str) -> CData:
-    """A core as C knows it, of its name or a Core; one of a file is compiled and loaded. ValueError lists the names.
-
-    Not inside of a turn: loading takes one.
-    """
-    engine = _engine.get()
-    if not isinstance(core, str):
-        from .._cores import Core  # what knows files takes longer to load than most searches take
-
-        if isinstance(core, Core) and core.source is not None:
-            compiled = core.compile_for("explore")
-            table: CData = load_table(compiled.library, compiled.symbol)[1]
-            return table
-    name = core if isinstance(core, str) else getattr(core, "name", None)
-    if not isinstance(name, str):
-        raise TypeError(f"core is a Core, or the name of one, not {type(core).__name__}")
-    found: CData = engine.lib.xp_find_core(name.encode())
-    if not found:
-        known = [
-            text(engine.ffi, engine.lib.xp_core_name(engine.lib.xp_core(i))) for i in range(engine.lib.xp_nr_cores())
-        ]
-        file = "; a file is one by its path: Core.from_source(path), --core FILE" if name.endswith(".c") else ""
-        raise ValueError(f"{unknown('core', name, known)}{file}")
-    return found
 
 
 class Options(TypedDict, total=False):
@@ -228,20 +200,6 @@ def explore(
     if progress is not None and result.exhausted:
         progress(_whole(result, last[0] if last else None))
     return result
-
-
-def new_options(engine: Engine, table: Any, scenario: BaseScenario, compiled: Compiled) -> Any:
-    """Options of a search on a core; the engine is told what signatures call the scenario's operations."""
-
-    def name(index: int) -> str:
-        record = compiled.records[index]
-        return named_fields(scenario, str(record.operation or record.section or "the set-up"))
-
-    engine.on_record = name
-    options = engine.ffi.new("struct xp_options *")
-    options.core = table
-    options.function = engine.lib.xp_on_function
-    return options
 
 
 def _whole(result: Result, last: Progress | None) -> Progress:

@@ -130,10 +130,10 @@ u64 monitor_outcome(void)
 		const struct token *t = &tokens[i];
 
 		if (t->last || t->answers)
-			sum += mix(mix(mix(1, (u64)t->task << 16 | (u64)t->nth), (u64)(t->code + 1)), (u64)t->answers);
+			sum += mix(mix(mix(1, engine.tasks[t->task].name + (u64)t->nth), (u64)(t->code + 1)), (u64)t->answers);
 	}
 	for (i = 0; i < nr_values; i++)
-		sum += mix(mix(mix(2, (u64)values[i].task << 16 | (u64)values[i].nth), (u64)values[i].value), 3);
+		sum += mix(mix(mix(2, engine.tasks[values[i].task].name + (u64)values[i].nth), (u64)values[i].value), 3);
 	for (i = 0; i < nr_warn_hits; i++)
 		sum += mix_warn(&warn_hits[i]);
 	return sum;

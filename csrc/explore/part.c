@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Parts of a search: done one by one, in any process and any order, and put together.
+ *
+ * What a part says of itself is numbers, and executions: one for each thing that it was the first to see there, a failure,
+ * locks taken in an order, an outcome. Whoever puts the parts together runs these again. So what a search knows is made
+ * in one process from what happens in it, with its own addresses and names; a lock order that is closed by two parts is
+ * found, too; and nothing has to be believed of what was sent.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "search.h"
+
+static bool records;		/* somebody will ask for it */
+
+/* In order of time; of outcomes the nth is that of xp_outcome(n). */
+static struct list {
+	struct xp_witness *items;
+	int nr, room;
+} orders, outcomes, failures;
+
+const struct xp_job *part_job;
+
+static const char does_not_fit[] = "a job does not fit: it is of another scenario, core or build";
+
+/* --- what an execution was the first to show --- */
+
+static void forget(struct list *list)
+{
+	while (list->nr)
+		free((void *)list->items[--list->nr].choices);
+}
+
+void part_forget_outcomes(void)
+{
+	forget(&outcomes);
+}
+
+void part_reset(void)
+{
+	records = false;
+	forget(&orders);
+	forget(&outcomes);
+	forget(&failures);
+}
+
+static struct xp_witness *add(struct list *list, struct xp_witness witness, const struct choice *choices)
+{
+	struct xp_witness *w = list->items;
+
+	if (list->nr == list->room) {
+		int room = list->room ? 2 * list->room : 64;
+
+		w = realloc(list->items, (size_t)room * sizeof(*w));
+		if (w) {
+			list->items = w;
+			list->room = room;
+		}
+	}
+	if (!w || !choices) {
+		why_not = "no memory";
+		free((void *)choices);
+		return NULL;
+	}
+	w = &list->items[list->nr++];
+	*w = witness;
+	w->choices = (const u8 *)choices;
+	return w;
+}
+
+static void add_this(struct list *list, int shows, u64 key, u64 execution)
+{
+	struct xp_witness w = { .shows = shows, .kept = !monitor_clauses, .key = key, .count = 1, .execution = execution };
+	struct choice *choices = copy_schedule(&w.nr_choices);
+
+	add(list, w, choices);
+}
+
+void part_saw_orders(u64 execution)
+{
+	int i;
+
+	for (i = 0; i < nr_lock_order_news && records; i++)
+		add_this(&orders, XP_SHOWS_ORDER, lock_order_news[i], execution);
+}
+
+void part_saw_outcome(u64 execution)
+{
+	if (records)
+		add_this(&outcomes, XP_SHOWS_OUTCOME, 0, execution);
+}
+
+/* --- what a part says of itself --- */
+
+static void say(struct xp_part *part)
+{
+	int i;
+
+	for (i = 0; i < outcomes.nr; i++) {
+		outcomes.items[i].key = xp_outcome(i)->hash;
+		outcomes.items[i].count = xp_outcome(i)->count;
+	}
+	for (i = 0; i < nr_found; i++) {
+		const struct found *f = &found[i];
+		struct choice *choices = calloc((size_t)f->length + 1, sizeof(*choices));
+
+		if (choices && f->choices)
+			memcpy(choices, f->choices, (size_t)f->length * sizeof(*choices));
+		add(&failures, (struct xp_witness){
+			.shows = XP_SHOWS_FAILURE, .kept = !f->clauses, .key = f->signature, .count = f->count,
+			.execution = f->execution, .nr_choices = f->length,
+		}, choices);
+	}
+	memcpy(part->preemptions, result.preemptions, sizeof(part->preemptions));
+	part->deepest = result.deepest;
+	part->executions = result.executions;
+	part->blocked = result.blocked;
+	part->self_checks = result.self_checks;
+	part->first_failure = result.first_failure;
+	part->further = result.first_failure ? search_further() : 0;
+	part->estimate = result.estimate;
+	part->seconds = now_seconds() - progress.began;
+	part->stopped = progress.interrupted;
+	part->nr_witnesses = failures.nr + orders.nr + outcomes.nr;
+	part->nr_tasks = engine.nr_ids;
+	search_name_objects();
+	part->nr_contended = contention_shown();
+	part->why = why_not;
+}
+
+const struct xp_witness *xp_witness(int index)
+{
+	const struct list *lists[] = { &failures, &orders, &outcomes };
+	unsigned int i;
+
+	for (i = 0; i < 3 && index >= 0; index -= lists[i++]->nr)
+		if (index < lists[i]->nr)
+			return &lists[i]->items[index];
+	return NULL;
+}
+
+const struct xp_task *xp_part_task(int index)
+{
+	static struct xp_task task;
+
+	if (index < 0 || index >= engine.nr_ids)
+		return NULL;
+	task = (struct xp_task){ .parent = engine.tasks[index + 1].parent, .nth = engine.tasks[index + 1].nth, .section = -1 };
+	return &task;
+}
+
+/* --- the face --- */
+
+int xp_plan(const int32_t *code, size_t nr_words, const struct xp_options *wanted, struct xp_result *out, struct xp_part *part)
+{
+	int ret = search_enter(code, nr_words, wanted);
+
+	memset(part, 0, sizeof(*part));
+	if (ret)
+		return ret;
+	records = true;
+	part->strategy = search_plan(out);
+	if (part->strategy == XP_S_AUTO)
+		part->verdict = out->verdict;
+	else
+		say(part);
+	search_leave();
+	return 0;
+}
+
+static const struct strategy *const strategies[XP_STRATEGIES] = {
+	[XP_S_DPOR] = &strategy_dpor, [XP_S_NAIVE] = &strategy_naive, [XP_S_SLEEP] = &strategy_sleep,
+	[XP_S_BOUND] = &strategy_bound,
+};
+
+int xp_do_job(const int32_t *code, size_t nr_words, const struct xp_options *wanted, const struct xp_job *job, int rest,
+	      struct xp_part *part)
+{
+	int ret = search_enter(code, nr_words, wanted), over;
+
+	memset(part, 0, sizeof(*part));
+	if (ret)
+		return ret;
+	records = true;
+	part->strategy = strategy_now = options.strategy;
+	if (strategies[options.strategy]) {
+		path_bound = options.strategy == XP_S_BOUND ? job->bound : 0;
+		part_job = job;
+		over = search_run(strategies[options.strategy], 0);
+		part_job = NULL;
+		part->taken = result.executions + result.blocked > 0;
+		part->was_cut = path_was_cut;
+		/* Between two executions the strategy says where to go on; in the middle of one, there again. */
+		if (part->taken && !over && engine.end != END_STOPPED && !why_not)
+			over = !strategies[options.strategy]->next();
+		part->mass = part->taken ? path_mass : 0;
+		part->nr_jobs = over || !part->taken || why_not ? 0 : job_rest(rest);
+		if (part->nr_jobs < 0)
+			why_not = "no memory";
+	} else {
+		why_not = "this strategy has no tree to take a part of";
+	}
+	say(part);
+	search_leave();
+	return 0;
+}
+
+bool part_begin(void)
+{
+	if (!part_job)
+		return true;
+	switch (job_take(part_job)) {
+	case JOB_TAKEN:
+		return true;
+	case JOB_DOES_NOT_FIT:
+		why_not = does_not_fit;
+		return false;
+	default:
+		return false;
+	}
+}
+
+/* --- together --- */
+
+static bool run_again(const struct xp_witness *w)
+{
+	u64 key = w->key;
+	bool shows = false;
+	int i;
+
+	for (i = 0; i < w->nr_choices; i++)
+		if (w->choices[2 * i] >= MAX_TASKS)
+			return false;
+	if (failure_reproduces((const struct choice *)w->choices, w->nr_choices, 0) || schedule_diverged >= 0)
+		return false;
+	switch (w->shows) {
+	case XP_SHOWS_OUTCOME:
+		shows = engine.end == END_COMPLETE;
+		if (shows)
+			outcomes_collect(w->count);
+		return shows;
+	case XP_SHOWS_ORDER:
+		lock_order_end(monitor_clauses);
+		for (i = 0; i < engine.nr_findings; i++)
+			if (engine.findings[i].kind == XP_K_DEADLOCK)
+				lock_order_deadlock(engine.findings[i].detail, !monitor_clauses);
+		if (lock_order_new && !(scenario.expected >> XP_K_LOCK_ORDER & 1))
+			failures_collect_orders(w->execution);
+		return true;
+	default:
+		lock_order_end(monitor_clauses);
+		failures_collect(w->execution);
+		for (i = 0; i < nr_found; i++)
+			if (found[i].signature == key) {
+				found[i].count = w->count;
+				found[i].execution = w->execution;
+				return true;
+			}
+		return false;
+	}
+}
+
+int xp_conclude(const int32_t *code, size_t nr_words, const struct xp_options *wanted, const struct xp_totals *totals,
+		struct xp_result *out)
+{
+	static char why[240];
+	int ret = search_enter(code, nr_words, wanted), i;
+
+	if (ret)
+		return ret;
+	for (i = 0; i < totals->nr_tasks; i++)
+		if (!engine_number_task(totals->tasks[i].parent, totals->tasks[i].nth))
+			why_not = does_not_fit;
+	strategy_now = totals->strategy;
+	record_repeats = schedule_free_after = true;
+	for (i = 0; i < totals->nr_witnesses && !why_not; i++)
+		if (!run_again(&totals->witnesses[i]))
+			why_not = "an execution of a part of the search does not go the same way again: it is of another scenario, "
+				  "core or build, or the core keeps state";
+	record_repeats = schedule_free_after = false;
+	if (totals->why && !why_not) {
+		snprintf(why, sizeof(why), "%s", totals->why);
+		why_not = why;
+	}
+	progress.interrupted = totals->interrupted;
+	progress.stop = totals->interrupted;
+	result.executions = totals->executions;
+	result.blocked = totals->blocked;
+	result.self_checks = totals->self_checks;
+	result.first_failure = totals->first_failure;
+	result.deepest = totals->deepest;
+	result.estimate = totals->estimate;
+	result.bound = totals->bound;
+	memcpy(result.preemptions, totals->preemptions, sizeof(result.preemptions));
+	path_mass = totals->mass;
+	if (totals->race_walks)
+		search_walk_after_races();
+	search_conclude(totals->exhausted, out);
+	out->seconds = totals->seconds;
+	out->classes = totals->classes;
+	search_leave();
+	return 0;
+}
