@@ -402,15 +402,16 @@ static bool look_first(bool *whole_tree)
 	return false;
 }
 
-/* What may take long is planned, and not done here. */
 static bool only_plans;
 static int planned;
 
+/* What may take long is left to whoever asked for a plan. */
 static bool is_planned(int strategy)
 {
-	if (only_plans && (!nr_found || options.flags & XP_O_ALL_FAILURES))
-		planned = strategy;
-	return planned;
+	if (!only_plans || (nr_found && !(options.flags & XP_O_ALL_FAILURES)))
+		return false;
+	planned = strategy;
+	return true;
 }
 
 static bool run_auto(void)
@@ -463,7 +464,7 @@ static bool run_strategy(void)
 		result.estimate = estimate_classes(options.strategy == XP_S_ESTIMATE && options.budget > 0 ?
 						   options.budget : 0.05,
 						   strategy_now != XP_S_ESTIMATE, NULL);
-	if ((strategy_now == XP_S_DPOR || strategy_now == XP_S_NAIVE || strategy_now == XP_S_SLEEP) && is_planned(strategy_now))
+	if (strategy_now >= XP_S_DPOR && strategy_now <= XP_S_BOUND && is_planned(strategy_now))
 		return false;
 	switch (strategy_now) {
 	case XP_S_DPOR:

@@ -334,6 +334,8 @@ class Result:
     #: nanoseconds between two executions
     reset_ns: float
     seed: int
+    #: what happened to the search itself, in sentences: workers that ended, say
+    remarks: tuple[str, ...] = ()
 
     @property
     def executions_per_second(self) -> float:

@@ -7,7 +7,9 @@ the exception is kept, C is told to stop, and the exception goes on when C is ba
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from .._options import MAX_SECONDS
@@ -19,7 +21,7 @@ from .copier import Copier
 from .corefile import core_file
 from .result import Progress, Result
 from .scenario import BaseScenario, integer, one_of
-from .setting import find_core, new_options
+from .setting import Setting, find_core, new_options
 
 if TYPE_CHECKING:
     from .._cores import Core
@@ -34,6 +36,9 @@ ESTIMATE_SECONDS = 0.5
 #: A failure is looked for that is graver than the first one, for so many executions more.
 AFTER_FAILURE = 1000
 PROGRESS_SECONDS = 0.05
+#: What has a tree of choices, of which parts can be done apart.
+IN_PARTS = ("auto", "dpor", "naive", "sleep", "bound")
+MOST_JOBS = 4096
 
 
 class Interrupted(Travels, KeyboardInterrupt):
@@ -67,6 +72,10 @@ class Options(TypedDict, total=False):
     after_failure: int
     max_steps: int | None
     progress_interval: float
+    executor: Executor | None
+    jobs: int | None
+    checkpoint: str | os.PathLike[str] | None
+    resume: str | os.PathLike[str] | None
 
 
 def explore(
@@ -92,10 +101,15 @@ def explore(
     progress_interval: float = PROGRESS_SECONDS,
     notes: bool = True,
     deviations: bool = True,
+    executor: Executor | None = None,
+    jobs: int | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    resume: str | os.PathLike[str] | None = None,
 ) -> Result:
     """Executes the interleavings of a scenario on a core and checks every one.
 
-    Runs in this process and writes nothing to disk. Other threads of Python go on meanwhile; one search runs at a time.
+    Without ``executor``, ``jobs`` and ``checkpoint`` it runs in this process and writes nothing to disk. Other threads of
+    Python go on meanwhile; one search runs at a time.
 
     :param core: name of a core, or an ``iopf.Core``
     :param strategy: ``"dpor"`` one execution for each class of equivalent interleavings, complete; ``"naive"`` every
@@ -124,8 +138,17 @@ def explore(
     :param after_failure: how many executions after the first failure look for a graver one; one that ends in a loop
         without a scheduling point counts for 50
     :param max_steps: more steps in one execution are a livelock, and so is a second of processor time without one
+    :param executor: who does the search, in parts: any ``concurrent.futures.Executor`` whose workers can import the same
+        build of iopf. It is not shut down. Not for the strategies "random" and "estimate", which this process does alone
+    :param jobs: how many parts are given out at a time, 1 to 4096. Without an executor: that many processes, made for this
+        search; with one, as many as it has workers, if it is one of the standard library, else as there are CPUs
+    :param checkpoint: a file that is written every 30 seconds, on Ctrl-C, and at the end, so that the search can go on
+        after whatever ends it. It must not be there yet. "auto" is "dpor" then
+    :param resume: the checkpoint to go on with, of the same scenario, core, options and build, from any machine and any
+        number of jobs; it is written as ``checkpoint`` is, unless that names another file
     :raises Interrupted: on Ctrl-C, within 100 ms; its ``result`` is what was found
-    :raises ValueError: the scenario is wrong, or there is no such core or strategy
+    :raises ValueError: the scenario is wrong, there is no such core or strategy, or the checkpoint is none of this search
+    :raises OSError: the checkpoint can't be written
     """
     if not isinstance(scenario, BaseScenario):
         raise TypeError(f"explore takes a Scenario, not {type(scenario).__name__}")
@@ -153,6 +176,12 @@ def explore(
         raise ValueError(f"points {points!r}: takes a list of {', '.join(map(repr, POINTS))}")
     if classes is None:
         classes = strategy in ("naive", "sleep")
+    workers = _workers(executor, jobs)
+    parts = strategy in IN_PARTS and (executor is not None or workers > 1)
+    if checkpoint is not None or resume is not None:
+        parts = True
+        if strategy not in IN_PARTS:
+            raise ValueError(f"strategy {strategy!r} has no checkpoints: there is no order in which it gets on")
 
     lib = _engine.get().lib
     flags = sum({getattr(lib, POINTS[point]) for point in points})
@@ -169,6 +198,30 @@ def explore(
     ):
         flags |= flag if wanted else 0
 
+    if parts:
+        named = {
+            "strategy": strategy,
+            "points": sorted(points),
+            "symmetry": symmetry,
+            "commute": commute,
+            "classes": classes,
+            "deviations": deviations,
+            "all_failures": all_failures,
+            "max_steps": max_steps,
+        }
+        return _in_parts(
+            Setting(scenario, core, strategy, flags, after_failure, max_steps, named),
+            executor=executor,
+            jobs=workers,
+            budget=budget,
+            max_executions=max_executions,
+            seed=seed,
+            bound=bound,
+            checkpoint=None if checkpoint is None else os.fspath(checkpoint),
+            resume=None if resume is None else os.fspath(resume),
+            progress=progress,
+            progress_interval=progress_interval,
+        )
     table, file = find_core(core), core_file(core)
     with _engine.turn() as engine:
         compiled = compile_scenario(scenario, engine.lib)
@@ -197,6 +250,92 @@ def explore(
         raise Interrupted(result) from error
     if error is not None:
         raise error
+    if progress is not None and result.exhausted:
+        progress(_whole(result, last[0] if last else None))
+    return result
+
+
+def _workers(executor: object, jobs: int | None) -> int:
+    """How many parts are given out at a time."""
+    if executor is not None and not isinstance(executor, Executor):
+        raise TypeError(f"executor is a concurrent.futures.Executor, not {type(executor).__name__}")
+    if jobs is not None:
+        return integer("jobs", jobs, 1, MOST_JOBS)
+    if executor is None:
+        return 1
+    workers = getattr(executor, "_max_workers", None)
+    return workers if isinstance(workers, int) and 0 < workers <= MOST_JOBS else os.cpu_count() or 1
+
+
+def _in_parts(
+    setting: Setting,
+    *,
+    executor: Executor | None,
+    jobs: int,
+    budget: float | None,
+    max_executions: int | None,
+    seed: int,
+    bound: int | None,
+    checkpoint: str | None,
+    resume: str | None,
+    progress: Callable[[Progress], object] | None,
+    progress_interval: float,
+) -> Result:
+    """The search by whoever the executor has, or with a file that it can go on with."""
+    from . import checkpoint as disk  # what is written takes longer to load than most searches take
+    from .jobs import ROOT, Job
+    from .parallel import Search
+    from .work import Explorer
+
+    path = checkpoint if checkpoint is not None else resume
+    if checkpoint is not None and checkpoint != resume:
+        disk.check_new(checkpoint)
+    explorer = Explorer(setting)
+    last: list[Progress] = []
+    if resume is not None:
+        begun = disk.Checkpoint.read(resume, setting)
+    else:
+        strategy = "dpor" if path is not None and setting.strategy == "auto" else setting.strategy
+        engine = _engine.get()
+        result, part, strategy, estimate = explorer.plan(
+            strategy=strategy,
+            budget=budget,
+            max_executions=max_executions,
+            seed=seed,
+            bound=bound,
+            workers=jobs,
+            on_progress=_progress_caller(engine, progress, last),
+            progress_interval=progress_interval,
+        )
+        if result is not None:
+            if explorer.error is not None:
+                raise Interrupted(result) from explorer.error
+            if progress is not None and result.exhausted:
+                progress(_whole(result, last[0] if last else None))
+            return result
+        first = Job(bound=0) if strategy == "bound" else ROOT
+        begun = disk.Checkpoint(setting, strategy, part, (first,), 0.0, estimate, -1)
+
+    def told(now: Progress) -> object:
+        last[:] = [now]
+        return progress(now) if progress is not None else None
+
+    search = Search(
+        explorer,
+        begun,
+        executor=executor,
+        jobs=jobs,
+        budget=budget,
+        max_executions=max_executions,
+        bound=bound,
+        path=path,
+        progress=told if progress is not None else None,
+        progress_interval=progress_interval,
+    )
+    search.run()
+    result = search.result(seed)
+    if search.error is not None:
+        raise Interrupted(result) from search.error
     if progress is not None and result.exhausted:
         progress(_whole(result, last[0] if last else None))
     return result

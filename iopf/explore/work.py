@@ -44,6 +44,8 @@ class Explorer:
 
     def __init__(self, setting: Setting):
         self.setting = setting
+        #: what a callback of the last part raised, which stopped it
+        self.error: BaseException | None = None
         self.table = find_core(setting.core)
 
     def _options(self, engine: _engine.Engine, compiled: Any, on_progress: OnProgress | None) -> Any:
@@ -71,6 +73,7 @@ class Explorer:
     ) -> tuple[Result | None, Part, str, float | None]:
         """What comes before a search that may take long: its result, if it is over with that; else what was seen, the
         strategy that it has to go on with, and an estimate of its size."""
+        self.error = None
         with _engine.turn() as engine:
             compiled = compile_scenario(self.setting.scenario, engine.lib)
             options = self._options(engine, compiled, on_progress)
@@ -88,11 +91,9 @@ class Explorer:
             planned = text(engine.ffi, engine.lib.xp_strategy_name(part.strategy)) or "?"
             result = self._copier(engine, compiled).result(raw, seed) if part.verdict else None
             found = Part() if part.verdict else self._part(engine, part)
-            error = engine.error
-        if error is not None:
-            if result is not None and isinstance(error, KeyboardInterrupt):
-                return result, found, planned, None
-            raise error
+            self.error = engine.error
+        if self.error is not None and not (result is not None and isinstance(self.error, KeyboardInterrupt)):
+            raise self.error
         return result, found, planned, part.estimate or None
 
     def do(
@@ -111,7 +112,7 @@ class Explorer:
         is left of it, at least ``wanted`` jobs where there is enough to divide, and the mass of what is over.
 
         What the callback raises stops it, and is in ``error`` then."""
-        self.error: BaseException | None = None
+        self.error = None
         with _engine.turn() as engine:
             compiled = compile_scenario(self.setting.scenario, engine.lib)
             options = self._options(engine, compiled, on_progress)
