@@ -553,6 +553,7 @@ struct xp_part {
 	int taken;		/* 0: the job was not begun, and is left as it was */
 	int stopped;		/* by the progress callback */
 	int was_cut;		/* XP_S_BOUND: the bound kept something out */
+	int unproved;		/* a prediction did not come true: no verdict, unless some part found a data race */
 	int deepest;
 	const char *why;	/* no verdict can come of it any more, or NULL */
 	uint64_t executions, blocked, self_checks, first_failure;
@@ -569,6 +570,7 @@ struct xp_part {
 /* What the parts of a search came to, together. */
 struct xp_totals {
 	int strategy, bound, deepest, exhausted, interrupted;
+	int unproved;		/* of any part */
 	int race_walks;		/* random executions after a race, as XP_S_AUTO does them */
 	const char *why;
 	uint64_t executions, blocked, classes, self_checks, first_failure;

@@ -129,6 +129,7 @@ static void say(struct xp_part *part)
 	search_name_objects();
 	part->nr_contended = contention_shown();
 	part->why = why_not;
+	part->unproved = orders_unproved;
 }
 
 const struct xp_witness *xp_witness(int index)
@@ -161,7 +162,7 @@ int xp_plan(const int32_t *code, size_t nr_words, const struct xp_options *wante
 	memset(part, 0, sizeof(*part));
 	if (ret)
 		return ret;
-	records = true;
+	records = orders_put_off = true;
 	part->strategy = search_plan(out);
 	if (part->strategy == XP_S_AUTO)
 		part->verdict = out->verdict;
@@ -184,7 +185,7 @@ int xp_do_job(const int32_t *code, size_t nr_words, const struct xp_options *wan
 	memset(part, 0, sizeof(*part));
 	if (ret)
 		return ret;
-	records = true;
+	records = orders_put_off = true;
 	part->strategy = strategy_now = options.strategy;
 	if (strategies[options.strategy]) {
 		path_bound = options.strategy == XP_S_BOUND ? job->bound : 0;
@@ -229,7 +230,7 @@ static bool run_again(const struct xp_witness *w)
 {
 	u64 key = w->key;
 	bool shows = false;
-	int i;
+	int i, n;
 
 	for (i = 0; i < w->nr_choices; i++)
 		if (w->choices[2 * i] >= MAX_TASKS)
@@ -251,7 +252,11 @@ static bool run_again(const struct xp_witness *w)
 			failures_collect_orders(w->execution);
 		return true;
 	default:
-		lock_order_end(monitor_clauses);
+		/* What else it shows, now that it runs alone, was for the part to say. */
+		for (i = 0, n = 0; i < engine.nr_findings; i++)
+			if (finding_signature(&engine.findings[i]) == key)
+				engine.findings[n++] = engine.findings[i];
+		engine.nr_findings = n;
 		failures_collect(w->execution);
 		for (i = 0; i < nr_found; i++)
 			if (found[i].signature == key) {
@@ -267,7 +272,7 @@ int xp_conclude(const int32_t *code, size_t nr_words, const struct xp_options *w
 		struct xp_result *out)
 {
 	static char why[240];
-	int ret = search_enter(code, nr_words, wanted), i;
+	int ret = search_enter(code, nr_words, wanted), pass, i;
 
 	if (ret)
 		return ret;
@@ -276,15 +281,18 @@ int xp_conclude(const int32_t *code, size_t nr_words, const struct xp_options *w
 			why_not = does_not_fit;
 	strategy_now = totals->strategy;
 	record_repeats = schedule_free_after = true;
-	for (i = 0; i < totals->nr_witnesses && !why_not; i++)
-		if (!run_again(&totals->witnesses[i]))
-			why_not = "an execution of a part of the search does not go the same way again: it is of another scenario, "
-				  "core or build, or the core keeps state";
+	/* A cycle is a failure of several executions: first those that show the orders. */
+	for (pass = 0; pass < 2; pass++)
+		for (i = 0; i < totals->nr_witnesses && !why_not; i++)
+			if ((totals->witnesses[i].shows == XP_SHOWS_ORDER) == !pass && !run_again(&totals->witnesses[i]))
+				why_not = "an execution of a part of the search does not go the same way again: it is of another "
+					  "scenario, core or build, or the core keeps state";
 	record_repeats = schedule_free_after = false;
 	if (totals->why && !why_not) {
 		snprintf(why, sizeof(why), "%s", totals->why);
 		why_not = why;
 	}
+	orders_unproved = totals->unproved;
 	progress.interrupted = totals->interrupted;
 	progress.stop = totals->interrupted;
 	result.executions = totals->executions;

@@ -547,6 +547,7 @@ int search_enter(const s32 *code, size_t nr_words, const struct xp_options *want
 	lock_order_reset();
 	orders_reset();
 	part_reset();
+	orders_put_off = orders_unproved = false;
 	memcpy(code_copy, code, nr_words * sizeof(*code));
 	why = scenario_load(code_copy, nr_words);
 	options = *wanted;
@@ -634,6 +635,7 @@ void search_conclude(bool exhausted, struct xp_result *out)
 	settle_predictions();
 	failures_merge_predictions();
 	failures_finish();
+	why_not = why_not ? why_not : orders_why();
 	progress.searching = false;
 	deadline = now_seconds() + (progress.interrupted ? 0.05 : 5);
 	progress.told_by = now_seconds() + 0.1;

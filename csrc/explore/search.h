@@ -20,6 +20,12 @@ void orders_reset(void);
 void orders_run(void);
 const char *orders_judge(u64 execution, bool *news);
 u64 orders_verdict(void);
+/*
+ * A prediction that does not come true says nothing where there is a data race. Of a part of a search: others may have found
+ * that race, so whether it says something is asked at the end (orders_why()), of all parts together.
+ */
+extern bool orders_put_off, orders_unproved;
+const char *orders_why(void);
 
 /* --- aside.c --- */
 

@@ -88,6 +88,4 @@ def check_new(path: str) -> None:
     """ValueError: nothing can be written there, or something is there, which would be lost."""
     check_writable("checkpoint", path)
     if os.path.exists(path):
-        raise ValueError(
-            f"checkpoint {path}: it is there already: go on with it (--resume, resume=), or remove it"
-        )
+        raise ValueError(f"checkpoint {path}: it is there already: go on with it (--resume, resume=), or remove it")

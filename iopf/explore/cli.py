@@ -15,7 +15,7 @@ from .._exit import ACCEPTABLE, FINE, FOUND, NO_VERDICT, UNUSABLE
 from .._facets import CoreSourceError, parse_facets
 from .._files import check_writable, write_whole
 from .._hints import said
-from .._options import count, count_or_zero, seconds, small_or_zero
+from .._options import count, count_or_zero, jobs, seconds, small_or_zero
 from .result import Failure, Progress, Result
 
 __all__ = ["register"]
@@ -40,7 +40,9 @@ def register(subparsers: Any) -> None:
         "--core", default="iopf", metavar="NAME", help="the core to run it on (iopf), or a kernel file"
     )
     explore.add_argument("--strategy", default="auto", choices=STRATEGIES, help="how to search (auto)")
-    explore.add_argument("--budget", type=seconds, default=60.0, metavar="SECONDS", help="stop after that long (60)")
+    explore.add_argument(
+        "--budget", type=seconds, metavar="SECONDS", help="stop after that long (60; with a checkpoint: never)"
+    )
     explore.add_argument("--max-executions", type=count, metavar="N", help="stop after so many executions")
     explore.add_argument("--bound", type=small_or_zero, metavar="N", help="of strategy bound: at most N preemptions")
     explore.add_argument("--seed", type=count_or_zero, default=0, metavar="N", help="of what is random (0)")
@@ -50,6 +52,15 @@ def register(subparsers: Any) -> None:
         default=[],
         choices=ACCEPTABLE,
         help="this verdict is enough, too (may be repeated)",
+    )
+    explore.add_argument("--jobs", type=jobs, metavar="N", help="so many processes share the search (1)")
+    explore.add_argument(
+        "--checkpoint",
+        metavar="FILE",
+        help="write the search there every 30 seconds, on Ctrl-C and on SIGTERM, so that it can go on; FILE is new",
+    )
+    explore.add_argument(
+        "--resume", metavar="FILE", help="go on with that checkpoint of the same search, and write it there"
     )
     explore.add_argument("--all-failures", action="store_true", help="search on after a failure, list one of each")
     explore.add_argument("--every-event", action="store_true", help="traces with every event, nothing folded")
@@ -189,6 +200,8 @@ def _print_result(result: Result, every_event: bool, all_failures: bool, long_to
         speed = f"{large(result.executions_per_second)} executions/s, " if result.executions >= 10_000 else ""
         outcomes = len(result.outcomes)
         print(f"  {speed}{result.deepest} points in the longest, {outcomes} outcome{'' if outcomes == 1 else 's'}")
+    for remark in result.remarks:
+        print(f"  {remark}")
     if result.hottest:
         print("  most branches come from " + "; ".join(map(str, result.hottest[:3])))
 
@@ -233,6 +246,14 @@ def _named(text: str | None, facets: dict[str, str | bool] | None = None) -> Any
     return text
 
 
+def _budget(arguments: argparse.Namespace) -> float | None:
+    """Seconds. What can go on later is not ended by a budget that nobody gave."""
+    budget: float | None = arguments.budget
+    if budget is None and arguments.checkpoint is None and arguments.resume is None:
+        return 60.0
+    return budget
+
+
 def run_explore(arguments: argparse.Namespace) -> int:
     """``iopf explore``."""
     from .library import FileAlone, find_scenario
@@ -249,12 +270,15 @@ def run_explore(arguments: argparse.Namespace) -> int:
             scenario,
             core=_named(arguments.core),
             strategy=arguments.strategy,
-            budget=arguments.budget,
+            budget=_budget(arguments),
             max_executions=arguments.max_executions,
             seed=arguments.seed,
             bound=arguments.bound,
             all_failures=arguments.all_failures,
             progress=line,
+            jobs=arguments.jobs,
+            checkpoint=arguments.checkpoint,
+            resume=arguments.resume,
         )
         evidence = _evidence(result, arguments.accept)
     except Interrupted as interrupted:
@@ -263,6 +287,8 @@ def run_explore(arguments: argparse.Namespace) -> int:
         return _fail(f"{file.path}: which of its scenarios? {file.path}:NAME. {file.listed()}")
     except (CoreSourceError, LookupError, ValueError) as error:
         return _fail(error)
+    except OSError as error:
+        return _fail(f"{error.filename or arguments.checkpoint}: it can't be written: {error.strerror}")
     finally:
         if line is not None:
             line.clear()

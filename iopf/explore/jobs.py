@@ -162,6 +162,8 @@ class Part:
     further: int = 0
     deepest: int = 0
     was_cut: bool = False
+    #: an order that was predicted did not come true: no verdict, unless some part found a data race
+    unproved: bool = False
     why: str | None = None
     preemptions: list[int] = field(default_factory=list)
     tasks: Tasks = ()
@@ -181,6 +183,7 @@ class Part:
             "further": self.further,
             "deepest": self.deepest,
             "was_cut": self.was_cut,
+            "unproved": self.unproved,
             "why": self.why,
             "preemptions": self.preemptions,
             "tasks": _tasks_to_data(self.tasks),
@@ -203,6 +206,7 @@ class Part:
         return cls(
             **{name: number(data[name]) for name in counts},
             was_cut=bool(data["was_cut"]),
+            unproved=bool(data["unproved"]),
             why=None if data["why"] is None else str(data["why"]),
             preemptions=[number(count) for count in data["preemptions"]],
             tasks=_tasks(data["tasks"]),
@@ -242,9 +246,7 @@ class Totals:
             if known is not None:
                 # With the contract kept it is the graver for it.
                 better = one if one.kept and not known.kept else known
-                one = replace(
-                    better, count=known.count + one.count, execution=min(known.execution, one.execution)
-                )
+                one = replace(better, count=known.count + one.count, execution=min(known.execution, one.execution))
             self._witnesses[one.shows, one.key] = one
         if whole.first_failure:
             whole.further += part.executions + part.blocked
@@ -256,6 +258,7 @@ class Totals:
         whole.self_checks += part.self_checks
         whole.deepest = max(whole.deepest, part.deepest)
         whole.was_cut |= part.was_cut
+        whole.unproved |= part.unproved
         whole.why = whole.why or part.why
         whole.preemptions = _sums(whole.preemptions, part.preemptions)
         for pair, races in part.contended.items():

@@ -233,7 +233,13 @@ class Search:
             job = self.open.pop(max(range(len(self.open)), key=lambda index: self.open[index].mass))
             wanted = 2 * self.jobs if len(self.open) < 2 * self.jobs else 1
             content = request(
-                text, job, strategy=self.strategy, seconds=seconds, max_executions=executions, max_runs=runs, wanted=wanted
+                text,
+                job,
+                strategy=self.strategy,
+                seconds=seconds,
+                max_executions=executions,
+                max_runs=runs,
+                wanted=wanted,
             )
             try:
                 future = executor.submit(work, content)

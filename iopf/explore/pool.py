@@ -29,14 +29,13 @@ class Processes(Executor):
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Runs it in a process that has nothing to do. RuntimeError: there is none."""
-        for index, running in enumerate(self._running):
-            if running is None or running.done():
-                break
-        else:
+        idle = [index for index, running in enumerate(self._running) if running is None or running.done()]
+        if not idle:
             raise RuntimeError("every process has something to do")
-        if running is not None and running.done() and not running.cancelled():
-            if isinstance(running.exception(), BrokenExecutor):
-                self._forget(index)
+        index = idle[0]
+        before = self._running[index]
+        if before is not None and not before.cancelled() and isinstance(before.exception(), BrokenExecutor):
+            self._forget(index)
         pool = self._pools[index]
         with deaf_to_the_terminal():
             if pool is None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from .._options import MAX_SECONDS
+from .._options import MAX_JOBS, MAX_SECONDS
 from ..exceptions import Travels
 from . import _engine
 from ._engine import Engine
@@ -38,7 +38,6 @@ AFTER_FAILURE = 1000
 PROGRESS_SECONDS = 0.05
 #: What has a tree of choices, of which parts can be done apart.
 IN_PARTS = ("auto", "dpor", "naive", "sleep", "bound")
-MOST_JOBS = 4096
 
 
 class Interrupted(Travels, KeyboardInterrupt):
@@ -260,11 +259,11 @@ def _workers(executor: object, jobs: int | None) -> int:
     if executor is not None and not isinstance(executor, Executor):
         raise TypeError(f"executor is a concurrent.futures.Executor, not {type(executor).__name__}")
     if jobs is not None:
-        return integer("jobs", jobs, 1, MOST_JOBS)
+        return integer("jobs", jobs, 1, MAX_JOBS)
     if executor is None:
         return 1
     workers = getattr(executor, "_max_workers", None)
-    return workers if isinstance(workers, int) and 0 < workers <= MOST_JOBS else os.cpu_count() or 1
+    return workers if isinstance(workers, int) and 0 < workers <= MAX_JOBS else os.cpu_count() or 1
 
 
 def _in_parts(

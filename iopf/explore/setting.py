@@ -101,9 +101,7 @@ def _core_of(data: dict[str, Any]) -> Core | str:
     from .._cores import Core
     from .._facets import Facets
 
-    core = Core(
-        str(data["name"]), "", "", "", "", True, Path(data["file"]), Facets(**data["facets"]), data["compiler"]
-    )
+    core = Core(str(data["name"]), "", "", "", "", True, Path(data["file"]), Facets(**data["facets"]), data["compiler"])
     if _core_to_data(core)["content"] != data["content"]:
         raise ValueError(f"{data['file']} was changed since the search began, or is another file on this machine")
     return core

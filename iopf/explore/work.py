@@ -141,7 +141,7 @@ class Explorer:
             options = self._options(engine, compiled, None)
             options.seed = seed
             totals, keep = engine.ffi.new("struct xp_totals *"), []
-            for name in ("executions", "blocked", "self_checks", "first_failure", "deepest"):
+            for name in ("executions", "blocked", "self_checks", "first_failure", "deepest", "unproved"):
                 setattr(totals, name, getattr(part, name))
             for name, value in facts.items():
                 setattr(totals, name, value)
@@ -167,8 +167,7 @@ class Explorer:
             result = copier.result(raw, seed)
             hottest = sorted(part.contended.items(), key=lambda item: (-item[1], item[0]))[:8]
             result = replace(
-                result,
-                hottest=tuple(Hot(copier.named(of), op, other, races) for (of, op, other), races in hottest),
+                result, hottest=tuple(Hot(copier.named(of), op, other, races) for (of, op, other), races in hottest)
             )
             error = engine.error
         if error is not None and not (interrupted and isinstance(error, KeyboardInterrupt)):
@@ -215,6 +214,7 @@ class Explorer:
             further=raw.further,
             deepest=raw.deepest,
             was_cut=bool(raw.was_cut),
+            unproved=bool(raw.unproved),
             why=text(ffi, raw.why),
             preemptions=list(raw.preemptions),
             tasks=tuple(tasks),
