@@ -14,106 +14,10 @@
 
 #include "search.h"
 
-static bool records;		/* somebody will ask for it */
-
-/* In order of time; of outcomes the nth is that of xp_outcome(n). */
-static struct list {
-	struct xp_witness *items;
-	int nr, room;
-} orders, outcomes, failures;
-
-const struct xp_job *part_job;
-
-static const char does_not_fit[] = "a job does not fit: it is of another scenario, core or build";
-
-/* --- what an execution was the first to show --- */
-
-static void forget(struct list *list)
-{
-	while (list->nr)
-		free((void *)list->items[--list->nr].choices);
-}
-
-void part_forget_outcomes(void)
-{
-	forget(&outcomes);
-}
-
-void part_reset(void)
-{
-	records = false;
-	forget(&orders);
-	forget(&outcomes);
-	forget(&failures);
-}
-
-static struct xp_witness *add(struct list *list, struct xp_witness witness, const struct choice *choices)
-{
-	struct xp_witness *w = list->items;
-
-	if (list->nr == list->room) {
-		int room = list->room ? 2 * list->room : 64;
-
-		w = realloc(list->items, (size_t)room * sizeof(*w));
-		if (w) {
-			list->items = w;
-			list->room = room;
-		}
-	}
-	if (!w || !choices) {
-		why_not = "no memory";
-		free((void *)choices);
-		return NULL;
-	}
-	w = &list->items[list->nr++];
-	*w = witness;
-	w->choices = (const u8 *)choices;
-	return w;
-}
-
-static void add_this(struct list *list, int shows, u64 key, u64 execution)
-{
-	struct xp_witness w = { .shows = shows, .kept = !monitor_clauses, .key = key, .count = 1, .execution = execution };
-	struct choice *choices = copy_schedule(&w.nr_choices);
-
-	add(list, w, choices);
-}
-
-void part_saw_orders(u64 execution)
-{
-	int i;
-
-	for (i = 0; i < nr_lock_order_news && records; i++)
-		add_this(&orders, XP_SHOWS_ORDER, lock_order_news[i], execution);
-}
-
-void part_saw_outcome(u64 execution)
-{
-	if (records)
-		add_this(&outcomes, XP_SHOWS_OUTCOME, 0, execution);
-}
-
 /* --- what a part says of itself --- */
 
 static void say(struct xp_part *part)
 {
-	int i;
-
-	for (i = 0; i < outcomes.nr; i++) {
-		outcomes.items[i].key = xp_outcome(i)->hash;
-		outcomes.items[i].count = xp_outcome(i)->count;
-	}
-	for (i = 0; i < nr_found; i++) {
-		const struct found *f = &found[i];
-		struct choice *choices = calloc((size_t)f->length + 1, sizeof(*choices));
-
-		if (choices && f->choices)
-			memcpy(choices, f->choices, (size_t)f->length * sizeof(*choices));
-		add(&failures, (struct xp_witness){
-			.shows = XP_SHOWS_FAILURE, .kept = !f->clauses, .key = f->signature, .count = f->count,
-			.execution = f->execution, .nr_choices = f->length,
-		}, choices);
-	}
 	memcpy(part->preemptions, result.preemptions, sizeof(part->preemptions));
 	part->deepest = result.deepest;
 	part->executions = result.executions;
@@ -124,23 +28,12 @@ static void say(struct xp_part *part)
 	part->estimate = result.estimate;
 	part->seconds = now_seconds() - progress.began;
 	part->stopped = progress.interrupted;
-	part->nr_witnesses = failures.nr + orders.nr + outcomes.nr;
+	part->nr_witnesses = witnesses_finish();
 	part->nr_tasks = engine.nr_ids;
 	search_name_objects();
 	part->nr_contended = contention_shown();
-	part->why = why_not;
+	part->why = why_not ? why_not : part->nr_witnesses < 0 ? "no memory" : NULL;
 	part->unproved = orders_unproved;
-}
-
-const struct xp_witness *xp_witness(int index)
-{
-	const struct list *lists[] = { &failures, &orders, &outcomes };
-	unsigned int i;
-
-	for (i = 0; i < 3 && index >= 0; index -= lists[i++]->nr)
-		if (index < lists[i]->nr)
-			return &lists[i]->items[index];
-	return NULL;
 }
 
 const struct xp_task *xp_part_task(int index)
@@ -162,7 +55,7 @@ int xp_plan(const int32_t *code, size_t nr_words, const struct xp_options *wante
 	memset(part, 0, sizeof(*part));
 	if (ret)
 		return ret;
-	records = orders_put_off = true;
+	witnesses_wanted = orders_put_off = true;
 	part->strategy = search_plan(out);
 	if (part->strategy == XP_S_AUTO)
 		part->verdict = out->verdict;
@@ -185,13 +78,13 @@ int xp_do_job(const int32_t *code, size_t nr_words, const struct xp_options *wan
 	memset(part, 0, sizeof(*part));
 	if (ret)
 		return ret;
-	records = orders_put_off = true;
+	witnesses_wanted = orders_put_off = true;
 	part->strategy = strategy_now = options.strategy;
 	if (strategies[options.strategy]) {
 		path_bound = options.strategy == XP_S_BOUND ? job->bound : 0;
-		part_job = job;
+		search_job = job;
 		over = search_run(strategies[options.strategy], 0);
-		part_job = NULL;
+		search_job = NULL;
 		part->taken = result.executions + result.blocked > 0;
 		part->was_cut = path_was_cut;
 		/* Between two executions the strategy says where to go on; in the middle of one, there again. */
@@ -207,21 +100,6 @@ int xp_do_job(const int32_t *code, size_t nr_words, const struct xp_options *wan
 	say(part);
 	search_leave();
 	return 0;
-}
-
-bool part_begin(void)
-{
-	if (!part_job)
-		return true;
-	switch (job_take(part_job)) {
-	case JOB_TAKEN:
-		return true;
-	case JOB_DOES_NOT_FIT:
-		why_not = does_not_fit;
-		return false;
-	default:
-		return false;
-	}
 }
 
 /* --- together --- */
@@ -278,7 +156,7 @@ int xp_conclude(const int32_t *code, size_t nr_words, const struct xp_options *w
 		return ret;
 	for (i = 0; i < totals->nr_tasks; i++)
 		if (!engine_number_task(totals->tasks[i].parent, totals->tasks[i].nth))
-			why_not = does_not_fit;
+			why_not = search_does_not_fit;
 	strategy_now = totals->strategy;
 	record_repeats = schedule_free_after = true;
 	/* A cycle is a failure of several executions: first those that show the orders. */

@@ -133,12 +133,12 @@ static bool account(bool count)
 	cuts += engine.cut && result.first_failure;
 	result.preemptions[engine.preemptions < XP_PREEMPTIONS ? engine.preemptions : XP_PREEMPTIONS - 1]++;
 	if (engine.end == END_COMPLETE && outcomes_collect(1))
-		part_saw_outcome(result.executions);
+		witness_outcome(result.executions);
 	if (options.flags & XP_O_CLASSES)
 		outcomes_collect_class();
 	lock_order_end(monitor_clauses);
 	news = (engine.nr_findings || lock_order_new) && failures_collect(result.executions);
-	part_saw_orders(result.executions);
+	witness_orders(result.executions);
 	why = orders_judge(result.executions, &news);
 	if (why && !why_not)
 		why_not = why;
@@ -168,6 +168,18 @@ static bool enough(void)
 	return false;
 }
 
+const struct xp_job *search_job;
+const char search_does_not_fit[] = "a job does not fit: it is of another scenario, core or build";
+
+static bool take_job(void)
+{
+	enum job_taken taken = job_take(search_job);
+
+	if (taken == JOB_DOES_NOT_FIT)
+		why_not = search_does_not_fit;
+	return taken == JOB_TAKEN;
+}
+
 int search_run(const struct strategy *strategy, double seconds)
 {
 	double end = seconds > 0 ? now_seconds() + seconds : 0;
@@ -176,7 +188,7 @@ int search_run(const struct strategy *strategy, double seconds)
 
 	engine.strategy = strategy;
 	strategy->begin();
-	if (!part_begin())
+	if (search_job && !take_job())
 		return 0;
 	do {
 		engine.strategy = strategy;
@@ -395,7 +407,7 @@ static bool look_first(bool *whole_tree)
 	result.executions = result.blocked = 0;
 	memset(result.preemptions, 0, sizeof(result.preemptions));
 	outcomes_reset();
-	part_forget_outcomes();
+	witnesses_forget_outcomes();
 	contention_reset();
 	orders_reset();
 	path_mass = 0;
@@ -546,7 +558,7 @@ int search_enter(const s32 *code, size_t nr_words, const struct xp_options *want
 	contention_reset();
 	lock_order_reset();
 	orders_reset();
-	part_reset();
+	witnesses_reset();
 	orders_put_off = orders_unproved = false;
 	memcpy(code_copy, code, nr_words * sizeof(*code));
 	why = scenario_load(code_copy, nr_words);

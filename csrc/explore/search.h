@@ -49,6 +49,8 @@ extern const char *why_not;	/* nothing can be said any more, and that is why */
 
 int search_enter(const s32 *code, size_t nr_words, const struct xp_options *wanted);
 void search_leave(void);
+extern const struct xp_job *search_job;	/* the part that is searched; NULL: all of it */
+extern const char search_does_not_fit[];
 /* 1: the strategy came to its end. */
 int search_run(const struct strategy *strategy, double seconds);
 /* Up to a search that may take long: which one, or XP_S_AUTO: it is over, and *out is its result. */
@@ -60,17 +62,16 @@ void search_walk_after_races(void);
 void search_name_objects(void);
 void search_conclude(bool exhausted, struct xp_result *out);
 
-/* --- part.c --- */
+/* --- witness.c --- */
 
-/* A search begins: nobody will ask for its witnesses unless xp_do_job() or xp_plan() says so. */
-void part_reset(void);
-void part_forget_outcomes(void);
+extern bool witnesses_wanted;	/* of the search that has begun */
+void witnesses_reset(void);
+void witnesses_forget_outcomes(void);
 /* The execution that just ran is the first one with what lock_order_news has, or with its outcome. */
-void part_saw_orders(u64 execution);
-void part_saw_outcome(u64 execution);
-extern const struct xp_job *part_job;	/* the part that is searched; NULL: all of it */
-/* The strategy has begun. False: it can't begin there. */
-bool part_begin(void);
+void witness_orders(u64 execution);
+void witness_outcome(u64 execution);
+/* How many there are, or -1: there was no memory for one. */
+int witnesses_finish(void);
 
 /* --- oracle.c --- */
 

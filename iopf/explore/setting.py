@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,9 +82,14 @@ def _core_to_data(core: Core | str) -> dict[str, Any]:
         return {"name": core}
     if core.source is None:
         return {"name": core.name}
+    import hashlib  # few searches are of a file
+
+    from .._source import included_by
+
     read = core.prepared_for("explore")
     parts = (str(read.facets), *(f"{member.struct}: {member.text}" for member in read.added.members))
-    content = hashlib.sha256(read.content + "\0".join(parts).encode()).hexdigest()
+    included = b"\0".join(text for _, text in included_by(read.facets))
+    content = hashlib.sha256(read.content + included + "\0".join(parts).encode()).hexdigest()
     return {
         "name": core.name,
         "file": str(core.source),

@@ -32,7 +32,7 @@ static void race(int earlier)
 	s16 first[MAX_TASKS];
 
 	/* Of a part of the tree: what its beginning races with was told when that was executed first. */
-	if (last < job_given - 1)
+	if (last < path_part.given - 1)
 		return;
 	for (j = earlier + 1; j <= last; j++) {
 		const struct node *node = &engine.nodes[j];

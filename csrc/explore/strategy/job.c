@@ -24,9 +24,6 @@
 
 #define MOST_JOBS 256
 
-int job_given, job_floor, job_alternatives;
-double job_mass = 1;
-
 static const struct xp_job *given;
 static int entered;		/* nodes of it that were executed up to */
 static bool fits;
@@ -34,13 +31,6 @@ static struct probe {
 	int depth;		/* of the node where a task is tried that was tried before; INT_MAX: none is */
 	u8 task, alternative, alternatives;
 } probe = { .depth = INT_MAX };
-
-void job_reset(void)
-{
-	job_given = job_floor = job_alternatives = entered = 0;
-	job_mass = 1;
-	probe.depth = INT_MAX;
-}
 
 static int does_not_fit(void)
 {
@@ -56,20 +46,20 @@ static bool restore(struct node *node, const struct xp_job_node *wanted)
 	node->alternatives_done = wanted->alternatives_done;
 	node->done = wanted->done;
 	/* What is asked for at others' nodes is done by others. */
-	node->backtrack = engine.depth < job_floor ? ~0ull : wanted->backtrack & node->enabled;
+	node->backtrack = engine.depth < path_part.floor ? ~0ull : wanted->backtrack & node->enabled;
 	node->alternative = wanted->alternative;
 	if (last ? !path_next_alternative(node) : node->alternative >= node->alternatives)
 		return false;
-	if (engine.depth < job_floor)
-		node->left = job_mass;
-	if (engine.depth < job_floor - job_alternatives)
-		node->share = job_mass;
+	if (engine.depth < path_part.floor)
+		node->left = path_part.mass;
+	if (engine.depth < path_part.floor - path_part.alternatives)
+		node->share = path_part.mass;
 	else
 		path_take_share(node);
 	return true;
 }
 
-int job_pick(struct node *node, u64 enabled, int previous)
+static int pick_given(struct node *node, u64 enabled, int previous)
 {
 	const struct xp_job_node *wanted = &given->nodes[engine.depth];
 	bool probes = engine.depth == probe.depth;
@@ -102,7 +92,7 @@ static const struct strategy strategy_probe = { .name = "probe", .wants_footprin
 static bool try_again(int depth, int task, int alternative)
 {
 	probe = (struct probe){ .depth = depth, .task = (u8)task, .alternative = (u8)alternative };
-	job_given = depth + 2;
+	path_part.given = depth + 2;
 	engine.strategy = &strategy_probe;
 	engine_run();
 	probe.depth = INT_MAX;
@@ -160,13 +150,15 @@ enum job_taken job_take(const struct xp_job *job)
 	if (!fits)
 		return JOB_DOES_NOT_FIT;
 	given = job;
-	job_floor = job->floor;
-	job_alternatives = job->floor && job->alternatives;
-	job_mass = job->mass;
+	entered = 0;
+	path_part.pick = pick_given;
+	path_part.floor = job->floor;
+	path_part.alternatives = job->floor && job->alternatives;
+	path_part.mass = job->mass;
 	for (i = 0; i < job->nr_nodes && path_rules.sleep; i++)
 		if (!try_all_again(i))
 			return fits ? JOB_STOPPED : JOB_DOES_NOT_FIT;
-	job_given = path_kept = job->nr_nodes;
+	path_part.given = path_kept = job->nr_nodes;
 	return JOB_TAKEN;
 }
 
@@ -257,7 +249,7 @@ static double give_alternatives_away(int depth)
  */
 int job_rest(int wanted)
 {
-	double mass = job_mass - path_mass;
+	double mass = path_part.mass - path_mass;
 	int depth, i;
 
 	forget();
@@ -266,9 +258,9 @@ int job_rest(int wanted)
 		return -1;
 	for (i = 0; i < engine.nr_ids; i++)
 		tasks[i] = (struct xp_task){ .parent = engine.tasks[i + 1].parent, .nth = engine.tasks[i + 1].nth };
-	for (depth = job_floor; depth < path_kept && nr_jobs + 1 < wanted && nr_jobs < MOST_JOBS - MAX_TASKS; depth++) {
+	for (depth = path_part.floor; depth < path_kept && nr_jobs + 1 < wanted && nr_jobs < MOST_JOBS - MAX_TASKS; depth++) {
 		/* The node above is nobody's any more. */
-		double given_away = job_alternatives ? give_alternatives_away(depth - 1) : 0;
+		double given_away = path_part.alternatives ? give_alternatives_away(depth - 1) : 0;
 
 		if (given_away < 0)
 			return -1;
@@ -277,12 +269,12 @@ int job_rest(int wanted)
 		if (given_away < 0)
 			return -1;
 		mass -= given_away;
-		job_floor = depth + 1;
-		job_alternatives = 1;
+		path_part.floor = depth + 1;
+		path_part.alternatives = 1;
 	}
-	if (!write_down(path_kept, job_floor, mass))
+	if (!write_down(path_kept, path_part.floor, mass))
 		return -1;
-	jobs[nr_jobs - 1].alternatives = job_alternatives;
+	jobs[nr_jobs - 1].alternatives = path_part.alternatives;
 	return nr_jobs;
 }
 

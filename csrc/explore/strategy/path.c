@@ -31,6 +31,7 @@
 
 struct path_rules path_rules;
 int path_kept;
+struct path_part path_part = { .mass = 1 };
 static struct sleeper sleepers[MAX_SLEEPERS];
 static u32 sleepers_top;
 
@@ -42,7 +43,7 @@ void path_begin(struct path_rules new_rules)
 {
 	path_rules = new_rules;
 	path_kept = 0;
-	job_reset();
+	path_part = (struct path_part){ .mass = 1 };
 	sleepers_top = 0;
 	hb_footprint_top = 0;
 	path_mass = 0;
@@ -157,7 +158,7 @@ u64 path_enter(struct node *node, u64 enabled, int previous)
 	node->done = 0;
 	node->sleep_off = sleepers_top;
 	node->nr_sleepers = 0;
-	node->left = engine.depth ? engine.nodes[engine.depth - 1].share : job_mass;
+	node->left = engine.depth ? engine.nodes[engine.depth - 1].share : path_part.mass;
 	node->asleep = 0;
 	if (path_rules.sleep && engine.depth) {
 		inherit(node, &engine.nodes[engine.depth - 1]);
@@ -184,8 +185,8 @@ int path_pick(u64 enabled, int previous)
 	struct node *node = &engine.nodes[depth];
 	u64 candidates;
 
-	if (depth < job_given)
-		return job_pick(node, enabled, previous);
+	if (depth < path_part.given)
+		return path_part.pick(node, enabled, previous);
 	if (depth < path_kept) {
 		/* The node where this execution leaves the one before. */
 		if (!(enabled >> node->task & 1))
@@ -302,10 +303,10 @@ bool path_next(void)
 {
 	int depth;
 
-	job_given = 0;
+	path_part.given = 0;
 	if (engine.depth > 0)
 		path_mass += engine.nodes[engine.depth - 1].share;
-	for (depth = engine.depth - 1; depth >= job_floor - job_alternatives; depth--) {
+	for (depth = engine.depth - 1; depth >= path_part.floor - path_part.alternatives; depth--) {
 		struct node *node = &engine.nodes[depth];
 		u64 next;
 
@@ -316,7 +317,7 @@ bool path_next(void)
 			return true;
 		}
 		node->done |= 1ull << node->task;
-		next = depth < job_floor ? 0 : node->backtrack & ~node->done & ~node->asleep;
+		next = depth < path_part.floor ? 0 : node->backtrack & ~node->done & ~node->asleep;
 		if (next) {
 			node->task = (u8)__builtin_ctzll(next);
 			node->alternatives = 0;		/* its operation is known when it is its turn */

@@ -19,14 +19,14 @@ void path_take_share(struct node *node);
 /* The step at that depth is over and goes to sleep there, and what lies deeper is forgotten. */
 void path_go_back(int depth);
 
-/* --- job.c: the part of the tree that is walked, if not all of it --- */
-
-extern int job_given;		/* nodes that the next execution takes as they were given */
-extern int job_floor;		/* nodes below it are others', */
-extern int job_alternatives;	/* 1: but for the alternatives of the last one of them */
-extern double job_mass;		/* of the part; all of it has 1 */
-int job_pick(struct node *node, u64 enabled, int previous);
-void job_reset(void);
+/* The part of the tree that is walked, if not all of it: job.c says which. */
+extern struct path_part {
+	int given;		/* nodes that the next execution takes as they were given, */
+	int (*pick)(struct node *node, u64 enabled, int previous);	/* by whom */
+	int floor;		/* nodes below it are others', */
+	int alternatives;	/* 1: but for the alternatives of the last one of them */
+	double mass;		/* of the part; all of the tree has 1 */
+} path_part;
 
 #pragma GCC visibility pop
 
