@@ -417,6 +417,39 @@ def test_ctrl_c_keeps_what_was_found_by_all(how, eventually, tmp_path):
     assert "pass" == explore(rcget(2)).verdict
 
 
+# --- the cells of a check ---
+
+
+def test_a_cell_that_takes_long_is_put_aside_and_shared(monkeypatch, tmp_path):
+    """With a number of jobs: by so many processes, with the verdict and the classes that one of them comes to. What is small
+    is explored as ever."""
+    from iopf import _check_pool
+    from iopf.check import check
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    job = _check_pool.Job("large", reporters(), "iopf", "iopf", True, 60.0)
+    assert _check_pool.TooLarge("large", "iopf") == _check_pool.explore_cell(replace(job, alone=1e-9))
+    small = replace(job, scenario="small", what=rcget(2), alone=1e-9)
+    assert "pass" == _check_pool.explore_cell(small).verdict
+    shared = []
+    monkeypatch.setattr(_check_pool, "LARGE", 1e-9)
+    run = _check_pool._Pool.run
+    monkeypatch.setattr(
+        _check_pool._Pool,
+        "run",
+        lambda self, jobs, *args: (shared.extend(job.jobs for job in jobs), run(self, jobs, *args))[1],
+    )
+    alone = explore(reporters(), strategy="dpor", budget=None)
+    for jobs, expected in ((2, [1, 1, 2]), (1, [1, 1]), (None, [1, 1])):
+        shared.clear()
+        table = check(["iopf"], [reporters(), rcget(2)], jobs=jobs, budget=300)
+        cell = table.cell(reporters().name, "iopf")
+        assert ("pass", alone.classes) == (cell.verdict, cell.classes) and expected == shared
+        assert "pass" == table.cell(rcget(2).name, "iopf").verdict
+    with pytest.raises(ValueError, match="jobs 0"):
+        check(["iopf"], [rcget(2)], jobs=0)
+
+
 # --- checkpoints ---
 
 
