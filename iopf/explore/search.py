@@ -16,12 +16,12 @@ from .._options import MAX_JOBS, MAX_SECONDS
 from ..exceptions import Travels
 from . import _engine
 from ._engine import Engine
+from ._setting import Setting, find_core, new_options
 from .bytecode import compile_scenario
 from .copier import Copier
 from .corefile import core_file
 from .result import Progress, Result
 from .scenario import BaseScenario, integer, one_of
-from .setting import Setting, find_core, new_options
 
 if TYPE_CHECKING:
     from .._cores import Core
@@ -281,10 +281,10 @@ def _in_parts(
     progress_interval: float,
 ) -> Result:
     """The search by whoever the executor has, or with a file that it can go on with."""
-    from . import checkpoint as disk  # what is written takes longer to load than most searches take
-    from .jobs import ROOT, Job
-    from .parallel import Search
-    from .work import Explorer
+    from . import _checkpoint as disk  # what is written takes longer to load than most searches take
+    from ._jobs import ROOT, Job
+    from ._parallel import Search
+    from ._work import Explorer
 
     path = checkpoint if checkpoint is not None else resume
     if checkpoint is not None and checkpoint != resume:

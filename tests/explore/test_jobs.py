@@ -16,13 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from iopf.explore import Interrupted, Scenario, _engine, explore, parallel, pool
-from iopf.explore.jobs import Job, Part, Totals
+from iopf.explore import Interrupted, Scenario, _engine, _parallel as parallel, _pool as pool, explore
+from iopf.explore._jobs import Job, Part, Totals
+from iopf.explore._setting import Setting
+from iopf.explore._wire import pack, unpack
+from iopf.explore._work import Explorer, answer, request, work
 from iopf.explore.library import find_scenario, scenario_names
 from iopf.explore.programs import Program, rcget
-from iopf.explore.setting import Setting
-from iopf.explore.wire import pack, unpack
-from iopf.explore.work import Explorer, answer, request, work
 
 DASK = os.environ.get("IOPF_DASK")
 
@@ -553,7 +553,7 @@ def test_a_core_that_changed_is_refused(tmp_path, monkeypatch):
 
 DRIVER = """
 import sys
-from iopf.explore import parallel
+from iopf.explore import _parallel as parallel
 if __name__ == "__main__":
     parallel.CHECKPOINT_SECONDS = 0.05
     from iopf.cli import main

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._files import check_writable, read_small, write_whole
-from .jobs import Job, Part
-from .setting import Setting
-from .wire import MAX_BYTES, pack, unpack
+from ._jobs import Job, Part
+from ._setting import Setting
+from ._wire import MAX_BYTES, pack, unpack
 
 __all__ = ["Checkpoint"]
 

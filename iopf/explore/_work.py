@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Doing a part of a search, in this process: here, or as a worker that gets it as bytes and answers with bytes.
 
-:func:`work` is what executors run: a function of a module, which takes and gives bytes (wire.py), so that it works wherever
+:func:`work` is what executors run: a function of a module, which takes and gives bytes (_wire.py), so that it works wherever
 this package is installed, and nothing of a search has to be pickled.
 """
 
@@ -16,13 +16,13 @@ from typing import Any
 from ..exceptions import IopfError
 from . import _engine
 from ._engine import text
+from ._jobs import Job, Part, Witness
+from ._setting import Setting, find_core, new_options
+from ._wire import pack, unpack
 from .bytecode import compile_scenario
 from .copier import Copier
 from .corefile import core_file
-from .jobs import Job, Part, Witness
 from .result import Hot, Result
-from .setting import Setting, find_core, new_options
-from .wire import pack, unpack
 
 __all__ = ["Explorer", "request", "work"]
 

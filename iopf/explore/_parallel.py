@@ -18,12 +18,12 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from .._processes import held
-from .checkpoint import Checkpoint
-from .jobs import Job, Part, Totals
-from .pool import Processes
+from ._checkpoint import Checkpoint
+from ._jobs import Job, Part, Totals
+from ._pool import Processes
+from ._setting import Setting
+from ._work import Explorer, answer, request, work
 from .result import Progress, Result
-from .setting import Setting
-from .work import Explorer, answer, request, work
 
 __all__ = ["Search"]
 
