@@ -27,7 +27,7 @@ from ._facets import Facets, parse_facets
 from ._files import check_writable, write_whole
 from ._hints import said, unknown
 from ._members import by_hand
-from ._options import seconds
+from ._options import jobs, seconds
 from ._probe import as_it_behaves
 from .check import BUDGET, Comparison, Table, check, compare, render, render_bugs, render_comparison
 from .explore.again import kept_in
@@ -75,6 +75,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="only this scenario: a name, file.py:name, file.json (may be repeated)",
     )
     parser.add_argument("--budget", type=seconds, default=BUDGET, metavar="SECONDS", help=f"for one cell ({BUDGET:g})")
+    parser.add_argument(
+        "--jobs",
+        type=jobs,
+        metavar="N",
+        help="so many processes, which share a cell that takes long (else as many as there are CPUs, a cell each)",
+    )
     parser.add_argument(
         "--facet",
         action="append",
@@ -186,6 +192,7 @@ def run(arguments: argparse.Namespace) -> int:
                 said=facets,
                 strict=arguments.strict,
                 kept=not arguments.no_kept,
+                jobs=arguments.jobs,
             )
         except KeyboardInterrupt as interrupted:
             if not interrupted.args or not isinstance(interrupted.args[0], Table):
@@ -247,6 +254,8 @@ def _report(arguments: argparse.Namespace) -> int:
     )
     if any(getattr(arguments, name) for name in others):
         return _usage("--report is about one core, and takes no other column, baseline or form of output")
+    if arguments.jobs is not None:
+        return _usage("--report explores one scenario after the other, in this process: it takes no --jobs")
     try:
         facets = parse_facets(arguments.facet)
         _add_by_hand(arguments, facets)

@@ -2,6 +2,9 @@
 """The cells of a check, each an exploration in a process of a pool; each process has an explorer of its own.
 
 A core may end the process that explores it, or never come back: then the others are explored all the same.
+
+With a number of jobs that the user gave, no process is left alone with a cell that takes long: such a cell is put aside, and
+when the others are done it is explored by that many processes together.
 """
 
 from __future__ import annotations
@@ -13,19 +16,19 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from queue import Empty, SimpleQueue
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ._check_table import ENDED, HUNG, LEFT_OUT, Cell, Finding
 from ._cores import Core, CoreSourceError
 from ._processes import be_a_worker, deaf_to_the_terminal, held
 from ._source import CompiledCore, Prepared
 from .explore import explore
-from .explore.result import Failure
+from .explore.result import Failure, Progress, Result
 from .explore.scenario import BaseScenario
 
-__all__ = ["AsRead", "Job", "explore_all", "explore_cell", "in_a_process"]
+__all__ = ["AsRead", "Job", "TooLarge", "explore_all", "explore_cell", "in_a_process"]
 
 _J = TypeVar("_J")
 _R = TypeVar("_R")
@@ -33,6 +36,9 @@ _R = TypeVar("_R")
 #: How many searches a cell may need, each within the budget; and the seconds beyond these after which it does not come
 #: back: it has ends of its own long before.
 SEARCHES, PATIENCE = 3, 30.0
+
+#: A search of more seconds is one for several processes, where there are some.
+LARGE = 1.0
 
 #: How long a signal waits while nothing comes, in seconds.
 SLICE = 0.05
@@ -75,6 +81,22 @@ class Job:
     #: failures that are kept of the scenario, by token: tried first, whatever core they are of, so that no column is
     #: looked at more closely than another
     kept: tuple[str, ...] = ()
+    #: processes that share it
+    jobs: int = 1
+    #: it is put aside when one of its searches takes longer; None: it never is
+    alone: float | None = None
+
+
+@dataclass(frozen=True)
+class TooLarge:
+    """In place of a cell: it was put aside, and is a job for several processes."""
+
+    scenario: str
+    core: str
+
+
+class _Large(Exception):
+    """A search takes longer than one process is to have for it."""
 
 
 def _place(failure: Failure, core: Core | str) -> tuple[str | None, int, str | None]:
@@ -95,23 +117,44 @@ def _unknown(known: tuple[Failure, ...], more: Iterable[Failure]) -> tuple[Failu
     return tuple(failure for failure in more if failure.signature not in signatures)
 
 
-def explore_cell(job: Job) -> Cell:
-    result = explore(
-        job.what, core=job.core, budget=job.budget, all_failures=job.everything, notes=False, kept=job.kept
+def _explore(job: Job, **options: Any) -> Result:
+    """A search of a cell."""
+    alone = job.alone
+
+    def progress(now: Progress) -> None:
+        if alone is not None and now.seconds > alone and now.done != 1:
+            raise _Large
+
+    watched = {"progress": progress} if alone is not None else {}
+    shared = {"jobs": job.jobs} if job.jobs > 1 else {}
+    return explore(
+        job.what, core=job.core, budget=job.budget, notes=False, kept=job.kept, **watched, **shared, **options
     )
+
+
+def explore_cell(job: Job) -> Cell | TooLarge:
+    """What becomes of it."""
+    try:
+        return _cell(job)
+    except _Large:
+        return TooLarge(job.scenario, job.name)
+
+
+def _cell(job: Job) -> Cell:
+    result = _explore(job, all_failures=job.everything)
     failures = result.failures
     exhausted = result.exhausted
     own = any(failure.contract == "kept" and failure.chosen is None for failure in failures)
     choices = any(failure.chosen is not None for failure in failures)
     if not job.everything and failures and not own and (job.claims or choices):
         # The driver's failures and upstream's choices hide nothing of the core's: an execution ends where it fails, so search on after them.
-        more = explore(job.what, core=job.core, budget=job.budget, all_failures=True, notes=False)
+        more = _explore(job, all_failures=True)
         exhausted = more.exhausted
         failures += _unknown(failures, (failure for failure in more.failures if failure.contract == "kept"))
         own = any(failure.contract == "kept" and failure.chosen is None for failure in failures)
     if any(failure.chosen is not None for failure in failures) and (job.everything or not own):
         # And a choice ends each execution that comes to it: see also what is behind it.
-        behind = explore(job.what, core=job.core, budget=job.budget, all_failures=True, notes=False, deviations=False)
+        behind = _explore(job, all_failures=True, deviations=False)
         exhausted = exhausted and behind.exhausted
         failures += _unknown(failures, behind.failures)
     findings = tuple(
@@ -199,15 +242,24 @@ def in_a_process(work: Callable[[_J], _R], job: _J, budget: float) -> _R | None:
     return found[0] if found else None
 
 
-def explore_all(jobs: list[Job], take: Callable[[Cell], object]) -> None:
-    """Every job, whatever some core does to its process: the others are done all the same."""
-    workers = os.cpu_count() or 1
+def explore_all(jobs: list[Job], take: Callable[[Cell], object], shared: int | None = None) -> None:
+    """Every job, whatever some core does to its process: the others are done all the same.
+
+    :param shared: how many processes, which share what is large; None: as many as there are CPUs, and each cell is one's
+    """
+    workers = shared or os.cpu_count() or 1
+    if shared is not None and shared > 1:
+        jobs = [replace(job, alone=LARGE) for job in jobs]
+    large: list[Job] = []
     left = {(job.scenario, job.name): job for job in jobs}
     hung: set[str] = set()
 
-    def took(cell: Cell) -> None:
-        left.pop((cell.scenario, cell.core), None)
-        take(cell)
+    def took(cell: Cell | TooLarge) -> None:
+        job = left.pop((cell.scenario, cell.core), None)
+        if isinstance(cell, Cell):
+            take(cell)
+        elif job is not None:
+            large.append(replace(job, jobs=workers, alone=None))
 
     def took_nothing(job: Job, why: str) -> None:
         took(Cell(job.scenario, job.name, "inconclusive", why, None, 0, 0.0, ()))
@@ -224,3 +276,8 @@ def explore_all(jobs: list[Job], take: Callable[[Cell], object]) -> None:
                 hung.add(job.name)
                 for other in [other for other in left.values() if other.name == job.name]:
                     took_nothing(other, LEFT_OUT)
+    # In a process of its own all the same: it may end that, which gives out the parts.
+    for job in large:
+        why = LEFT_OUT if job.name in hung else _Pool(1).run([job], took, explore_cell, job.budget)
+        if why is not None:
+            took_nothing(job, why)

@@ -53,20 +53,22 @@ def check_writable(option: str, path: str) -> None:
         raise ValueError(f"{option} {path}: no file can be written there")
 
 
-def write_whole(path: str, text: str) -> None:
-    """Puts a text there: readers see all of it, or what was there before. A device or a pipe is written to.
+def write_whole(path: str, content: str | bytes) -> None:
+    """Puts a text, or bytes, there: readers see all of it, or what was there before. A device or a pipe is written to.
 
     :raises OSError: it can't be
     """
+    if isinstance(content, str):
+        content = content.encode("utf-8")
     if os.path.exists(path) and not os.path.isfile(path):
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
+        with open(path, "wb") as file:
+            file.write(content)
         return
     path = os.path.realpath(path)
     part = os.path.join(os.path.dirname(path), f".iopf-{os.getpid()}-{os.urandom(4).hex()}")
     try:
-        with open(part, "x", encoding="utf-8") as file:
-            file.write(text)
+        with open(part, "xb") as file:
+            file.write(content)
         os.replace(part, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):

@@ -5,10 +5,22 @@ from __future__ import annotations
 
 import argparse
 
-__all__ = ["MAX_COUNT", "MAX_SECONDS", "count", "count_or_zero", "integer", "seconds", "small_or_zero"]
+__all__ = [
+    "MAX_COUNT",
+    "MAX_JOBS",
+    "MAX_SECONDS",
+    "count",
+    "count_or_zero",
+    "integer",
+    "jobs",
+    "seconds",
+    "small_or_zero",
+]
 
 #: C counts in 64 bits; a preemption bound and a number of devices in 32.
 MAX_COUNT = 2**63 - 1
+#: More processes than any machine is good for.
+MAX_JOBS = 4096
 #: Thirty years: what every clock and every wait can take.
 MAX_SECONDS = 1e9
 
@@ -41,6 +53,11 @@ def count(text: str) -> int:
 def small_or_zero(text: str) -> int:
     """0 or more, what a C int holds."""
     return _integer(text, 0, 2**31 - 1)
+
+
+def jobs(text: str) -> int:
+    """A number of processes."""
+    return _integer(text, 1, MAX_JOBS)
 
 
 def depth(text: str) -> int:

@@ -278,7 +278,7 @@ def _facets_header(facets: Facets, name: str, source: Path) -> str:
     return "".join(f"#define {key} {value}\n" for key, value in defines.items())
 
 
-def _included(facets: Facets) -> list[tuple[Path, bytes]]:
+def included_by(facets: Facets) -> list[tuple[Path, bytes]]:
     """The files that a user has included before the core, with their content."""
     found = []
     for name in filter(None, facets.include.split(os.pathsep)):
@@ -408,7 +408,7 @@ def prepare(
         by_hand = {(member.struct, member.name) for member in said}
         others = tuple(member for member in added.members if (member.struct, member.name) not in by_hand)
         added = replace(added, members=(*others, *said))
-    included = _included(found)
+    included = included_by(found)
     more = "".join(f"#include {_c_string(str(path))}\n" for path, _ in included)
     if added:
         more += _members.types_with(added.members, (csrc / "forms" / "layout.c").read_text())
@@ -583,7 +583,7 @@ def _compile(
     notes = "\n".join(line for line in lines[:guards] if not _OPENED.match(line)).strip()
     notes = notes.replace(f"{scratch}/source/{linked}", str(source))
 
-    allowed = {str(path) for path, _ in _included(core.facets)}
+    allowed = {str(path) for path, _ in included_by(core.facets)}
     foreign = [path for path in _foreign_includes(opened, source, csrc, scratch) if path not in allowed]
     if foreign:
         raise CoreSourceError(

@@ -22,14 +22,14 @@ from ._check_render import render, render_bugs, render_comparison
 from ._check_table import ENDED as ENDED, HUNG as HUNG, LEFT_OUT as LEFT_OUT, Cell, Finding, Table
 from ._cores import Core, CoreSourceError, cores
 from ._hints import unknown
-from ._options import MAX_SECONDS
+from ._options import MAX_JOBS, MAX_SECONDS
 from ._probe import Probed, Question, answer, corrected, suspects
 from ._processes import held
 from ._source import Prepared
 from .explore.again import tokens_for
 from .explore.kept import of_project
 from .explore.library import find_scenario
-from .explore.scenario import BaseScenario
+from .explore.scenario import BaseScenario, integer
 
 __all__ = [
     "Cell",
@@ -186,6 +186,7 @@ def check(
     said: Collection[str] = (),
     strict: bool = False,
     kept: bool = False,
+    jobs: int | None = None,
 ) -> Table:
     """Explores every scenario on every core.
 
@@ -204,6 +205,8 @@ def check(
     :param cache: take what was found before, and keep what is found, in the user's cache directory
     :param said: facets that were set by hand: of these no file is asked what it does
     :param kept: try first what the project keeps of a scenario (``iopf failures``), in every column
+    :param jobs: how many processes, 1 to 4096, which share a cell that takes long (not with an executor); None: as many as
+        there are CPUs, and each cell is one's
     :param strict: judge also what upstream chose against its own documentation; see :attr:`Table.deviations`
     :raises ValueError: no such core or scenario, or a budget out of range
     :raises CoreSourceError: a file does not compile, or was changed meanwhile
@@ -211,6 +214,8 @@ def check(
     """
     if not 0 < budget <= MAX_SECONDS:
         raise ValueError(f"budget {budget}: takes a number above 0, of seconds, up to {MAX_SECONDS:g}")
+    if jobs is not None:
+        integer("jobs", jobs, 1, MAX_JOBS)
     columns = _labels(baseline, cores_to_check)
     named = [
         (scenario, _scenario(scenario)) if isinstance(scenario, str) else (scenario.name, scenario)
@@ -228,12 +233,12 @@ def check(
         return replace(search.table(time.monotonic() - begin, complete), strict=strict)
 
     try:
-        search.run(search.jobs(), executor)
+        search.run(search.jobs(), executor, jobs)
         found = search.contradicted(said, executor)
         if found:
             search.save()
             search = search.again(found)
-            search.run(search.jobs(), executor)
+            search.run(search.jobs(), executor, jobs)
     except KeyboardInterrupt:
         if search.is_compiling and not search.found:  # there is nothing to show yet
             raise
@@ -324,13 +329,15 @@ class _Search:
                     self._take(Cell(job.scenario, label, "inconclusive", str(error), None, 0, 0.0, ()))
         return [job for job in jobs if job.name not in errors]
 
-    def run(self, jobs: list[Job], executor: Executor | None) -> None:
+    def run(self, jobs: list[Job], executor: Executor | None, shared: int | None) -> None:
         """Finds every cell that is not known."""
         if executor is not None:
             for future in as_completed([executor.submit(explore_cell, job) for job in jobs]):
-                self._take(future.result())
+                cell = future.result()
+                if isinstance(cell, Cell):  # none is too large: it was not said that one may be
+                    self._take(cell)
         elif jobs:
-            explore_all(jobs, self._take)
+            explore_all(jobs, self._take, shared)
 
     def _known(self, columns: list[Column]) -> list[tuple[str, BaseScenario]]:
         """Takes what is kept of any of the columns that are alike; the rows of which nothing is."""

@@ -385,12 +385,7 @@ class Queue(Unique):
     def __del__(self) -> None:
         held = getattr(self, "_held", None)
         # At the end of the interpreter the names of modules are gone before the last objects.
-        if (
-            held is None
-            or _registry is None
-            or self._closing == ABANDONED
-            or self._generation != _registry.generation
-        ):
+        if held is None or _registry is None or self._closing == ABANDONED or self._generation != _registry.generation:
             return
         # Collected by its own worker, or with a work that does not end: somebody else has to wait for that one.
         try:

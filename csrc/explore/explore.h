@@ -354,8 +354,10 @@ struct xp_options {
 	unsigned int flags;
 	double budget;		/* seconds, 0: none */
 	uint64_t max_executions;	/* 0: none */
+	uint64_t max_runs;	/* executions with those that are cut short, of xp_do_job(); 0: none */
 	uint64_t seed;
 	uint64_t after_failure;	/* how many further executions after the first failure look for a graver one */
+	int workers;		/* of xp_plan(): processes that will do the parts, 0: one */
 	int max_steps;		/* of one execution, 0: 4000. More is a livelock */
 	xp_progress_fn progress;	/* NULL: none */
 	void *progress_arg;
@@ -535,6 +537,80 @@ struct xp_outcome {
 	int nr_returns;
 };
 
+/*
+ * ---- parts of a search ----
+ *
+ * A part of the tree of choices of XP_S_DPOR, XP_S_NAIVE, XP_S_SLEEP or XP_S_BOUND: a path, the last step of which is yet to
+ * be made, and what of the tree at its nodes was done before or by others. All of the tree is a job without nodes.
+ */
+struct xp_job_node {
+	uint8_t task, alternative;
+	uint64_t done;			/* tasks that were tried at the node before, here or by others */
+	uint64_t alternatives_done;	/* of its task */
+	uint64_t backtrack;		/* tasks to be tried, of the job's own nodes */
+};
+
+struct xp_job {
+	const struct xp_job_node *nodes;
+	int nr_nodes;
+	int floor;		/* nodes before it are others' */
+	int alternatives;	/* but for the alternatives of the last one of them, which are the job's */
+	int bound;		/* XP_S_BOUND: preemptions */
+	double mass;		/* of the tree, which has 1 */
+	const struct xp_task *tasks;	/* what the nodes call them; more may come */
+	int nr_tasks;
+};
+
+#define XP_SHOWS_FAILURE 0
+#define XP_SHOWS_ORDER 1	/* in which locks are taken, or a deadlock of these locks */
+#define XP_SHOWS_OUTCOME 2
+
+/* An execution that shows something which the part has not seen before. */
+struct xp_witness {
+	int shows;
+	int kept;		/* the driver kept its contract in it */
+	uint64_t key;		/* of what it shows: equal in every part of a search */
+	uint64_t count;		/* executions of the part that showed it */
+	uint64_t execution;	/* the first one, from 1 */
+	const uint8_t *choices;	/* task, alternative, task, alternative ... */
+	int nr_choices;		/* pairs */
+};
+
+struct xp_part {
+	int verdict;		/* 0; or the search is over (plan), and that is it */
+	int strategy;		/* the one at work; of a plan the one that is to follow */
+	int taken;		/* 0: the job was not begun, and is left as it was */
+	int stopped;		/* by the progress callback */
+	int was_cut;		/* XP_S_BOUND: the bound kept something out */
+	int unproved;		/* a prediction did not come true: no verdict, unless some part found a data race */
+	int deepest;
+	const char *why;	/* no verdict can come of it any more, or NULL */
+	uint64_t executions, blocked, self_checks, first_failure;
+	uint64_t further;	/* what counts as executions after the first failure of the part */
+	double seconds, estimate;
+	double mass;		/* of the job: what is over */
+	uint64_t preemptions[XP_PREEMPTIONS];
+	int nr_jobs;		/* what is left of the job: xp_job() */
+	int nr_witnesses;
+	int nr_contended;
+	int nr_tasks;		/* their numbers in what this part says: xp_part_task() */
+};
+
+/* What the parts of a search came to, together. */
+struct xp_totals {
+	int strategy, bound, deepest, exhausted, interrupted;
+	int unproved;		/* of any part */
+	int race_walks;		/* random executions after a race, as XP_S_AUTO does them */
+	const char *why;
+	uint64_t executions, blocked, classes, self_checks, first_failure;
+	double seconds, estimate, mass;
+	uint64_t preemptions[XP_PREEMPTIONS];
+	const struct xp_witness *witnesses;
+	int nr_witnesses;
+	const struct xp_task *tasks;
+	int nr_tasks;
+};
+
 struct xp_divergence {
 	int happened;		/* the replay did not follow its schedule */
 	int run, step;		/* where: index of the run, of the point in the execution */
@@ -559,6 +635,24 @@ int xp_register_core(const void *table);
 
 /* 0; -EINVAL: the scenario is wrong, see xp_error(); -EBUSY: another search runs; -EPERM: another process's; -ENOMEM. */
 int xp_explore(const int32_t *code, size_t nr_words, const struct xp_options *options, struct xp_result *result);
+/*
+ * Up to where a search begins that may take long: *result is that of the whole search where part->verdict is not 0, else
+ * part says with which strategy it has to go on, and what was met so far.
+ */
+int xp_plan(const int32_t *code, size_t nr_words, const struct xp_options *options, struct xp_result *result,
+	    struct xp_part *part);
+/*
+ * Executes a job, for options.budget seconds or options.max_executions, or options.max_runs with those that are cut short.
+ * What is left of it is at least so many jobs, where there is enough to divide. Nothing but a job's own figures counts.
+ */
+int xp_do_job(const int32_t *code, size_t nr_words, const struct xp_options *options, const struct xp_job *job, int wanted,
+	      struct xp_part *part);
+/* The result of a search from that of its parts. */
+int xp_conclude(const int32_t *code, size_t nr_words, const struct xp_options *options, const struct xp_totals *totals,
+		struct xp_result *result);
+const struct xp_job *xp_job(int index);
+const struct xp_witness *xp_witness(int index);
+const struct xp_task *xp_part_task(int index);
 /* Strict: stops where the schedule does not fit. The failures are those of this one execution. */
 int xp_replay(const int32_t *code, size_t nr_words, const struct xp_options *options, const struct xp_schedule *schedule,
 	      struct xp_result *result, struct xp_divergence *divergence);

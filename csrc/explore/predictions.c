@@ -110,6 +110,14 @@ static bool has_data_race(void)
 	return false;
 }
 
+bool orders_put_off, orders_unproved;
+static const char not_independent[] = "steps that are taken for independent are not: an order of calls and answers could not be run";
+
+const char *orders_why(void)
+{
+	return orders_unproved && !has_data_race() ? not_independent : NULL;
+}
+
 static const char *execute_all(u64 execution, bool *news)
 {
 	struct aside aside;
@@ -127,8 +135,10 @@ static const char *execute_all(u64 execution, bool *news)
 		failure_reproduces(a->choices, a->length, 0);
 		if (shows(a))
 			*news |= failures_collect(execution);
+		else if (orders_put_off)
+			orders_unproved = true;
 		else if (!has_data_race())
-			why = "steps that are taken for independent are not: an order of calls and answers could not be run";
+			why = not_independent;
 	}
 	aside_end(&aside);
 	return why;

@@ -26,10 +26,10 @@
 #define UNLIMITED 10.0		/* seconds of sampling where nobody said how long */
 #define WEIGHT_OF_CUT 50	/* executions that one counts for whose loop had to be waited for */
 
-static struct xp_result result;
+struct xp_result result;
 static u64 cuts;
-static int strategy_now;
-static const char *why_not;
+int strategy_now;
+const char *why_not;
 static char error[240];
 static s32 code_copy[MAX_RECORDS * XP_WORDS];
 static int busy;
@@ -148,12 +148,13 @@ static bool account(bool count)
 	result.executions++;
 	cuts += engine.cut && result.first_failure;
 	result.preemptions[engine.preemptions < XP_PREEMPTIONS ? engine.preemptions : XP_PREEMPTIONS - 1]++;
-	if (engine.end == END_COMPLETE)
-		outcomes_collect();
+	if (engine.end == END_COMPLETE && outcomes_collect(1))
+		witness_outcome(result.executions);
 	if (options.flags & XP_O_CLASSES)
 		outcomes_collect_class();
 	lock_order_end(monitor_clauses);
 	news = (engine.nr_findings || lock_order_new) && failures_collect(result.executions);
+	witness_orders(result.executions);
 	why = orders_judge(result.executions, &news);
 	if (why && !why_not)
 		why_not = why;
@@ -164,18 +165,22 @@ static bool account(bool count)
 
 static bool looks_first;
 
+u64 search_further(void)
+{
+	return result.executions + result.blocked + cuts * WEIGHT_OF_CUT - result.first_failure;
+}
+
 static bool enough(void)
 {
 	if (looks_first && !nr_found && result.executions + result.blocked >= FIRST_LOOK)
 		return true;
 	if (options.max_executions && result.executions >= options.max_executions)
 		return true;
-	if (nr_found && !(options.flags & XP_O_ALL_FAILURES)) {
-		u64 further = options.after_failure ? options.after_failure : AFTER_FAILURE;
-
-		return result.first_failure && result.executions + result.blocked + cuts * WEIGHT_OF_CUT >=
-					       result.first_failure + further;
-	}
+	if (options.max_runs && result.executions + result.blocked >= options.max_runs)
+		return true;
+	if (nr_found && !(options.flags & XP_O_ALL_FAILURES))
+		return result.first_failure &&
+		       search_further() >= (options.after_failure ? options.after_failure : AFTER_FAILURE);
 	return false;
 }
 
@@ -201,8 +206,19 @@ static bool goes_on(const struct strategy *strategy, double *end)
 	return true;
 }
 
-/* 1: the strategy came to its end. */
-static int run(const struct strategy *strategy, double seconds)
+const struct xp_job *search_job;
+const char search_does_not_fit[] = "a job does not fit: it is of another scenario, core or build";
+
+static bool take_job(void)
+{
+	enum job_taken taken = job_take(search_job);
+
+	if (taken == JOB_DOES_NOT_FIT)
+		why_not = search_does_not_fit;
+	return taken == JOB_TAKEN;
+}
+
+int search_run(const struct strategy *strategy, double seconds)
 {
 	double end = seconds > 0 ? now_seconds() + seconds : 0;
 	bool check = !(options.flags & XP_O_NO_SELF_CHECK);
@@ -210,6 +226,8 @@ static int run(const struct strategy *strategy, double seconds)
 
 	engine.strategy = strategy;
 	strategy->begin();
+	if (search_job && !take_job())
+		return 0;
 	do {
 		engine.strategy = strategy;
 		engine.hashing = check && result.executions % CHECK_EVERY == 0;
@@ -245,7 +263,7 @@ static int run_bounds(double seconds)
 
 		if (end > 0 && left <= 0)
 			return 0;
-		if (!run(&strategy_bound, left))
+		if (!search_run(&strategy_bound, left))
 			return 0;
 		result.bound = path_bound;
 		if (!path_was_cut)
@@ -391,13 +409,16 @@ static bool collect_probe(int probe)
 
 /*
  * What comes of a race, with a free too, is a matter of the order of plain accesses, which classes do not tell apart: of
- * one class, the search saw one. Some random executions see others. They prove nothing and are not counted.
+ * one class, the search saw one. Some random executions see others, if there was a race. They prove nothing and are not
+ * counted.
  */
-static void walk_after_races(void)
+void search_walk_after_races(void)
 {
 	u64 executions = result.executions, end = executions + AFTER_RACES;
 	int quiet = 0;
 
+	if (!has_race())
+		return;
 	random_forget();
 	engine.strategy = &strategy_random;
 	strategy_random.begin();
@@ -415,9 +436,9 @@ static bool run_classes(double seconds)
 	bool whole_tree;
 
 	strategy_now = XP_S_DPOR;
-	whole_tree = run(&strategy_dpor, seconds);
-	if (!progress.stop && has_race())
-		walk_after_races();
+	whole_tree = search_run(&strategy_dpor, seconds);
+	if (!progress.stop)
+		search_walk_after_races();
 	return whole_tree;
 }
 
@@ -440,6 +461,7 @@ static bool look_first(bool *whole_tree, double seconds)
 	result.executions = result.blocked = 0;
 	memset(result.preemptions, 0, sizeof(result.preemptions));
 	outcomes_reset();
+	witnesses_forget_outcomes();
 	contention_reset();
 	orders_reset();
 	path_mass = 0;
@@ -455,7 +477,7 @@ static void sample(int kind, double seconds)
 
 	strategy_now = kind;
 	orders_most = FEW_ORDERS;
-	run(kind == XP_S_PCT ? &strategy_pct : &strategy_random, seconds);
+	search_run(kind == XP_S_PCT ? &strategy_pct : &strategy_random, seconds);
 	orders_most = 0;
 	result.sampled[kind] += result.executions - before;
 }
@@ -467,7 +489,7 @@ static bool next_bound(double seconds)
 
 	strategy_now = XP_S_BOUND;
 	path_bound = result.bound + 1;
-	if (!run(&strategy_bound, seconds)) {
+	if (!search_run(&strategy_bound, seconds)) {
 		/* They come again when it is begun again. */
 		result.executions = nr_found ? result.executions : before;
 		return false;
@@ -509,6 +531,18 @@ static bool mix(double seconds)
 	return whole;
 }
 
+static bool only_plans;
+static int planned;
+
+/* What may take long is left to whoever asked for a plan. */
+static bool is_planned(int strategy)
+{
+	if (!only_plans || (nr_found && !(options.flags & XP_O_ALL_FAILURES)))
+		return false;
+	planned = strategy;
+	return true;
+}
+
 static bool run_auto(void)
 {
 	double budget = options.budget > 0 ? options.budget : 1e9, left, burst = budget < 4 ? budget / 20 : 0.2, whole, walked;
@@ -543,7 +577,9 @@ static bool run_auto(void)
 		return false;
 	left = budget - (now_seconds() - progress.began);
 	/* At a third of a million executions a second, with the estimate's usual error. */
-	fits = result.estimate <= 0 || result.estimate * 2 < left * 330e3;
+	fits = result.estimate <= 0 || result.estimate * 2 < left * 330e3 * (options.workers ? options.workers : 1);
+	if (!progress.stop && fits && is_planned(XP_S_DPOR))
+		return false;
 	latest = options.budget > 0 ? progress.began + 0.95 * budget : 0;
 	if (!progress.stop) {
 		whole_tree = run_classes(options.budget > 0 ? left * (fits ? 0.5 : 0.25) : 0);
@@ -572,13 +608,15 @@ static bool run_strategy(void)
 	if (strategy_now == XP_S_ESTIMATE || (strategy_now == XP_S_DPOR && !(options.flags & XP_O_NO_ESTIMATE)))
 		take_estimate(estimate_classes(options.strategy == XP_S_ESTIMATE && options.budget > 0 ? options.budget : 0.05,
 					       strategy_now != XP_S_ESTIMATE, NULL));
+	if (strategy_now >= XP_S_DPOR && strategy_now <= XP_S_BOUND && is_planned(strategy_now))
+		return false;
 	switch (strategy_now) {
 	case XP_S_DPOR:
-		return run(&strategy_dpor, 0);
+		return search_run(&strategy_dpor, 0);
 	case XP_S_NAIVE:
-		return run(&strategy_naive, 0);
+		return search_run(&strategy_naive, 0);
 	case XP_S_SLEEP:
-		return run(&strategy_sleep, 0);
+		return search_run(&strategy_sleep, 0);
 	case XP_S_BOUND:
 		return run_bounds(0);
 	case XP_S_ORACLE:
@@ -593,7 +631,7 @@ static bool run_strategy(void)
 		random_forget();
 		pct_depth(options.depth ? options.depth : 3);
 		orders_most = FEW_ORDERS;
-		run(strategy_now == XP_S_PCT ? &strategy_pct : &strategy_random, 0);
+		search_run(strategy_now == XP_S_PCT ? &strategy_pct : &strategy_random, 0);
 		orders_most = 0;
 		return false;
 	default:
@@ -627,7 +665,7 @@ static int fail(int code, const char *format, ...)
 	return code;
 }
 
-static int enter(const s32 *code, size_t nr_words, const struct xp_options *wanted)
+int search_enter(const s32 *code, size_t nr_words, const struct xp_options *wanted)
 {
 	const char *why = xp_unusable();
 
@@ -657,6 +695,8 @@ static int enter(const s32 *code, size_t nr_words, const struct xp_options *want
 	lock_order_reset();
 	orders_reset();
 	given_reset();
+	witnesses_reset();
+	orders_put_off = orders_unproved = false;
 	memcpy(code_copy, code, nr_words * sizeof(*code));
 	why = scenario_load(code_copy, nr_words);
 	options = *wanted;
@@ -702,7 +742,7 @@ static int enter(const s32 *code, size_t nr_words, const struct xp_options *want
 	return 0;
 }
 
-static void leave(void)
+void search_leave(void)
 {
 	watchdog_end();
 	crash_guard_end();
@@ -724,16 +764,25 @@ static void settle_estimate(void)
 		result.estimate_high = 0;
 }
 
-int xp_explore(const int32_t *code, size_t nr_words, const struct xp_options *wanted, struct xp_result *out)
+void search_name_objects(void)
 {
-	bool exhausted;
-	double deadline;
-	int ret = enter(code, nr_words, wanted), i;
+	/* One more execution, for the names of the objects. */
+	engine.strategy = &strategy_schedule;
+	schedule_length = 0;
+	schedule_free_after = true;
+	strategy_schedule.begin();
+	engine.logging = true;
+	progress.told_by = 0;		/* not if it takes long */
+	progress.searching = false;
+	engine_run();
+	contention_finish();
+}
 
-	if (ret)
-		return ret;
-	given_try(collect_probe);
-	exhausted = run_strategy();
+void search_conclude(bool exhausted, struct xp_result *out)
+{
+	double deadline;
+	int i;
+
 	if (strategy_now == XP_S_DPOR || strategy_now == XP_S_NAIVE || strategy_now == XP_S_SLEEP)
 		result.mass = exhausted ? 1 : path_mass > 1 ? 1 : path_mass;
 	else if (exhausted)
@@ -756,6 +805,7 @@ int xp_explore(const int32_t *code, size_t nr_words, const struct xp_options *wa
 	settle_predictions();
 	failures_merge_predictions();
 	failures_finish();
+	why_not = why_not ? why_not : orders_why();
 	progress.searching = false;
 	deadline = now_seconds() + (progress.interrupted ? 0.05 : 5);
 	progress.told_by = now_seconds() + 0.1;
@@ -772,20 +822,38 @@ int xp_explore(const int32_t *code, size_t nr_words, const struct xp_options *wa
 		result.nr_failures += !found[i].is_note;
 	}
 	result.nr_outcomes = outcomes_finish();
-	/* One more execution, for the names of the objects. */
-	engine.strategy = &strategy_schedule;
-	schedule_length = 0;
-	schedule_free_after = true;
-	strategy_schedule.begin();
-	engine.logging = true;
-	progress.told_by = 0;		/* not if it takes long */
-	engine_run();
-	contention_finish();
+	search_name_objects();
 	result.nr_contended = contention_shown();
 	verdict(exhausted);
 	*out = result;
-	leave();
+}
+
+int xp_explore(const int32_t *code, size_t nr_words, const struct xp_options *wanted, struct xp_result *out)
+{
+	int ret = search_enter(code, nr_words, wanted);
+
+	if (ret)
+		return ret;
+	given_try(collect_probe);
+	search_conclude(run_strategy(), out);
+	search_leave();
 	return 0;
+}
+
+int search_plan(struct xp_result *out)
+{
+	bool exhausted;
+
+	only_plans = true;
+	planned = XP_S_AUTO;
+	given_try(collect_probe);
+	exhausted = run_strategy();
+	only_plans = false;
+	if (!planned || why_not || progress.stop) {
+		planned = XP_S_AUTO;
+		search_conclude(exhausted, out);
+	}
+	return planned;
 }
 
 /* A schedule whose tasks or records cannot be those of any search. */
@@ -814,13 +882,13 @@ static void drop(struct found *f, const struct xp_schedule *schedule)
 int xp_replay(const int32_t *code, size_t nr_words, const struct xp_options *wanted, const struct xp_schedule *schedule,
 	      struct xp_result *out, struct xp_divergence *divergence)
 {
-	int ret = enter(code, nr_words, wanted), i;
+	int ret = search_enter(code, nr_words, wanted), i;
 
 	memset(divergence, 0, sizeof(*divergence));
 	if (ret)
 		return ret;
 	if (!schedule_is_sound(schedule)) {
-		leave();
+		search_leave();
 		return fail(-EINVAL, "the schedule is of tasks or operations that there are none of");
 	}
 	for (i = 0; i < schedule->nr_dropped; i++)
@@ -845,6 +913,6 @@ int xp_replay(const int32_t *code, size_t nr_words, const struct xp_options *wan
 	result.verdict = nr_found ? XP_V_FAIL : XP_V_SAMPLED;
 	result.nr_tasks = engine.nr_ids + 1;
 	*out = result;
-	leave();
+	search_leave();
 	return 0;
 }

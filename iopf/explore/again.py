@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .._check_table import Table
     from .._cores import Core
 
-__all__ = ["BUDGET", "again", "answers", "follow", "given", "tokens_for"]
+__all__ = ["BUDGET", "again", "answered", "answers", "follow", "given", "tokens_for"]
 
 #: Seconds of the search that "passes now" takes.
 BUDGET = 60.0
@@ -156,6 +156,20 @@ def answers(engine: Engine, copier: Copier, tokens: Collection[str], result: Res
     return tuple(found)
 
 
+def answered(
+    engine: Engine, tokens: Collection[str], fits: Collection[Again], result: Result, flags: int
+) -> tuple[Again, ...]:
+    """What a search with these flags says of failures that were followed one by one before it (:func:`follow`)."""
+    found = []
+    for token, fit in zip(tokens, fits):
+        recorded = decode(token)
+        answer, why = _answer(recorded, result, shown=False)
+        if answer == PASSES_NOW and _looked_for_less(engine, flags, recorded.flags):
+            answer, why = CANNOT_BE_TOLD, "it was found with points, or judged by rules, that this search does not have"
+        found.append(replace(fit, answer=answer, why=why))
+    return tuple(found)
+
+
 def _looked_for_less(engine: Engine, flags: int, recorded: int) -> bool:
     """May a search with the one flags pass where one with the others fails?"""
     lib = engine.lib
@@ -205,7 +219,7 @@ def _unproved(result: Result) -> str:
 def follow(token: str, *, core: Core | str) -> Result:
     """Follows one schedule on a core, in every way of reading it, until its failure shows: ``failures`` has what showed,
     shrunk, and ``kept`` how the schedule fitted. No search."""
-    from .search import find_core, new_options
+    from ._setting import find_core, new_options
 
     recorded = decode(token)
     table, file = find_core(core), core_file(core)

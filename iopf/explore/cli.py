@@ -16,7 +16,7 @@ from .._exit import ACCEPTABLE, FINE, FOUND, NO_VERDICT, UNUSABLE
 from .._facets import CoreSourceError, parse_facets
 from .._files import check_writable, write_whole
 from .._hints import said
-from .._options import count, count_or_zero, depth, seconds, small_or_zero
+from .._options import count, count_or_zero, depth, jobs, seconds, small_or_zero
 from .result import Failure, Progress, Result
 
 __all__ = ["register"]
@@ -41,7 +41,9 @@ def register(subparsers: Any) -> None:
         "--core", default="iopf", metavar="NAME", help="the core to run it on (iopf), or a kernel file"
     )
     explore.add_argument("--strategy", default="auto", choices=STRATEGIES, help="how to search (auto)")
-    explore.add_argument("--budget", type=seconds, default=60.0, metavar="SECONDS", help="stop after that long (60)")
+    explore.add_argument(
+        "--budget", type=seconds, metavar="SECONDS", help="stop after that long (60; with a checkpoint: never)"
+    )
     explore.add_argument("--max-executions", type=count, metavar="N", help="stop after so many executions")
     explore.add_argument("--bound", type=small_or_zero, metavar="N", help="of strategy bound: at most N preemptions")
     explore.add_argument(
@@ -57,6 +59,15 @@ def register(subparsers: Any) -> None:
         default=[],
         choices=ACCEPTABLE,
         help="this verdict is enough, too (may be repeated)",
+    )
+    explore.add_argument("--jobs", type=jobs, metavar="N", help="so many processes share the search (1)")
+    explore.add_argument(
+        "--checkpoint",
+        metavar="FILE",
+        help="write the search there every 30 seconds, on Ctrl-C and on SIGTERM, so that it can go on; FILE is new",
+    )
+    explore.add_argument(
+        "--resume", metavar="FILE", help="go on with that checkpoint of the same search, and write it there"
     )
     explore.add_argument("--all-failures", action="store_true", help="search on after a failure, list one of each")
     explore.add_argument("--every-event", action="store_true", help="traces with every event, nothing folded")
@@ -211,6 +222,8 @@ def _print_result(
             f"  a bug of depth {result.depth} is met by one execution with a chance of at least 1 in {large(1 / result.chance)}"
             f" ({len(result.tasks) - 1} tasks, {result.deepest} steps), and by these with {100 * least:.2g} %"
         )
+    for remark in result.remarks:
+        print(f"  {remark}")
     if result.hottest:
         print("  most branches come from " + "; ".join(map(str, result.hottest[:3])))
 
@@ -263,6 +276,14 @@ def _named(text: str | None, facets: dict[str, str | bool] | None = None) -> Any
     return text
 
 
+def _budget(arguments: argparse.Namespace) -> float | None:
+    """Seconds. What can go on later is not ended by a budget that nobody gave."""
+    budget: float | None = arguments.budget
+    if budget is None and arguments.checkpoint is None and arguments.resume is None:
+        return 60.0
+    return budget
+
+
 def run_explore(arguments: argparse.Namespace) -> int:
     """``iopf explore``."""
     from .library import FileAlone, find_scenario
@@ -279,7 +300,7 @@ def run_explore(arguments: argparse.Namespace) -> int:
             scenario,
             core=_named(arguments.core),
             strategy=arguments.strategy,
-            budget=arguments.budget,
+            budget=_budget(arguments),
             max_executions=arguments.max_executions,
             seed=arguments.seed,
             bound=arguments.bound,
@@ -287,6 +308,9 @@ def run_explore(arguments: argparse.Namespace) -> int:
             all_failures=arguments.all_failures,
             progress=line,
             kept=not arguments.no_kept and arguments.strategy != "estimate",
+            jobs=arguments.jobs,
+            checkpoint=arguments.checkpoint,
+            resume=arguments.resume,
         )
         evidence = _evidence(result, arguments.accept)
     except Interrupted as interrupted:
@@ -295,6 +319,8 @@ def run_explore(arguments: argparse.Namespace) -> int:
         return _fail(f"{file.path}: which of its scenarios? {file.path}:NAME. {file.listed()}")
     except (CoreSourceError, LookupError, ValueError) as error:
         return _fail(error)
+    except OSError as error:
+        return _fail(f"{error.filename or arguments.checkpoint}: it can't be written: {error.strerror}")
     finally:
         if line is not None:
             line.clear()

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..exceptions import Travels
 from . import _engine
+from ._setting import find_core, new_options
 from .bytecode import compile_scenario
 from .copier import Copier
 from .corefile import core_file
 from .kept import resolve
 from .result import Result, Run
 from .scenario import BaseScenario
-from .search import find_core, new_options
 from .token import Token, decode
 
 if TYPE_CHECKING:

@@ -376,6 +376,8 @@ class Result:
     estimate_why: str | None = None
     #: of strategy "pct": how many orderings the bugs take that it looked for
     depth: int | None = None
+    #: what happened to the search itself, in sentences: workers that ended, say
+    remarks: tuple[str, ...] = ()
 
     @property
     def executions_per_second(self) -> float:

@@ -7,28 +7,28 @@ the exception is kept, C is told to stop, and the exception goes on when C is ba
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection
+from concurrent.futures import Executor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from .._extension import CData
-from .._hints import unknown
-from .._options import MAX_SECONDS
+from .._options import MAX_JOBS, MAX_SECONDS
 from ..exceptions import Travels
 from . import _engine
-from ._engine import Engine, text
-from .again import answers, given, known_by, tokens_for
-from .bytecode import Compiled, compile_scenario
-from .copier import Copier, named_fields
+from ._engine import Engine
+from ._setting import Setting, find_core, new_options
+from .again import answered, answers, follow, given, known_by, tokens_for
+from .bytecode import compile_scenario
+from .copier import Copier
 from .corefile import core_file
-from .loader import load_table
-from .result import Progress, Result
+from .result import STILL_FAILS, Progress, Result
 from .scenario import BaseScenario, integer, one_of
 
 if TYPE_CHECKING:
     from .._cores import Core
 
-__all__ = ["STRATEGIES", "Interrupted", "explore", "find_core"]
+__all__ = ["STRATEGIES", "Interrupted", "explore"]
 
 STRATEGIES = ("auto", "dpor", "naive", "sleep", "bound", "random", "estimate", "pct")
 POINTS = {"unlock": "XP_O_POINTS_UNLOCK", "free": "XP_O_POINTS_FREE", "plain": "XP_O_POINTS_PLAIN"}
@@ -40,6 +40,8 @@ AFTER_FAILURE = 1000
 PROGRESS_SECONDS = 0.05
 #: Of strategy "pct".
 DEPTH, MAX_DEPTH = 3, 16
+#: What has a tree of choices, of which parts can be done apart.
+IN_PARTS = ("auto", "dpor", "naive", "sleep", "bound")
 
 
 class Interrupted(Travels, KeyboardInterrupt):
@@ -48,32 +50,6 @@ class Interrupted(Travels, KeyboardInterrupt):
     def __init__(self, result: Result):
         super().__init__(f"interrupted: {result}")
         self.result = result
-
-
-def find_core(core: Core | str) -> CData:
-    """A core as C knows it, of its name or a Core; one of a file is compiled and loaded. ValueError lists the names.
-
-    Not inside of a turn: loading takes one.
-    """
-    engine = _engine.get()
-    if not isinstance(core, str):
-        from .._cores import Core  # what knows files takes longer to load than most searches take
-
-        if isinstance(core, Core) and core.source is not None:
-            compiled = core.compile_for("explore")
-            table: CData = load_table(compiled.library, compiled.symbol)[1]
-            return table
-    name = core if isinstance(core, str) else getattr(core, "name", None)
-    if not isinstance(name, str):
-        raise TypeError(f"core is a Core, or the name of one, not {type(core).__name__}")
-    found: CData = engine.lib.xp_find_core(name.encode())
-    if not found:
-        known = [
-            text(engine.ffi, engine.lib.xp_core_name(engine.lib.xp_core(i))) for i in range(engine.lib.xp_nr_cores())
-        ]
-        file = "; a file is one by its path: Core.from_source(path), --core FILE" if name.endswith(".c") else ""
-        raise ValueError(f"{unknown('core', name, known)}{file}")
-    return found
 
 
 class Options(TypedDict, total=False):
@@ -101,6 +77,10 @@ class Options(TypedDict, total=False):
     max_steps: int | None
     progress_interval: float
     kept: bool | Collection[str]
+    executor: Executor | None
+    jobs: int | None
+    checkpoint: str | os.PathLike[str] | None
+    resume: str | os.PathLike[str] | None
 
 
 def explore(
@@ -128,10 +108,15 @@ def explore(
     notes: bool = True,
     deviations: bool = True,
     kept: bool | Collection[str] = False,
+    executor: Executor | None = None,
+    jobs: int | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    resume: str | os.PathLike[str] | None = None,
 ) -> Result:
     """Executes the interleavings of a scenario on a core and checks every one.
 
-    Runs in this process and writes nothing to disk. Other threads of Python go on meanwhile; one search runs at a time.
+    Without ``executor``, ``jobs`` and ``checkpoint`` it runs in this process and writes nothing to disk. Other threads of
+    Python go on meanwhile; one search runs at a time.
 
     :param core: name of a core, or an ``iopf.Core``
     :param strategy: ``"dpor"`` one execution for each class of equivalent interleavings, complete; ``"naive"`` every
@@ -167,8 +152,17 @@ def explore(
         ``.iopf/failures`` of this scenario and core (or an earlier state of its file). ``result.kept`` says what became of
         each; one that still fails is among the failures, and the search is that after a first failure. The commands and
         the pytest fixture do so
+    :param executor: who does the search, in parts: any ``concurrent.futures.Executor`` whose workers can import the same
+        build of iopf. It is not shut down. Not for the strategies "random" and "estimate", which this process does alone
+    :param jobs: how many parts are given out at a time, 1 to 4096. Without an executor: that many processes, made for this
+        search; with one, as many as it has workers, if it is one of the standard library, else as there are CPUs
+    :param checkpoint: a file that is written every 30 seconds, on Ctrl-C, and at the end, so that the search can go on
+        after whatever ends it. It must not be there yet. "auto" is "dpor" then
+    :param resume: the checkpoint to go on with, of the same scenario, core, options and build, from any machine and any
+        number of jobs; it is written as ``checkpoint`` is, unless that names another file
     :raises Interrupted: on Ctrl-C, within 100 ms; its ``result`` is what was found
-    :raises ValueError: the scenario is wrong, or there is no such core or strategy
+    :raises ValueError: the scenario is wrong, there is no such core or strategy, or the checkpoint is none of this search
+    :raises OSError: the checkpoint can't be written
     """
     if not isinstance(scenario, BaseScenario):
         raise TypeError(f"explore takes a Scenario, not {type(scenario).__name__}")
@@ -197,6 +191,12 @@ def explore(
         raise ValueError(f"points {points!r}: takes a list of {', '.join(map(repr, POINTS))}")
     if classes is None:
         classes = strategy in ("naive", "sleep")
+    workers = _workers(executor, jobs)
+    parts = strategy in IN_PARTS and (executor is not None or workers > 1)
+    if checkpoint is not None or resume is not None:
+        parts = True
+        if strategy not in IN_PARTS:
+            raise ValueError(f"strategy {strategy!r} has no checkpoints: there is no order in which it gets on")
 
     lib = _engine.get().lib
     flags = sum({getattr(lib, POINTS[point]) for point in points})
@@ -213,8 +213,38 @@ def explore(
     ):
         flags |= flag if wanted else 0
 
-    table, file = find_core(core), core_file(core)
     tokens = tokens_for(scenario, core) if kept is True else known_by(kept or (), scenario)
+    fits = []
+    if parts and tokens and checkpoint is None and resume is None:
+        fits = [follow(token, core=core).kept[0] for token in tokens]
+        # What is searched behind a failure is little, and this process does it.
+        parts = all_failures or all(fit.answer != STILL_FAILS for fit in fits)
+    if parts:
+        named = {
+            "strategy": strategy,
+            "points": sorted(points),
+            "symmetry": symmetry,
+            "commute": commute,
+            "classes": classes,
+            "deviations": deviations,
+            "all_failures": all_failures,
+            "max_steps": max_steps,
+        }
+        result = _in_parts(
+            Setting(scenario, core, strategy, flags, after_failure, max_steps, named),
+            executor=executor,
+            jobs=workers,
+            budget=budget,
+            max_executions=max_executions,
+            seed=seed,
+            bound=bound,
+            checkpoint=None if checkpoint is None else os.fspath(checkpoint),
+            resume=None if resume is None else os.fspath(resume),
+            progress=progress,
+            progress_interval=progress_interval,
+        )
+        return replace(result, kept=answered(_engine.get(), tokens, fits, result, flags)) if fits else result
+    table, file = find_core(core), core_file(core)
     with _engine.turn() as engine:
         compiled = compile_scenario(scenario, engine.lib)
         options = new_options(engine, table, scenario, compiled)
@@ -253,18 +283,90 @@ def explore(
     return result
 
 
-def new_options(engine: Engine, table: Any, scenario: BaseScenario, compiled: Compiled) -> Any:
-    """Options of a search on a core; the engine is told what signatures call the scenario's operations."""
+def _workers(executor: object, jobs: int | None) -> int:
+    """How many parts are given out at a time."""
+    if executor is not None and not isinstance(executor, Executor):
+        raise TypeError(f"executor is a concurrent.futures.Executor, not {type(executor).__name__}")
+    if jobs is not None:
+        return integer("jobs", jobs, 1, MAX_JOBS)
+    if executor is None:
+        return 1
+    workers = getattr(executor, "_max_workers", None)
+    return workers if isinstance(workers, int) and 0 < workers <= MAX_JOBS else os.cpu_count() or 1
 
-    def name(index: int) -> str:
-        record = compiled.records[index]
-        return named_fields(scenario, str(record.operation or record.section or "the set-up"))
 
-    engine.on_record = name
-    options = engine.ffi.new("struct xp_options *")
-    options.core = table
-    options.function = engine.lib.xp_on_function
-    return options
+def _in_parts(
+    setting: Setting,
+    *,
+    executor: Executor | None,
+    jobs: int,
+    budget: float | None,
+    max_executions: int | None,
+    seed: int,
+    bound: int | None,
+    checkpoint: str | None,
+    resume: str | None,
+    progress: Callable[[Progress], object] | None,
+    progress_interval: float,
+) -> Result:
+    """The search by whoever the executor has, or with a file that it can go on with."""
+    from . import _checkpoint as disk  # what is written takes longer to load than most searches take
+    from ._jobs import ROOT, Job
+    from ._parallel import Search
+    from ._work import Explorer
+
+    path = checkpoint if checkpoint is not None else resume
+    if checkpoint is not None and checkpoint != resume:
+        disk.check_new(checkpoint)
+    explorer = Explorer(setting)
+    last: list[Progress] = []
+    if resume is not None:
+        begun = disk.Checkpoint.read(resume, setting)
+    else:
+        strategy = "dpor" if path is not None and setting.strategy == "auto" else setting.strategy
+        engine = _engine.get()
+        result, part, strategy, estimate = explorer.plan(
+            strategy=strategy,
+            budget=budget,
+            max_executions=max_executions,
+            seed=seed,
+            bound=bound,
+            workers=jobs,
+            on_progress=_progress_caller(engine, progress, last),
+            progress_interval=progress_interval,
+        )
+        if result is not None:
+            if explorer.error is not None:
+                raise Interrupted(result) from explorer.error
+            if progress is not None and result.exhausted:
+                progress(_whole(result, last[0] if last else None))
+            return result
+        first = Job(bound=0) if strategy == "bound" else ROOT
+        begun = disk.Checkpoint(setting, strategy, part, (first,), 0.0, estimate, -1)
+
+    def told(now: Progress) -> object:
+        last[:] = [now]
+        return progress(now) if progress is not None else None
+
+    search = Search(
+        explorer,
+        begun,
+        executor=executor,
+        jobs=jobs,
+        budget=budget,
+        max_executions=max_executions,
+        bound=bound,
+        path=path,
+        progress=told if progress is not None else None,
+        progress_interval=progress_interval,
+    )
+    search.run()
+    result = search.result(seed)
+    if search.error is not None:
+        raise Interrupted(result) from search.error
+    if progress is not None and result.exhausted:
+        progress(_whole(result, last[0] if last else None))
+    return result
 
 
 def _whole(result: Result, last: Progress | None) -> Progress:

@@ -27,6 +27,7 @@
 
 struct way {
 	s16 task;
+	u8 from, to;
 	u64 gates;
 	const void *held_pc, *pc;
 	unsigned int clauses;	/* that the driver broke there */
@@ -46,6 +47,9 @@ static int nr_statics;
 #define MAX_FRESH 64
 static struct way *fresh[MAX_FRESH];
 static int nr_fresh;
+
+u64 lock_order_news[MAX_FRESH + MAX_FINDINGS];
+int nr_lock_order_news;
 
 struct lock_cycle lock_cycles[MAX_CYCLES];
 int nr_lock_cycles;
@@ -71,6 +75,50 @@ void lock_order_begin(void)
 {
 	while (nr_fresh)
 		fresh[--nr_fresh]->fresh = false;
+	nr_lock_order_news = 0;
+}
+
+/* --- names that another process has, too --- */
+
+static u64 mix(u64 h, u64 value)
+{
+	h = (h ^ value) * 0x9e3779b97f4a7c15ull;
+	return h ^ h >> 31;
+}
+
+static u64 name_of(const struct lock_class *class)
+{
+	const char *words[] = { class->name, class->file };
+	u64 h = (u64)class->line;
+	int i;
+
+	for (i = 0; i < 2; i++)
+		for (; words[i] && *words[i]; words[i]++)
+			h = mix(h, (u8)*words[i]);
+	return h;
+}
+
+static u64 names_of(u64 set)
+{
+	u64 sum = 0;
+
+	for (; set; set &= set - 1)
+		sum += name_of(classes[__builtin_ctzll(set)]);
+	return sum;
+}
+
+static u64 key_of(const struct way *w)
+{
+	u64 h = engine.tasks[w->task].name;
+
+	h = mix(mix(h, name_of(classes[w->from])), name_of(classes[w->to]));
+	return mix(mix(h, names_of(w->gates)), !w->clauses);
+}
+
+static void tell_news(u64 key)
+{
+	if (nr_lock_order_news < MAX_FRESH + MAX_FINDINGS)
+		lock_order_news[nr_lock_order_news++] = key;
 }
 
 static int index_of(const struct lock_class *class)
@@ -237,6 +285,8 @@ static void add_way(int a, int b, const struct way *way)
 		return;
 	w = &edges[a][b].ways[edges[a][b].n++];
 	*w = *way;
+	w->from = (u8)a;
+	w->to = (u8)b;
 	w->clauses = UNKNOWN;
 	is_fresh(w);
 }
@@ -276,6 +326,7 @@ void lock_order_end(unsigned int clauses)
 	for (i = 0; i < nr_fresh; i++) {
 		if (fresh[i]->clauses == UNKNOWN || (fresh[i]->clauses && !clauses)) {
 			fresh[i]->clauses = clauses;
+			tell_news(key_of(fresh[i]));
 			added = true;
 		}
 		fresh[i]->fresh = false;
@@ -317,6 +368,7 @@ void lock_order_deadlock(u64 tasks, bool kept)
 		return;
 	deadlocks[nr_deadlocks].classes = involved;
 	deadlocks[nr_deadlocks++].kept = kept;
+	tell_news(mix(names_of(involved), kept));
 }
 
 bool lock_order_came_true(const struct lock_cycle *c)

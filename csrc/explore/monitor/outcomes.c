@@ -34,7 +34,7 @@ void outcomes_reset(void)
 	nr_classes = classes_capacity = 0;
 }
 
-void outcomes_collect(void)
+bool outcomes_collect(u64 times)
 {
 	u64 hash = monitor_outcome();
 	u32 slot = (u32)(hash % (2 * MOST_OUTCOMES));
@@ -43,17 +43,18 @@ void outcomes_collect(void)
 		struct xp_outcome *o = &outcomes[outcome_table[slot] - 1];
 
 		if (o->hash == hash) {
-			o->count++;
-			return;
+			o->count += times;
+			return false;
 		}
 		slot = (slot + 1) % (2 * MOST_OUTCOMES);
 	}
 	if (nr_outcomes == MOST_OUTCOMES)
-		return;
-	outcomes[nr_outcomes] = (struct xp_outcome){ .hash = hash, .count = 1 };
+		return false;
+	outcomes[nr_outcomes] = (struct xp_outcome){ .hash = hash, .count = times };
 	monitor_outcome_words(&outcomes[nr_outcomes]);
 	slots[nr_outcomes] = (u16)slot;
 	outcome_table[slot] = (u32)++nr_outcomes;
+	return true;
 }
 
 int outcomes_finish(void)

@@ -124,10 +124,10 @@ u64 monitor_outcome(void)
 		const struct token *t = &tokens[i];
 
 		if (t->last || t->answers)
-			sum += mix(mix(mix(1, (u64)t->task << 16 | (u64)t->nth), (u64)(t->code + 1)), (u64)t->answers);
+			sum += mix(mix(mix(1, engine.tasks[t->task].name + (u64)t->nth), (u64)(t->code + 1)), (u64)t->answers);
 	}
 	for (i = 0; i < nr_values; i++)
-		sum += mix(mix(mix(2, (u64)values[i].task << 16 | (u64)values[i].nth), (u64)values[i].value), 3);
+		sum += mix(mix(mix(2, engine.tasks[values[i].task].name + (u64)values[i].nth), (u64)values[i].value), 3);
 	for (i = 0; i < nr_warn_hits; i++)
 		sum += mix_warn(&warn_hits[i]);
 	return sum;
@@ -135,19 +135,44 @@ u64 monitor_outcome(void)
 
 static const char *const code_names[] = { "success", "invalid", "failure" };
 
+/* The tasks of the execution that just ran, in an order that no search's numbers have a part in. Returns how many. */
+static int tasks_in_order(int *tasks)
+{
+	u64 left;
+	int n = 0, i;
+
+	for (left = engine.used; left; left &= left - 1) {
+		int task = __builtin_ctzll(left);
+
+		for (i = n++; i > 0 && task_precedes(&engine.tasks[task], &engine.tasks[tasks[i - 1]]); i--)
+			tasks[i] = tasks[i - 1];
+		tasks[i] = task;
+	}
+	return n;
+}
+
+static bool is_said_before(const struct warn_hit *a, const struct warn_hit *b)
+{
+	int order = strcmp(a->site->function, b->site->function);
+
+	return order ? order < 0 : a->site->line != b->site->line ? a->site->line < b->site->line : a->hits < b->hits;
+}
+
+/* Equal outcomes have equal words, whichever execution they are those of. */
 void monitor_outcome_words(struct xp_outcome *o)
 {
 	char text[2048] = "";
 	struct xp_return *returns = calloc((size_t)nr_values + 1, sizeof(*returns));
 	size_t used = 0;
-	int i, nth, task;
+	int i, k, nth, task, tasks[MAX_TASKS], nr_tasks = tasks_in_order(tasks);
+	const struct warn_hit *hits[sizeof(warn_hits) / sizeof(warn_hits[0])];
 
 #define SAY(format...) do {								\
 	if (used < sizeof(text))							\
 		used += (size_t)snprintf(text + used, sizeof(text) - used, format);	\
 } while (0)
-	for (task = 0; task < MAX_TASKS; task++)
-		for (nth = 0; nth < monitor_nth_report[task]; nth++)
+	for (k = 0; k < nr_tasks; k++)
+		for (task = tasks[k], nth = 0; nth < monitor_nth_report[task]; nth++)
 			for (i = 0; i < nr_tokens; i++) {
 				const struct token *t = &tokens[i];
 
@@ -162,8 +187,8 @@ void monitor_outcome_words(struct xp_outcome *o)
 					SAY(" %d times", t->answers);
 			}
 	o->responses = strdup(text);
-	for (task = 0; task < MAX_TASKS; task++)
-		for (nth = 0; nth < nth_value[task]; nth++)
+	for (k = 0; k < nr_tasks; k++)
+		for (task = tasks[k], nth = 0; nth < nth_value[task]; nth++)
 			for (i = 0; i < nr_values && returns; i++)
 				if (values[i].task == task && values[i].nth == nth)
 					returns[o->nr_returns++] = (struct xp_return){
@@ -172,8 +197,13 @@ void monitor_outcome_words(struct xp_outcome *o)
 	o->returns = returns;
 	used = 0;
 	text[0] = '\0';
+	for (k = 0; k < nr_warn_hits; k++) {
+		for (i = k; i > 0 && is_said_before(&warn_hits[k], hits[i - 1]); i--)
+			hits[i] = hits[i - 1];
+		hits[i] = &warn_hits[k];
+	}
 	for (i = 0; i < nr_warn_hits; i++)
-		SAY("%sWARN in %s (%u)", used ? "; " : "", warn_hits[i].site->function, warn_hits[i].hits);
+		SAY("%sWARN in %s (%u)", used ? "; " : "", hits[i]->site->function, hits[i]->hits);
 	o->warnings = strdup(text);
 #undef SAY
 }

@@ -146,6 +146,9 @@ void lock_order_end(unsigned int clauses);
 void lock_order_deadlock(u64 tasks, bool kept);
 void lock_order_taken(struct task *t, const struct lock_class *class, u64 addr, const void *pc);
 extern bool lock_order_new;		/* a cycle that was not there before */
+/* What of the execution that just ended was not known, by keys that are the same in every process. */
+extern u64 lock_order_news[];
+extern int nr_lock_order_news;
 #define MAX_CYCLES 8
 struct lock_cycle {
 	int length;
@@ -164,7 +167,8 @@ extern bool monitor_as_upstream;
 
 /* --- outcomes.c: distinct outcomes and classes --- */
 void outcomes_reset(void);
-void outcomes_collect(void);
+/* The outcome of the execution that just ran, which so many had. True: it is new. */
+bool outcomes_collect(u64 times);
 void outcomes_collect_class(void);
 u64 outcomes_nr_classes(void);
 int outcomes_finish(void);

@@ -83,7 +83,7 @@ bool failures_tell_more(void)
 	return false;
 }
 
-static void collect_cycles(u64 execution)
+void failures_collect_orders(u64 execution)
 {
 	struct found *f;
 	int i;
@@ -152,7 +152,7 @@ bool failures_collect(u64 execution)
 		}
 	}
 	if (!(scenario.expected >> XP_K_LOCK_ORDER & 1) && lock_order_new) {
-		collect_cycles(execution);
+		failures_collect_orders(execution);
 		news = true;
 	}
 	return news;

@@ -51,6 +51,8 @@ extern int nr_found;
 void failures_reset(void);
 /* Notes what the execution that just ended showed. True: something that was not known. */
 bool failures_collect(u64 execution);
+/* Of it, what is closed by the order in which it took locks. */
+void failures_collect_orders(u64 execution);
 void failures_merge_predictions(void);
 /* What the execution that just ended shows of that kind is noted, and is no failure. */
 void failures_note(int kind);

@@ -20,15 +20,18 @@
  * Within a bound of preemptions, a moment (moment.c) of the task that ran before is no choice, as if it were no point:
  * orders.c judges the orders of moments, and to be preempted there as well would multiply the schedules of every bound.
  * Who looks for the shortest schedule of a failure wants them as points (rules.moments).
+ *
+ * Not always is it the whole tree: job.c says where a part of it begins, and what of that was done already.
  */
 #include <string.h>
 
-#include "strategy.h"
+#include "path.h"
 
 #define MAX_SLEEPERS (1u << 18)
 
-static struct path_rules rules;
-static int replay_length;
+struct path_rules path_rules;
+int path_kept;
+struct path_part path_part = { .mass = 1 };
 static struct sleeper sleepers[MAX_SLEEPERS];
 static u32 sleepers_top;
 
@@ -38,8 +41,9 @@ bool path_was_cut;
 
 void path_begin(struct path_rules new_rules)
 {
-	rules = new_rules;
-	replay_length = 0;
+	path_rules = new_rules;
+	path_kept = 0;
+	path_part = (struct path_part){ .mass = 1 };
 	sleepers_top = 0;
 	hb_footprint_top = 0;
 	path_mass = 0;
@@ -84,7 +88,7 @@ static u64 alternatives_asleep(const struct node *node, int task)
 	return asleep;
 }
 
-static unsigned int alternatives_of(int task)
+unsigned int path_alternatives_of(int task)
 {
 	const struct op *op = &engine.tasks[task].pending;
 
@@ -102,19 +106,18 @@ static void find_asleep(struct node *node)
 
 		if (node->asleep >> task & 1)
 			continue;
-		n = alternatives_of(task);
+		n = path_alternatives_of(task);
 		if (n == 1 || (alternatives_asleep(node, task) & ((1ull << n) - 1)) == (1ull << n) - 1)
 			node->asleep |= 1ull << task;
 	}
 }
 
-/* The first alternative of the node's task that is neither done nor asleep; false: none. */
-static bool next_alternative(struct node *node)
+bool path_next_alternative(struct node *node)
 {
 	u64 taken = node->alternatives_done;
 	unsigned int i;
 
-	if (rules.sleep && node->alternatives > 1)
+	if (path_rules.sleep && node->alternatives > 1)
 		taken |= alternatives_asleep(node, node->task);
 	for (i = 0; i < node->alternatives; i++)
 		if (!(taken >> i & 1)) {
@@ -124,7 +127,7 @@ static bool next_alternative(struct node *node)
 	return false;
 }
 
-static void take_share(struct node *node)
+void path_take_share(struct node *node)
 {
 	int n = __builtin_popcountll(node->enabled & ~node->asleep & ~node->done);
 
@@ -134,17 +137,46 @@ static void take_share(struct node *node)
 
 static int begin_child(struct node *node)
 {
-	node->alternatives = (u8)alternatives_of(node->task);
+	node->alternatives = (u8)path_alternatives_of(node->task);
 	node->alternatives_done = 0;
-	next_alternative(node);
-	take_share(node);
+	path_next_alternative(node);
+	path_take_share(node);
 	engine.alternative = node->alternative;
 	return node->task;
 }
 
 static bool goes_on_without_asking(int previous)
 {
-	return rules.bounded && !rules.moments && previous >= 0 && engine.tasks[previous].pending.class->touches_nothing;
+	return path_rules.bounded && !path_rules.moments && previous >= 0 && engine.tasks[previous].pending.class->touches_nothing;
+}
+
+u64 path_enter(struct node *node, u64 enabled, int previous)
+{
+	u64 candidates;
+
+	node->enabled = enabled;
+	node->done = 0;
+	node->sleep_off = sleepers_top;
+	node->nr_sleepers = 0;
+	node->left = engine.depth ? engine.nodes[engine.depth - 1].share : path_part.mass;
+	node->asleep = 0;
+	if (path_rules.sleep && engine.depth) {
+		inherit(node, &engine.nodes[engine.depth - 1]);
+		if (node->nr_sleepers)
+			find_asleep(node);
+	}
+	candidates = enabled & ~node->asleep;
+	if (goes_on_without_asking(previous)) {
+		candidates &= 1ull << previous;
+		node->enabled = candidates;
+	}
+	if (path_rules.bounded && previous >= 0 && engine.preemptions >= path_bound) {
+		if (candidates & ~(1ull << previous))
+			path_was_cut = true;
+		candidates &= 1ull << previous;
+		node->enabled = candidates;
+	}
+	return candidates;
 }
 
 int path_pick(u64 enabled, int previous)
@@ -153,7 +185,9 @@ int path_pick(u64 enabled, int previous)
 	struct node *node = &engine.nodes[depth];
 	u64 candidates;
 
-	if (depth < replay_length) {
+	if (depth < path_part.given)
+		return path_part.pick(node, enabled, previous);
+	if (depth < path_kept) {
 		/* The node where this execution leaves the one before. */
 		if (!(enabled >> node->task & 1))
 			finding_fatal(XP_K_EXPLORER, 0, NULL, "an execution did not repeat itself");
@@ -163,32 +197,11 @@ int path_pick(u64 enabled, int previous)
 		return node->task;
 	}
 
-	node->enabled = enabled;
-	node->done = 0;
-	node->sleep_off = sleepers_top;
-	node->nr_sleepers = 0;
-	node->left = depth ? engine.nodes[depth - 1].share : 1;
-	node->asleep = 0;
-	if (rules.sleep && depth) {
-		inherit(node, &engine.nodes[depth - 1]);
-		if (node->nr_sleepers)
-			find_asleep(node);
-	}
-	candidates = enabled & ~node->asleep;
-	if (goes_on_without_asking(previous)) {
-		candidates &= 1ull << previous;
-		node->enabled = candidates;
-	}
-	if (rules.bounded && previous >= 0 && engine.preemptions >= path_bound) {
-		if (candidates & ~(1ull << previous))
-			path_was_cut = true;
-		candidates &= 1ull << previous;
-		node->enabled = candidates;
-	}
+	candidates = path_enter(node, enabled, previous);
 	if (!candidates)
 		return -1;
 	node->task = (u8)(previous >= 0 && candidates >> previous & 1 ? previous : __builtin_ctzll(candidates));
-	node->backtrack = rules.all ? candidates : 1ull << node->task;
+	node->backtrack = path_rules.all ? candidates : 1ull << node->task;
 	return begin_child(node);
 }
 
@@ -270,35 +283,41 @@ static void fall_asleep(const struct node *node)
 	put_to_sleep(&s);
 }
 
+void path_go_back(int depth)
+{
+	struct node *node = &engine.nodes[depth];
+
+	sleepers_top = node->sleep_off + node->nr_sleepers;
+	if (path_rules.sleep) {
+		hb_footprint_top = node->fp_off + node->fp_len;
+		fall_asleep(node);
+		node->nr_sleepers++;
+	} else {
+		hb_footprint_top = node->fp_off;
+	}
+	path_kept = depth + 1;
+	engine.fresh_from = depth;
+}
+
 bool path_next(void)
 {
 	int depth;
 
+	path_part.given = 0;
 	if (engine.depth > 0)
 		path_mass += engine.nodes[engine.depth - 1].share;
-	for (depth = engine.depth - 1; depth >= 0; depth--) {
+	for (depth = engine.depth - 1; depth >= path_part.floor - path_part.alternatives; depth--) {
 		struct node *node = &engine.nodes[depth];
 		u64 next;
 
-		/* What lies deeper is over. */
-		sleepers_top = node->sleep_off + node->nr_sleepers;
-		if (rules.sleep) {
-			hb_footprint_top = node->fp_off + node->fp_len;
-			fall_asleep(node);
-			node->nr_sleepers++;
-		} else {
-			hb_footprint_top = node->fp_off;
-		}
-		replay_length = depth + 1;
-		engine.fresh_from = depth;
-
+		path_go_back(depth);
 		node->alternatives_done |= 1ull << node->alternative;
-		if (next_alternative(node)) {
-			take_share(node);
+		if (path_next_alternative(node)) {
+			path_take_share(node);
 			return true;
 		}
 		node->done |= 1ull << node->task;
-		next = node->backtrack & ~node->done & ~node->asleep;
+		next = depth < path_part.floor ? 0 : node->backtrack & ~node->done & ~node->asleep;
 		if (next) {
 			node->task = (u8)__builtin_ctzll(next);
 			node->alternatives = 0;		/* its operation is known when it is its turn */

@@ -32,6 +32,11 @@ extern double path_mass;
 extern int path_bound;		/* of preemptions */
 extern bool path_was_cut;	/* the bound kept something out */
 
+/* job.c: parts of that tree */
+enum job_taken { JOB_TAKEN, JOB_DOES_NOT_FIT, JOB_STOPPED };
+enum job_taken job_take(const struct xp_job *job);
+int job_rest(int wanted);
+
 /* random.c */
 void random_seed(u64 seed);
 u64 random_next(void);

@@ -37,7 +37,7 @@ void class_reset(void)
 
 static u64 node_hash(const struct node *node)
 {
-	u64 h = 0x9e3779b97f4a7c15ull * (u64)(node->task + 1) + node->ordinal;
+	u64 h = 0x9e3779b97f4a7c15ull * (engine.tasks[node->task].name + 1) + node->ordinal, before = 0;
 	int t;
 
 	h = (h ^ op_id(node->op)) * 0xbf58476d1ce4e5b9ull;
@@ -46,9 +46,10 @@ static u64 node_hash(const struct node *node)
 		/* Tasks that this step has not seen do not count: there may be more of them in a later execution. */
 		if (!node->clock.at[t])
 			continue;
-		h ^= h >> 31;
-		h = (h ^ (u64)t << 16 ^ (u64)(u16)node->clock.at[t]) * 0xbf58476d1ce4e5b9ull;
+		/* Nor does it matter which number they have. */
+		before += (engine.tasks[t].name + (u64)(u16)node->clock.at[t] * 0x94d049bb133111ebull) * 0xbf58476d1ce4e5b9ull >> 7;
 	}
+	h = (h ^ before ^ before >> 29) * 0xbf58476d1ce4e5b9ull;
 	h ^= h >> 29;
 	return h * 0x94d049bb133111ebull;
 }

@@ -121,6 +121,7 @@ struct task {
 	u16 ordinal;		/* steps so far */
 	u16 nr_children;
 	int parent, nth;
+	u64 name;		/* made of those: what other searches, which give other numbers, call it, too */
 	int rcu_nesting;
 	int unpreempted;	/* sections without preemption, of a spinlock or not */
 	int depth;		/* C calls */

@@ -36,6 +36,8 @@ static void number_task(int parent, int nth)
 	engine.tasks[id].parent = parent;
 	engine.tasks[id].nth = nth;
 	engine.tasks[id].section = -1;
+	engine.tasks[id].name = (engine.tasks[parent].name ^ (u64)(nth + 1)) * 0x9e3779b97f4a7c15ull;
+	engine.tasks[id].name ^= engine.tasks[id].name >> 32;
 	if ((unsigned int)id / LANE >= clock_lanes)
 		clock_lanes = (unsigned int)id / LANE + 1;
 }
