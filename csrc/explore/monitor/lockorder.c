@@ -80,12 +80,6 @@ void lock_order_begin(void)
 
 /* --- names that another process has, too --- */
 
-static u64 mix(u64 h, u64 value)
-{
-	h = (h ^ value) * 0x9e3779b97f4a7c15ull;
-	return h ^ h >> 31;
-}
-
 static u64 name_of(const struct lock_class *class)
 {
 	const char *words[] = { class->name, class->file };
