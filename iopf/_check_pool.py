@@ -18,7 +18,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, fields, replace
 from queue import Empty, SimpleQueue
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ._check_table import ENDED, HUNG, LEFT_OUT, Cell, Finding
 from ._cores import Core, CoreSourceError
@@ -117,7 +117,7 @@ def _unknown(known: tuple[Failure, ...], more: Iterable[Failure]) -> tuple[Failu
     return tuple(failure for failure in more if failure.signature not in signatures)
 
 
-def _explore(job: Job, **options: Any) -> Result:
+def _explore(job: Job, *, all_failures: bool, deviations: bool = True) -> Result:
     """A search of a cell."""
     alone = job.alone
 
@@ -125,10 +125,16 @@ def _explore(job: Job, **options: Any) -> Result:
         if alone is not None and now.seconds > alone and now.done != 1:
             raise _Large
 
-    watched = {"progress": progress} if alone is not None else {}
-    shared = {"jobs": job.jobs} if job.jobs > 1 else {}
     return explore(
-        job.what, core=job.core, budget=job.budget, notes=False, kept=job.kept, **watched, **shared, **options
+        job.what,
+        core=job.core,
+        budget=job.budget,
+        all_failures=all_failures,
+        deviations=deviations,
+        notes=False,
+        progress=progress if alone is not None else None,
+        jobs=job.jobs,
+        kept=job.kept,
     )
 
 

@@ -146,7 +146,10 @@ class Witness:
     def renumbered(self, numbers: dict[int, int]) -> Witness:
         """With the tasks' numbers of another search."""
         choices = bytearray(self.choices)
-        choices[::2] = bytes(numbers[task] for task in choices[::2])
+        try:
+            choices[::2] = bytes(numbers[task] for task in choices[::2])
+        except KeyError as error:
+            raise ValueError(f"there is no task {error.args[0]}") from error
         return replace(self, choices=bytes(choices))
 
 
@@ -238,9 +241,9 @@ class Totals:
         """Adds a part, which must not have been added before."""
         whole = self.part
         numbers = self._renumber(part.tasks)
-        same = all(one == other for one, other in numbers.items())
-        for witness in part.witnesses:
-            one = witness if same else witness.renumbered(numbers)
+        # What is wrong about a part shows here, before anything of it was added.
+        witnesses = [witness.renumbered(numbers) for witness in part.witnesses]
+        for one in witnesses:
             one = replace(one, execution=one.execution + whole.executions)
             known = self._witnesses.get((one.shows, one.key))
             if known is not None:

@@ -82,6 +82,7 @@ class Search:
         self.stopped = self.over = False
         self.error: BaseException | None = None
         self.deaths = 0
+        self.unwritten: str | None = None
         self.answers = 0
         self._told = self._written = self.began
         self._most = 0.0
@@ -266,7 +267,12 @@ class Search:
                     f"a part of the search was given out {ATTEMPTS} times, and its worker ended each time ({why:.200})"
                 )
             return
-        self._took(job, *answer(content)[:2])
+        try:
+            part, left, _ = answer(content)
+            self._took(job, part, left)
+        except BaseException:
+            self.open.append(job)
+            raise
 
     def _with_workers(self, executor: Executor) -> None:
         """By whoever the executor has."""
@@ -277,7 +283,15 @@ class Search:
         # One more than there are workers waits on its way to them; ours are next door.
         most = self.jobs if isinstance(executor, Processes) else self.jobs + 1
         while (self.open or self.given) and not self._must_stop():
-            self._give_out(executor, text, finished, most)
+            try:
+                self._give_out(executor, text, finished, most)
+            except RuntimeError as error:  # BrokenExecutor is one, and so is what one that was shut down says
+                self.remarks.append(
+                    f"the executor takes no more jobs ({type(error).__name__}: {error}): this process did the rest"
+                )
+                self.open += [job for job, *_ in self.given.values()]
+                self.given.clear()
+                return self._alone()
             try:
                 self._take(finished.get(timeout=LOOK_SECONDS))
                 while True:
@@ -310,6 +324,8 @@ class Search:
         remarks = list(self.remarks)
         if self.deaths:
             remarks.append(_of_deaths(self.deaths))
+        if self.unwritten is not None:
+            remarks.append(self.unwritten)
         jobs = (*self.open, *(job for job, *_ in self.given.values()))
         return Checkpoint(
             self.setting,
@@ -323,9 +339,15 @@ class Search:
         )
 
     def _write(self) -> None:
-        if self.path is not None:
+        """A disk that is full is no reason to lose what is in memory: it is told, and tried again."""
+        if self.path is None:
+            return
+        self._written = time.monotonic()
+        try:
             self.state().write(self.path)
-            self._written = time.monotonic()
+            self.unwritten = None
+        except OSError as error:
+            self.unwritten = f"the checkpoint {self.path} could not be written: {error.strerror}"
 
     def _write_if_due(self) -> None:
         if self.path is not None and time.monotonic() - self._written >= CHECKPOINT_SECONDS:
@@ -337,7 +359,8 @@ class Search:
         """Until it is through, or somebody says stop: ``error`` is what was raised, KeyboardInterrupt too."""
         with held() as self._signals:
             try:
-                self._write()
+                if self.path is not None:
+                    self.state().write(self.path)  # where it can't be, that is said at once
                 if self.executor is None and self.jobs == 1:
                     self._alone()
                 else:
@@ -351,8 +374,7 @@ class Search:
                 raise
             finally:
                 try:
-                    if not isinstance(self.error, OSError):
-                        self._write()
+                    self._write()
                 finally:
                     if isinstance(self.executor, Processes):
                         self.executor.end()

@@ -135,7 +135,9 @@ class Explorer:
         return part, left, raw.mass
 
     def conclude(self, part: Part, *, seed: int, race_walks: bool, interrupted: bool, **facts: Any) -> Result:
-        """The result of a search of which that is the whole. ``facts``: fields of struct xp_totals."""
+        """The result of a search of which that is the whole. ``facts``: fields of struct xp_totals. Ctrl-C meanwhile is in
+        ``error``."""
+        self.error = None
         with _engine.turn() as engine:
             compiled = compile_scenario(self.setting.scenario, engine.lib)
             options = self._options(engine, compiled, None)
@@ -169,9 +171,9 @@ class Explorer:
             result = replace(
                 result, hottest=tuple(Hot(copier.named(of), op, other, races) for (of, op, other), races in hottest)
             )
-            error = engine.error
-        if error is not None and not (interrupted and isinstance(error, KeyboardInterrupt)):
-            raise error
+            self.error = engine.error
+        if self.error is not None and not isinstance(self.error, KeyboardInterrupt):
+            raise self.error
         return result
 
     def _check(self, engine: _engine.Engine, status: int) -> None:

