@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * explore/: the search itself, over all rooms of the explorer: the face (explore.h), the strategies in turn and the verdict
- * (search.c), the orders of a class (orders.c, with commute.c and predictions.c), the oracle, the list of cores.
+ * explore/: the search itself, over all rooms of the explorer: the face (explore.h, search.c), the strategies in turn (auto.c),
+ * the executions, the verdict, the orders of a class (orders.c, with commute.c and predictions.c), the oracle, the list of cores.
  *
  * The room may use every other one of the explorer; none uses it, but for its clock (progress.h) and the numbers of its face.
  */
@@ -67,26 +67,51 @@ void given_reset(void);
 /* collect is asked after every execution, and may end it. */
 void given_try(bool (*collect)(int probe));
 
-/* --- search.c: what the parts of a search are made with --- */
+/* --- executions.c --- */
 
 extern struct xp_result result;
 extern int strategy_now;
 extern const char *why_not;	/* nothing can be said any more, and that is why */
 
-int search_enter(const s32 *code, size_t nr_words, const struct xp_options *wanted);
-void search_leave(void);
+void search_begin(void);
+void search_progress(struct xp_progress *p);
 extern const struct xp_job *search_job;	/* the part that is searched; NULL: all of it */
 extern const char search_does_not_fit[];
+extern bool search_looks_first;		/* at few executions, before it is known what all would take */
+extern double search_latest;		/* DPOR gets until then, if it gets on well; 0: what it was given */
 /* 1: the strategy came to its end. */
 int search_run(const struct strategy *strategy, double seconds);
-/* Up to a search that may take long: which one, or XP_S_AUTO: it is over, and *out is its result. */
-int search_plan(struct xp_result *out);
+int search_bounds(double seconds);
+bool search_enough(void);
+/* The execution that just ran, whoever ran it; count: it is one of the search. True: it showed something new. */
+bool search_account(bool count);
 /* Since the first failure, as executions. */
 u64 search_further(void);
+
+/* --- auto.c --- */
+
+/* By the strategy that was asked for. True: nothing is left. */
+bool search_all(void);
 void search_walk_after_races(void);
+/* Of an execution that is none of a strategy's, what shows in it. True: stop. */
+bool search_collect(int probe);
+extern bool search_only_plans;		/* what may take long is not begun */
+extern int search_planned;		/* but that is what it would be by */
+
+/* --- verdict.c --- */
+
+/* Was there one, so that other orders of plain accesses may do other harm? */
+bool search_has_race(void);
 /* What objects are called, of the next execution on. */
 void search_name_objects(void);
 void search_conclude(bool exhausted, struct xp_result *out);
+
+/* --- search.c: what the parts of a search are made with --- */
+
+int search_enter(const s32 *code, size_t nr_words, const struct xp_options *wanted);
+void search_leave(void);
+/* Up to a search that may take long: which one, or XP_S_AUTO: it is over, and *out is its result. */
+int search_plan(struct xp_result *out);
 
 /* --- witness.c --- */
 

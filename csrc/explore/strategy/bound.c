@@ -4,7 +4,7 @@
  * and so on: most bugs need few, and the statement that is left when time runs out is one that people understand.
  *
  * On the tree of all interleavings: sleep sets and bounds must not be combined as they are, since the sibling for
- * which a task sleeps may have been cut off by the bound. search.c raises path_bound; executions of an earlier bound are
+ * which a task sleeps may have been cut off by the bound. search_bounds() raises path_bound; executions of an earlier bound are
  * run again and not counted again.
  */
 #include "strategy.h"
