@@ -201,6 +201,22 @@ def test_a_count_is_in_pieces_again_when_threads_put_what_they_take(native, coun
     assert native.refcount_dec_and_test(count)
 
 
+def test_a_count_stays_shared_for_one_who_only_takes(native, count, other):
+    """1,001 references that one thread takes and another puts: nobody passes a barrier for any of them but the first."""
+    native.refcount_set(count, 1)
+    other.call(native.refcount_inc, count)
+    assert not native.refcount_dec_and_test(count)  # it is collected
+    before = native.barriers(), other.call(native.barriers)
+    for _ in range(1001):
+        native.refcount_inc(count)
+    for _ in range(3):  # not in a row with what was taken
+        assert not native.refcount_dec_and_test(count)
+    for _ in range(998):
+        assert not other.call(native.refcount_dec_and_test, count)
+    assert native.refcount_dec_and_test(count)
+    assert before == (native.barriers(), other.call(native.barriers))
+
+
 def test_more_counts_than_a_thread_has_cells_for_are_counted_all_the_same(native, count, other):
     """
     A thread that holds references of 300 counts at once puts each of them, and each says when it was the last. Beside
