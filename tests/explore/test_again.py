@@ -253,6 +253,16 @@ def test_every_failure_of_the_library_is_found_by_its_schedule_alone(core):
     assert tried > 10 and not by_search
 
 
+def test_a_replay_keeps_the_steps_of_the_whole_scenario():
+    """It executes a part of the scenario, and its token is the one that it was given, steps and all."""
+    from iopf.explore import replay
+
+    failure = explore(rcget(3, bug=True)).failure
+    assert failure.dropped and failure.points != failure.runs
+    again_ = replay(failure.token).failure
+    assert failure.token == again_.token and failure.points == again_.points
+
+
 # --- trying first ---
 
 
