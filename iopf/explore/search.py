@@ -17,10 +17,10 @@ from .._options import MAX_SECONDS
 from ..exceptions import Travels
 from . import _engine
 from ._engine import Engine, text
-from .again import answers, given, known_by, tokens_for
 from .bytecode import Compiled, compile_scenario
 from .copier import Copier, named_fields
 from .corefile import core_file
+from .given import answers, given, known_by, tokens_for
 from .loader import load_table
 from .result import Progress, Result
 from .scenario import BaseScenario, integer, one_of
