@@ -20,6 +20,7 @@ from typing import Any, TextIO, cast
 
 from . import __version__, _exit
 from ._check_columns import Columns, chosen
+from ._check_kept import kept_in
 from ._check_reports import github_lines, write_junit
 from ._cores import CoreSourceError, cores, named
 from ._exit import ACCEPTABLE_TO_CHECK, UNUSABLE
@@ -30,7 +31,6 @@ from ._members import by_hand
 from ._options import jobs, seconds
 from ._probe import as_it_behaves
 from .check import BUDGET, Comparison, Table, check, compare, render, render_bugs, render_comparison
-from .explore.again import kept_in
 from .explore.kept import shortened
 
 __all__ = ["register", "run"]

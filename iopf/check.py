@@ -26,7 +26,7 @@ from ._options import MAX_JOBS, MAX_SECONDS
 from ._probe import Probed, Question, answer, corrected, suspects
 from ._processes import held
 from ._source import Prepared
-from .explore.again import tokens_for
+from .explore.given import tokens_for
 from .explore.kept import of_project
 from .explore.library import find_scenario
 from .explore.scenario import BaseScenario, integer
@@ -64,7 +64,7 @@ def _source_of(
     }
 
 
-def _scenario(name: str) -> BaseScenario:
+def scenario_of(name: str) -> BaseScenario:
     """The scenario of a name: one of the library, ``file.py:name``, ``file.json``. ValueError: there is none."""
     if name in library.names():
         return library.build(name)
@@ -218,7 +218,7 @@ def check(
         integer("jobs", jobs, 1, MAX_JOBS)
     columns = _labels(baseline, cores_to_check)
     named = [
-        (scenario, _scenario(scenario)) if isinstance(scenario, str) else (scenario.name, scenario)
+        (scenario, scenario_of(scenario)) if isinstance(scenario, str) else (scenario.name, scenario)
         for scenario in scenarios
     ]
     begin = time.monotonic()

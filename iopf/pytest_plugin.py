@@ -208,7 +208,7 @@ def _tokens(kept: Sequence[tuple[str, tuple[str, ...]]], scenario: Any, core: Co
     """What is kept of a scenario and a core."""
     if not kept:
         return []
-    from .explore.again import tokens_for
+    from .explore.given import tokens_for
     from .explore.scenario import BaseScenario
 
     return tokens_for(scenario, core, among=[token for token, _ in kept]) if isinstance(scenario, BaseScenario) else []

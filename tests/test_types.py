@@ -31,6 +31,7 @@ INTERNAL = {
     "iopf.explore.bytecode",
     "iopf.explore.cli",
     "iopf.explore.copier",
+    "iopf.explore.given",
     "iopf.explore.loader",
     "iopf.explore.search",
 }

@@ -55,6 +55,7 @@ class Copier:
         file: CoreFile | None,
         flags: int,
         max_steps: int | None,
+        steps: tuple[Run, ...] = (),
     ):
         self.ffi = engine.ffi
         self.lib = engine.lib
@@ -65,6 +66,8 @@ class Copier:
         self.file = file
         self.flags = flags
         self.max_steps = max_steps
+        #: of a replay: those of the token, which an execution of a part of the scenario does not have
+        self.steps = steps
         #: of the failure that is being copied
         self.tasks: list[str] = []
         #: what is asked for again with every step
@@ -211,6 +214,7 @@ class Copier:
             Run(point.task, 1, self.text(point.op) or "", self.text(point.object))
             for point in (raw.points[index] for index in range(raw.nr_points))
         )
+        points = points or self.steps
         dropped = tuple(raw.dropped[index] for index in range(raw.nr_dropped))
         tasks = tuple((raw.tasks[index].parent, raw.tasks[index].nth) for index in range(raw.nr_tasks))
         kind = self.kinds[raw.kind]

@@ -23,7 +23,7 @@ __all__ = ["register"]
 SHOWN = 6
 
 
-def register(subparsers: Any) -> None:
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the command; it sets ``run``, a function of the parsed arguments that returns the exit code."""
     parser = subparsers.add_parser(
         "failures",

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._files import read_small
+from .packed import unpack
 
 if TYPE_CHECKING:
     from .._cache import Place
@@ -179,17 +180,24 @@ def _make_room(root: Path) -> None:
             os.unlink(path)
 
 
+def _subject(token: str) -> tuple[str | None, str | None]:
+    """The names of a token's scenario and core, the core's path where it is a file's; None: the token does not say."""
+    try:
+        data = unpack(token.partition(".")[2])
+        assert isinstance(data, dict)
+        scenario, core, file = data["scenario"]["name"], data["core"], data.get("file")
+        path = file["path"] if file is not None else core
+    except (AssertionError, LookupError, TypeError, ValueError):
+        return None, None
+    return scenario if isinstance(scenario, str) else None, path if isinstance(path, str) else None
+
+
 def _described(path: Path, token: str, about: str, source: str | None, test: str | None) -> Kept:
     """What is to be in a file: with what the one that is there says already."""
     before = None
     with contextlib.suppress(ValueError, OSError):
         before = _load(path)
-    scenario = core = None
-    from .token import decode
-
-    with contextlib.suppress(ValueError):  # the token is not looked into, else
-        recorded = decode(token)
-        scenario, core = recorded.scenario.name, recorded.file.path if recorded.file is not None else recorded.core
+    scenario, core = _subject(token)
     tests = before.tests if before is not None else ()
     if test is not None and test not in tests:
         tests = (*tests, test)

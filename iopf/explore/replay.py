@@ -135,7 +135,8 @@ def _run(recorded: Token, subject: BaseScenario, core: Any) -> tuple[Result, lis
         engine.check(status, f"replaying {subject.name!r}")
         if engine.error is not None:
             raise engine.error
-        copier = Copier(engine, subject, compiled, table, file, recorded.flags, recorded.max_steps)
+        steps = recorded.steps if dropped else ()
+        copier = Copier(engine, subject, compiled, table, file, recorded.flags, recorded.max_steps, steps)
         result = dataclasses.replace(copier.result(raw, 0), strategy="replay")
         if divergence.happened:
             _raise_divergence(copier, divergence, recorded.runs, result)

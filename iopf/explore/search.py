@@ -18,10 +18,10 @@ from ..exceptions import Travels
 from . import _engine
 from ._engine import Engine
 from ._setting import Setting, find_core, new_options
-from .again import answered, answers, follow, given, known_by, tokens_for
 from .bytecode import compile_scenario
 from .copier import Copier
 from .corefile import core_file
+from .given import answered, answers, follow, given, known_by, tokens_for
 from .result import STILL_FAILS, Progress, Result
 from .scenario import BaseScenario, integer, one_of
 

@@ -16,7 +16,6 @@ change between versions, so another version refuses it (:class:`VersionMismatch`
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import zlib
 from dataclasses import dataclass
@@ -24,19 +23,14 @@ from typing import Any
 
 from .. import __version__
 from .corefile import CoreFile
+from .packed import DAMAGED, FORMAT, PREFIX, unpack
 from .result import Run
 from .scenario import BaseScenario
 
 __all__ = ["Token", "VersionMismatch", "command", "decode", "encode"]
 
-PREFIX = "iopf"
-FORMAT = 2
-#: A token is for a small program: what unpacks to more than this is not a token.
-MAX_BYTES = 4 << 20
 #: More than the engine has: what is more than these was not written by it.
 MAX_TASKS, MAX_RUNS, MAX_STEPS, MAX_RECORDS = 64, 30_000, 30_000, 4096
-
-DAMAGED = "the token is damaged: was it pasted whole?"
 
 
 class VersionMismatch(ValueError):
@@ -129,20 +123,6 @@ def command(token: str, file: CoreFile | None) -> str:
     return f"iopf replay {token}" + (f" {file.arguments}" if file is not None else "")
 
 
-def _unpack(body: str) -> Any:
-    """The JSON of a token's body."""
-    try:
-        packed = base64.b64decode(body + "=" * (-len(body) % 4), altchars=b"-_", validate=True)
-        unpack = zlib.decompressobj()
-        text = unpack.decompress(packed, MAX_BYTES)
-        if not unpack.eof or unpack.unused_data:
-            raise ValueError(DAMAGED)
-        return json.loads(text)
-    # A ValueError is also what a number of too many digits gives.
-    except (binascii.Error, zlib.error, ValueError, RecursionError) as error:
-        raise ValueError(DAMAGED) from error
-
-
 def _number(value: Any, low: int, high: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise ValueError(f"{value!r:.40} is no number from {low} to {high}")
@@ -209,7 +189,7 @@ def decode(token: str) -> Token:
             f"the token has format {head.removeprefix(PREFIX)}, this is iopf {__version__}, which reads format {FORMAT}:"
             " use the version that wrote it, or run explore again"
         )
-    data = _unpack(body)
+    data = unpack(body)
     if not isinstance(data, dict) or not isinstance(data.get("iopf"), str):
         raise ValueError(DAMAGED)
     if data["iopf"] != __version__:

@@ -14,7 +14,8 @@ import pytest
 import iopf
 from iopf import cli
 from iopf.explore import Scenario, again, explore, kept
-from iopf.explore.again import follow, tokens_for
+from iopf.explore.again import follow
+from iopf.explore.given import tokens_for
 from iopf.explore.programs import rcget
 from iopf.explore.token import decode, encode
 from iopf.scenarios import build
@@ -165,11 +166,11 @@ def test_a_scenario_that_fails_otherwise_cannot_be_told():
 def test_with_the_contract_broken_is_not_with_the_contract_kept():
     """A failure that showed with the contract kept does not "still fail" where only a driver that broke it shows it; one
     that took a broken contract does where it takes none any more."""
-    from iopf.explore.again import _is_it
+    from iopf.explore.given import is_it
 
     kept_, broken = "leak of x: y; contract kept", "leak of x: y; contract broken: flush"
-    assert _is_it(kept_, kept_) and _is_it(broken, kept_) and _is_it(broken, broken)
-    assert not _is_it(kept_, broken) and not _is_it("leak of z: y; contract kept", kept_)
+    assert is_it(kept_, kept_) and is_it(broken, kept_) and is_it(broken, broken)
+    assert not is_it(kept_, broken) and not is_it("leak of z: y; contract kept", kept_)
 
 
 def test_a_core_that_is_not_there_cannot_be_told(bug, tmp_path):
@@ -251,6 +252,16 @@ def test_every_failure_of_the_library_is_found_by_its_schedule_alone(core):
                 if fit.answer != "still fails" or (fit.differences and not failure.dropped):
                     by_search.append((name, failure.signature, fit))
     assert tried > 10 and not by_search
+
+
+def test_a_replay_keeps_the_steps_of_the_whole_scenario():
+    """It executes a part of the scenario, and its token is the one that it was given, steps and all."""
+    from iopf.explore import replay
+
+    failure = explore(rcget(3, bug=True)).failure
+    assert failure.dropped and failure.points != failure.runs
+    again_ = replay(failure.token).failure
+    assert failure.token == again_.token and failure.points == again_.points
 
 
 # --- trying first ---

@@ -9,8 +9,9 @@ import pytest
 
 from iopf.explore import DidNotReproduce, Run, VersionMismatch, replay
 from iopf.explore.corefile import CoreFile
+from iopf.explore.packed import MAX_BYTES
 from iopf.explore.programs import rcget
-from iopf.explore.token import MAX_BYTES, decode, encode
+from iopf.explore.token import decode, encode
 
 TASKS = ((0, 0), (0, 1), (1, 0))
 FILE = CoreFile("/tree of mine/io-pgfault.c", "ab" * 32, {"removal": "frees", "dequeue": True})

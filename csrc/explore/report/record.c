@@ -347,6 +347,6 @@ void record_failure(struct found *f)
 	/* The last: after that another execution is the newest. */
 	if (f->whole)
 		write_whole(f);
-	else
+	else if (!f->nr_dropped)
 		write_points(f);
 }
