@@ -539,7 +539,7 @@ def test_resumed_alone_a_search_is_the_undivided_one(tmp_path):
 def test_a_checkpoint_is_small_and_no_pickle(tmp_path):
     """A line that says what it is, and JSON."""
     path = tmp_path / "point"
-    explore(reporters(4), strategy="dpor", checkpoint=path, max_executions=20_000, budget=None, executor=Once(), jobs=2)
+    explore(reporters(4), strategy="dpor", checkpoint=path, max_executions=3000, budget=None, executor=Once(), jobs=2)
     content = path.read_bytes()
     assert content.startswith(b"iopf checkpoint 1 ") and len(content) < 20_000
     assert {"setting", "part", "jobs"} <= unpack("checkpoint", content).keys()
