@@ -19,6 +19,8 @@ from ._wire import MAX_BYTES, pack, unpack
 __all__ = ["Checkpoint"]
 
 KIND = "checkpoint"
+#: Those that are at work in parts.
+STRATEGIES = ("dpor", "naive", "sleep", "bound")
 
 
 @dataclass(frozen=True)
@@ -69,9 +71,11 @@ class Checkpoint:
         try:
             why = setting.difference(data["setting"])
             if why is None:
+                if data["strategy"] not in STRATEGIES:
+                    raise ValueError(f"a strategy {data['strategy']!r:.40}")
                 return cls(
                     setting,
-                    str(data["strategy"]),
+                    data["strategy"],
                     Part.from_data(data["part"]),
                     tuple(Job.from_data(job) for job in data["jobs"]),
                     float(data["seconds"]),

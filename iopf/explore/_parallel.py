@@ -29,6 +29,8 @@ __all__ = ["Search"]
 
 #: Seconds that a worker has for a job; and this process for the first one, which is divided then.
 SLICE, FIRST_SLICE = 0.5, 0.1
+#: Towards the end it has less, so that all are through at about the same time; not less than this.
+LAST_SLICE = 0.05
 #: Seconds between two checkpoints.
 CHECKPOINT_SECONDS = 30.0
 #: How long a signal waits while nothing comes, in seconds.
@@ -228,16 +230,14 @@ class Search:
                 if executions <= 0:
                     return
                 executions = max(1, executions // self.jobs)
-            time_left = self._left()
-            seconds = SLICE if time_left is None else max(min(SLICE, time_left), 1e-3)
             # The largest part first: the small ones fill the gaps at the end.
             job = self.open.pop(max(range(len(self.open)), key=lambda index: self.open[index].mass))
-            wanted = 2 * self.jobs if len(self.open) < 2 * self.jobs else 1
+            wanted = self._wanted(job)
             content = request(
                 text,
                 job,
                 strategy=self.strategy,
-                seconds=seconds,
+                seconds=self._slice(),
                 max_executions=executions,
                 max_runs=runs,
                 wanted=wanted,
@@ -249,6 +249,23 @@ class Search:
                 raise
             self.given[future] = job, executions or 0, self.attempts.get(job, 0), time.monotonic()
             future.add_done_callback(finished.put)
+
+    def _time_for(self, part: float) -> float:
+        """About how many seconds it takes one worker to do so much of the tree, by what was done so far."""
+        mass = self._mass()
+        return self.seconds * self.jobs * part / mass if mass > 0.01 else float("inf")
+
+    def _wanted(self, job: Job) -> int:
+        """How many jobs it is to leave: no more than there are workers without one, since each division makes some
+        executions more that are cut short; and of what is over soon, one."""
+        without = self.jobs - len(self.open)
+        return without + 1 if without > 0 and self._time_for(job.mass) > 2 * LAST_SLICE else 1
+
+    def _slice(self) -> float:
+        """Seconds for the next job."""
+        time_left = self._left()
+        seconds = min(SLICE, max(LAST_SLICE, self._time_for(1 - self._mass()) / (4 * self.jobs)))
+        return seconds if time_left is None else max(min(seconds, time_left), 1e-3)
 
     def _take(self, future: Future[Any]) -> None:
         """What came of a job; or nothing did, and it is given out again."""
