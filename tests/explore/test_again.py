@@ -14,8 +14,7 @@ import pytest
 import iopf
 from iopf import cli
 from iopf.explore import Scenario, again, explore, kept
-from iopf.explore.given import follow
-from iopf.explore.given import tokens_for
+from iopf.explore.given import follow, tokens_for
 from iopf.explore.programs import rcget
 from iopf.explore.token import decode, encode
 from iopf.scenarios import build
