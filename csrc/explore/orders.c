@@ -469,9 +469,25 @@ static void forget_judged(void)
 		judged[filled[--nr_judged]] = 0;
 }
 
+/* Of what the hashes that are there are, and of what those will be that are asked for; 0: of this search alone. */
+static u64 judged_of, asked_of;
+static bool is_stale;
+
+void orders_keep(u64 search)
+{
+	asked_of = search;
+	is_stale = !search || search != judged_of;
+}
+
 static bool was_judged(u64 hash)
 {
 	u32 i = (u32)(hash >> 40) % ROOM;
+
+	if (is_stale) {
+		forget_judged();
+		judged_of = asked_of;
+		is_stale = false;
+	}
 
 	for (; judged[i]; i = (i + 1) % ROOM)
 		if (judged[i] == hash)
@@ -746,7 +762,7 @@ static const char *execute_alarms(u64 execution, bool *news)
 
 void orders_reset(void)
 {
-	forget_judged();
+	orders_keep(0);
 	common = 0;
 }
 
@@ -792,6 +808,8 @@ const char *orders_judge(u64 execution, bool *news)
 	if (nr_alarms) {
 		const char *wrong = execute_alarms(execution, news);
 
+		/* What another part does not hear of, it has to find itself. */
+		judged_of = 0;
 		why = why ? why : wrong;
 		for (i = 0; i < nr_alarms; i++)
 			free(alarms[i].choices);

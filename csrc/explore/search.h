@@ -18,6 +18,8 @@
 void orders_reset(void);
 /* Of every execution of a search: also those that are not judged. */
 void orders_run(void);
+/* What the part of that search before it judged, which was right, need not be judged again. */
+void orders_keep(u64 search);
 const char *orders_judge(u64 execution, bool *news);
 u64 orders_verdict(void);
 /*
