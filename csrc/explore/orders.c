@@ -249,9 +249,25 @@ static void forget_judged(void)
 		judged[filled[--nr_judged]] = 0;
 }
 
+/* Of what the hashes that are there are, and of what those will be that are asked for; 0: of this search alone. */
+static u64 judged_of, asked_of;
+static bool is_stale;
+
+void orders_keep(u64 search)
+{
+	asked_of = search;
+	is_stale = !search || search != judged_of;
+}
+
 static bool was_judged(u64 hash)
 {
 	u32 i = (u32)(hash >> 40) % ROOM;
+
+	if (is_stale) {
+		forget_judged();
+		judged_of = asked_of;
+		is_stale = false;
+	}
 
 	for (; judged[i]; i = (i + 1) % ROOM)
 		if (judged[i] == hash)
@@ -401,7 +417,7 @@ static void walk(int depth, u32 asleep)
 
 void orders_reset(void)
 {
-	forget_judged();
+	orders_keep(0);
 	common = 0;
 }
 
@@ -448,6 +464,9 @@ const char *orders_judge(u64 execution, bool *news)
 	all = nr_orders < most && !too_much;
 	if (!all && !orders_most)
 		why = orders_too_many;
+	/* What another part does not hear of, it has to find itself. */
+	if (predictions_any())
+		judged_of = 0;
 	wrong = predictions_execute(execution, news);
 	/* What was not judged to its end by a sample is by a search. */
 	if (all || !orders_most)

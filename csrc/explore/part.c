@@ -70,14 +70,67 @@ static const struct strategy *const strategies[XP_STRATEGIES] = {
 	[XP_S_BOUND] = &strategy_bound,
 };
 
+/* The tasks of the part before this one, and the search that it was of. */
+static struct xp_task tasks[MAX_TASKS];
+static int nr_tasks;
+static u64 part_of, numbering = 1;
+
+static u64 hash_words(u64 h, const void *data, size_t size)
+{
+	const u8 *bytes = data;
+
+	while (size--)
+		h = (h ^ *bytes++) * 0x100000001b3ull;
+	return h;
+}
+
+/*
+ * Orders of calls and answers are judged by tasks' numbers, so what the part before knows of them holds where this one gives
+ * the same: then it begins with all that were given there.
+ */
+static struct xp_job follow(const struct xp_job *job, const int32_t *code, size_t nr_words)
+{
+	struct xp_job longer = *job;
+	u64 search = hash_words(0xcbf29ce484222325ull, code, nr_words * sizeof(*code));
+	int i;
+
+	search = hash_words(search, &core, sizeof(core));
+	search = hash_words(search, &options.flags, sizeof(options.flags));
+	search = hash_words(search, &options.max_steps, sizeof(options.max_steps)) | 1;
+	for (i = 0; i < job->nr_tasks && i < nr_tasks; i++)
+		if (job->tasks[i].parent != tasks[i].parent || job->tasks[i].nth != tasks[i].nth)
+			break;
+	if (search == part_of && i == job->nr_tasks) {
+		longer.tasks = tasks;
+		longer.nr_tasks = nr_tasks;
+		orders_keep(numbering);
+	} else {
+		part_of = search;
+		orders_keep(numbering += 2);
+	}
+	return longer;
+}
+
+static void leave_tasks(void)
+{
+	int i;
+
+	for (i = 0; i < engine.nr_ids; i++)
+		tasks[i] = *xp_part_task(i);
+	nr_tasks = engine.nr_ids;
+}
+
 int xp_do_job(const int32_t *code, size_t nr_words, const struct xp_options *wanted, const struct xp_job *job, int rest,
 	      struct xp_part *part)
 {
 	int ret = search_enter(code, nr_words, wanted), over;
+	struct xp_job longer;
 
 	memset(part, 0, sizeof(*part));
 	if (ret)
 		return ret;
+	longer = follow(job, code, nr_words);
+	job = &longer;
 	witnesses_wanted = orders_put_off = true;
 	part->strategy = strategy_now = options.strategy;
 	if (strategies[options.strategy]) {
@@ -94,6 +147,7 @@ int xp_do_job(const int32_t *code, size_t nr_words, const struct xp_options *wan
 		part->nr_jobs = over || !part->taken || why_not ? 0 : job_rest(rest);
 		if (part->nr_jobs < 0)
 			why_not = "no memory";
+		leave_tasks();
 	} else {
 		why_not = "this strategy has no tree to take a part of";
 	}

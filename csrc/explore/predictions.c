@@ -144,6 +144,11 @@ static const char *execute_all(u64 execution, bool *news)
 	return why;
 }
 
+bool predictions_any(void)
+{
+	return nr_alarms;
+}
+
 const char *predictions_execute(u64 execution, bool *news)
 {
 	const char *why = nr_alarms ? execute_all(execution, news) : NULL;

@@ -22,6 +22,8 @@ extern unsigned int orders_judged;	/* of the last execution: how long that took 
 extern const char orders_too_many[];	/* why: nothing is wrong, and nothing proved */
 /* Of every execution of a search: also those that are not judged. */
 void orders_run(void);
+/* What the part of that search before it judged, which was right, need not be judged again. */
+void orders_keep(u64 search);
 const char *orders_judge(u64 execution, bool *news);
 u64 orders_verdict(void);
 /*
@@ -42,6 +44,7 @@ bool commute(int i, int other);
 void predictions_begin(bool told);
 /* The monitors called the concurrent moments wrong in this order. */
 void prediction_keep(int kind, const void *pc, const char *text, const s16 *order, int nr);
+bool predictions_any(void);
 /* NULL, or why that proves nothing; what shows is collected. */
 const char *predictions_execute(u64 execution, bool *news);
 /* A number for all of them, contract included. */
