@@ -62,7 +62,7 @@ def no_explorer(monkeypatch):
             raise AssertionError(f"{job.scenario} on {job.name} is explored")
 
         monkeypatch.setattr(checking, "explore_cell", asked)
-        monkeypatch.setattr(checking, "explore_all", lambda jobs, take: [asked(job) for job in jobs])
+        monkeypatch.setattr(checking, "explore_all", lambda jobs, *rest: [asked(job) for job in jobs])
 
     return forbid
 
@@ -427,7 +427,7 @@ def test_an_interrupt_keeps_what_was_found(monkeypatch):
     """The next run goes on from there."""
     done = []
 
-    def interrupted(jobs, take):
+    def interrupted(jobs, take, *rest):
         for job in jobs:
             if done:
                 raise KeyboardInterrupt

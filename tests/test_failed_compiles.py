@@ -121,9 +121,9 @@ def test_what_was_checked_alone_is_known_beside_a_baseline(file, tmp_path, monke
     explored = []
     explore_all = checking.explore_all
 
-    def counted(jobs, take):
+    def counted(jobs, take, *rest):
         explored.extend((job.name, job.scenario) for job in jobs)
-        explore_all(jobs, take)
+        explore_all(jobs, take, *rest)
 
     monkeypatch.setattr(checking, "explore_all", counted)
     cores = [Core._of_source(path, "explore") for path in (new, old)]
