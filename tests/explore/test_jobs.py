@@ -644,23 +644,23 @@ three.task("teardown").remove(queue, dev)
 
 
 @pytest.fixture
-def search(session, tmp_path):
-    """``search(jobs)``: an exploration that is begun, or goes on, with a checkpoint every 50 ms."""
+def beginning(session, tmp_path):
+    """``beginning(jobs)``: an exploration that is begun, or goes on, with a checkpoint every 50 ms."""
     (tmp_path / "driver.py").write_text(DRIVER)
     (tmp_path / "file.py").write_text(FILE)
     path = tmp_path / "point"
     root = Path(sys.modules["iopf"].__file__).resolve().parent.parent
     paths = os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])
 
-    def search(jobs):
+    def beginning(jobs):
         option = "--resume" if path.exists() else "--checkpoint"
         return session(
             sys.executable, tmp_path / "driver.py", "explore", f"{tmp_path / 'file.py'}:three", "--jobs", jobs, option, path,
             "--json", env={**os.environ, "PYTHONPATH": paths},
         )  # fmt: skip
 
-    search.path = path
-    return search
+    beginning.path = path
+    return beginning
 
 
 def is_worker(pid):
@@ -670,8 +670,8 @@ def is_worker(pid):
         return False
 
 
-def finish(search, jobs):
-    output, errors = search(jobs).end()
+def finish(beginning, jobs):
+    output, errors = beginning(jobs).end()
     assert "" == errors
     return json.loads(output)
 
@@ -700,26 +700,26 @@ def check_the_same(found, one):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL], ids=lambda number: number.name)
-def test_a_search_that_was_ended_goes_on_to_the_same_count(number, search, tmp_path):
+def test_a_search_that_was_ended_goes_on_to_the_same_count(number, beginning, tmp_path):
     """The parent, by what asks it to end and by what does not; with two workers first, then alone."""
-    run = search(2)
-    run.until(written(search.path, 4))
+    run = beginning(2)
+    run.until(written(beginning.path, 4))
     os.kill(run.pid, number)
     run.end()
     code = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGKILL: -signal.SIGKILL}[number]
     assert run.process.returncode in (code, 0)
-    check_the_same(finish(search, 1), expected(tmp_path))
+    check_the_same(finish(beginning, 1), expected(tmp_path))
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("round", range(10))
 @pytest.mark.parametrize("who", ["parent", "worker"])
-def test_killed_at_any_time_it_comes_to_the_same(who, round, search, tmp_path, request):
+def test_killed_at_any_time_it_comes_to_the_same(who, round, beginning, tmp_path, request):
     """kill -9 at ten random times each: of the parent, again and again and then resumed; of workers, who are replaced."""
     rng = random.Random(f"{request.config.getoption('--seed')} {who} {round}")
     while True:
-        run = search(rng.choice([1, 2, 3]) if who == "parent" else 2)
-        run.until(search.path.exists)
+        run = beginning(rng.choice([1, 2, 3]) if who == "parent" else 2)
+        run.until(beginning.path.exists)
         time.sleep(rng.random() * 2)
         if who == "worker":
             workers = sorted(filter(is_worker, run.members() - {run.pid}))
