@@ -2,7 +2,8 @@
 """A machine that is no more orderly than x86, small enough to be looked through whole.
 
 Stores wait in a buffer of their thread's before others see them, in order; loads look there first; read-modify-writes empty
-it. "x86-TSO" (Owens, Sarkar, Sewell, TPHOLs 2009). membarrier() empties everybody's: that is all that its callers rely on.
+it. "x86-TSO" (Owens, Sarkar, Sewell, TPHOLs 2009). Whoever calls membarrier() waits until each other thread has passed a
+barrier, which is a moment of its own at which its buffer is empty; which moment, before that, is up to the machine.
 A futex looks at its word and sleeps in one step. What real threads do between is up to the machine, in every way that there
 is: ``explore()`` goes through all reachable states, and says what is wrong with the first that is.
 
@@ -15,8 +16,10 @@ from collections import namedtuple
 ALL = 1 << 30
 
 Step = namedtuple("Step", "what word value more")
-#: A thread: where it is, its variables, its buffer, the word that it sleeps on (and whether that ends by itself).
-Thread = namedtuple("Thread", "at own buffer asleep naps")
+#: A thread: where it is, its variables, its buffer, the word that it sleeps on (and whether that ends by itself), and who
+#: waits for it to pass a barrier.
+Thread = namedtuple("Thread", "at own buffer asleep naps owes")
+MEMBARRIER = "a barrier of all others"
 
 
 class Program:
@@ -156,6 +159,8 @@ class Machine:
                     f"{i}: {word}={value} is seen",
                     moved(thread._replace(buffer=tuple(rest)), _with(memory, word, value)),
                 )
+            if thread.owes and not thread.buffer:
+                yield f"{i}: passes a barrier", self._passed(state, i)
             if thread.asleep is not None:
                 if thread.naps:
                     yield f"{i}: wakes", moved(thread._replace(asleep=None, naps=False))
@@ -182,17 +187,19 @@ class Machine:
                     yield f"{i}: enters {word}", f"two are in {word}"
                 else:
                     yield f"{i}: {step.what}s {word}", moved(on, _with(memory, f"in {word}", step.what == "enter"))
-            elif step.what == "membarrier":
-                # Everybody's buffer, at one moment: each then goes on from where it is.
-                drained, others = memory, []
-                for k, other in enumerate(threads):
-                    for name, value in other.buffer:
-                        drained = _with(drained, name, value)
-                    if k != i:
-                        others.append((k, other._replace(buffer=())))
-                yield f"{i}: membarrier", moved(on._replace(buffer=()), drained, others)
             elif not thread.buffer:
                 yield from self._at_once(i, step, word, on, memory, threads, moved)
+
+    @staticmethod
+    def _passed(state, i):
+        """That thread has passed a barrier: whoever waited for it alone goes on."""
+        memory, threads = state
+        after = list(threads)
+        after[i] = threads[i]._replace(owes=())
+        for waiter in threads[i].owes:
+            if not any(waiter in other.owes for other in after):
+                after[waiter] = after[waiter]._replace(asleep=None)
+        return memory, tuple(after)
 
     def _at_once(self, i, step, word, on, memory, threads, moved):
         """Steps that find their thread's buffer empty."""
@@ -215,6 +222,9 @@ class Machine:
                 )
             else:
                 yield f"{i}: {word} is {value}, not {old}", moved(on._replace(own=_with(own, step.more, False)))
+        elif step.what == "membarrier":
+            others = [(k, other._replace(owes=(*other.owes, i))) for k, other in enumerate(threads) if k != i]
+            yield f"{i}: membarrier", moved(on._replace(asleep=MEMBARRIER if others else None), memory, others)
         elif step.what == "wait":
             if value == _given(step.value, own):
                 naps = bool(step.more and _given(step.more, own))
@@ -231,7 +241,7 @@ class Machine:
 
     def explore(self, most=2_000_000):
         """The number of states, and what is wrong with one: None, or a sentence and the steps that lead there."""
-        begin = Thread(0, (), (), None, False)
+        begin = Thread(0, (), (), None, False, ())
         first = (tuple(sorted(self.memory.items())), tuple(self._local(program, begin) for program in self.programs))
         came_from, left = {first: None}, [first]
         while left:
