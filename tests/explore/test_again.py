@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import core_scenarios as sc
@@ -129,6 +130,21 @@ def test_a_mended_core_passes_now_by_an_exhaustive_search(bug):
         assert "pass" == result.verdict and result.exhausted
         if state == "removed":
             assert any("mutex_lock(param#1.lock)" in step for step in answer.left_out)
+
+
+@needs_gcc
+def test_a_search_in_parts_tries_them_first_too(bug):
+    """On a core where it fails nothing is given out; on a mended one the parts say that it passes. Nobody says so of a
+    search that did not come to its end."""
+    failure, core = bug
+    with ThreadPoolExecutor(2) as executor:
+        options = {"kept": [failure.token], "executor": executor, "strategy": "dpor"}
+        found = explore(build(SCENARIO), core=core("bug"), **options)
+        assert ["still fails"] == [one.answer for one in found.kept] and failure.signature == found.failure.signature
+        mended = explore(build(SCENARIO), core=core("mended"), **options)
+        assert ["passes now"] == [one.answer for one in mended.kept] and mended.exhausted
+        short = explore(build(SCENARIO), core=core("mended"), max_executions=1, **options)
+        assert ["cannot be told"] == [one.answer for one in short.kept] and not short.exhausted
 
 
 @needs_gcc
