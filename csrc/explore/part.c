@@ -5,7 +5,8 @@
  * What a part says of itself is numbers, and executions: one for each thing that it was the first to see there, a failure,
  * locks taken in an order, an outcome. Whoever puts the parts together runs these again. So what a search knows is made
  * in one process from what happens in it, with its own addresses and names; a lock order that is closed by two parts is
- * found, too; and nothing has to be believed of what was sent.
+ * found, too. No failure is believed that is only told. What is believed is how many executions there were, and that a part
+ * that tells of no failure met none: whoever does a part has the same build (_setting.py), and is trusted.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -18,12 +18,20 @@ from .._extension import check_interpreter, load_extension
 from ..exceptions import IopfError
 from .lines import Place, find as find_line
 
-__all__ = ["Engine", "get", "names", "text", "turn"]
+__all__ = ["Engine", "get", "let_signals_run", "names", "text", "turn"]
 
 check_interpreter()
 
 #: How long a thread waits between looks at signals while another thread searches.
 SLICE_SECONDS = 0.05
+
+
+def let_signals_run(_raw: Any = None) -> int:
+    """A callback of C that has nothing else to say. Python runs signal handlers between bytecodes of the main thread; a
+    loop makes sure that there are some."""
+    for _ in range(2):
+        pass
+    return 0
 
 
 class Engine:

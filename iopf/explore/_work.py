@@ -15,7 +15,7 @@ from typing import Any
 
 from ..exceptions import IopfError
 from . import _engine
-from ._engine import text
+from ._engine import let_signals_run, text
 from ._jobs import Job, Part, Witness
 from ._setting import Setting, find_core, new_options
 from ._wire import pack, unpack
@@ -30,13 +30,6 @@ __all__ = ["Explorer", "request", "work"]
 OnProgress = Callable[[Any], int]
 
 REQUEST, ANSWER = "job", "part"
-
-
-def _let_signals_run(_raw: Any) -> int:
-    # Python runs signal handlers between bytecodes of the main thread; a loop makes sure that there are some.
-    for _ in range(2):
-        pass
-    return 0
 
 
 class Explorer:
@@ -55,7 +48,7 @@ class Explorer:
         options.after_failure = setting.after_failure
         options.max_steps = setting.max_steps or 0
         options.bound = -1
-        engine.on_progress = on_progress or _let_signals_run
+        engine.on_progress = on_progress or let_signals_run
         options.progress = engine.lib.xp_on_progress
         return options
 

@@ -8,6 +8,7 @@ the exception is kept, C is told to stop, and the exception goes on when C is ba
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Collection
 from concurrent.futures import Executor
 from dataclasses import replace
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from .._options import MAX_JOBS, MAX_SECONDS
 from ..exceptions import Travels
 from . import _engine
-from ._engine import Engine
+from ._engine import Engine, let_signals_run
 from ._setting import Setting, find_core, new_options
 from .bytecode import compile_scenario
 from .copier import Copier
@@ -325,6 +326,7 @@ def _in_parts(
     else:
         strategy = "dpor" if path is not None and setting.strategy == "auto" else setting.strategy
         engine = _engine.get()
+        began = time.monotonic()
         result, part, strategy, estimate = explorer.plan(
             strategy=strategy,
             budget=budget,
@@ -342,7 +344,9 @@ def _in_parts(
                 progress(_whole(result, last[0] if last else None))
             return result
         first = Job(bound=0) if strategy == "bound" else ROOT
-        begun = disk.Checkpoint(setting, strategy, part, (first,), 0.0, estimate, -1)
+        took = time.monotonic() - began
+        begun = disk.Checkpoint(setting, strategy, part, (first,), took, estimate, -1)
+        budget = None if budget is None else max(budget - took, 0.0)
 
     def told(now: Progress) -> object:
         last[:] = [now]
@@ -394,7 +398,7 @@ def _progress_caller(
 
     def call(raw: Any) -> int:
         if progress is None:
-            return _let_signals_run()
+            return let_signals_run()
         strategy = strategies[raw.strategy]
         last[:] = [
             Progress(
@@ -422,10 +426,3 @@ def _time_to_go(raw: Any) -> float | None:
     by_estimate: float = max(raw.estimate - raw.executions, 0) * raw.seconds / raw.executions
     mass: float = raw.mass
     return by_estimate if by_mass is None else mass * by_mass + (1 - mass) * by_estimate
-
-
-def _let_signals_run() -> int:
-    # Python runs signal handlers between bytecodes of the main thread; a loop makes sure that there are some.
-    for _ in range(2):
-        pass
-    return 0

@@ -15,6 +15,7 @@ import time
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -169,6 +170,15 @@ def test_divided_jobs_find_the_same_failures(strategy, request):
                 assert (one.verdict, kinds[0]) == (result.verdict, kinds[1]), (core, name)
             failing += bool(one.failures)
     assert failing > (60 if request.config.getoption("--long") else 6)
+
+
+def test_what_comes_before_the_parts_is_part_of_the_budget(monkeypatch):
+    """A plan that takes all of it leaves none for the parts."""
+    clock = iter((0.0, 100.0))
+    monkeypatch.setattr("iopf.explore.search.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    with ThreadPoolExecutor(2) as executor:
+        result = explore(rcget(4), strategy="dpor", budget=50, executor=executor)
+    assert ("inconclusive", 0) == (result.verdict, result.executions)
 
 
 def test_the_classes_of_parts_have_the_same_names():
