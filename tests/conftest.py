@@ -323,6 +323,18 @@ def eventually():
 
 
 @pytest.fixture
+def in_some_round():
+    """``in_some_round(measure, limit)`` measures until one round stays below the limit."""
+    return SESSIONS.in_some_round
+
+
+@pytest.fixture
+def counting():
+    """``counting()``: the processor time in which Python counts to a million."""
+    return SESSIONS.counting
+
+
+@pytest.fixture
 def moment():
     """``moment(seconds)`` gives others time: for what must not happen, or so that they mostly come first. On a slow
     machine the test shows less then; it never fails for it."""

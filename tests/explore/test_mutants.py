@@ -7,7 +7,7 @@ import pytest
 from iopf.explore import Scenario, explore, replay
 from iopf.explore.loader import load
 
-SECONDS = 2.0
+EXECUTIONS = 50_000
 #: Mutants whose minimal preemptions are found by brute force, too.
 BRUTE_FORCED = (
     "kfree-for-kfree-rcu", "lookup-without-reference", "late-report-keeps-lock", "removal-answers-nobody",
@@ -28,12 +28,11 @@ ROWS = []
 
 @pytest.mark.parametrize("one", mutants.MUTANTS, ids=[one.id for one in mutants.MUTANTS])
 def test_a_mutant_is_found(compiled, one):
-    """Within two seconds of search, as one of the kinds that this bug can show as."""
-    result = explore(one.scenario(), core=core_of(compiled, one), budget=SECONDS, shrink=False)
-    ROWS.append((one.id, result.kind, result.first_failure, result.executions, result.seconds))
+    """In what two seconds have on a slow machine, as one of the kinds that this bug can show as."""
+    result = explore(one.scenario(), core=core_of(compiled, one), max_executions=EXECUTIONS, budget=300, shrink=False)
+    ROWS.append((one.id, result.kind, result.first_failure, result.executions))
     assert "fail" == result.verdict, result
     assert result.kind in one.kinds, result.failure
-    assert result.seconds < SECONDS + 0.5
 
 
 @pytest.mark.parametrize("name", BRUTE_FORCED)
@@ -166,12 +165,14 @@ def test_the_table_of_mutants(compiled, capsys):
     """Prints what was found when, for the record."""
     ROWS.clear()
     for one in mutants.MUTANTS:
-        result = explore(one.scenario(), core=core_of(compiled, one), budget=SECONDS, shrink=False)
-        ROWS.append((one.id, result.kind, result.first_failure, result.executions, result.seconds))
+        result = explore(
+            one.scenario(), core=core_of(compiled, one), max_executions=EXECUTIONS, budget=300, shrink=False
+        )
+        ROWS.append((one.id, result.kind, result.first_failure, result.executions))
     with capsys.disabled():
-        print(f"\n{'mutant':<36} {'found as':<18} {'at execution':>12} {'executions':>11} {'seconds':>8}")
-        for name, kind, first, executions, seconds in ROWS:
-            print(f"{name:<36} {kind or '-':<18} {first or 0:>12,} {executions:>11,} {seconds:>8.2f}")
+        print(f"\n{'mutant':<36} {'found as':<18} {'at execution':>12} {'executions':>11}")
+        for name, kind, first, executions in ROWS:
+            print(f"{name:<36} {kind or '-':<18} {first or 0:>12,} {executions:>11,}")
     assert [] == [row for row in ROWS if row[1] is None]
 
 

