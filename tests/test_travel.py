@@ -7,6 +7,7 @@ with all its attributes; one that nobody has made an example of fails the test.
 """
 
 import copy
+import copyreg
 import errno
 import importlib
 import inspect
@@ -118,6 +119,15 @@ def test_the_walk_finds_the_public_ones():
         public = [getattr(module, name) for name in module.__all__ if not name.endswith("_dtype")]
         assert {cls for cls in public if inspect.isclass(cls) and issubclass(cls, BaseException)} <= found
     assert {Interrupted, DidNotReproduce, iopf.CoreSourceError, iopf.UnsafeCore, iopf.HandlerError} <= found
+
+
+@pytest.fixture(autouse=True)
+def _nobody_elses_way(monkeypatch):
+    """Exceptions are pickled as they are: tblib, which distributed imports, registers a way of its own for all of them, and it
+    would be in effect or not by what ran before."""
+    for cls in [*copyreg.dispatch_table]:
+        if inspect.isclass(cls) and issubclass(cls, BaseException):
+            monkeypatch.delitem(copyreg.dispatch_table, cls)
 
 
 class Stubborn(Exception):
