@@ -74,45 +74,63 @@ def _run(*command, lines=()):
     return done.stdout.decode(errors="surrogateescape").split("\n")[:-1]
 
 
-def _frames(so_path, rows):
-    """For each address of a core's code: its frames (line, path, function), from the inside out.
+def _instructions(so_path):
+    """Where each instruction begins."""
+    return {
+        int(address, 16)
+        for text in _objdump("--disassemble", "--no-show-raw-insn", str(so_path))
+        if text[:1] == " "
+        for address, colon, _ in [text.partition(":")]
+        if colon
+    }
 
-    Every address is asked for: two calls in a row of the same function are one row of the table.
+
+def _frames(so_path, rows):
+    """For each instruction of a core's code: its frames (line, path, function), from the inside out.
+
+    Every one is asked for: two calls in a row of the same function are one row of the table.
     """
-    addresses = [
-        f"{address:x}"
+    code = [
+        range(first, end)
         for (first, line, path), (end, _, _) in itertools.pairwise(rows)
         if line and not _EXPLORER.search(path)
-        for address in range(first, end)
     ]
-    if not addresses:
+    if not code:
         return {}
-    frames, known, current, name = {}, {path: path for _, _, path in rows}, [], None
-    for text in _run(os.environ.get("ADDR2LINE", "addr2line"), "-a", "-i", "-f", "-e", str(so_path), lines=addresses):
-        if text.startswith("0x"):
-            current = frames[int(text, 16)] = []
-            name = None
-        elif name is None:
-            name = text
-        else:
-            path, _, line = text.partition(" (discriminator")[0].rpartition(":")
-            if path not in known:
-                known[path] = _as_compiled(os.path.normpath(path), known)
-            # GCC's names for what it made of a function: iopf_report_last.isra.0, ....part.0
-            current.append((int(line) if line.isdigit() else 0, known[path], name.partition(".")[0]))
-            name = None
-    return {address: tuple(found) for address, found in frames.items()}
+    starts = _instructions(so_path)
+    if not all(stretch.start in starts for stretch in code):  # not disassembled as it was assembled: each byte, then
+        starts.update(*code)
+    addresses = [f"{address:x}" for stretch in code for address in stretch if address in starts]
+    frames, known, same = {}, {path: path for _, _, path in rows}, {}
+
+    def read(name, place):
+        path, _, line = place.partition(" (discriminator")[0].rpartition(":")
+        if path not in known:
+            known[path] = _as_compiled(os.path.normpath(path), known)
+        # GCC's names for what it made of a function: iopf_report_last.isra.0, ....part.0
+        return int(line) if line.isdigit() else 0, known[path], name.partition(".")[0]
+
+    told = _run(os.environ.get("ADDR2LINE", "addr2line"), "-a", "-i", "-f", "-e", str(so_path), lines=addresses)
+    heads = [index for index, text in enumerate(told) if text.startswith("0x")]
+    for head, next_head in itertools.pairwise([*heads, len(told)]):
+        what = tuple(told[head + 1 : next_head])  # a function and a place for each frame: few stretches differ
+        if what not in same:
+            same[what] = tuple(map(read, what[::2], what[1::2]))
+        frames[int(told[head], 16)] = same[what]
+    return frames
 
 
 def _split(rows, frames):
-    """Rows with their frames, or (); one more wherever those change."""
+    """Rows with their frames, or (); one more wherever those change, which is at an instruction."""
     for (first, line, path), (end, _, _) in itertools.pairwise([*rows, (rows[-1][0] + 1, 0, "")] if rows else []):
         yield first, line, path, frames.get(first, ())
         if first not in frames:
             continue
+        before = frames[first]
         for address in range(first + 1, end):
-            if frames.get(address) != frames.get(address - 1):
-                yield address, line, path, frames.get(address, ())
+            if frames.get(address, before) != before:
+                before = frames[address]
+                yield address, line, path, before
 
 
 class _Names(dict):

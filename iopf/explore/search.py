@@ -148,7 +148,7 @@ def explore(
     :param estimate: estimate the size of the search first
     :param after_failure: how many executions after the first failure look for a graver one; one that ends in a loop
         without a scheduling point counts for 50
-    :param max_steps: more steps in one execution are a livelock, and so is a second of processor time without one
+    :param max_steps: more steps in one execution are a livelock, and so is half a second of processor time without one
     :param kept: failures to try before the search, on the core as it is: tokens, or ids; True: what the project keeps in
         ``.iopf/failures`` of this scenario and core (or an earlier state of its file). ``result.kept`` says what became of
         each; one that still fails is among the failures, and the search is that after a first failure. The commands and

@@ -686,8 +686,12 @@ def finish(beginning, jobs):
     return json.loads(output)
 
 
-def expected(tmp_path):
-    one = explore(find_scenario(f"{tmp_path / 'file.py'}:three"), strategy="dpor", budget=None)
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    """What one search of it finds that nobody ends."""
+    path = tmp_path_factory.mktemp("expected") / "file.py"
+    path.write_text(FILE)
+    one = explore(find_scenario(f"{path}:three"), strategy="dpor", budget=None)
     assert one.executions > 10_000
     return one
 
@@ -710,7 +714,7 @@ def check_the_same(found, one):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL], ids=lambda number: number.name)
-def test_a_search_that_was_ended_goes_on_to_the_same_count(number, beginning, tmp_path):
+def test_a_search_that_was_ended_goes_on_to_the_same_count(number, beginning, expected):
     """The parent, by what asks it to end and by what does not; with two workers first, then alone."""
     run = beginning(2)
     run.until(written(beginning.path, 4))
@@ -718,13 +722,13 @@ def test_a_search_that_was_ended_goes_on_to_the_same_count(number, beginning, tm
     run.end()
     code = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGKILL: -signal.SIGKILL}[number]
     assert run.process.returncode in (code, 0)
-    check_the_same(finish(beginning, 1), expected(tmp_path))
+    check_the_same(finish(beginning, 1), expected)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("round", range(10))
 @pytest.mark.parametrize("who", ["parent", "worker"])
-def test_killed_at_any_time_it_comes_to_the_same(who, round, beginning, tmp_path, request):
+def test_killed_at_any_time_it_comes_to_the_same(who, round, beginning, expected, request):
     """kill -9 at ten random times each: of the parent, again and again and then resumed; of workers, who are replaced."""
     rng = random.Random(f"{request.config.getoption('--seed')} {who} {round}")
     while True:
@@ -744,7 +748,7 @@ def test_killed_at_any_time_it_comes_to_the_same(who, round, beginning, tmp_path
         if not killed and run.process.returncode == 0:
             found = json.loads(output)
             break
-    check_the_same(found, expected(tmp_path))
+    check_the_same(found, expected)
 
 
 # --- Dask ---

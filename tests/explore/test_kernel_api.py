@@ -18,7 +18,12 @@ from iopf.explore import Scenario, explore
 
 TEXT = (Path(__file__).parents[1] / "csrc" / "kernel_api.c").read_text()
 CHECKS = re.findall(r"\bC\((\w+)\)", TEXT.partition("kernel_api_checks[]")[2])[1:]
-RUN = "static int run(struct device *dev, unsigned int n)\n{\n\treturn iopf_kernel_api_check(n);\n}\n"
+#: The number of a check that gives the line of what was wrong.
+WRONG = len(CHECKS) + 1
+RUN = (
+    "static int run(struct device *dev, unsigned int n)\n"
+    f"{{\n\treturn n == {WRONG} ? __LINE__ : iopf_kernel_api_check(n);\n}}\n"
+)
 
 
 @pytest.fixture(scope="module")
@@ -35,13 +40,11 @@ def test_what_patches_use_does_what_it_is_for_under_the_explorer(core, name):
     assert ("pass", True) == (result.verdict, result.exhausted), result.failure or result
 
 
-def test_a_check_that_fails_is_seen(tmp_path):
+def test_a_check_that_fails_is_seen(core):
     """The control."""
-    broken = TEXT.replace("return n < ARRAY_SIZE", "return n == 1 ? __LINE__ : n < ARRAY_SIZE")
-    core = kernel_code.core(tmp_path, broken + RUN)
     kinds = [
         explore(kernel_code.scenario("control", {"task": [n]}), core=core, strategy="dpor", **quiet()).verdict
-        for n in (0, 1)
+        for n in (0, WRONG)
     ]
     assert ["pass", "fail"] == kinds
 

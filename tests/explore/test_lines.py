@@ -149,6 +149,26 @@ def test_missing_binutils_are_named(built, tmp_path, monkeypatch):
     assert [] == list(tmp_path.iterdir())
 
 
+def test_it_is_enough_to_ask_where_instructions_begin(kernel_trees, monkeypatch):
+    """The map of a kernel file, with all that was compiled into what: the same as when each byte is asked for, which is done
+    where the disassembly does not fit the line table."""
+    kernel_trees.compile([("form-j", "explore")])
+    library = kernel_trees.core("form-j", "explore").library
+    module = lines_module()
+    asked = []
+
+    def run(*command, lines=(), before=module._run):
+        asked.append(len(lines))
+        return before(*command, lines=lines)
+
+    monkeypatch.setattr(module, "_run", run)
+    by_instruction, few = module.line_map(library), max(asked)
+    monkeypatch.setattr(module, "_instructions", lambda so_path: {1})
+    asked.clear()
+    assert by_instruction == module.line_map(library)
+    assert 2 * few < max(asked) and " in " in by_instruction and " from " in by_instruction
+
+
 @pytest.mark.parametrize("odd", [b"\r", b"\f", b"\x1c", "\x85".encode(), "\u2028".encode(), b"\xe9"], ids=repr)
 def test_a_path_may_hold_any_byte_but_a_line_feed(tmp_path, odd):
     """What splitlines() and text files take for a line's end is none, and what is no UTF-8 comes through."""

@@ -116,9 +116,10 @@ def test_many_random_scenarios_pass_on_the_default_core(seed, changes_overlap):
 
 SMALL = (
     sc.add_against_removal, sc.add_against_report, sc.detach_against_report, sc.discard_against_partials,
-    sc.held_against_removal, sc.inline_against_removal, sc.last_device_reference, sc.partial_and_last,
-    sc.refusal_against_removal, sc.second_removal,
+    sc.held_against_removal, sc.last_device_reference, sc.partial_and_last, sc.second_removal,
 )  # fmt: skip
+#: Whose interleavings take ten seconds to execute one by one.
+MIDDLE = (sc.inline_against_removal, sc.refusal_against_removal)
 LARGE = (
     sc.flush_beside_removal,
     sc.free_with_work_pending,
@@ -136,7 +137,13 @@ def classes_and_outcomes(scenario, class_hashes, **options):
     return class_hashes(), set(result.outcomes)
 
 
-@pytest.mark.parametrize("scenario", SMALL, ids=[scenario.__name__ for scenario in SMALL])
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        *(pytest.param(scenario, id=scenario.__name__) for scenario in SMALL),
+        *(pytest.param(scenario, id=scenario.__name__, marks=pytest.mark.long) for scenario in MIDDLE),
+    ],
+)
 def test_strategies_agree_on_the_core(scenario, class_hashes):
     """DPOR, sleep sets and plain DFS execute the same classes of the real code, and see the same outcomes."""
     dpor, sleep, naive = (
@@ -146,7 +153,7 @@ def test_strategies_agree_on_the_core(scenario, class_hashes):
     assert dpor == sleep == naive
 
 
-@pytest.mark.parametrize("scenario", LARGE, ids=[scenario.__name__ for scenario in LARGE])
+@pytest.mark.parametrize("scenario", MIDDLE + LARGE, ids=[scenario.__name__ for scenario in MIDDLE + LARGE])
 def test_dpor_and_sleep_sets_agree_on_what_plain_search_does_not_reach(scenario, class_hashes):
     """Where every interleaving would take minutes: the same classes, and with commuting counts the same outcomes."""
     dpor, sleep = (

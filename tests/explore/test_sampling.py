@@ -172,7 +172,7 @@ def test_a_task_that_attempts_for_ever_does_not_starve_the_others(tmp_path):
     result = explore(scenario, core=core, strategy="pct", max_executions=300, all_failures=True)
     assert ("sampled", 300) == (result.verdict, result.executions), result.failure
     assert result.deepest > 256, "no execution had one that tries while the other holds the lock"
-    assert "livelock" == explore(scenario, core=core, strategy="bound").kind
+    assert "livelock" == explore(scenario, core=core, strategy="bound", shrink=False).kind
 
 
 # --- auto ---
@@ -182,7 +182,7 @@ def test_a_task_that_attempts_for_ever_does_not_starve_the_others(tmp_path):
 def test_auto_samples_what_it_does_not_come_to_the_end_of(reporters):
     """A scenario of more classes than anybody counts: it says what was sampled, by what, and never that the budget was used
     up, though it began with an exhaustive search. The numbers add up."""
-    result = explore(big(reporters), budget=5)
+    result = explore(big(reporters), budget=1)
     assert result.verdict in ("sampled", "bounded") and "auto" == result.strategy and result.why is None, result
     by = dict(result.sampled)
     assert by["pct"] and by["random"] and by["dpor"] and sum(by.values()) == result.executions
@@ -192,7 +192,7 @@ def test_auto_samples_what_it_does_not_come_to_the_end_of(reporters):
 
 def test_auto_finds_in_its_samples_what_the_search_does_not_come_to():
     """And what it finds has a token as anything has."""
-    result = explore(big(4), core="v6.14", budget=5)
+    result = explore(big(4), core="v6.14", budget=1, shrink=False)
     assert "fail" == result.verdict and result.failure.token and () == result.sampled
 
 
@@ -204,7 +204,7 @@ def test_a_pass_of_auto_says_nothing_of_samples():
 
 def test_a_bound_is_said_with_its_samples():
     """ "Every schedule with at most so many preemptions" is the stronger word, and the rest is said beside it."""
-    result = explore(rcget(8), budget=5, commute=False)
+    result = explore(rcget(8), budget=1, commute=False)
     assert result.verdict in ("bounded", "sampled")
     if result.verdict == "bounded":
         assert result.bound >= 0 and dict(result.sampled)["bound"]
@@ -222,7 +222,7 @@ def estimates(scenario, seeds, budget=0.2, **options):
 @pytest.mark.parametrize(("readers", "classes"), [(2, 22), (3, 354), (4, 10_632)])
 def test_what_is_said_of_a_size_holds(readers, classes):
     """The golden counts lie between both ends, with ten seeds: each end is wrong in 1 of 100, or less."""
-    for result in estimates(rcget(readers), 10, commute=False):
+    for result in estimates(rcget(readers), 10, 0.05, commute=False):
         assert result.estimate_low <= classes * 1.0001 and result.estimate_high * 1.0001 >= classes, result.size
         assert "from" in result.size and result.estimate_why is None
 
@@ -239,7 +239,7 @@ def test_where_single_walks_count_for_much_nothing_is_said_of_the_upper_end():
 
 def test_estimates_that_differ_by_hundreds_do_not_contradict_each_other():
     """With five seeds the means differ by orders of magnitude; what is promised of each, at least so many, all of them allow."""
-    found = estimates(big(3), 5, budget=1.0)
+    found = estimates(big(3), 5, budget=0.4)
     assert all(result.estimate_high is None for result in found)
     known = [result for result in found if result.estimate_low is not None]  # too few walks, where everything is slow
     assert all(result.estimate_low < result.estimate for result in known)

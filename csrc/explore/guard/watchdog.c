@@ -7,8 +7,8 @@
  * done. Where there was none since the last signal, it puts the execution aside: it switches to the host's stack, as a task
  * would, with its own frame left as it is, and the host does what it does between executions, the callback (which is where
  * Ctrl-C shows) and the budget. Then it switches back and the handler returns, or it does not, and the execution is over:
- * when somebody said stop, or when the task has been at it for a second of processor time. That is a finding. It is a
- * hundred thousand times what an honest stretch takes, and processor time, so a slow or a busy machine finds no more of them.
+ * when somebody said stop, or when the task has been at it for half a second of processor time. That is a finding. It
+ * is ten thousand times what an honest stretch takes, and processor time, so a slow or a busy machine finds no more of them.
  * A loop that this search has found before is not waited for so long again.
  *
  * Only code of the core or of the explorer is put aside. In a library somebody may hold a lock that the host needs; the next
@@ -39,7 +39,7 @@
 #endif
 
 #define TICK_NS 10000000	/* of processor time */
-#define TICKS_TO_END 100
+#define TICKS_TO_END 50
 #define TICKS_IF_KNOWN 10
 #define TICKS_TO_REPEAT 2	/* of a schedule that showed it already */
 
