@@ -24,6 +24,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "monitor/hashes.h"
 #include "monitor/monitor.h"
 #include "search.h"
 
@@ -141,10 +142,8 @@ static bool find_bound(void)
 
 /* --- those that were judged --- */
 
-#define ROOM (1u << 16)
-static u64 judged[ROOM];
-static u16 filled[ROOM / 2];		/* places in it */
-static unsigned int nr_judged;
+#define MOST_JUDGED (1u << 22)		/* with more, all are forgotten */
+static struct hashes judged;
 
 /* Everything that the monitors could know of any order: equal ones have equal verdicts. */
 static u64 hash_of_orders(void)
@@ -240,13 +239,7 @@ static u64 hash_all(void)
 
 	for (i = behind; i < nr_moments; i++)
 		sum += mix((u64)moments[i].nr, (u64)i);
-	return mix(h, sum) | 1;
-}
-
-static void forget_judged(void)
-{
-	while (nr_judged)
-		judged[filled[--nr_judged]] = 0;
+	return mix(h, sum);
 }
 
 /* Of what the hashes that are there are, and of what those will be that are asked for; 0: of this search alone. */
@@ -261,30 +254,18 @@ void orders_keep(u64 search)
 
 static bool was_judged(u64 hash)
 {
-	u32 i = (u32)(hash >> 40) % ROOM;
-
 	if (is_stale) {
-		forget_judged();
+		hashes_clear(&judged);
 		judged_of = asked_of;
 		is_stale = false;
 	}
-
-	for (; judged[i]; i = (i + 1) % ROOM)
-		if (judged[i] == hash)
-			return true;
-	return false;
+	return hashes_have(&judged, hash);
 }
 
 static void remember(u64 hash)
 {
-	u32 i = (u32)(hash >> 40) % ROOM;
-
-	if (nr_judged == ROOM / 2)
-		forget_judged();
-	for (; judged[i]; i = (i + 1) % ROOM)
-		;
-	judged[i] = hash;
-	filled[nr_judged++] = (u16)i;
+	if (judged.nr == MOST_JUDGED || !hashes_add(&judged, hash))
+		hashes_clear(&judged);
 }
 
 /* --- one order --- */
@@ -371,7 +352,7 @@ static int take_free(int depth)
 	int k = 0;
 
 	while (k < nr_lanes) {
-		if (is_next(k) && !bound[next_of(k)]) {
+		if (lanes[k].done < lanes[k].nr && !bound[next_of(k)] && is_next(k)) {
 			order[depth++] = (s16)next_of(k);
 			lanes[k].done++;
 			k = 0;

@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "hashes.h"
 #include "monitor.h"
 
 #define MOST_OUTCOMES 4096
@@ -15,8 +16,7 @@ static int nr_outcomes;
 static u32 outcome_table[2 * MOST_OUTCOMES];
 static u16 slots[MOST_OUTCOMES];	/* of each outcome, in the table */
 
-static u64 *classes;
-static size_t nr_classes, classes_capacity;
+static struct hashes classes;
 
 void outcomes_reset(void)
 {
@@ -29,9 +29,7 @@ void outcomes_reset(void)
 		free((struct xp_return *)outcomes[i].returns);
 	}
 	nr_outcomes = 0;
-	free(classes);
-	classes = NULL;
-	nr_classes = classes_capacity = 0;
+	hashes_clear(&classes);
 }
 
 bool outcomes_collect(u64 times)
@@ -67,47 +65,16 @@ const struct xp_outcome *xp_outcome(int index)
 	return index >= 0 && index < nr_outcomes ? &outcomes[index] : NULL;
 }
 
-/* --- classes: open addressing, 0 is empty --- */
-
-static bool insert(u64 *table, size_t capacity, u64 hash)
-{
-	size_t slot = (size_t)(hash * 0x9e3779b97f4a7c15ull) & (capacity - 1);
-
-	while (table[slot]) {
-		if (table[slot] == hash)
-			return false;
-		slot = (slot + 1) & (capacity - 1);
-	}
-	table[slot] = hash;
-	return true;
-}
+/* --- classes --- */
 
 void outcomes_collect_class(void)
 {
-	u64 hash = hb_class();
-	size_t i;
-
-	if (!hash)
-		hash = 1;
-	if (2 * nr_classes >= classes_capacity) {
-		size_t capacity = classes_capacity ? 2 * classes_capacity : 1024;
-		u64 *table = calloc(capacity, sizeof(*table));
-
-		if (!table)
-			return;
-		for (i = 0; i < classes_capacity; i++)
-			if (classes[i])
-				insert(table, capacity, classes[i]);
-		free(classes);
-		classes = table;
-		classes_capacity = capacity;
-	}
-	nr_classes += insert(classes, classes_capacity, hash);
+	hashes_add(&classes, hb_class());
 }
 
 u64 outcomes_nr_classes(void)
 {
-	return nr_classes;
+	return classes.nr;
 }
 
 static int compare(const void *a, const void *b)
@@ -121,10 +88,10 @@ size_t xp_classes(uint64_t *hashes, size_t max)
 {
 	size_t i, n = 0;
 
-	for (i = 0; i < classes_capacity && n < max; i++)
-		if (classes[i])
-			hashes[n++] = classes[i];
+	for (i = 0; i < classes.room && n < max; i++)
+		if (classes.table[i])
+			hashes[n++] = classes.table[i];
 	if (n)
 		qsort(hashes, n, sizeof(*hashes), compare);
-	return nr_classes;
+	return classes.nr;
 }
