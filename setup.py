@@ -176,8 +176,9 @@ class BuildUnits(build_ext):
             self.compiler.compiler_so[:1],
             [*fortify, *units.CFLAGS, *flavour.flags, *units.instrumented(flavour, unit), *unit.flags],
         )
-        build = "coverage" if os.environ.get("IOPF_COVERAGE") else os.environ.get("IOPF_SANITIZE", "") or "release"
-        key = re.sub(r"\W+", "-", build)
+        wanted = "coverage" if os.environ.get("IOPF_COVERAGE") else os.environ.get("IOPF_SANITIZE", "")
+        # What is the same however it is asked for is compiled once.
+        key = re.sub(r"\W+", "-", wanted) if units.instrumented(flavour, unit) else "release"
         output = Path(self.build_temp) / f"{flavour.name}-{key}" / unit.name
         csrc = os.path.relpath(units.CSRC)
         sources = [os.path.join(csrc, source) for source in unit.sources]
