@@ -165,7 +165,12 @@ class BuildUnits(build_ext):
             include_dirs=ext.include_dirs,
             macros=ext.define_macros,
             debug=self.debug,
-            extra_postargs=[*self.fortify, *compilers.flags_for(self.compiler.compiler_so[:1], ext.extra_compile_args)],
+            # The same however it is built: pip builds in a directory of its own.
+            extra_postargs=[
+                *self.fortify,
+                f"-ffile-prefix-map={self.build_temp}/=",
+                *compilers.flags_for(self.compiler.compiler_so[:1], ext.extra_compile_args),
+            ],
         )
         return self.compiler.object_filenames(ext.sources, output_dir=self.build_temp), [compiling], None, ""
 
