@@ -22,7 +22,7 @@ from ._checkpoint import Checkpoint
 from ._jobs import Job, Part, Totals
 from ._pool import Processes
 from ._setting import Setting
-from ._work import Explorer, answer, request, work
+from ._work import Explorer, answer, prepare, request, work
 from .result import Progress, Result
 
 __all__ = ["Search"]
@@ -225,6 +225,8 @@ class Search:
 
     def _give_out(self, executor: Executor, text: str, finished: SimpleQueue[Future[Any]], most: int) -> None:
         while self.open and len(self.given) < most and not self._must_stop():
+            if isinstance(executor, Processes) and not executor.idle():
+                return  # one is not ready yet
             executions, runs = self._allowed()
             if executions is not None:
                 if executions <= 0:
@@ -296,6 +298,11 @@ class Search:
         if self.open and not self._must_stop():
             self._do_one(FIRST_SLICE, 4 * self.jobs)
         text = json.dumps(self.setting.data)
+        if self.open and isinstance(executor, Processes):
+            # It takes them some tenths of a second, and there is something to do meanwhile.
+            executor.start(prepare, text)
+            while self.open and not executor.idle() and not self._must_stop():
+                self._do_one(LAST_SLICE, max(4 * self.jobs - len(self.open), 1))
         finished: SimpleQueue[Future[Any]] = SimpleQueue()
         # One more than there are workers waits on its way to them; ours are next door.
         most = self.jobs if isinstance(executor, Processes) else self.jobs + 1

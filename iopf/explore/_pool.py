@@ -27,9 +27,18 @@ class Processes(Executor):
         self._pools: list[ProcessPoolExecutor | None] = [None] * workers
         self._running: list[Future[Any] | None] = [None] * workers
 
+    def idle(self) -> list[int]:
+        """Which of them have nothing to do."""
+        return [index for index, running in enumerate(self._running) if running is None or running.done()]
+
+    def start(self, fn: Callable[..., Any], /, *args: Any) -> None:
+        """Starts all of them, each with that to do first."""
+        for _ in range(self.workers):
+            self.submit(fn, *args)
+
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Runs it in a process that has nothing to do. RuntimeError: there is none."""
-        idle = [index for index, running in enumerate(self._running) if running is None or running.done()]
+        idle = self.idle()
         if not idle:
             raise RuntimeError("every process has something to do")
         index = idle[0]

@@ -7,6 +7,7 @@ this package is installed, and nothing of a search has to be pickled.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 from collections.abc import Callable
@@ -24,7 +25,7 @@ from .copier import Copier
 from .corefile import core_file
 from .result import Hot, Result
 
-__all__ = ["Explorer", "request", "work"]
+__all__ = ["Explorer", "prepare", "request", "work"]
 
 #: Called a few times a second with a struct xp_progress: True stops the search.
 OnProgress = Callable[[Any], int]
@@ -264,6 +265,12 @@ def request(setting: str, job: Job, **how: Any) -> bytes:
 @functools.lru_cache(maxsize=4)
 def _explorer(setting: str) -> Explorer:
     return Explorer(Setting.from_data(json.loads(setting)))
+
+
+def prepare(setting: str) -> None:
+    """Loads what the parts of a search need, before there is one for this worker. What is wrong is told by the first."""
+    with contextlib.suppress(ArithmeticError, IopfError, ImportError, LookupError, OSError, TypeError, ValueError):
+        _explorer(setting)
 
 
 def work(content: bytes) -> bytes:
