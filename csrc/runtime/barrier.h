@@ -26,4 +26,8 @@ KERNEL_API extern int barrier_word;
 #define __full_order_after() smp_mb()
 #endif
 
+/* What changes a number, unordered, and tells nobody. */
+#define __add_unordered(ptr, i) ((void)__atomic_fetch_add((ptr), (i), __ATOMIC_RELAXED))
+#define __sub_unordered(ptr, i) ((void)__atomic_fetch_sub((ptr), (i), __ATOMIC_RELAXED))
+
 #endif

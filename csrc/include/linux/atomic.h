@@ -128,8 +128,8 @@ typedef struct {
 	{										\
 		__atomic_store_n(&v->counter, i, __ATOMIC_RELEASE);			\
 	}										\
-	__ATOMIC_VOID(p, t, add, __atomic_fetch_add)					\
-	__ATOMIC_VOID(p, t, sub, __atomic_fetch_sub)					\
+	static __always_inline void p##_add(t i, p##_t *v) { __add_unordered(&v->counter, i); }	\
+	static __always_inline void p##_sub(t i, p##_t *v) { __sub_unordered(&v->counter, i); }	\
 	__ATOMIC_VOID(p, t, and, __atomic_fetch_and)					\
 	__ATOMIC_VOID(p, t, or, __atomic_fetch_or)					\
 	__ATOMIC_VOID(p, t, xor, __atomic_fetch_xor)					\

@@ -17,6 +17,7 @@
 struct op_class op_load = { .name = "atomic load", .pending_mode = PENDING_READ, .spins = true };
 struct op_class op_store = { .name = "atomic store", .pending_mode = PENDING_WRITE, .gates = GATES_ALWAYS };
 static struct op_class op_rmw = { .name = "atomic read-modify-write", .pending_mode = PENDING_WRITE, .gates = GATES_ALWAYS };
+static struct op_class op_add = { .name = "atomic add", .pending_mode = PENDING_WRITE, .gates = GATES_UNLESS_COMMUTING };
 static struct op_class op_cas = { .name = "compare-and-exchange", .pending_mode = PENDING_WRITE, .gates = GATES_ALWAYS };
 
 static bool has_changed(const struct task *t)
@@ -330,6 +331,36 @@ VOLATILE_HOOKS(8, s64)
 			rmw_end(&op_rmw, (u64)p, order, (s64)before, (s64)after, caller_pc());	\
 		return before;								\
 	}
+
+/*
+ * A change of a number that tells nobody what it was. Two of them commute, unless one passes on what a fence before it releases,
+ * or what another one has: who takes that, with a fence behind it, goes by their order.
+ */
+static void add_end(u64 addr, s64 before, s64 after, const void *pc)
+{
+	bool passes_on = fenced() || var_of(addr)->has_sync;
+
+	commit_values(&op_add, passes_on ? MODE_WRITE : MODE_INC, addr, pc, before, after);
+	relaxed_load(addr);
+	relaxed_rmw(addr);
+}
+
+#define ADD(bits, signed_type)								\
+	HOOK void iopf_explore_add##bits(u##bits *p, u##bits i);			\
+	void iopf_explore_add##bits(u##bits *p, u##bits i)				\
+	{										\
+		u##bits before;								\
+											\
+		if (in_concurrency((u64)p))						\
+			rmw_begin(&op_add, (u64)p, sizeof(*p), caller_pc());		\
+		before = *p;								\
+		*p += i;								\
+		if (in_concurrency((u64)p))						\
+			add_end((u64)p, (signed_type)before, (signed_type)*p, caller_pc());	\
+	}
+
+ADD(32, s32)
+ADD(64, s64)
 
 #define ATOMIC_HOOKS(bits, type)							\
 	HOOK type __tsan_atomic##bits##_load(const volatile type *p, int order);	\
