@@ -22,12 +22,14 @@ import hashlib
 import logging
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from ._facets import CoreSourceError
+from ._processes import commanded
+from .exceptions import CoreSourceError
 
 __all__ = ["FULL", "MAX_BYTES", "MAX_ENTRIES", "Place", "changing", "find", "install", "no_place", "places"]
 
@@ -127,6 +129,10 @@ class Place:
         if self.said and self.why_not is not None and str(self.root) not in _told:
             _told.add(str(self.root))
             log.warning("%s=%s: %s. Compiled cores are kept elsewhere.", VARIABLE, self.root, self.why_not)
+            if commanded():
+                print(
+                    f"iopf: {VARIABLE}={self.root}: {self.why_not}. Compiled cores are kept elsewhere.", file=sys.stderr
+                )
 
 
 def places(what: str = "cores") -> Iterator[Place]:

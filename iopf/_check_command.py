@@ -22,6 +22,7 @@ from . import __version__, _exit
 from ._check_columns import Columns, chosen
 from ._check_kept import kept_in
 from ._check_reports import github_lines, write_junit
+from ._commands import SUMMARIES
 from ._cores import CoreSourceError, cores, named
 from ._exit import ACCEPTABLE_TO_CHECK, UNUSABLE
 from ._facets import Facets, parse_facets
@@ -43,7 +44,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Adds ``iopf check``."""
     parser = subparsers.add_parser(
         "check",
-        help="the verdict table: scenarios × cores",
+        help=SUMMARIES["check"],
         description="Explores every scenario of the library on every core and prints what was found. With SOURCE, an"
         " unmodified drivers/iommu/io-pgfault.c (v6.9 or newer) or a kernel tree, that file is a core, too: it is"
         " compiled and run. With --baseline, only what differs is judged.",

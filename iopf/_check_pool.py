@@ -18,15 +18,18 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, fields, replace
 from queue import Empty, SimpleQueue
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ._check_table import ENDED, HUNG, LEFT_OUT, Cell, Finding
 from ._cores import Core, CoreSourceError
 from ._processes import be_a_worker, deaf_to_the_terminal, held
 from ._source import CompiledCore, Prepared
 from .explore import explore
-from .explore.result import Failure, Progress, Result
+from .explore.result import Progress, Result
 from .explore.scenario import BaseScenario
+
+if TYPE_CHECKING:
+    from .explore.failure import Failure
 
 __all__ = ["AsRead", "Job", "TooLarge", "explore_all", "explore_cell", "in_a_process"]
 

@@ -13,7 +13,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from ._csrc_tools import CHECKOUT, csrc, tool
+from ._csrc_tools import in_checkout, tool
 
 if TYPE_CHECKING:
 
@@ -70,7 +70,7 @@ def check_interpreter() -> None:
 @functools.cache
 def _checkout_hash() -> str | None:
     """The hash of the sources, when the package is used from a checkout."""
-    if csrc() != CHECKOUT or os.environ.get("IOPF_ALLOW_STALE"):
+    if not in_checkout() or os.environ.get("IOPF_ALLOW_STALE"):
         return None
     return str(tool("build").sources_hash())
 

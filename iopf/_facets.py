@@ -11,13 +11,12 @@ guessed.
 from __future__ import annotations
 
 import dataclasses
-import errno
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ._hints import closest
-from .exceptions import IopfError
+from .exceptions import CoreSourceError
 
 __all__ = [
     "SUPPORTED",
@@ -35,21 +34,6 @@ SUPPORTED = (
     "Supported: drivers/iommu/io-pgfault.c of v6.9 or newer (faults find a domain: v6.9 to v6.10; an attach handle:"
     " v6.11 and newer; with or without iopf_group_dequeue())."
 )
-
-
-class CoreSourceError(IopfError):
-    """A file can't be used as a core. ``first_error`` is the compiler's, or ""; ``output`` all that it wrote."""
-
-    #: the compiler was at work and found it in the file: asked again, it says the same
-    in_the_file = False
-
-    def __init__(self, message: str, *, number: int = errno.EINVAL, first_error: str = "", output: str = ""):
-        super().__init__(number, message)
-        self.first_error = first_error
-        self.output = output
-
-    def __str__(self) -> str:
-        return str(self.strerror)
 
 
 _CHOICES: dict[str, tuple[str, ...]] = {

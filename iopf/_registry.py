@@ -12,7 +12,6 @@ back; one from a work item is kept with its queue.
 from __future__ import annotations
 
 import atexit
-import logging
 import os
 import threading
 import weakref
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
     from .queue import Queue
 
 T = TypeVar("T")
-
-log = logging.getLogger("iopf")
-log.addHandler(logging.NullHandler())
 
 
 class Known(Generic[T]):

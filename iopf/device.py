@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from . import _registry, _runtime
+from ._checks import check_name, check_range, parse_perm
 from ._held import Counted, Held, Unique
-from ._types import PAGE_REQUEST_FORMAT, PageResponse, RequestFlags, check_name, check_range, parse_perm
+from ._types import PAGE_REQUEST_FORMAT, PageResponse, RequestFlags
 from .exceptions import Closed, ForkedError, NoPasidWarning, error_for
 from .handlers import SVA, Inline, Refuse, Work
 from .responses import RESPONSE_BYTES, Responses

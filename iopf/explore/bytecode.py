@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .._types import parse_perm
+from .._checks import parse_perm
 from . import _operands
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .result import Failure, Site, Step
+    from .failure import Failure, Site, Step
 
 __all__ = ["CLEAN_UP", "REQUIRED", "Cause", "cause", "required"]
 

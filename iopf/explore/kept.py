@@ -9,7 +9,7 @@ that is printed leads nowhere. ``.iopf`` has a ``.gitignore`` of its own, so tha
 
 A file is JSON: the number of its format, the token, what it is about in words, the names of its scenario and its core, where
 that scenario was named (``mine.py:race``), and which tests met it. The token has the rest that it takes to try it again:
-the core's file and facets, the whole scenario, the schedule step by step (again.py). Files of format 1, which have the token and
+the core's file and facets, the whole scenario, the schedule step by step (_again.py). Files of format 1, which have the token and
 the words alone, are read as well. It is named by the hash, made aside and
 renamed, so that two processes that keep the same failure write the same file, and a damaged one shows. What was kept last
 stays: MAX_FILES of them. An id has no dot in it, and a token has; neither is ever taken for the other.
@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._files import read_small
+from .kept_where import FOLDER, VARIABLE, folder, near
 from .packed import unpack
 
 if TYPE_CHECKING:
@@ -48,8 +49,6 @@ __all__ = [
     "shortened",
 ]
 
-VARIABLE = "IOPF_FAILURES_DIR"
-FOLDER = Path(".iopf", "failures")
 MAX_FILES = 1024
 FORMAT = 2
 #: Those that are read.
@@ -116,16 +115,11 @@ def failure_id(token: str) -> str:
 
 
 def _near(base: str | os.PathLike[str] | None) -> Place | None:
-    """``.iopf/failures`` below a directory, None: the current one. None: it is not there any more, or it is a link."""
-    try:
-        root = Path(os.getcwd() if base is None else base)
-    except OSError:
-        return None
+    """:func:`kept_where.near`, as a place."""
     from .._cache import Place
 
-    if (root / FOLDER.parts[0]).is_symlink() or (root / FOLDER).is_symlink():
-        return None
-    return Place(root / FOLDER, runs=False)
+    path = near(base)
+    return None if path is None else Place(Path(path), runs=False)
 
 
 def _places(base: str | os.PathLike[str] | None) -> Iterator[Place]:
@@ -133,9 +127,9 @@ def _places(base: str | os.PathLike[str] | None) -> Iterator[Place]:
     from .._cache import Place, places
 
     said = os.environ.get(VARIABLE, "")
-    near = Place(Path(os.path.abspath(said)), runs=False) if said else _near(base)
-    if near is not None:
-        yield near
+    first = Place(Path(os.path.abspath(said)), runs=False) if said else _near(base)
+    if first is not None:
+        yield first
     yield from places("failures")
 
 
@@ -215,7 +209,7 @@ def _keep_in(place: Place, token: str, about: str, source: str | None, test: str
             if _data(path) == wanted.to_dict():
                 os.utime(path)
                 return True
-        if place.root.parts[-2:] == FOLDER.parts:
+        if place.root.parts[-2:] == FOLDER:
             _not_for_git(place.root.parent)
         _write(path, json.dumps(wanted.to_dict(), indent=1).encode() + b"\n")
     except OSError as error:
@@ -318,14 +312,10 @@ def of_project(*, base: str | os.PathLike[str] | None = None) -> tuple[list[Kept
 
     :param base: the directory that ``.iopf`` is in; None: the current one
     """
-    said = os.environ.get(VARIABLE, "")
-    if said:
-        root = Path(os.path.abspath(said))
-    else:
-        near = _near(base)
-        if near is None:
-            return [], []
-        root = near.root
+    path = folder(base)
+    if path is None:
+        return [], []
+    root = Path(path)
     found, wrong = [], []
     for name in _names(root):
         try:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from .causes import LOCKS, cause
 
 if TYPE_CHECKING:
-    from .result import Failure, Step
+    from .failure import Failure, Step
 
 __all__ = ["Reading", "Row", "note_of", "phrase"]
 

@@ -11,13 +11,12 @@ Everything is checked when it is said, so that an error points at the line that 
 from __future__ import annotations
 
 import errno
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, SupportsIndex, TypeVar, cast
 
+from .._checks import check_pages, parse_perm
 from .._hints import closest, unknown
-from .._types import RequestFlags, check_pages, parse_perm
 from .bytecode import FRAMEWORK, LOW_LEVEL, Table
 
 if TYPE_CHECKING:
@@ -47,6 +46,8 @@ MAX_INT = 2**31 - 1
 MAX_TASKS = 32
 MAX_SPACES = 8
 MAX_FLAGS = (1 << 16) - 1
+#: Of these, the one of iopf.RequestFlags.
+PASID_VALID = 1
 MAX_ERRNO = 4095
 
 #: What an operation is told: numbers (True and False too), names; None is not said.
@@ -280,7 +281,7 @@ class Task(Section):
         parse_perm(perm)
         if flags is not None:
             flags = integer("flags", flags, 0, MAX_FLAGS)
-            if pasid is None and flags & RequestFlags.PASID_VALID:
+            if pasid is None and flags & PASID_VALID:
                 raise ValueError(f"flags {flags:#x} say that the PASID is valid: say which, pasid=1")
         one_of("type", type, TYPES)
         return self._add(
@@ -594,6 +595,8 @@ class BaseScenario(Generic[_SectionT]):
 
     def to_json(self) -> str:
         """The scenario as JSON text; :meth:`from_json` takes it back."""
+        import json
+
         return json.dumps(self.to_dict(), indent=1)
 
     def _parts_to_dict(self) -> dict[str, Any]:
@@ -634,6 +637,8 @@ class BaseScenario(Generic[_SectionT]):
     @staticmethod
     def from_json(text: str) -> Scenario | Program:
         """The scenario that :meth:`to_json` wrote."""
+        import json
+
         try:
             data = json.loads(text)
         except RecursionError as error:

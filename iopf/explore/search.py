@@ -7,27 +7,30 @@ the exception is kept, C is told to stop, and the exception goes on when C is ba
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Collection
-from concurrent.futures import Executor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from .._extension import loading
 from .._options import MAX_JOBS, MAX_SECONDS
 from ..exceptions import Travels
 from . import _engine
+from ._call import file_of, find_core, new_options
 from ._engine import Engine, let_signals_run
-from ._setting import Setting, find_core, new_options
 from .bytecode import compile_scenario
 from .copier import Copier
-from .corefile import core_file
-from .given import answered, answers, follow, given, known_by, tokens_for
+from .kept_where import any_kept
 from .result import STILL_FAILS, Progress, Result
 from .scenario import BaseScenario, integer, one_of
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from .._cores import Core
+    from ._setting import Setting
 
 __all__ = ["STRATEGIES", "Interrupted", "explore"]
 
@@ -214,10 +217,14 @@ def explore(
     ):
         flags |= flag if wanted else 0
 
-    tokens = tokens_for(scenario, core) if kept is True else known_by(kept or (), scenario)
+    tokens: list[str] = []
+    if any_kept() if kept is True else kept:
+        with loading:
+            from . import given
+        tokens = given.tokens_for(scenario, core) if kept is True else given.known_by(kept or (), scenario)
     fits = []
     if parts and tokens and checkpoint is None and resume is None:
-        fits = [follow(token, core=core).kept[0] for token in tokens]
+        fits = [given.follow(token, core=core).kept[0] for token in tokens]
         # What is searched behind a failure is little, and this process does it.
         parts = all_failures or all(fit.answer != STILL_FAILS for fit in fits)
     if parts:
@@ -231,6 +238,8 @@ def explore(
             "all_failures": all_failures,
             "max_steps": max_steps,
         }
+        from ._setting import Setting
+
         result = _in_parts(
             Setting(scenario, core, strategy, flags, after_failure, max_steps, named),
             executor=executor,
@@ -244,8 +253,8 @@ def explore(
             progress=progress,
             progress_interval=progress_interval,
         )
-        return replace(result, kept=answered(_engine.get(), tokens, fits, result, flags)) if fits else result
-    table, file = find_core(core), core_file(core)
+        return replace(result, kept=given.answered(_engine.get(), tokens, fits, result, flags)) if fits else result
+    table, file = find_core(core), file_of(core)
     with _engine.turn() as engine:
         compiled = compile_scenario(scenario, engine.lib)
         options = new_options(engine, table, scenario, compiled)
@@ -264,7 +273,7 @@ def explore(
         last: list[Progress] = []
         engine.on_progress = _progress_caller(engine, progress, last)
         code = engine.ffi.from_buffer("int32_t[]", compiled.words)
-        with given(engine, options, tokens):
+        with given.given(engine, options, tokens) if tokens else contextlib.nullcontext():
             status = engine.lib.xp_explore(code, len(compiled.words), options, raw)
         if status and engine.error is None:
             engine.check(status, f"exploring {scenario.name!r}")
@@ -273,7 +282,7 @@ def explore(
         if result.strategy == "pct":
             result = replace(result, depth=depth or DEPTH)
         if tokens:
-            result = replace(result, kept=answers(engine, copier, tokens, result, flags))
+            result = replace(result, kept=given.answers(engine, copier, tokens, result, flags))
         error = engine.error
     if isinstance(error, KeyboardInterrupt):
         raise Interrupted(result) from error
@@ -286,8 +295,11 @@ def explore(
 
 def _workers(executor: object, jobs: int | None) -> int:
     """How many parts are given out at a time."""
-    if executor is not None and not isinstance(executor, Executor):
-        raise TypeError(f"executor is a concurrent.futures.Executor, not {type(executor).__name__}")
+    if executor is not None:
+        from concurrent.futures import Executor
+
+        if not isinstance(executor, Executor):
+            raise TypeError(f"executor is a concurrent.futures.Executor, not {type(executor).__name__}")
     if jobs is not None:
         return integer("jobs", jobs, 1, MAX_JOBS)
     if executor is None:
