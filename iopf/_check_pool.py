@@ -25,11 +25,12 @@ from ._cores import Core, CoreSourceError
 from ._processes import be_a_worker, deaf_to_the_terminal, held
 from ._source import CompiledCore, Prepared
 from .explore import explore
-from .explore.result import Progress, Result
+from .explore.result import Result
 from .explore.scenario import BaseScenario
 
 if TYPE_CHECKING:
     from .explore.failure import Failure
+    from .explore.progress import Progress
 
 __all__ = ["AsRead", "Job", "TooLarge", "explore_all", "explore_cell", "in_a_process"]
 

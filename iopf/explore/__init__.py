@@ -24,14 +24,17 @@ import importlib
 from typing import TYPE_CHECKING
 
 from .._extension import loading as _loading
+from ._forms import knows_all as _knows_all
 
 if TYPE_CHECKING:  # what __getattr__ gives, for type checkers; each from where it is defined
     from ._again import again
     from ._as_test import as_test
     from ._replay import DidNotReproduce, replay
+    from .answer import Again
     from .failure import Failure, Run, Site, Step
     from .library import ScenarioError, find_scenario, scenario_names
-    from .result import Again, ExplorationFailed, Hot, Outcome, Progress, Result
+    from .progress import Progress
+    from .result import ExplorationFailed, Hot, Outcome, Result
     from .scenario import KINDS, Device, Operation, Queue, Scenario, Space, Task
     from .search import Interrupted, explore
     from .token import VersionMismatch
@@ -48,9 +51,11 @@ _FROM = {
     "_again": ("again",),
     "_as_test": ("as_test",),
     "_replay": ("DidNotReproduce", "replay"),
+    "answer": ("Again",),
     "failure": ("Failure", "Run", "Site", "Step"),
     "library": ("ScenarioError", "find_scenario", "scenario_names"),
-    "result": ("Again", "ExplorationFailed", "Hot", "Outcome", "Progress", "Result"),
+    "progress": ("Progress",),
+    "result": ("ExplorationFailed", "Hot", "Outcome", "Result"),
     "scenario": ("KINDS", "Device", "Operation", "Queue", "Scenario", "Space", "Task"),
     "search": ("Interrupted", "explore"),
     "token": ("VersionMismatch",),
@@ -82,6 +87,13 @@ def _load(name: str) -> object:
     globals()[name] = value
     return value
 
+
+def _load_forms() -> None:
+    with _loading:
+        from . import programs as programs
+
+
+_knows_all(_load_forms)
 
 if not TYPE_CHECKING:  # to a type checker a module with this function has every name
     __getattr__ = _load

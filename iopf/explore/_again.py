@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..exceptions import CoreSourceError
 from . import _engine
+from .answer import CANNOT_BE_TOLD, PASSES_NOW, STILL_FAILS, Again
 from .given import answer_of, follow, is_it
 from .kept import failure_id, resolve
-from .result import CANNOT_BE_TOLD, PASSES_NOW, STILL_FAILS, Again, Result
+from .result import Result
 from .search import POINTS, explore
 from .token import Token, decode
 

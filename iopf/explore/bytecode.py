@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import array
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .._checks import parse_perm
@@ -109,23 +108,27 @@ DEFINITIONS = (
 )
 
 
-@dataclass(frozen=True)
 class Record:
     """What a record was made from: None for a definition, and a section's own record has no operation."""
 
-    section: str | None = None
-    operation: Operation | None = None
+    __slots__ = ("operation", "section")
+
+    def __init__(self, section: str | None = None, operation: Operation | None = None):
+        self.section = section
+        self.operation = operation
 
     def __str__(self) -> str:
         return f"{self.section}: {self.operation}" if self.operation else self.section or "definition"
 
 
-@dataclass(frozen=True)
 class Compiled:
     """The numbers, and for each record what it was made from."""
 
-    words: array.array[int]
-    records: tuple[Record, ...]
+    __slots__ = ("records", "words")
+
+    def __init__(self, words: array.array[int], records: tuple[Record, ...]):
+        self.words = words
+        self.records = records
 
 
 class _Compiler:

@@ -20,7 +20,8 @@ from ..exceptions import CoreSourceError
 
 if TYPE_CHECKING:
     from .failure import Failure
-    from .result import Progress, Result
+    from .progress import Progress
+    from .result import Result
 
 __all__ = ["register"]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Copies what a search found out of C, and calls things by the scenario's names. Failures: failure_copier.py.
+"""Copies what a search found out of C, and calls things by the scenario's names. Failures: _failure_copier.py.
 
 C knows tasks by number and the shared memory of a program by offset: both are what every process, and every token, calls
 them. People get the names.
@@ -183,7 +183,7 @@ class Copier:
         if not count:
             return ()
         with loading:
-            from .failure_copier import FailureCopier  # with all that only a failure has
+            from ._failure_copier import FailureCopier  # with all that only a failure has
 
         one = FailureCopier(self)
         return tuple(one.failure(function(index), is_note) for index in range(count))

@@ -15,8 +15,9 @@ from .._hints import said
 from .._options import seconds
 
 if TYPE_CHECKING:
+    from .answer import Again
     from .kept import Kept
-    from .result import Again, Result
+    from .result import Result
 
 __all__ = ["register"]
 
@@ -143,8 +144,8 @@ def _groups(found: list[Kept]) -> list[list[Kept]]:
 
 def _again(found: list[Kept], wrong: list[str], core: Any, arguments: argparse.Namespace) -> int:
     from ._again import again
+    from .answer import CANNOT_BE_TOLD, PASSES_NOW, STILL_FAILS
     from .kept import forget
-    from .result import CANNOT_BE_TOLD, PASSES_NOW, STILL_FAILS
 
     searches: dict[object, Result] = {}
     told: list[dict[str, object]] = []
@@ -191,7 +192,7 @@ def _shown_by(answer: Again, result: Result | None, first: Kept, as_token: bool)
 
 
 def _print(answer: Again, group: list[Kept], command: str) -> None:
-    from .result import PASSES_NOW
+    from .answer import PASSES_NOW
 
     print(f"{answer.answer}: {answer.id}  {group[0].about}")
     if len(group) > 1:

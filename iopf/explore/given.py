@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 from . import _engine
 from ._call import find_core, new_options
 from ._engine import Engine
+from .answer import CANNOT_BE_TOLD, PASSES_NOW, STILL_FAILS, Again
 from .bytecode import compile_scenario
 from .copier import Copier
 from .corefile import CoreFile, core_file
 from .kept import Kept, failure_id, of_project, resolve
-from .result import CANNOT_BE_TOLD, PASSES_NOW, STILL_FAILS, Again, Result
+from .result import Result
 from .scenario import BaseScenario
 from .token import Token, decode
 

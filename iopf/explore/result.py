@@ -16,39 +16,14 @@ from ..exceptions import Travels
 from .data import NOT_IN_JSON, Data, as_data, as_json
 
 if TYPE_CHECKING:
+    from .answer import Again
     from .failure import Failure
 
-__all__ = ["Again", "ExplorationFailed", "Hot", "Outcome", "Progress", "Result", "verdict_of"]
+__all__ = ["ExplorationFailed", "Hot", "Outcome", "Result", "verdict_of"]
 
 VERDICTS = ("pass", "bounded", "sampled", "fail", "inconclusive")
 #: Strategies whose end means that every class was executed; "bound" ends when no bound leaves anything out.
 COMPLETE = ("dpor", "naive", "sleep", "bound")
-
-
-@dataclass(frozen=True)
-class Progress:
-    """A search that runs, as its progress callback sees it."""
-
-    seconds: float
-    #: done part of the search, 0 to 1, never falls; None where the strategy has no notion of it
-    done: float | None
-    #: how many classes there are, about; None when it is not known
-    estimate: float | None
-    #: seconds to go, or None
-    eta: float | None
-    executions: int
-    #: executions that were cut short because others cover them
-    blocked: int
-    #: the strategy at work
-    strategy: str
-    failures: int
-    #: preemptions allowed now, of strategy "bound"
-    bound: int | None
-
-    @property
-    def executions_per_second(self) -> float:
-        """Executions by time so far."""
-        return self.executions / self.seconds if self.seconds > 0 else 0.0
 
 
 @dataclass(frozen=True)
@@ -93,31 +68,6 @@ class ExplorationFailed(Travels, AssertionError):
     def __init__(self, result: Result):
         super().__init__(str(result.failure) if result.failure is not None else str(result))
         self.result = result
-
-
-STILL_FAILS, PASSES_NOW, CANNOT_BE_TOLD = "still fails", "passes now", "cannot be told"
-
-
-@dataclass(frozen=True)
-class Again:
-    """What became of a failure that was kept (_again.py)."""
-
-    #: of the failure
-    id: str
-    signature: str
-    #: "still fails": an execution shows it; "passes now": all were explored, and none fails; "cannot be told"
-    answer: str
-    #: how that is known, or why not
-    why: str
-    #: steps of its schedule that did not come, at most 64 with ``added``: ``irq: mutex_lock(param#1.lock)``
-    left_out: tuple[str, ...]
-    #: steps that came, and that its schedule does not have
-    added: tuple[str, ...]
-    #: how many of both there are
-    differences: int
-
-    def __str__(self) -> str:
-        return f"{self.answer}: {self.id}" + (f" ({self.why})" if self.why else "")
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, SupportsIndex, TypeVar
 
 from .._checks import check_pages, parse_perm
 from .._hints import closest, unknown
+from . import _forms
 from .bytecode import FRAMEWORK, LOW_LEVEL, Table
 
 if TYPE_CHECKING:
@@ -464,13 +465,11 @@ class BaseScenario(Generic[_SectionT]):
     section: ClassVar[type[Section]]
     #: its operations, and how each becomes numbers
     _table: ClassVar[Table]
-    #: every form by its name
-    _forms: ClassVar[dict[str, type[BaseScenario]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "form" in vars(cls):  # a user's subclass of Scenario is no form of its own
-            BaseScenario._forms[cls.form] = cls
+            _forms.by_name[cls.form] = cls
 
     def __init__(self, name: str):
         self.name = label("a scenario's name", name)
@@ -615,11 +614,9 @@ class BaseScenario(Generic[_SectionT]):
             raise ValueError("this is no scenario: it takes an object with name and tasks")
         if data.get("format") != FORMAT:
             raise ValueError(f"a scenario of format {data.get('format')!r}: this iopf reads format {FORMAT}")
-        forms = BaseScenario._forms
-        if not isinstance(data.get("form"), str) or data["form"] not in forms:
-            raise ValueError(f"a scenario of form {data.get('form')!r}: takes {', '.join(forms)}")
+        form = _forms.find(data.get("form"))
         try:
-            scenario = cast("Scenario | Program", forms[data["form"]](data["name"]))
+            scenario = cast("Scenario | Program", form(data["name"]))
             scenario._parts_from_dict(data)
             for key, section in (("setup", scenario.setup), ("teardown", scenario.teardown)):
                 for op, values in data.get(key, ()):

@@ -23,7 +23,7 @@ from ._engine import Engine, let_signals_run
 from .bytecode import compile_scenario
 from .copier import Copier
 from .kept_where import any_kept
-from .result import STILL_FAILS, Progress, Result
+from .result import Result
 from .scenario import BaseScenario, integer, one_of
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from .._cores import Core
     from ._setting import Setting
+    from .progress import Progress
 
 __all__ = ["STRATEGIES", "Interrupted", "explore"]
 
@@ -221,6 +222,7 @@ def explore(
     if any_kept() if kept is True else kept:
         with loading:
             from . import given
+            from .answer import STILL_FAILS
         tokens = given.tokens_for(scenario, core) if kept is True else given.known_by(kept or (), scenario)
     fits = []
     if parts and tokens and checkpoint is None and resume is None:
@@ -388,6 +390,8 @@ def _in_parts(
 
 def _whole(result: Result, last: Progress | None) -> Progress:
     """The end of a search that came to its end."""
+    from .progress import Progress
+
     seconds = max(result.seconds, last.seconds if last else 0.0)
     return Progress(
         seconds=seconds,
@@ -406,11 +410,13 @@ def _progress_caller(
     engine: Engine, progress: Callable[[Progress], object] | None, last: list[Progress]
 ) -> Callable[[Any], int]:
     """What C calls; ``last`` keeps the last that the user was told."""
+    if progress is None:
+        return let_signals_run
+    from .progress import Progress
+
     strategies = {number: name for name, number in _engine.names("strategy").items()}
 
     def call(raw: Any) -> int:
-        if progress is None:
-            return let_signals_run()
         strategy = strategies[raw.strategy]
         last[:] = [
             Progress(
