@@ -58,8 +58,7 @@ class BugReports:
     def judged(self, strict: bool = False) -> _exit.Evidence:
         """The evidence; ``strict``: with what upstream chose."""
         chosen = sum(report.failure.chosen is not None for report in self.reports)
-        told = self.evidence
-        return _exit.Evidence(told.good, told.bad + chosen, told.unknown, told.interrupted) if strict else told
+        return self.evidence._replace(bad=self.evidence.bad + chosen) if strict else self.evidence
 
 
 def _same(failure: Failure) -> tuple[str, str, str]:

@@ -21,14 +21,15 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
 
 from ._check_table import ENDED, HUNG, LEFT_OUT, Cell, Finding
-from ._cores import Core, CoreSourceError
+from ._cores import Core
 from ._processes import be_a_worker, deaf_to_the_terminal, held
-from ._source import CompiledCore, Prepared
-from .explore import explore
+from .exceptions import CoreSourceError
 from .explore.result import Result
 from .explore.scenario import BaseScenario
+from .explore.search import explore
 
 if TYPE_CHECKING:
+    from ._source import CompiledCore, Prepared
     from .explore.failure import Failure
     from .explore.progress import Progress
 

@@ -3,19 +3,22 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
 from . import _runtime
-from ._facets import CoreSourceError, Facets
 from ._hints import unknown
-from ._source import CompiledCore, Prepared, compile_core, prepare
 
-__all__ = ["Core", "CoreSourceError", "Facets", "cores"]
+if TYPE_CHECKING:  # what is compiled takes longer to load than most programs run
+    import ctypes
+    from pathlib import Path
+
+    from ._facets import Facets
+    from ._source import CompiledCore, Prepared
+
+__all__ = ["Core", "cores", "named", "resolve"]
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,8 @@ class Core:
         cc: str | None = None,
     ) -> Core:
         """The same, read and not yet compiled: an error of the compiler's comes when it is."""
+        from ._source import prepare
+
         read = prepare(path, runtime, facets=facets, cc=cc, name=name)
         return cls(
             read.shown, read.facets.form, "", "", f"Compiled from {read.source}", True, read.source, read.facets, cc
@@ -107,11 +112,15 @@ class Core:
 
     def compile_for(self, runtime: str) -> CompiledCore:
         """The compiled core for a runtime, from the cache when it is there: a CompiledCore. Internal."""
+        from ._source import compile_core
+
         assert self.source is not None
         return compile_core(self.source, runtime, facets=self.facets, cc=self.compiler, name=self.name)
 
     def prepared_for(self, runtime: str) -> Prepared:
         """The file as it will be compiled for a runtime. Internal."""
+        from ._source import prepare
+
         assert self.source is not None
         return prepare(self.source, runtime, facets=self.facets, cc=self.compiler, name=self.name)
 
@@ -150,6 +159,8 @@ def resolve(core: Core | str, runtime: _runtime.Runtime) -> str:
     if isinstance(core, str):
         name = core
     elif isinstance(core, Core) and core.source is not None:
+        import ctypes
+
         compiled = core.compile_for(runtime.name)
         key = (runtime.name, str(compiled.library))
         if key not in _loaded:

@@ -10,6 +10,7 @@ having done nothing. The tables in the READMEs and in ``--help`` are made of :da
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 __all__ = [
     "ACCEPTABLE",
@@ -89,21 +90,16 @@ class Code(int):
     """An exit code that :func:`decide` made."""
 
 
-class Evidence:
-    """What a command found out.
+class Evidence(NamedTuple):
+    """What a command found out."""
 
-    :param good: how many things were shown to be good
-    :param bad: and how many to be bad
-    :param unknown: what was asked for and has no verdict, one line each
-    """
-
-    __slots__ = ("bad", "good", "interrupted", "unknown")
-
-    def __init__(self, good: int = 0, bad: int = 0, unknown: tuple[str, ...] = (), interrupted: bool = False):
-        self.good = good
-        self.bad = bad
-        self.unknown = unknown
-        self.interrupted = interrupted
+    #: how many things were shown to be good
+    good: int = 0
+    #: and how many to be bad
+    bad: int = 0
+    #: what was asked for and has no verdict, one line each
+    unknown: tuple[str, ...] = ()
+    interrupted: bool = False
 
 
 def decide(evidence: Evidence) -> Code:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ._hints import closest
@@ -26,7 +25,6 @@ __all__ = [
     "code_of",
     "defines",
     "detect",
-    "parse_facets",
     "without_comments",
 ]
 
@@ -402,14 +400,3 @@ def detect(text: str) -> Facets:
         refusal_code=aborts_with,
         nomem_code=aborts_with,
     )
-
-
-def parse_facets(pairs: Iterable[str]) -> dict[str, str | bool]:
-    """What a command line's ``NAME=VALUE`` set, by name; ValueError: one is of another form."""
-    found: dict[str, str | bool] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise ValueError(f"--facet {pair}: takes NAME=VALUE")
-        found[name] = {"true": True, "false": False}.get(value, value)
-    return found

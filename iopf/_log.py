@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The logger of the package, ``logging.getLogger("iopf")``: loaded by who has something to say, which is rare."""
+"""The logger of the package, ``logging.getLogger("iopf")``, above those of its parts: loaded by who has something to say,
+which is rare.
+"""
 
 from __future__ import annotations
 

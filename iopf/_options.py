@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 
 __all__ = [
     "MAX_COUNT",
@@ -13,6 +14,7 @@ __all__ = [
     "count_or_zero",
     "integer",
     "jobs",
+    "parse_facets",
     "seconds",
     "small_or_zero",
 ]
@@ -79,3 +81,14 @@ def seconds(text: str) -> float:
     if not 0 < value <= MAX_SECONDS:
         raise argparse.ArgumentTypeError(f"{_shown(text)}: takes a number above 0, of seconds, up to {MAX_SECONDS:g}")
     return value
+
+
+def parse_facets(pairs: Iterable[str]) -> dict[str, str | bool]:
+    """What a command line's ``NAME=VALUE`` set, by name; ValueError: one is of another form."""
+    found: dict[str, str | bool] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise ValueError(f"--facet {pair}: takes NAME=VALUE")
+        found[name] = {"true": True, "false": False}.get(value, value)
+    return found

@@ -13,7 +13,6 @@ that counts when the reader of its output goes away.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import errno
 import importlib
 import io
@@ -32,6 +31,7 @@ from ._extension import load_extension
 from ._hints import closest, said
 from ._options import integer
 from ._processes import command_line
+from ._terminal import columns
 
 if TYPE_CHECKING:
     from . import run as runs
@@ -59,22 +59,12 @@ class Unusable(Exception):
 _CHOICE = r"(?s)invalid choice: (?P<quoted>'(?P<name>.*)') \(choose from (?P<choices>.*)\)$"
 
 
-def _columns() -> int:
-    """Of the terminal, as shutil.get_terminal_size() counts them; to load that takes longer than to parse a command line."""
-    with contextlib.suppress(KeyError, ValueError):
-        if (said := int(os.environ["COLUMNS"])) > 0:
-            return said
-    with contextlib.suppress(AttributeError, ValueError, OSError):  # there may be no stream at all
-        return os.get_terminal_size(sys.__stdout__.fileno()).columns or 80  # type: ignore[union-attr]
-    return 80
-
-
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, and what may have been meant."""
 
     def __init__(self, **options: Any):
         # Told how wide a line is, since argparse asks for that with each argument that is added.
-        super().__init__(formatter_class=lambda prog: argparse.HelpFormatter(prog, width=_columns() - 2), **options)
+        super().__init__(formatter_class=lambda prog: argparse.HelpFormatter(prog, width=columns(80) - 2), **options)
 
     def error(self, message: str) -> NoReturn:
         match = re.search(_CHOICE, message)
@@ -189,9 +179,9 @@ def _perform(run: runs.TraceRun, trace: str, course: list[tuple[int, int, float]
 
 def _run(options: argparse.Namespace) -> int:
     from . import run as runs
-    from ._cores import CoreSourceError, named
+    from ._cores import named
     from ._probe import as_it_behaves
-    from .exceptions import UnsafeCore
+    from .exceptions import CoreSourceError, UnsafeCore
 
     code = FINE
     run: runs.TraceRun | None = None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import array
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._checks import parse_perm
 from . import _operands
@@ -108,27 +108,21 @@ DEFINITIONS = (
 )
 
 
-class Record:
+class Record(NamedTuple):
     """What a record was made from: None for a definition, and a section's own record has no operation."""
 
-    __slots__ = ("operation", "section")
-
-    def __init__(self, section: str | None = None, operation: Operation | None = None):
-        self.section = section
-        self.operation = operation
+    section: str | None = None
+    operation: Operation | None = None
 
     def __str__(self) -> str:
         return f"{self.section}: {self.operation}" if self.operation else self.section or "definition"
 
 
-class Compiled:
+class Compiled(NamedTuple):
     """The numbers, and for each record what it was made from."""
 
-    __slots__ = ("records", "words")
-
-    def __init__(self, words: array.array[int], records: tuple[Record, ...]):
-        self.words = words
-        self.records = records
+    words: array.array[int]
+    records: tuple[Record, ...]
 
 
 class _Compiler:

@@ -15,7 +15,7 @@ from .._commands import SUMMARIES
 from .._exit import ACCEPTABLE, FINE, FOUND, NO_VERDICT, UNUSABLE
 from .._files import check_writable, write_whole
 from .._hints import said
-from .._options import count, count_or_zero, depth, jobs, seconds, small_or_zero
+from .._options import count, count_or_zero, depth, jobs, parse_facets, seconds, small_or_zero
 from ..exceptions import CoreSourceError
 
 if TYPE_CHECKING:
@@ -360,8 +360,6 @@ def run_replay(arguments: argparse.Namespace) -> int:
             return _fail(error)
         return FINE
     try:
-        from .._facets import parse_facets
-
         _check_pictures(arguments)
         result = replay(arguments.token, core=_named(arguments.core, parse_facets(arguments.facet)))
     except DidNotReproduce as error:

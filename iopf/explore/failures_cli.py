@@ -12,7 +12,7 @@ from .. import _exit
 from .._commands import SUMMARIES
 from .._exit import UNUSABLE
 from .._hints import said
-from .._options import seconds
+from .._options import parse_facets, seconds
 
 if TYPE_CHECKING:
     from .answer import Again
@@ -72,7 +72,6 @@ def _fail(message: object) -> int:
 def run(arguments: argparse.Namespace) -> int:
     """``iopf failures``."""
     from .._cores import named
-    from .._facets import parse_facets
     from ..exceptions import CoreSourceError
     from .kept import find, forget, of_project
 

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import os
 import re
 import time
@@ -62,7 +61,6 @@ ASIDE = ".keeping-"
 _FILE = re.compile(rf"([0-9a-f]{{{NAME}}})\.json")
 _ID = re.compile(rf"[0-9a-f]{{{LEAST},{NAME}}}")
 
-log = logging.getLogger("iopf.failures")
 _told: set[str] = set()
 
 
@@ -246,7 +244,9 @@ def keep(
         said = os.environ.get(VARIABLE, "")
         if said and str(place.root) == os.path.abspath(said) and said not in _told:
             _told.add(said)
-            log.warning("%s=%s: %s. Failures are kept elsewhere.", VARIABLE, said, place.why_not)
+            from .._log import log
+
+            log.getChild("failures").warning("%s=%s: %s. Failures are kept elsewhere.", VARIABLE, said, place.why_not)
     return None
 
 
