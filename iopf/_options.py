@@ -6,25 +6,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable
 
-__all__ = [
-    "MAX_COUNT",
-    "MAX_JOBS",
-    "MAX_SECONDS",
-    "count",
-    "count_or_zero",
-    "integer",
-    "jobs",
-    "parse_facets",
-    "seconds",
-    "small_or_zero",
-]
+from ._limits import MAX_COUNT, MAX_JOBS, MAX_SECONDS
 
-#: C counts in 64 bits; a preemption bound and a number of devices in 32.
-MAX_COUNT = 2**63 - 1
-#: More processes than any machine is good for.
-MAX_JOBS = 4096
-#: Thirty years: what every clock and every wait can take.
-MAX_SECONDS = 1e9
+__all__ = ["count", "count_or_zero", "integer", "jobs", "parse_facets", "seconds", "small_or_zero"]
 
 
 def _integer(text: str, least: int, most: int) -> int:

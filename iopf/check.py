@@ -19,7 +19,7 @@ from ._check_render import render, render_bugs, render_comparison
 from ._check_table import ENDED as ENDED, HUNG as HUNG, LEFT_OUT as LEFT_OUT, Cell, Finding, Table
 from ._cores import Core, cores
 from ._hints import unknown
-from ._options import MAX_JOBS, MAX_SECONDS
+from ._limits import MAX_JOBS, MAX_SECONDS
 from ._processes import held
 from ._terminal import columns as terminal_columns
 from .exceptions import CoreSourceError

@@ -25,9 +25,11 @@ def knows_all(load: Callable[[], object]) -> None:
 
 def find(name: object) -> type[BaseScenario]:
     """The form of that name. ValueError says which there are."""
-    if name not in by_name:
+    form = by_name.get(name) if isinstance(name, str) else None
+    if form is None:
         for load in _load_all:
             load()
-    if not isinstance(name, str) or name not in by_name:
+        form = by_name.get(name) if isinstance(name, str) else None
+    if form is None:
         raise ValueError(f"a scenario of form {name!r}: takes {', '.join(by_name)}")
-    return by_name[name]
+    return form

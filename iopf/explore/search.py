@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from .._extension import loading
-from .._options import MAX_JOBS, MAX_SECONDS
+from .._limits import MAX_JOBS, MAX_SECONDS
 from ..exceptions import Travels
 from . import _engine
 from ._call import file_of, find_core, new_options
