@@ -6,14 +6,16 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, overload
+
+import iopf  # whose classes are loaded when somebody asks for the types of the fields
 
 from . import _runtime
 from ._hints import unknown
 
 if TYPE_CHECKING:  # what is compiled takes longer to load than most programs run
     import ctypes
-    from pathlib import Path
 
     from ._facets import Facets
     from ._source import CompiledCore, Prepared
@@ -42,7 +44,7 @@ class Core:
     #: the file that it is compiled from; None: it is part of the build
     source: Path | None = None
     #: how that file's form differs
-    facets: Facets | None = field(default=None, repr=False)
+    facets: iopf.Facets | None = field(default=None, repr=False)
     compiler: str | None = field(default=None, repr=False)
 
     @property

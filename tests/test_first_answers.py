@@ -66,7 +66,7 @@ ANSWERS = {
     ),
     "iopf.Queue": (
         "import iopf\niopf.Queue('a').close()",
-        FAILURES | PARTS | FILES | CHECK | ASKED_FOR | SLOW | EXPLORER | {"argparse", "hashlib", "json", "pathlib"},
+        FAILURES | PARTS | FILES | CHECK | ASKED_FOR | SLOW | EXPLORER | {"argparse", "hashlib", "json"},
     ),
     "explore() of what passes": (
         "from iopf.explore import explore, find_scenario\nassert 'pass' == explore(find_scenario('partial')).verdict",
@@ -230,6 +230,23 @@ def test_a_scenario_of_any_form_is_read_by_who_has_loaded_one(loaded):
     text = json.dumps(rcget(2).to_dict())
     assert "iopf.explore.programs" in loaded(
         f"from iopf.explore.scenario import Scenario\nassert 'rcget-2' == Scenario.from_json({text!r}).name"
+    )
+
+
+def test_the_types_of_fields_can_be_asked_for(loaded):
+    """typing.get_type_hints() of what a user holds, also of a field whose class has not been loaded: nobody but this program
+    has used one."""
+    loaded("""
+import dataclasses, importlib, typing
+for package in ("iopf.explore", "iopf.check", "iopf.scenarios"):
+    module = importlib.import_module(package)
+    classes = [value for name in module.__all__ if dataclasses.is_dataclass(value := getattr(module, name))]
+    assert classes
+    for one in classes:
+        assert {field.name for field in dataclasses.fields(one)} <= set(typing.get_type_hints(one)), one
+""")
+    loaded(
+        "import typing, iopf.explore.result as r; assert 'Failure' in str(typing.get_type_hints(r.Result)['failure'])"
     )
 
 

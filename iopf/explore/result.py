@@ -9,15 +9,12 @@ one that can be complete, that it came to its end, that something ran, and that 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+
+import iopf.explore  # whose classes are loaded when somebody asks for the types of the fields
 
 from .._hints import unknown
 from ..exceptions import Travels
 from .data import NOT_IN_JSON, Data, as_data, as_json
-
-if TYPE_CHECKING:
-    from .answer import Again
-    from .failure import Failure
 
 __all__ = ["ExplorationFailed", "Hot", "Outcome", "Result", "verdict_of"]
 
@@ -92,12 +89,12 @@ class Result:
     blocked: int
     seconds: float
     #: the gravest failure, or None
-    failure: Failure | None
+    failure: iopf.explore.Failure | None
     #: one for each signature, the gravest first
-    failures: tuple[Failure, ...]
+    failures: tuple[iopf.explore.Failure, ...]
     #: what is no failure: lock orders whose deadlock is among the failures; and, of a core that does not promise otherwise,
     #: what one execution puts, allocates or frees under a lock of the framework (kind "under-lock")
-    notes: tuple[Failure, ...]
+    notes: tuple[iopf.explore.Failure, ...]
     outcomes: tuple[Outcome, ...]
     #: classes as estimated before the search, or what was executed if that is more; None: there is none
     estimate: float | None
@@ -120,7 +117,7 @@ class Result:
     reset_ns: float
     seed: int
     #: what became of the failures that were tried before the search (``explore(kept=...)``)
-    kept: tuple[Again, ...] = ()
+    kept: tuple[iopf.explore.Again, ...] = ()
     #: of "auto" when it ended without a pass and without a failure: the executions, by the strategy that chose them
     sampled: tuple[tuple[str, int], ...] = ()
     #: at least so many classes, and at most: each with 99 in 100. None: nobody knows. "At most" is known only where no single
