@@ -8,11 +8,11 @@ pytest run of an environment, and must neither cost those runs anything nor brea
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
 
 from . import _registry as _registry  # what it does at exit is registered here and now
 from ._extension import MissingExtension, loading as _loading
 
+TYPE_CHECKING = False  # (_registry.py says why)
 if TYPE_CHECKING:  # what __getattr__ gives, for type checkers; each from where it is defined
     from . import (
         device as device,

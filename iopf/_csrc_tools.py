@@ -10,10 +10,11 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # (_registry.py says why)
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Any
 
 _PACKAGE = os.path.dirname(os.path.realpath(__file__))
 #: Where a checkout has them, and where an installation.

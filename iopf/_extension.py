@@ -11,11 +11,12 @@ import importlib
 import os
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
 
 from ._csrc_tools import in_checkout, tool
 
+TYPE_CHECKING = False  # (_registry.py says why)
 if TYPE_CHECKING:
+    from typing import Any
 
     class CData:
         """An object of cffi, a pointer, a structure or an array, as type checkers see it: what it has is C's to say, and

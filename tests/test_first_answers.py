@@ -62,7 +62,8 @@ ANSWERS = {
     "import iopf": (
         "import iopf",
         FAILURES | PARTS | FILES | RUN | CHECK | ASKED_FOR | SLOW | EXPLORER
-        | {"argparse", "dataclasses", "hashlib", "inspect", "iopf._native", "iopf.exceptions", "json", "pathlib", "textwrap"},
+        | {"argparse", "dataclasses", "hashlib", "inspect", "iopf._native", "iopf.exceptions", "json", "pathlib", "re", "textwrap",
+           "typing"},
     ),
     "iopf.Queue": (
         "import iopf\niopf.Queue('a').close()",

@@ -7,11 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .causes import cause, required
 from .data import NOT_IN_JSON, Data, as_data, as_json
-from .kept import failure_id, keep
 from .lines import Place
-from .trace import render
 
 __all__ = ["Failure", "Run", "Site", "Step"]
 
@@ -78,7 +75,7 @@ class Run:
     object: str | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)  # it has its own
 class Failure:
     """What failed, and the shortest execution that shows it. ``print(failure)`` is the trace."""
 
@@ -129,6 +126,8 @@ class Failure:
     def id(self) -> str:
         """The short name of the token, once it is kept (:meth:`keep`): what the command line prints, and takes for it.
         "": a prediction, which has none."""
+        from .kept import failure_id
+
         return failure_id(self.token)
 
     @property
@@ -143,6 +142,8 @@ class Failure:
 
         :param source: how its scenario is named, for whoever lists it: ``/home/me/mine.py:race``
         """
+        from .kept import keep
+
         return keep(self.token, self.about, source=source) is not None
 
     @property
@@ -153,14 +154,20 @@ class Failure:
     @property
     def cause(self) -> str:
         """What made it fail, in a sentence of facts of this execution, each with its step."""
+        from .causes import cause
+
         return cause(self).text
 
     @property
     def required(self) -> str:
         """What was to hold, and did not."""
+        from .causes import required
+
         return required(self)
 
     def __str__(self) -> str:
+        from .trace import render
+
         return render(self)
 
     def __repr__(self) -> str:
@@ -179,6 +186,8 @@ class Failure:
         command: str | None = None,
     ) -> str:
         """The trace as text: see :func:`iopf.explore.trace.render`."""
+        from .trace import render
+
         return render(self, width=width, color=color, every_event=every_event, short=short, command=command)
 
     def html(self) -> str:

@@ -23,9 +23,8 @@ import os
 import re
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._files import read_small
 from .kept_where import FOLDER, VARIABLE, folder, near
@@ -58,8 +57,8 @@ ID, NAME, LEAST = 10, 32, 4
 ABANDONED_SECONDS = 3600.0
 ASIDE = ".keeping-"
 
-_FILE = re.compile(rf"([0-9a-f]{{{NAME}}})\.json")
-_ID = re.compile(rf"[0-9a-f]{{{LEAST},{NAME}}}")
+_FILE = rf"([0-9a-f]{{{NAME}}})\.json"
+_ID = rf"[0-9a-f]{{{LEAST},{NAME}}}"
 
 _told: set[str] = set()
 
@@ -70,8 +69,7 @@ def _name(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()[:NAME]
 
 
-@dataclass(frozen=True)
-class Kept:
+class Kept(NamedTuple):
     """What a file of a failure says."""
 
     path: Path
@@ -163,7 +161,7 @@ def _make_room(root: Path) -> None:
         for entry in found:
             with contextlib.suppress(OSError):
                 touched = entry.stat(follow_symlinks=False).st_mtime
-                if _FILE.fullmatch(entry.name):
+                if re.fullmatch(_FILE, entry.name):
                     files.append((touched, entry.path))
                 elif entry.name.startswith(ASIDE) and time.time() - touched > ABANDONED_SECONDS:
                     os.unlink(entry.path)
@@ -300,7 +298,7 @@ def _names(root: Path) -> list[str]:
     found = []
     with contextlib.suppress(OSError), os.scandir(root) as entries:
         for entry in entries:
-            if _FILE.fullmatch(entry.name):
+            if re.fullmatch(_FILE, entry.name):
                 with contextlib.suppress(OSError):
                     found.append((-entry.stat(follow_symlinks=False).st_mtime_ns, entry.name))
     return [name for _, name in sorted(found)]
@@ -341,7 +339,7 @@ def resolve(text: str, *, base: str | os.PathLike[str] | None = None) -> str:
     :param base: the directory that ``.iopf`` is in; None: the current one
     :raises ValueError: nothing, or more than one, is kept under that id, or its file can't be used
     """
-    if not _ID.fullmatch("".join(text.split()).lower()):
+    if not re.fullmatch(_ID, "".join(text.split()).lower()):
         return text
     return find(text, base=base).token
 
@@ -353,7 +351,7 @@ def find(text: str, *, base: str | os.PathLike[str] | None = None) -> Kept:
     :raises ValueError: it is no id, nothing or more than one is kept under it, or its file can't be used
     """
     wanted = "".join(text.split()).lower()
-    if not _ID.fullmatch(wanted):
+    if not re.fullmatch(_ID, wanted):
         raise ValueError(
             f"{text!r:.60} is no id of a failure: one has {ID} hexadecimal digits ('iopf failures' lists them)"
         )
@@ -365,7 +363,7 @@ def find(text: str, *, base: str | os.PathLike[str] | None = None) -> Kept:
             continue
         with contextlib.suppress(OSError):
             for name in sorted(os.listdir(place.root)):
-                match = _FILE.fullmatch(name)
+                match = re.fullmatch(_FILE, name)
                 if match is not None and match[1].startswith(wanted):
                     found.setdefault(match[1], place.root / name)
     if not found:

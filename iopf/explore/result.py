@@ -67,7 +67,7 @@ class ExplorationFailed(Travels, AssertionError):
         self.result = result
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)  # it has its own
 class Result:
     """What a search found."""
 

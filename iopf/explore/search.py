@@ -218,15 +218,13 @@ def explore(
     ):
         flags |= flag if wanted else 0
 
-    tokens: list[str] = []
-    if any_kept() if kept is True else kept:
-        with loading:
-            from . import given
-            from .answer import STILL_FAILS
-        tokens = given.tokens_for(scenario, core) if kept is True else given.known_by(kept or (), scenario)
+    tokens = _tokens(kept, scenario, core)
     fits = []
     if parts and tokens and checkpoint is None and resume is None:
-        fits = [given.follow(token, core=core).kept[0] for token in tokens]
+        from .answer import STILL_FAILS
+        from .given import follow
+
+        fits = [follow(token, core=core).kept[0] for token in tokens]
         # What is searched behind a failure is little, and this process does it.
         parts = all_failures or all(fit.answer != STILL_FAILS for fit in fits)
     if parts:
@@ -255,7 +253,11 @@ def explore(
             progress=progress,
             progress_interval=progress_interval,
         )
-        return replace(result, kept=given.answered(_engine.get(), tokens, fits, result, flags)) if fits else result
+        if fits:
+            from .given import answered
+
+            result = replace(result, kept=answered(_engine.get(), tokens, fits, result, flags))
+        return result
     table, file = find_core(core), file_of(core)
     with _engine.turn() as engine:
         compiled = compile_scenario(scenario, engine.lib)
@@ -275,7 +277,7 @@ def explore(
         last: list[Progress] = []
         engine.on_progress = _progress_caller(engine, progress, last)
         code = engine.ffi.from_buffer("int32_t[]", compiled.words)
-        with given.given(engine, options, tokens) if tokens else contextlib.nullcontext():
+        with _trying_first(engine, options, tokens):
             status = engine.lib.xp_explore(code, len(compiled.words), options, raw)
         if status and engine.error is None:
             engine.check(status, f"exploring {scenario.name!r}")
@@ -284,7 +286,9 @@ def explore(
         if result.strategy == "pct":
             result = replace(result, depth=depth or DEPTH)
         if tokens:
-            result = replace(result, kept=given.answers(engine, copier, tokens, result, flags))
+            from .given import answers
+
+            result = replace(result, kept=answers(engine, copier, tokens, result, flags))
         error = engine.error
     if isinstance(error, KeyboardInterrupt):
         raise Interrupted(result) from error
@@ -293,6 +297,25 @@ def explore(
     if progress is not None and result.exhausted:
         progress(_whole(result, last[0] if last else None))
     return result
+
+
+def _tokens(kept: bool | Collection[str], scenario: BaseScenario, core: Core | str) -> list[str]:
+    """What is tried before the search; what takes that is loaded when there is something."""
+    if not (any_kept() if kept is True else kept):
+        return []
+    with loading:
+        from .given import known_by, tokens_for
+
+    return tokens_for(scenario, core) if kept is True else known_by(kept or (), scenario)
+
+
+def _trying_first(engine: Engine, options: Any, tokens: list[str]) -> contextlib.AbstractContextManager[None]:
+    """Around a call into C: it tries these first."""
+    if not tokens:
+        return contextlib.nullcontext()
+    from .given import given
+
+    return given(engine, options, tokens)
 
 
 def _workers(executor: object, jobs: int | None) -> int:
