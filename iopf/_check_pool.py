@@ -18,7 +18,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, fields, replace
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from ._check_table import ENDED, HUNG, LEFT_OUT, Cell, Finding
 from ._cores import Core
@@ -92,8 +92,7 @@ class Job:
     alone: float | None = None
 
 
-@dataclass(frozen=True)
-class TooLarge:
+class TooLarge(NamedTuple):
     """In place of a cell: it was put aside, and is a job for several processes."""
 
     scenario: str

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, overload
 
 import iopf  # whose classes are loaded when somebody asks for the types of the fields
 
-from . import _runtime
 from ._hints import unknown
 
 if TYPE_CHECKING:  # what is compiled takes longer to load than most programs run
     import ctypes
 
     from ._facets import Facets
+    from ._runtime import Runtime
     from ._source import CompiledCore, Prepared
 
 __all__ = ["Core", "cores", "named", "resolve"]
@@ -53,6 +53,8 @@ class Core:
 
         For a file it is what its form is known for; nobody knows its own bugs.
         """
+        from . import _runtime
+
         runtime = _runtime.get("native")
         return runtime.hazards_of(resolve(self, runtime))
 
@@ -149,6 +151,8 @@ def named(text: str | None, facets: Mapping[str, str | bool] | None = None) -> C
 
 def cores() -> dict[str, Core]:
     """The cores of this build by name, ours first. All but ours can break the process: see :attr:`Core.hazards`."""
+    from . import _runtime
+
     return {name: Core(**info) for name, info in _runtime.get("native").core_info.items()}
 
 
@@ -156,7 +160,7 @@ def cores() -> dict[str, Core]:
 _loaded: dict[tuple[str, str], tuple[ctypes.CDLL, str]] = {}
 
 
-def resolve(core: Core | str, runtime: _runtime.Runtime) -> str:
+def resolve(core: Core | str, runtime: Runtime) -> str:
     """The name under which a core, or the name of one, is known to a run runtime; it is loaded when it has to be."""
     if isinstance(core, str):
         name = core
