@@ -218,7 +218,9 @@ def test_a_terminal_is_as_wide_as_the_standard_library_says(monkeypatch, columns
         return os.terminal_size((terminal, 24))
 
     monkeypatch.setattr(os, "get_terminal_size", size)
-    assert width == counted(80) == shutil.get_terminal_size((80, 24)).columns
+    assert width == counted(80)
+    if terminal != 0 or sys.version_info >= (3, 11):  # before, a terminal that does not know was 0 columns wide
+        assert width == shutil.get_terminal_size((80, 24)).columns
 
 
 # --- what is loaded late is the same ---
