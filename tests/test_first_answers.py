@@ -7,6 +7,7 @@ without site-packages' own start (``-S``): what an installation loads into every
 """
 
 import argparse
+import ast
 import importlib.util
 import json
 import os
@@ -251,6 +252,26 @@ for package in ("iopf.explore", "iopf.check", "iopf.scenarios"):
     loaded(
         "import typing, iopf.explore.result as r; assert 'Failure' in str(typing.get_type_hints(r.Result)['failure'])"
     )
+
+
+@pytest.mark.parametrize("package", ["iopf", "iopf.explore"])
+def test_a_public_name_is_listed_three_times_and_is_one(package):
+    """For ``import *``, for who loads it, and for type checkers; from the same module, which is where it is defined."""
+    module = importlib.import_module(package)
+    tree = ast.parse(Path(module.__file__).read_text())
+    told = {
+        alias.asname or alias.name: node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.level and node.module
+        for alias in node.names
+    }
+    loaded = {name: source for source, names in module._FROM.items() for name in names}
+    eager = {"MissingExtension"} if package == "iopf" else set()
+    assert {*module.__all__} - eager == {*loaded}
+    assert loaded == {name: told[name] for name in loaded}
+    assert sum(map(len, module._FROM.values())) == len(loaded)
+    with pytest.raises(AttributeError, match="has no attribute 'explored'"):
+        module.explored
 
 
 @pytest.mark.parametrize("first", ["_again", "_replay", "_as_test", "search", "library"])
