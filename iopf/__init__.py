@@ -8,11 +8,11 @@ pytest run of an environment, and must neither cost those runs anything nor brea
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
 
 from . import _registry as _registry  # what it does at exit is registered here and now
 from ._extension import MissingExtension, loading as _loading
 
+TYPE_CHECKING = False  # (_registry.py says why)
 if TYPE_CHECKING:  # what __getattr__ gives, for type checkers; each from where it is defined
     from . import (
         device as device,
@@ -24,8 +24,9 @@ if TYPE_CHECKING:  # what __getattr__ gives, for type checkers; each from where 
         responses as responses,
         space as space,
     )
-    from ._cores import Core, CoreSourceError, Facets, cores
-    from ._public import HAZARDS
+    from ._cores import Core, cores
+    from ._facets import Facets
+    from ._hazards import HAZARDS
     from ._types import (
         PAGE_REQUEST_FORMAT,
         PageRequest,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:  # what __getattr__ gives, for type checkers; each from where 
         AlreadyOnQueue,
         BadSetup,
         Closed,
+        CoreSourceError,
         ForkedError,
         HandlerError,
         IopfError,
@@ -69,9 +71,25 @@ __all__ = [
     "UnsafeCore", "UnsafeCoreWarning", "Work", "WouldDeadlock", "build_info", "clear_warnings", "cores", "live_objects",
     "page_request_dtype", "page_response_dtype", "warnings",
 ]
+
+#: What each of them is loaded from when it is first used, and with what that needs; few programs need all.
+_FROM = {
+    "_cores": ("Core", "cores"),
+    "_facets": ("Facets",),
+    "_hazards": ("HAZARDS",),
+    "_types": ("PAGE_REQUEST_FORMAT", "PageRequest", "PageResponse", "Perm", "RequestFlags", "ResponseCode",
+               "page_request_dtype", "page_response_dtype"),
+    "device": ("Device", "DeviceStatistics"),
+    "exceptions": ("AlreadyAnswered", "AlreadyOnQueue", "BadSetup", "Closed", "CoreSourceError", "ForkedError", "HandlerError",
+                   "IopfError", "NoPasidWarning", "NotOnQueue", "UnsafeCore", "UnsafeCoreWarning", "WouldDeadlock"),
+    "group": ("Group",),
+    "handlers": ("SVA", "Inline", "Refuse", "Work"),
+    "info": ("Site", "build_info", "clear_warnings", "live_objects", "warnings"),
+    "queue": ("Queue", "QueueStatistics"),
+    "responses": ("Responses",),
+    "space": ("AddressSpace", "Area"),
+}
 # fmt: on
-
-
 _NEED_NUMPY = ("page_request_dtype", "page_response_dtype")
 _MODULES = ("device", "exceptions", "group", "handlers", "info", "queue", "responses", "space")
 
@@ -79,17 +97,13 @@ _MODULES = ("device", "exceptions", "group", "handlers", "info", "queue", "respo
 def _load(name: str) -> object:
     if name in _MODULES:
         return importlib.import_module(f".{name}", __name__)
-    if name not in __all__:
+    module = next((module for module, names in _FROM.items() if name in names), None)
+    if module is None:
         raise AttributeError(f"module 'iopf' has no attribute {name!r}")
-    if name in _NEED_NUMPY:
-        from . import _types
-
-        return getattr(_types, name)
     with _loading:
-        from . import _public
-
-    value: object = getattr(_public, name)
-    globals()[name] = value
+        value: object = getattr(importlib.import_module(f".{module}", __name__), name)
+    if name not in _NEED_NUMPY:
+        globals()[name] = value
     return value
 
 

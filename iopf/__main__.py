@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """``python -m iopf`` and ``iopf``: the command line, as soon as it is loaded.
 
-Loading takes a tenth of a second and needs the extensions. What goes wrong meanwhile is said as the command line says
+Loading takes longer than most commands do, and needs the extensions. What goes wrong meanwhile is said as the command line says
 it: in one line, with its exit codes.
 """
 

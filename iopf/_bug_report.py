@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from . import _exit, scenarios as library
 from ._cores import Core, cores
@@ -58,7 +58,7 @@ class BugReports:
     def judged(self, strict: bool = False) -> _exit.Evidence:
         """The evidence; ``strict``: with what upstream chose."""
         chosen = sum(report.failure.chosen is not None for report in self.reports)
-        return replace(self.evidence, bad=self.evidence.bad + chosen) if strict else self.evidence
+        return self.evidence._replace(bad=self.evidence.bad + chosen) if strict else self.evidence
 
 
 def _same(failure: Failure) -> tuple[str, str, str]:

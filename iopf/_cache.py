@@ -19,15 +19,14 @@ import contextlib
 import errno
 import fcntl
 import hashlib
-import logging
 import os
-import shutil
-import tempfile
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from ._facets import CoreSourceError
+from ._processes import commanded
+from .exceptions import CoreSourceError
 
 __all__ = ["FULL", "MAX_BYTES", "MAX_ENTRIES", "Place", "changing", "find", "install", "no_place", "places"]
 
@@ -52,8 +51,6 @@ NEIGHBOURS = ("results", "revisions", "failures", "errors")
 
 #: What is in an entry. Any other directory where the user told us to keep them is the user's own, and stays.
 _FILES = frozenset({"core.so", "core.so.sha256", "warnings.txt"})
-
-log = logging.getLogger("iopf.cache")
 
 #: Locked libraries of this process by path: closing one would let it go.
 _held: dict[Path, int] = {}
@@ -126,7 +123,15 @@ class Place:
     def _tell(self) -> None:
         if self.said and self.why_not is not None and str(self.root) not in _told:
             _told.add(str(self.root))
-            log.warning("%s=%s: %s. Compiled cores are kept elsewhere.", VARIABLE, self.root, self.why_not)
+            from ._log import log
+
+            log.getChild("cache").warning(
+                "%s=%s: %s. Compiled cores are kept elsewhere.", VARIABLE, self.root, self.why_not
+            )
+            if commanded():
+                print(
+                    f"iopf: {VARIABLE}={self.root}: {self.why_not}. Compiled cores are kept elsewhere.", file=sys.stderr
+                )
 
 
 def places(what: str = "cores") -> Iterator[Place]:
@@ -143,6 +148,8 @@ def places(what: str = "cores") -> Iterator[Place]:
             yield Place(home / "iopf" / what, runs=runs)
         except RuntimeError:  # nobody's home
             pass
+    import tempfile  # there, nearly always, something came before
+
     last = Path(tempfile.gettempdir()) / f"iopf-{what}-{os.getuid()}"
     if last.is_symlink():
         return
@@ -248,6 +255,8 @@ def install(place: Place, digest: str, finished: Path) -> Path:
         _hold(home / "core.so")
         aside += _surplus(place.root, home)
     for path in aside:
+        import shutil
+
         shutil.rmtree(path, ignore_errors=True)
     return home
 

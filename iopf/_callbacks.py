@@ -12,7 +12,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from ._registry import devices, handlers, keep, pending
+from ._registry import devices, handlers, keep, look_up, pending
 from ._types import page_response
 from .group import Group
 
@@ -32,10 +32,10 @@ def on_handle(
     kept, pending.errors = pending.errors, []
     error = None
     try:
-        known = handlers.get(handler)
+        known = look_up(handlers, handler)
         if known is None:
             return -errno.EINVAL
-        group = Group(runtime, core, pointer, faults, devices.references.get(device))
+        group = Group(runtime, core, pointer, faults, devices.get(device))
         try:
             known.function(group)
         except BaseException as raised:
@@ -60,7 +60,7 @@ def on_response(runtime: Runtime, device: int, response: CData, work_of: int) ->
     kept, pending.errors = pending.errors, []
     error = None
     try:
-        owner = devices.get(device)
+        owner = look_up(devices, device)
         if owner is not None and owner._on_response is not None:
             owner._on_response(page_response(response))
     except BaseException as raised:  # nothing may pass through C

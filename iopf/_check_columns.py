@@ -6,14 +6,16 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 
-from ._cores import Core, CoreSourceError, cores
-from ._facets import defines
+from ._cores import Core, cores
 from ._files import read_small
 from ._hints import unknown
-from ._revisions import FILE, Revision, Tree, find_tree
 from .check import Column
+from .exceptions import CoreSourceError
+
+if TYPE_CHECKING:
+    from ._revisions import Revision, Tree
 
 __all__ = ["Columns", "chosen"]
 
@@ -39,6 +41,8 @@ class Columns:
 
 
 def _defines(path: str | os.PathLike[str], name: str) -> bool:
+    from ._facets import defines
+
     try:
         return defines(read_small(path, "a core's source").decode(errors="replace"), name)
     except (OSError, ValueError):  # said where it is read to be compiled
@@ -66,6 +70,10 @@ class _Chooser:
 
     def source(self, path: str) -> Core:
         """A file, or the file of a tree."""
+        from pathlib import PurePath
+
+        from ._revisions import FILE, Tree
+
         whole = PurePath(os.path.abspath(path))
         if os.path.isdir(path):
             self.tree = Tree(path)
@@ -87,6 +95,8 @@ class _Chooser:
 
     def revision(self, found: Revision) -> Core:
         if found.path is None:
+            from ._revisions import FILE
+
             raise CoreSourceError(f"{found.short} has no {FILE}")
         return self.file(found.path, found.short)
 
@@ -125,6 +135,8 @@ def chosen(
     if revisions:
         _add_revisions(choose, result, sources, revisions)
     elif bisect and not sources and not named:
+        from ._revisions import FILE, Tree, find_tree
+
         tree = find_tree(".")
         if tree is None:
             raise ValueError(f"--bisect: there is no {FILE} here, and no SOURCE to judge")
@@ -163,6 +175,10 @@ def _good(tree: Tree) -> str | None:
 
 
 def _add_revisions(choose: _Chooser, result: Columns, sources: Sequence[str], revisions: Sequence[str]) -> None:
+    from pathlib import Path
+
+    from ._revisions import Tree, find_tree
+
     if len(sources) > 1 or (sources and not os.path.isdir(sources[0])):
         raise ValueError(f"--rev is about one TREE, and not {' '.join(sources)}")
     tree = choose.tree = Tree(sources[0] if sources else find_tree(".") or Path.cwd())

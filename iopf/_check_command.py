@@ -11,8 +11,6 @@ import argparse
 import json
 import os
 import re
-import shlex
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -20,18 +18,16 @@ from typing import Any, TextIO, cast
 
 from . import __version__, _exit
 from ._check_columns import Columns, chosen
-from ._check_kept import kept_in
-from ._check_reports import github_lines, write_junit
-from ._cores import CoreSourceError, cores, named
+from ._commands import SUMMARIES
+from ._cores import cores, named
 from ._exit import ACCEPTABLE_TO_CHECK, UNUSABLE
-from ._facets import Facets, parse_facets
 from ._files import check_writable, write_whole
 from ._hints import said, unknown
-from ._members import by_hand
-from ._options import jobs, seconds
-from ._probe import as_it_behaves
+from ._options import jobs, parse_facets, seconds
+from ._terminal import columns
 from .check import BUDGET, Comparison, Table, check, compare, render, render_bugs, render_comparison
-from .explore.kept import shortened
+from .exceptions import CoreSourceError
+from .explore.kept_where import any_kept
 
 __all__ = ["register", "run"]
 
@@ -43,7 +39,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Adds ``iopf check``."""
     parser = subparsers.add_parser(
         "check",
-        help="the verdict table: scenarios × cores",
+        help=SUMMARIES["check"],
         description="Explores every scenario of the library on every core and prints what was found. With SOURCE, an"
         " unmodified drivers/iommu/io-pgfault.c (v6.9 or newer) or a kernel tree, that file is a core, too: it is"
         " compiled and run. With --baseline, only what differs is judged.",
@@ -210,11 +206,13 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(_data(table, comparison, changes, wanted, evidence, code), indent=1))
     else:
         # What is kept now, and not what is about to be.
-        told = [] if arguments.no_kept else kept_in(table)
+        told = [] if arguments.no_kept or not any_kept() else _kept_in(table)
         _print(table, comparison, changes, wanted, tuple(facets), arguments.all, arguments.long_token)
         for line in told:
             print(line)
     if arguments.junit is not None:
+        from ._check_reports import write_junit
+
         try:
             write_junit(arguments.junit, table, comparison, arguments.accept)
         except OSError as error:
@@ -227,16 +225,27 @@ def run(arguments: argparse.Namespace) -> int:
         except OSError as error:
             return _usage(f"--html {arguments.html}: the page can't be written: {error.strerror}")
     if arguments.github:
+        from ._check_reports import github_lines
+
         for line in github_lines(table, comparison, wanted.revisions, arguments.accept):
             print(line, file=sys.stderr if arguments.json else sys.stdout)
     _tell_unknown(code, evidence)
     return code
 
 
+def _kept_in(table: Table) -> list[str]:
+    from ._check_kept import kept_in
+
+    return kept_in(table)
+
+
 def _report(arguments: argparse.Namespace) -> int:
     """``iopf check --report CORE``."""
+    import shlex
+
     from . import scenarios
     from ._bug_report import bug_reports, render_bug_reports
+    from ._probe import as_it_behaves
 
     others = (
         "source",
@@ -294,6 +303,8 @@ def _tell_unknown(code: int, evidence: _exit.Evidence) -> None:
 def _add_by_hand(arguments: argparse.Namespace, facets: dict[str, str | bool]) -> None:
     """Puts --member and --include where they belong, which is among the facets. ValueError: they can't be had."""
     if arguments.member:
+        from ._members import by_hand
+
         text = "; ".join(part.strip().rstrip(";") for part in arguments.member)
         by_hand(text)  # what is wrong is said without a file
         facets["members"] = text
@@ -400,7 +411,7 @@ def _print(
     everything: bool,
     long_token: bool,
 ) -> None:
-    width = shutil.get_terminal_size((WIDTH, 24)).columns
+    width = columns(WIDTH)
     color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     text = "".join(f"{line}\n" for line in _head(table, wanted, facets))
     text += render(table, width=width, color=color, comparison=comparison)
@@ -422,7 +433,10 @@ def _print(
             for cell in table.cells
             for one in cell.findings
         ]
-        text = shortened(text, failures)
+        if failures:
+            from .explore.kept import shortened
+
+            text = shortened(text, failures)
     print(text)
 
 
@@ -438,6 +452,8 @@ def _head(table: Table, wanted: Columns, facets: tuple[str, ...]) -> list[str]:
         if source is None:
             continue
         if found is None or not wanted.is_range:
+            from ._facets import Facets
+
             lines.append(f"  facets: {Facets(**cast('dict[str, Any]', source['facets']))}")
         probed = source["probed"]
         if isinstance(probed, list):

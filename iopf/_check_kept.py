@@ -8,9 +8,9 @@ import contextlib
 from ._check_table import Table
 from .check import scenario_of
 from .explore import _engine
+from .explore.answer import PASSES_NOW, STILL_FAILS
 from .explore.given import is_it, looked_for_less
 from .explore.kept import of_project
-from .explore.result import PASSES_NOW, STILL_FAILS
 from .explore.token import decode
 
 __all__ = ["kept_in"]

@@ -16,7 +16,7 @@ from ._check_pool import in_a_process
 from ._check_render import cell_text, marks_of
 from ._check_table import Cell, Finding, Table
 from ._cores import named
-from ._facets import parse_facets
+from ._options import parse_facets
 from .explore import DidNotReproduce, Failure, replay
 from .explore.page import Section, document, element, sources_of
 

@@ -18,15 +18,20 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, fields, replace
 from queue import Empty, SimpleQueue
-from typing import TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from ._check_table import ENDED, HUNG, LEFT_OUT, Cell, Finding
-from ._cores import Core, CoreSourceError
+from ._cores import Core
 from ._processes import be_a_worker, deaf_to_the_terminal, held
-from ._source import CompiledCore, Prepared
-from .explore import explore
-from .explore.result import Failure, Progress, Result
+from .exceptions import CoreSourceError
+from .explore.result import Result
 from .explore.scenario import BaseScenario
+from .explore.search import explore
+
+if TYPE_CHECKING:
+    from ._source import CompiledCore, Prepared
+    from .explore.failure import Failure
+    from .explore.progress import Progress
 
 __all__ = ["AsRead", "Job", "TooLarge", "explore_all", "explore_cell", "in_a_process"]
 
@@ -87,8 +92,7 @@ class Job:
     alone: float | None = None
 
 
-@dataclass(frozen=True)
-class TooLarge:
+class TooLarge(NamedTuple):
     """In place of a cell: it was put aside, and is a job for several processes."""
 
     scenario: str

@@ -19,7 +19,6 @@ import functools
 import hashlib
 import json
 import os
-import tempfile
 import time
 import zlib
 from collections.abc import Iterable, Mapping
@@ -168,6 +167,8 @@ def _read(path: Path) -> dict[str, dict[str, object]] | None:
 
 def _write(root: Path, name: str, cells: dict[str, dict[str, object]]) -> None:
     with _cache.changing(root):
+        import tempfile
+
         cells = {**(_read(root / name) or {}), **cells}
         rest = zlib.compress(json.dumps(cells).encode(), 1)
         descriptor, made = tempfile.mkstemp(prefix=".writing-", dir=root)

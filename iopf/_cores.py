@@ -3,19 +3,24 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
-from . import _runtime
-from ._facets import CoreSourceError, Facets
+import iopf  # whose classes are loaded when somebody asks for the types of the fields
+
 from ._hints import unknown
-from ._source import CompiledCore, Prepared, compile_core, prepare
 
-__all__ = ["Core", "CoreSourceError", "Facets", "cores"]
+if TYPE_CHECKING:  # what is compiled takes longer to load than most programs run
+    import ctypes
+
+    from ._facets import Facets
+    from ._runtime import Runtime
+    from ._source import CompiledCore, Prepared
+
+__all__ = ["Core", "cores", "named", "resolve"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class Core:
     #: the file that it is compiled from; None: it is part of the build
     source: Path | None = None
     #: how that file's form differs
-    facets: Facets | None = field(default=None, repr=False)
+    facets: iopf.Facets | None = field(default=None, repr=False)
     compiler: str | None = field(default=None, repr=False)
 
     @property
@@ -48,6 +53,8 @@ class Core:
 
         For a file it is what its form is known for; nobody knows its own bugs.
         """
+        from . import _runtime
+
         runtime = _runtime.get("native")
         return runtime.hazards_of(resolve(self, runtime))
 
@@ -100,6 +107,8 @@ class Core:
         cc: str | None = None,
     ) -> Core:
         """The same, read and not yet compiled: an error of the compiler's comes when it is."""
+        from ._source import prepare
+
         read = prepare(path, runtime, facets=facets, cc=cc, name=name)
         return cls(
             read.shown, read.facets.form, "", "", f"Compiled from {read.source}", True, read.source, read.facets, cc
@@ -107,11 +116,15 @@ class Core:
 
     def compile_for(self, runtime: str) -> CompiledCore:
         """The compiled core for a runtime, from the cache when it is there: a CompiledCore. Internal."""
+        from ._source import compile_core
+
         assert self.source is not None
         return compile_core(self.source, runtime, facets=self.facets, cc=self.compiler, name=self.name)
 
     def prepared_for(self, runtime: str) -> Prepared:
         """The file as it will be compiled for a runtime. Internal."""
+        from ._source import prepare
+
         assert self.source is not None
         return prepare(self.source, runtime, facets=self.facets, cc=self.compiler, name=self.name)
 
@@ -138,6 +151,8 @@ def named(text: str | None, facets: Mapping[str, str | bool] | None = None) -> C
 
 def cores() -> dict[str, Core]:
     """The cores of this build by name, ours first. All but ours can break the process: see :attr:`Core.hazards`."""
+    from . import _runtime
+
     return {name: Core(**info) for name, info in _runtime.get("native").core_info.items()}
 
 
@@ -145,11 +160,13 @@ def cores() -> dict[str, Core]:
 _loaded: dict[tuple[str, str], tuple[ctypes.CDLL, str]] = {}
 
 
-def resolve(core: Core | str, runtime: _runtime.Runtime) -> str:
+def resolve(core: Core | str, runtime: Runtime) -> str:
     """The name under which a core, or the name of one, is known to a run runtime; it is loaded when it has to be."""
     if isinstance(core, str):
         name = core
     elif isinstance(core, Core) and core.source is not None:
+        import ctypes
+
         compiled = core.compile_for(runtime.name)
         key = (runtime.name, str(compiled.library))
         if key not in _loaded:

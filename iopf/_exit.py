@@ -10,7 +10,7 @@ having done nothing. The tables in the READMEs and in ``--help`` are made of :da
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = [
     "ACCEPTABLE",
@@ -90,8 +90,7 @@ class Code(int):
     """An exit code that :func:`decide` made."""
 
 
-@dataclass(frozen=True)
-class Evidence:
+class Evidence(NamedTuple):
     """What a command found out."""
 
     #: how many things were shown to be good

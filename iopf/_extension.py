@@ -11,11 +11,12 @@ import importlib
 import os
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
 
-from ._csrc_tools import CHECKOUT, csrc, tool
+from ._csrc_tools import in_checkout, tool
 
+TYPE_CHECKING = False  # (_registry.py says why)
 if TYPE_CHECKING:
+    from typing import Any
 
     class CData:
         """An object of cffi, a pointer, a structure or an array, as type checkers see it: what it has is C's to say, and
@@ -70,7 +71,7 @@ def check_interpreter() -> None:
 @functools.cache
 def _checkout_hash() -> str | None:
     """The hash of the sources, when the package is used from a checkout."""
-    if csrc() != CHECKOUT or os.environ.get("IOPF_ALLOW_STALE"):
+    if not in_checkout() or os.environ.get("IOPF_ALLOW_STALE"):
         return None
     return str(tool("build").sources_hash())
 

@@ -11,13 +11,11 @@ guessed.
 from __future__ import annotations
 
 import dataclasses
-import errno
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ._hints import closest
-from .exceptions import IopfError
+from .exceptions import CoreSourceError
 
 __all__ = [
     "SUPPORTED",
@@ -27,7 +25,6 @@ __all__ = [
     "code_of",
     "defines",
     "detect",
-    "parse_facets",
     "without_comments",
 ]
 
@@ -35,21 +32,6 @@ SUPPORTED = (
     "Supported: drivers/iommu/io-pgfault.c of v6.9 or newer (faults find a domain: v6.9 to v6.10; an attach handle:"
     " v6.11 and newer; with or without iopf_group_dequeue())."
 )
-
-
-class CoreSourceError(IopfError):
-    """A file can't be used as a core. ``first_error`` is the compiler's, or ""; ``output`` all that it wrote."""
-
-    #: the compiler was at work and found it in the file: asked again, it says the same
-    in_the_file = False
-
-    def __init__(self, message: str, *, number: int = errno.EINVAL, first_error: str = "", output: str = ""):
-        super().__init__(number, message)
-        self.first_error = first_error
-        self.output = output
-
-    def __str__(self) -> str:
-        return str(self.strerror)
 
 
 _CHOICES: dict[str, tuple[str, ...]] = {
@@ -418,14 +400,3 @@ def detect(text: str) -> Facets:
         refusal_code=aborts_with,
         nomem_code=aborts_with,
     )
-
-
-def parse_facets(pairs: Iterable[str]) -> dict[str, str | bool]:
-    """What a command line's ``NAME=VALUE`` set, by name; ValueError: one is of another form."""
-    found: dict[str, str | bool] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise ValueError(f"--facet {pair}: takes NAME=VALUE")
-        found[name] = {"true": True, "false": False}.get(value, value)
-    return found

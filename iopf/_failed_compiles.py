@@ -18,8 +18,8 @@ import time
 from pathlib import Path
 
 from . import _cache
-from ._facets import CoreSourceError
 from ._files import read_small
+from .exceptions import CoreSourceError
 
 __all__ = ["MAX_FILES", "keep", "known"]
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import errno
 import os
 import sys
-import traceback
 
 from . import _exit
 from ._extension import MissingExtension
@@ -73,6 +72,8 @@ def _of_a_load(error: ImportError) -> str | None:
 
 def _keep(error: BaseException) -> str:
     """Writes the traceback somewhere and says where."""
+    import traceback  # a bug is rare
+
     text = "".join(traceback.format_exception(error))
     if os.environ.get("IOPF_TRACEBACK"):
         sys.stderr.write(text)
@@ -95,6 +96,8 @@ def explain(command: str, error: BaseException) -> int:
     if reason is not None:
         print(f"{name}: {said(' '.join(reason.split()))}", file=sys.stderr)
         return _exit.UNUSABLE
+    import traceback
+
     what = said(" ".join(traceback.format_exception_only(error)[-1].split())[:300])
     frames = traceback.extract_tb(error.__traceback__)
     where = f" at {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""

@@ -4,25 +4,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 
-__all__ = [
-    "MAX_COUNT",
-    "MAX_JOBS",
-    "MAX_SECONDS",
-    "count",
-    "count_or_zero",
-    "integer",
-    "jobs",
-    "seconds",
-    "small_or_zero",
-]
+from ._limits import MAX_COUNT, MAX_JOBS, MAX_SECONDS
 
-#: C counts in 64 bits; a preemption bound and a number of devices in 32.
-MAX_COUNT = 2**63 - 1
-#: More processes than any machine is good for.
-MAX_JOBS = 4096
-#: Thirty years: what every clock and every wait can take.
-MAX_SECONDS = 1e9
+__all__ = ["count", "count_or_zero", "integer", "jobs", "parse_facets", "seconds", "small_or_zero"]
 
 
 def _integer(text: str, least: int, most: int) -> int:
@@ -79,3 +65,14 @@ def seconds(text: str) -> float:
     if not 0 < value <= MAX_SECONDS:
         raise argparse.ArgumentTypeError(f"{_shown(text)}: takes a number above 0, of seconds, up to {MAX_SECONDS:g}")
     return value
+
+
+def parse_facets(pairs: Iterable[str]) -> dict[str, str | bool]:
+    """What a command line's ``NAME=VALUE`` set, by name; ValueError: one is of another form."""
+    found: dict[str, str | bool] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise ValueError(f"--facet {pair}: takes NAME=VALUE")
+        found[name] = {"true": True, "false": False}.get(value, value)
+    return found

@@ -27,7 +27,7 @@ from ._extension import load_extension
 if TYPE_CHECKING:
     import subprocess
 
-__all__ = ["Ending", "Terminated", "Watchdog", "be_a_worker", "command_line", "held"]
+__all__ = ["Ending", "Terminated", "Watchdog", "be_a_worker", "command_line", "commanded", "held"]
 
 #: What ends a process from outside, and what a terminal does when it goes.
 TERMINATING = (signal.SIGTERM, signal.SIGHUP)
@@ -102,6 +102,14 @@ def _unheard(before: Callable[[Any], object]) -> Callable[[Any], object]:
     return hook
 
 
+_commanded = False
+
+
+def commanded() -> bool:
+    """Does a command line run, so that who is to read it reads standard error?"""
+    return _commanded
+
+
 @contextlib.contextmanager
 def command_line(*, whole_process: bool) -> Iterator[Ending]:
     """Around a command line: SIGTERM and SIGHUP raise Terminated, Ctrl-C raises KeyboardInterrupt, none of them many
@@ -109,6 +117,8 @@ def command_line(*, whole_process: bool) -> Iterator[Ending]:
 
     ``whole_process``: it ends when the command line is through, so what told it to end once has no more to say.
     """
+    global _commanded
+    outer, _commanded = _commanded, True
     ending = Ending()
     before: dict[int, Any] = {}
     if _in_main_thread():
@@ -123,6 +133,7 @@ def command_line(*, whole_process: bool) -> Iterator[Ending]:
     try:
         yield ending
     finally:
+        _commanded = outer
         over = whole_process and ending.over
         if over:
             sys.unraisablehook = _unheard(sys.unraisablehook)

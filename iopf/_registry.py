@@ -12,46 +12,38 @@ back; one from a work item is kept with its queue.
 from __future__ import annotations
 
 import atexit
-import logging
 import os
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+# Type checkers take it for True. typing.TYPE_CHECKING would load typing, which takes longer than all that import iopf needs.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, TypeVar
+
     from .device import Device, PythonHandler
     from .queue import Queue
 
-T = TypeVar("T")
-
-log = logging.getLogger("iopf")
-log.addHandler(logging.NullHandler())
+    T = TypeVar("T")
 
 
-class Known(Generic[T]):
-    """Objects by a number that is never used again. Any thread; a look-up is one of a dict, and no call of Python's."""
-
-    __slots__ = ("references",)
-
-    def __init__(self) -> None:
-        self.references: dict[int, weakref.ref[T]] = {}
-
-    def put(self, number: int, thing: T) -> None:
-        """Until it is collected."""
-        references = self.references
-        references[number] = weakref.ref(thing, lambda _: references.pop(number, None))
-
-    def get(self, number: int) -> T | None:
-        """What has the number, if it is alive."""
-        reference = self.references.get(number)
-        return None if reference is None else reference()
+def remember(table: dict[int, weakref.ref[T]], number: int, thing: T) -> None:
+    """Puts an object into a table by its number, until it is collected. Any thread."""
+    table[number] = weakref.ref(thing, lambda _: table.pop(number, None))
 
 
+def look_up(table: dict[int, weakref.ref[T]], number: int) -> T | None:
+    """What has the number in a table, if it is alive. Any thread."""
+    reference = table.get(number)
+    return None if reference is None else reference()
+
+
+# Numbers are never used again.
 #: Devices by the number that C knows them by.
-devices: Known[Device] = Known()
+devices: dict[int, weakref.ref[Device]] = {}
 #: Python handlers by the number that C knows them by. Whatever has one attached keeps it (a handler may well refer to its
 #: own device, and the two are garbage together); what is detached with groups in flight is in ``detached``.
-handlers: Known[PythonHandler] = Known()
+handlers: dict[int, weakref.ref[PythonHandler]] = {}
 #: Python handlers by number, from when they are detached until no group in flight needs them.
 detached: dict[int, PythonHandler] = {}
 #: Queues by the identity of their workqueue: who gets the exception of a work.

@@ -23,9 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import _cache
-from ._facets import CoreSourceError
 from ._files import MAX_TEXT
 from ._members import HEADERS
+from .exceptions import CoreSourceError
 
 __all__ = ["FILE", "MAX_REVISIONS", "Revision", "Tree", "find_tree"]
 

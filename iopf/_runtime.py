@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import threading
 from functools import partial
@@ -12,13 +11,10 @@ from typing import Any
 
 from ._callbacks import on_handle, on_poll, on_poll_error, on_response
 from ._extension import load_extension
-from ._registry import detached, log, pending, unraisable
+from ._registry import detached, pending, unraisable
 
 #: The runtimes that run on threads.
 RUNTIMES = ("native", "plain")
-
-#: The kernel's levels, 0 to 7, as those of ``logging``.
-LEVELS = (*3 * (logging.CRITICAL,), logging.ERROR, logging.WARNING, *2 * (logging.INFO,), logging.DEBUG)
 
 
 class Runtime:
@@ -99,6 +95,8 @@ class Runtime:
 
     def fetch_messages(self) -> None:
         """Kernel messages so far go to ``logging.getLogger("iopf")``."""
+        from ._log import LEVELS, log
+
         level = self.ffi.new("int *")
         text = self.ffi.new("char[256]")
         while self.lib.iopf_next_message(level, text, len(text)):

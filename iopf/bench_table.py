@@ -13,11 +13,12 @@ from typing import Any
 from . import _bench, _instructions, _runtime
 from ._bench_compare import comparison_text, read_run
 from ._bench_scale import as_data, curves, panels, scale_text
-from ._cores import Core, CoreSourceError, named, resolve
+from ._cores import Core, named, resolve
 from ._hints import said
 from ._plots import check_plot, write_plot
 from ._probe import as_it_behaves
 from ._progress import Progress
+from .exceptions import CoreSourceError
 
 HEADER = ("item", "case", "state", "native ns", "plain ns", "plain : native", "stock ns", "stock : native", "rounds")
 LEFT_ALIGNED = 3

@@ -8,28 +8,30 @@
 from __future__ import annotations
 
 import os
-import shutil
-import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from concurrent.futures import Executor, ThreadPoolExecutor, as_completed, wait
 from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
 
 from . import _check_results, scenarios as library
 from ._check_baseline import Comparison, Difference, compare
-from ._check_pool import AsRead, Job, explore_all, explore_cell, in_a_process
 from ._check_render import render, render_bugs, render_comparison
 from ._check_table import ENDED as ENDED, HUNG as HUNG, LEFT_OUT as LEFT_OUT, Cell, Finding, Table
-from ._cores import Core, CoreSourceError, cores
+from ._cores import Core, cores
 from ._hints import unknown
-from ._options import MAX_JOBS, MAX_SECONDS
-from ._probe import Probed, Question, answer, corrected, suspects
+from ._limits import MAX_JOBS, MAX_SECONDS
 from ._processes import held
-from ._source import Prepared
-from .explore.given import tokens_for
-from .explore.kept import of_project
-from .explore.library import find_scenario
+from ._terminal import columns as terminal_columns
+from .exceptions import CoreSourceError
+from .explore.kept_where import any_kept
 from .explore.scenario import BaseScenario, integer
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from ._check_pool import Job
+    from ._probe import Probed
+    from ._source import Prepared
 
 __all__ = [
     "Cell",
@@ -70,6 +72,8 @@ def scenario_of(name: str) -> BaseScenario:
         return library.build(name)
     if ":" not in name and not name.endswith((".py", ".json")) and not name.startswith("rcget-"):
         raise ValueError(f"{unknown('scenario', name, library.names())}; also file.py:name, and file.json")
+    from .explore.library import find_scenario
+
     try:
         found = find_scenario(name)
     except LookupError as error:
@@ -148,13 +152,16 @@ def _prepared(columns: list[Column]) -> dict[str, Prepared]:
 def _compile_all(wanted: Mapping[str, Prepared]) -> dict[str, CoreSourceError]:
     """Compiles files, as many at a time as there are CPUs; the errors by label. An interrupt ends all of it at once."""
     errors: dict[str, CoreSourceError] = {}
-    if len(wanted) == 1:
+    if len(wanted) <= 1:
         for label, one in wanted.items():
             try:
                 one.compile()
             except CoreSourceError as error:
                 errors[label] = error
         return errors
+    import threading
+    from concurrent.futures import ThreadPoolExecutor, wait
+
     given_up = threading.Event()
     with held() as signals, ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         try:
@@ -225,7 +232,10 @@ def check(
     search = _Search(
         columns, named, budget, baseline is not None, all_failures or baseline is not None, cache, progress
     )
-    if kept:
+    if kept and any_kept():
+        from .explore.given import tokens_for
+        from .explore.kept import of_project
+
         known = of_project()[0]
         search.tokens = {row: tuple(tokens_for(what, kept=known)) for row, what in named} if known else {}
 
@@ -283,7 +293,7 @@ class _Search:
         self._alike = list(alike.values())
         self._files = files
         # A trace is as wide as the terminal is.
-        width = shutil.get_terminal_size((0, 0)).columns
+        width = terminal_columns(0)
         options = {"budget": budget, "width": width}
         self._kept: dict[str, _check_results.Column] = {}
         if cache:
@@ -307,6 +317,8 @@ class _Search:
             missing = self._known(columns)
             first = columns[0]
             for row, what in missing:
+                from ._check_pool import AsRead, Job  # where all is known from before, nothing is explored
+
                 if first.core is None:
                     self._take(Cell(row, first.label, "inconclusive", first.why, None, 0, 0.0, ()))
                 else:
@@ -331,12 +343,18 @@ class _Search:
 
     def run(self, jobs: list[Job], executor: Executor | None, shared: int | None) -> None:
         """Finds every cell that is not known."""
+        if executor is None and not jobs:
+            return
+        from ._check_pool import explore_all, explore_cell
+
         if executor is not None:
+            from concurrent.futures import as_completed
+
             for future in as_completed([executor.submit(explore_cell, job) for job in jobs]):
                 cell = future.result()
                 if isinstance(cell, Cell):  # none is too large: it was not said that one may be
                     self._take(cell)
-        elif jobs:
+        else:
             explore_all(jobs, self._take, shared)
 
     def _known(self, columns: list[Column]) -> list[tuple[str, BaseScenario]]:
@@ -373,8 +391,13 @@ class _Search:
         where their cells were explored, in a process that they may end."""
         found = {}
         for column in self._columns:
+            if not isinstance(column.core, Core) or column.core.facets is None:
+                continue
+            from ._check_pool import in_a_process
+            from ._probe import Question, answer, corrected, suspects
+
             cells = [self._done[row, column.label] for row, _ in self._rows if (row, column.label) in self._done]
-            if isinstance(column.core, Core) and suspects(cells, column.core.facets):
+            if suspects(cells, column.core.facets):
                 question = Question(column.core, tuple(said))
                 if executor is not None:
                     told = executor.submit(answer, question).result()

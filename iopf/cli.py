@@ -15,25 +15,23 @@ from __future__ import annotations
 import argparse
 import errno
 import importlib
-import importlib.util
 import io
-import json
-import logging
 import os
 import re
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import iopf
 
 from . import _exit, _mishaps
+from ._commands import SUMMARIES
 from ._exit import FINE, FOUND, INTERRUPTED, UNUSABLE
 from ._extension import load_extension
 from ._hints import closest, said
 from ._options import integer
 from ._processes import command_line
+from ._terminal import columns
 
 if TYPE_CHECKING:
     from . import run as runs
@@ -41,12 +39,15 @@ if TYPE_CHECKING:
 # An installation without its extensions says so whatever it is asked, and says it here. (It takes a millisecond.)
 load_extension("native")
 
-#: Modules that bring further commands, as far as they are there.
+#: Modules that bring further commands.
 COMMAND_MODULES = {
     "iopf.explore.cli": ("explore", "replay", "scenarios"),
     "iopf.explore.failures_cli": ("failures",),
     "iopf._check_command": ("check",),
 }
+
+#: Lines that ask for no command: each ends with what there is.
+WITHOUT_COMMAND: tuple[list[str], ...] = ([], ["-h"], ["--help"], ["--version"])
 
 Function = Callable[[argparse.Namespace], int]
 
@@ -55,14 +56,18 @@ class Unusable(Exception):
     """Input or options that can't be used: one line on standard error, exit code 2."""
 
 
-_CHOICE = re.compile(r"invalid choice: (?P<quoted>'(?P<name>.*)') \(choose from (?P<choices>.*)\)$", re.S)
+_CHOICE = r"(?s)invalid choice: (?P<quoted>'(?P<name>.*)') \(choose from (?P<choices>.*)\)$"
 
 
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, and what may have been meant."""
 
+    def __init__(self, **options: Any):
+        # Told how wide a line is, since argparse asks for that with each argument that is added.
+        super().__init__(formatter_class=lambda prog: argparse.HelpFormatter(prog, width=columns(80) - 2), **options)
+
     def error(self, message: str) -> NoReturn:
-        match = _CHOICE.search(message)
+        match = re.search(_CHOICE, message)
         hint = closest(match["name"], re.findall(r"[\w.-]+", match["choices"])) if match else None
         self._fail(message if hint is None else f"{message}: did you mean {hint!r}?")
 
@@ -78,10 +83,13 @@ class _Parser(argparse.ArgumentParser):
 
 def print_json(value: object) -> None:
     """A command's result, for --json."""
+    import json
+
     print(json.dumps(value, indent=2))
 
 
-def _add(subparsers: Any, name: str, help: str, function: Function) -> argparse.ArgumentParser:
+def _add(subparsers: Any, name: str, function: Function) -> argparse.ArgumentParser:
+    help = SUMMARIES[name]
     parser: argparse.ArgumentParser = subparsers.add_parser(
         name, help=help, description=f"{help[0].upper()}{help[1:]}."
     )
@@ -102,7 +110,7 @@ def _add_run(subparsers: Any) -> None:
     from . import run as runs
     from ._runtime import RUNTIMES
 
-    parser = _add(subparsers, "run", "perform a real program's memory accesses and resolve their page faults", _run)
+    parser = _add(subparsers, "run", _run)
     parser.add_argument(
         "trace",
         metavar="TRACE",
@@ -171,9 +179,9 @@ def _perform(run: runs.TraceRun, trace: str, course: list[tuple[int, int, float]
 
 def _run(options: argparse.Namespace) -> int:
     from . import run as runs
-    from ._cores import CoreSourceError, named
+    from ._cores import named
     from ._probe import as_it_behaves
-    from .exceptions import UnsafeCore
+    from .exceptions import CoreSourceError, UnsafeCore
 
     code = FINE
     run: runs.TraceRun | None = None
@@ -287,7 +295,7 @@ def _figures(result: runs.TraceResult) -> str:
 
 
 def _add_record(subparsers: Any) -> None:
-    parser = _add(subparsers, "record", "record a program's memory accesses and address space, with valgrind", _record)
+    parser = _add(subparsers, "record", _record)
     parser.usage = "%(prog)s [--output TRACE] [--maps MAPS] [--json] -- PROGRAM [ARGS ...]"
     parser.add_argument("-o", "--output", metavar="TRACE", help="where to; .xz and .gz are compressed (PROGRAM.lackey)")
     parser.add_argument("--maps", metavar="MAPS", help="where the map goes (TRACE's name with .maps)")
@@ -301,7 +309,7 @@ def _record(options: argparse.Namespace) -> int:
     command = options.program[1:] if options.program[:1] == ["--"] else options.program
     if not command:
         raise Unusable("what to record is missing: iopf record -- PROGRAM ARGS")
-    trace = options.output or f"{PurePath(command[0]).name}.lackey"
+    trace = options.output or f"{os.path.basename(command[0])}.lackey"
     maps = options.maps
     if maps is None:
         stem = trace
@@ -325,8 +333,8 @@ def _record(options: argparse.Namespace) -> int:
 
 
 def _add_about(subparsers: Any) -> None:
-    _add(subparsers, "cores", "the implementations of the framework in this build", _cores)
-    _add(subparsers, "info", "how this build was made", _info)
+    _add(subparsers, "cores", _cores)
+    _add(subparsers, "info", _info)
 
 
 def _cores(options: argparse.Namespace) -> int:
@@ -386,7 +394,7 @@ def _add_bench(subparsers: Any) -> None:
 
     parser = subparsers.add_parser(
         "bench",
-        help="time the hot paths, native against plain",
+        help=SUMMARIES["bench"],
         description="Times the hot paths, native against plain, in turn in one process.",
     )
     bench_table.add_arguments(parser)
@@ -398,8 +406,7 @@ def _add_bench(subparsers: Any) -> None:
 
 def _add_module(module: str) -> Callable[[Any], None]:
     def add(subparsers: Any) -> None:
-        if _exists(module):
-            importlib.import_module(module).register(subparsers)
+        importlib.import_module(module).register(subparsers)
 
     return add
 
@@ -416,20 +423,25 @@ _PARSERS: tuple[tuple[tuple[str, ...], Callable[[Any], None]], ...] = (
 
 def _parser(command: str | None = None) -> argparse.ArgumentParser:
     """Of all commands, or of one and those that come with it."""
-    parser = _Parser(prog="iopf", description="The Linux I/O page fault framework in user space.")
-    parser.add_argument("--version", action="version", version=f"iopf {iopf.__version__}")
-    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+    parser, subparsers = _without_commands()
     for commands, add in _PARSERS:
         if command is None or command in commands:
             add(subparsers)
     return parser
 
 
-def _exists(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:
-        return False
+def _overview() -> argparse.ArgumentParser:
+    """A parser that lists the commands and knows nothing more of them: for a line that has none."""
+    parser, subparsers = _without_commands()
+    for command, summary in SUMMARIES.items():
+        subparsers.add_parser(command, help=summary)
+    return parser
+
+
+def _without_commands() -> tuple[argparse.ArgumentParser, Any]:
+    parser = _Parser(prog="iopf", description="The Linux I/O page fault framework in user space.")
+    parser.add_argument("--version", action="version", version=f"iopf {iopf.__version__}")
+    return parser, parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
 
 
 def _open_streams() -> None:
@@ -443,6 +455,8 @@ def _open_streams() -> None:
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
     known = any(arguments[:1] == [command] for commands, _ in _PARSERS for command in commands)
+    if arguments in WITHOUT_COMMAND:
+        _overview().parse_args(arguments)
     parser = _parser(arguments[0]) if known else _parser()
     options, rest = parser.parse_known_args(arguments)
     commands = next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
@@ -458,16 +472,6 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         if action.nargs is None and dropped:
             command.error(f"argument {'/'.join(action.option_strings) or action.dest}: expected one argument")
     return options
-
-
-class _OnStandardError(logging.Handler):
-    """What the cache of compiled cores has to say to who set its place."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        print(f"iopf: {record.getMessage()}", file=sys.stderr)
-
-
-_on_standard_error = _OnStandardError()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -488,7 +492,6 @@ def _main(argv: Sequence[str] | None) -> int:
 def _command(arguments: list[str]) -> int:
     options = argparse.Namespace(command=arguments[0] if arguments else "")
     _open_streams()
-    logging.getLogger("iopf.cache").addHandler(_on_standard_error)  # once, however often
     try:
         options = _parse(arguments)
         code = _exit.checked(options.command, options.run(options))

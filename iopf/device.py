@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from . import _registry, _runtime
+from ._checks import check_name, check_range, parse_perm
 from ._held import Counted, Held, Unique
-from ._types import PAGE_REQUEST_FORMAT, PageResponse, RequestFlags, check_name, check_range, parse_perm
+from ._types import PAGE_REQUEST_FORMAT, PageResponse, RequestFlags
 from .exceptions import Closed, ForkedError, NoPasidWarning, error_for
 from .handlers import SVA, Inline, Refuse, Work
 from .responses import RESPONSE_BYTES, Responses
@@ -54,7 +55,7 @@ class PythonHandler:
     def __init__(self, function: Callable[[Group], object]):
         self.function = function
         self.id = next(_ids)
-        _registry.handlers.put(self.id, self)
+        _registry.remember(_registry.handlers, self.id, self)
 
 
 @dataclass(frozen=True)
@@ -309,7 +310,7 @@ class Device(Unique):
                 raise Closed(errno.EBADF, f"the device {group.name if group else name} was collected")
             self._helds = (self._new_device(self._group.held),)
             self._group.join(self)
-        _registry.devices.put(self._id, self)
+        _registry.remember(_registry.devices, self._id, self)
 
     # --- the C device ---
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import errno
 import os
-import pickle
 from typing import Any
 
 __all__ = [
-    "AlreadyAnswered", "AlreadyOnQueue", "BadSetup", "Closed", "ForkedError", "HandlerError", "IopfError",
+    "AlreadyAnswered", "AlreadyOnQueue", "BadSetup", "Closed", "CoreSourceError", "ForkedError", "HandlerError", "IopfError",
     "NoPasidWarning", "NotOnQueue", "Travels", "UnsafeCore", "UnsafeCoreWarning", "WouldDeadlock",
 ]  # fmt: skip
 
@@ -43,6 +42,8 @@ def _portable(cause: BaseException | None) -> BaseException | None:
     """The cause, when it arrives where it is sent; else what it said."""
     if cause is None:
         return None
+    import pickle
+
     try:
         pickle.loads(pickle.dumps(cause))
     except Exception:
@@ -59,6 +60,21 @@ class IopfError(Travels, OSError):
     def __str__(self) -> str:
         number = self.errno or 0
         return f"[{errno.errorcode.get(number, number)}] {self.strerror}"
+
+
+class CoreSourceError(IopfError):
+    """A file can't be used as a core. ``first_error`` is the compiler's, or ""; ``output`` all that it wrote."""
+
+    #: the compiler was at work and found it in the file: asked again, it says the same
+    in_the_file = False
+
+    def __init__(self, message: str, *, number: int = errno.EINVAL, first_error: str = "", output: str = ""):
+        super().__init__(number, message)
+        self.first_error = first_error
+        self.output = output
+
+    def __str__(self) -> str:
+        return str(self.strerror)
 
 
 class BadSetup(IopfError):

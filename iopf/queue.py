@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from . import _registry, _runtime
+from ._checks import check_name, check_range
 from ._cores import resolve
 from ._held import Counted, Held, Unique
-from ._types import check_name, check_range
 from .device import Device, DeviceStatistics, stranger
 from .exceptions import Closed, ForkedError, HandlerError, IopfError, UnsafeCoreWarning, WouldDeadlock, error_for
 
@@ -362,7 +362,9 @@ class Queue(Unique):
         """The interpreter ends."""
         if self._generation == _registry.generation and not self.closed:
             if not self._close_quietly(time.monotonic() + EXIT_SECONDS):
-                _registry.log.warning("queue %s: works did not come back, left as it is", self.name)
+                from ._log import log
+
+                log.warning("queue %s: works did not come back, left as it is", self.name)
                 self._closing = ABANDONED
 
     def __enter__(self) -> Queue:

@@ -22,8 +22,8 @@ from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any, SupportsIndex
 
 from . import _registry, _runtime, inputs
+from ._checks import PAGE_SIZE, check_range
 from ._held import Unique
-from ._types import PAGE_SIZE, check_range
 from .device import space_for
 from .exceptions import Closed, ForkedError, IopfError, UnsafeCore
 from .inputs import Source, TraceError
@@ -436,7 +436,9 @@ def _stop_all() -> None:
         try:
             run.stop()
         except IopfError as error:  # a thread is still in it
-            _registry.log.warning("the trace run is left as it is: %s", error)
+            from ._log import log
+
+            log.warning("the trace run is left as it is: %s", error)
 
 
 atexit.register(_stop_all)

@@ -7,8 +7,9 @@ import errno
 from typing import NamedTuple
 
 from . import _registry, _runtime
+from ._checks import PAGE_SIZE, check_pages, parse_perm
 from ._held import Held, Unique
-from ._types import PAGE_SIZE, Perm, check_pages, parse_perm
+from ._types import Perm
 from .exceptions import Closed, ForkedError, IopfError, error_for
 
 _ADVICE = {

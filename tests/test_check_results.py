@@ -16,17 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from iopf import (
-    Core,
-    CoreSourceError,
-    _cache,
-    _check_pool,
-    _check_results as results,
-    _source,
-    check as checking,
-    cli,
-    scenarios,
-)
+from iopf import Core, CoreSourceError, _cache, _check_pool, _check_results as results, _source, cli, scenarios
 from iopf._check_table import ENDED, Cell, Finding
 from iopf.check import check
 from iopf.explore.scenario import Scenario
@@ -61,8 +51,8 @@ def no_explorer(monkeypatch):
         def asked(job):
             raise AssertionError(f"{job.scenario} on {job.name} is explored")
 
-        monkeypatch.setattr(checking, "explore_cell", asked)
-        monkeypatch.setattr(checking, "explore_all", lambda jobs, *rest: [asked(job) for job in jobs])
+        monkeypatch.setattr(_check_pool, "explore_cell", asked)
+        monkeypatch.setattr(_check_pool, "explore_all", lambda jobs, *rest: [asked(job) for job in jobs])
 
     return forbid
 
@@ -434,7 +424,7 @@ def test_an_interrupt_keeps_what_was_found(monkeypatch):
             done.append(take(_check_pool.explore_cell(job)))
 
     with monkeypatch.context() as patch:
-        patch.setattr(checking, "explore_all", interrupted)
+        patch.setattr(_check_pool, "explore_all", interrupted)
         with pytest.raises(KeyboardInterrupt) as caught:
             check(["v7.2"], ROWS, cache=True)
     assert 1 == len(caught.value.args[0].cells)

@@ -196,7 +196,7 @@ def test_the_second_time_nothing_is_compiled_or_explored(data, repository, monke
         return _source._compiled(self, given_up)
 
     monkeypatch.setattr(_source.Prepared, "compile", compile)
-    monkeypatch.setattr("iopf.check.explore_all", lambda jobs, *rest: pytest.fail("it is explored"))
+    monkeypatch.setattr("iopf._check_pool.explore_all", lambda jobs, *rest: pytest.fail("it is explored"))
     assert real is Tree
     _, table = data(repository.tree, "--rev", f"{repository.commits[0]}..HEAD")
     assert {short(repository, BROKEN)} == set(compiled)

@@ -212,7 +212,7 @@ def test_run_that_loses_answers_is_exit_code_1(cli, files, monkeypatch):
     assert "iopf run: core x will not answer 1 groups any more\n" == error
 
 
-@pytest.mark.parametrize("module", ["iopf.cli", "argparse", "iopf.queue", "iopf._native"])
+@pytest.mark.parametrize("module", ["iopf.cli", "argparse", "iopf.info", "iopf._native"])
 def test_interrupt_while_the_command_line_is_loading_is_silent(module):
     """Ctrl-C at the moment when a module is asked for: exit code 130 and no word, as later."""
     program = f"""

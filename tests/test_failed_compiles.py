@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from iopf import Core, CoreSourceError, _failed_compiles as failed, _source, check as checking
+from iopf import Core, CoreSourceError, _check_pool, _failed_compiles as failed, _source
 from iopf.check import check
 
 FORM = (Path(__file__).resolve().parent / "kernel_files" / "form-g.c").read_text()
@@ -119,13 +119,13 @@ def test_what_was_checked_alone_is_known_beside_a_baseline(file, tmp_path, monke
     old.write_text(FORM)
     rows = ["partial", "remove-held-group", "free-queue-pending", "bad-setup-partial"]
     explored = []
-    explore_all = checking.explore_all
+    explore_all = _check_pool.explore_all
 
     def counted(jobs, take, *rest):
         explored.extend((job.name, job.scenario) for job in jobs)
         explore_all(jobs, take, *rest)
 
-    monkeypatch.setattr(checking, "explore_all", counted)
+    monkeypatch.setattr(_check_pool, "explore_all", counted)
     cores = [Core._of_source(path, "explore") for path in (new, old)]
     check([cores[0]], rows, cache=True)
     assert 4 == len(explored)

@@ -254,7 +254,7 @@ def test_a_file_that_ends_the_process_in_which_it_is_asked_takes_nothing_with_it
     file.write_text(changed(text, '#include "iommu-priv.h"\n', '#include "iommu-priv.h"\n\nextern void exit(int);\n'))
     core = Core._from_source(file, "explore")
     assert None is in_a_process(answer, Question(core, ()), 5.0)
-    monkeypatch.setattr(check, "suspects", lambda cells, facets: True)
+    monkeypatch.setattr("iopf._probe.suspects", lambda cells, facets: True)
     table = check.check([core], ["partial", "remove-twice"])
     assert {"partial": True, "remove-twice": False} == {cell.scenario: cell.gone for cell in table.cells}
     assert [] == table.sources[0]["probed"]

@@ -20,14 +20,24 @@
 
 from __future__ import annotations
 
-from .again import again
-from .as_test import as_test
-from .library import ScenarioError, find_scenario, scenario_names
-from .replay import DidNotReproduce, replay
-from .result import Again, ExplorationFailed, Failure, Hot, Outcome, Progress, Result, Run, Site, Step
-from .scenario import KINDS, Device, Operation, Queue, Scenario, Space, Task
-from .search import Interrupted, explore
-from .token import VersionMismatch
+import importlib
+from typing import TYPE_CHECKING
+
+from .._extension import loading as _loading
+from ._forms import knows_all as _knows_all
+
+if TYPE_CHECKING:  # what __getattr__ gives, for type checkers; each from where it is defined
+    from ._again import again
+    from ._as_test import as_test
+    from ._replay import DidNotReproduce, replay
+    from .answer import Again
+    from .failure import Failure, Run, Site, Step
+    from .library import ScenarioError, find_scenario, scenario_names
+    from .progress import Progress
+    from .result import ExplorationFailed, Hot, Outcome, Result
+    from .scenario import KINDS, Device, Operation, Queue, Scenario, Space, Task
+    from .search import Interrupted, explore
+    from .token import VersionMismatch
 
 # fmt: off
 __all__ = [
@@ -35,4 +45,59 @@ __all__ = [
     "Progress", "Queue", "Result", "Run", "Scenario", "ScenarioError", "Site", "Space", "Step", "Task", "VersionMismatch",
     "again", "as_test", "explore", "find_scenario", "replay", "scenario_names",
 ]
+
+#: What each of them is loaded from when it is first used: few programs need all.
+_FROM = {
+    "_again": ("again",),
+    "_as_test": ("as_test",),
+    "_replay": ("DidNotReproduce", "replay"),
+    "answer": ("Again",),
+    "failure": ("Failure", "Run", "Site", "Step"),
+    "library": ("ScenarioError", "find_scenario", "scenario_names"),
+    "progress": ("Progress",),
+    "result": ("ExplorationFailed", "Hot", "Outcome", "Result"),
+    "scenario": ("KINDS", "Device", "Operation", "Queue", "Scenario", "Space", "Task"),
+    "search": ("Interrupted", "explore"),
+    "token": ("VersionMismatch",),
+}
 # fmt: on
+_MODULES = (
+    "failure",
+    "kept",
+    "library",
+    "lines",
+    "programs",
+    "races",
+    "result",
+    "scenario",
+    "search",
+    "token",
+    "trace",
+)
+
+
+def _load(name: str) -> object:
+    if name in _MODULES:
+        return importlib.import_module(f".{name}", __name__)
+    module = next((module for module, names in _FROM.items() if name in names), None)
+    if module is None:
+        raise AttributeError(f"module 'iopf.explore' has no attribute {name!r}")
+    with _loading:
+        value: object = getattr(importlib.import_module(f".{module}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def _load_forms() -> None:
+    with _loading:
+        from . import programs as programs
+
+
+_knows_all(_load_forms)
+
+if not TYPE_CHECKING:  # to a type checker a module with this function has every name
+    __getattr__ = _load
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__} - {"TYPE_CHECKING", "annotations", "importlib"})

@@ -11,12 +11,13 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._extension import check_interpreter, load_extension
 from ..exceptions import IopfError
-from .lines import Place, find as find_line
+
+if TYPE_CHECKING:
+    from .lines import Place
 
 __all__ = ["Engine", "get", "let_signals_run", "names", "text", "turn"]
 
@@ -69,6 +70,10 @@ class Engine:
         key = self.ffi.string(raw.file), raw.offset
         place = self._places.get(key)
         if place is None:
+            from dataclasses import replace
+
+            from .lines import find as find_line  # a search that finds nothing names no line
+
             place = find_line(os.fsdecode(key[0]), key[1])
             symbol = text(self.ffi, raw.symbol)
             if symbol and not place.function:

@@ -23,7 +23,8 @@ from ._jobs import Job, Part, Totals
 from ._pool import Processes
 from ._setting import Setting
 from ._work import Explorer, answer, prepare, request, work
-from .result import Progress, Result
+from .progress import Progress
+from .result import Result
 
 __all__ = ["Search"]
 

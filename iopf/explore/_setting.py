@@ -15,59 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
-from .._extension import CData
-from .._hints import unknown
 from . import _engine
-from ._engine import Engine, text
-from .bytecode import Compiled
-from .copier import named_fields
-from .loader import load_table
+from ._engine import text
 from .scenario import BaseScenario
 
 if TYPE_CHECKING:
     from .._cores import Core
 
-__all__ = ["Setting", "build", "find_core", "new_options"]
-
-
-def find_core(core: Core | str) -> CData:
-    """A core as C knows it, of its name or a Core; one of a file is compiled and loaded. ValueError lists the names.
-
-    Not inside of a turn: loading takes one.
-    """
-    engine = _engine.get()
-    if not isinstance(core, str):
-        from .._cores import Core  # what knows files takes longer to load than most searches take
-
-        if isinstance(core, Core) and core.source is not None:
-            compiled = core.compile_for("explore")
-            table: CData = load_table(compiled.library, compiled.symbol)[1]
-            return table
-    name = core if isinstance(core, str) else getattr(core, "name", None)
-    if not isinstance(name, str):
-        raise TypeError(f"core is a Core, or the name of one, not {type(core).__name__}")
-    found: CData = engine.lib.xp_find_core(name.encode())
-    if not found:
-        known = [
-            text(engine.ffi, engine.lib.xp_core_name(engine.lib.xp_core(i))) for i in range(engine.lib.xp_nr_cores())
-        ]
-        file = "; a file is one by its path: Core.from_source(path), --core FILE" if name.endswith(".c") else ""
-        raise ValueError(f"{unknown('core', name, known)}{file}")
-    return found
-
-
-def new_options(engine: Engine, table: Any, scenario: BaseScenario, compiled: Compiled) -> Any:
-    """Options of a search on a core; the engine is told what signatures call the scenario's operations."""
-
-    def name(index: int) -> str:
-        record = compiled.records[index]
-        return named_fields(scenario, str(record.operation or record.section or "the set-up"))
-
-    engine.on_record = name
-    options = engine.ffi.new("struct xp_options *")
-    options.core = table
-    options.function = engine.lib.xp_on_function
-    return options
+__all__ = ["Setting", "build"]
 
 
 @functools.cache

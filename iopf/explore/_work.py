@@ -16,9 +16,10 @@ from typing import Any
 
 from ..exceptions import IopfError
 from . import _engine
+from ._call import find_core, new_options
 from ._engine import let_signals_run, text
 from ._jobs import Job, Part, Witness
-from ._setting import Setting, find_core, new_options
+from ._setting import Setting
 from ._wire import pack, unpack
 from .bytecode import compile_scenario
 from .copier import Copier

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import array
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .._types import parse_perm
+from .._checks import parse_perm
 from . import _operands
 
 if TYPE_CHECKING:
@@ -109,8 +108,7 @@ DEFINITIONS = (
 )
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """What a record was made from: None for a definition, and a section's own record has no operation."""
 
     section: str | None = None
@@ -120,8 +118,7 @@ class Record:
         return f"{self.section}: {self.operation}" if self.operation else self.section or "definition"
 
 
-@dataclass(frozen=True)
-class Compiled:
+class Compiled(NamedTuple):
     """The numbers, and for each record what it was made from."""
 
     words: array.array[int]

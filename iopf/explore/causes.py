@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from .result import Failure, Site, Step
+    from .failure import Failure, Site, Step
 
 __all__ = ["CLEAN_UP", "REQUIRED", "Cause", "cause", "required"]
 
@@ -56,11 +55,10 @@ KEPT = "taken, and not let go"
 LOCKS = ("mutex_lock", "mutex_trylock", "spin_lock", "spin_trylock")
 UNLOCKS = ("mutex_unlock", "spin_unlock")
 #: "in mutex_lock, waits for driver", of a deadlock's sites.
-WAITS = re.compile(r"in (?P<op>.+?), waits for (?P<whom>.+)")
+WAITS = r"in (?P<op>.+?), waits for (?P<whom>.+)"
 
 
-@dataclass(frozen=True)
-class Cause:
+class Cause(NamedTuple):
     """A sentence, and the indices of the steps that it names."""
 
     text: str
@@ -166,7 +164,7 @@ def _race(t: _Telling) -> str | None:
 
 
 def _deadlock(t: _Telling) -> str | None:
-    waiting = [(site, WAITS.fullmatch(site.what)) for site in t.failure.sites]
+    waiting = [(site, re.fullmatch(WAITS, site.what)) for site in t.failure.sites]
     stuck = [(site, match) for site, match in waiting if match]
     if not stuck:
         return None

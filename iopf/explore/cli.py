@@ -4,20 +4,24 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from .. import _exit
+from .._commands import SUMMARIES
 from .._exit import ACCEPTABLE, FINE, FOUND, NO_VERDICT, UNUSABLE
-from .._facets import CoreSourceError, parse_facets
 from .._files import check_writable, write_whole
 from .._hints import said
-from .._options import count, count_or_zero, depth, jobs, seconds, small_or_zero
-from .result import Failure, Progress, Result
+from .._options import count, count_or_zero, depth, jobs, parse_facets, seconds, small_or_zero
+from ..exceptions import CoreSourceError
+
+if TYPE_CHECKING:
+    from .failure import Failure
+    from .progress import Progress
+    from .result import Result
 
 __all__ = ["register"]
 
@@ -28,7 +32,7 @@ def register(subparsers: Any) -> None:
     """Adds the commands; each sets ``run``, a function of the parsed arguments that returns the exit code."""
     explore = subparsers.add_parser(
         "explore",
-        help="execute every interleaving of a scenario",
+        help=SUMMARIES["explore"],
         description="Executes every interleaving of a scenario on a core and checks each one.",
         epilog=_exit.epilog(("check", "explore")),
     )
@@ -83,7 +87,7 @@ def register(subparsers: Any) -> None:
 
     replay = subparsers.add_parser(
         "replay",
-        help="run one execution again, by its id or token",
+        help=SUMMARIES["replay"],
         description="Runs the execution that a token describes, or that of a failure which was kept under that id. Exit code 1: it fails as recorded; 0: it passes now;"
         " 3: it did not reproduce, because it does not follow the recorded schedule any more or fails in another way.",
     )
@@ -108,7 +112,7 @@ def register(subparsers: Any) -> None:
     replay.set_defaults(run=run_replay)
 
     scenarios = subparsers.add_parser(
-        "scenarios", help="list the scenarios", description="Lists the scenarios by name."
+        "scenarios", help=SUMMARIES["scenarios"], description="Lists the scenarios by name."
     )
     scenarios.add_argument("name", nargs="?", metavar="SCENARIO", help="show this one; file.py: list those of the file")
     scenarios.add_argument("--json", action="store_true", help="as JSON")
@@ -186,6 +190,12 @@ class ProgressLine:
 def _fail(message: object) -> int:
     print(f"iopf: {said(message)}", file=sys.stderr)
     return UNUSABLE
+
+
+def _json(value: object) -> str:
+    import json
+
+    return json.dumps(value, indent=1)
 
 
 def _print_failure(failure: Failure, every_event: bool, long_token: bool, source: str | None = None) -> None:
@@ -339,10 +349,10 @@ def run_explore(arguments: argparse.Namespace) -> int:
 
 def run_replay(arguments: argparse.Namespace) -> int:
     """``iopf replay``."""
-    from .replay import DidNotReproduce, replay
+    from ._replay import DidNotReproduce, replay
 
     if arguments.as_test:
-        from .as_test import as_test
+        from ._as_test import as_test
 
         try:
             print(as_test(arguments.token), end="")
@@ -356,7 +366,7 @@ def run_replay(arguments: argparse.Namespace) -> int:
         passes = error.step is None and error.result is not None and error.result.failure is None
         if arguments.json:
             print(
-                json.dumps(
+                _json(
                     {
                         "reproduced": False,
                         "message": str(error),
@@ -364,8 +374,7 @@ def run_replay(arguments: argparse.Namespace) -> int:
                         "expected": error.expected,
                         "found": error.found,
                         "result": error.result.to_dict() if error.result else None,
-                    },
-                    indent=1,
+                    }
                 )
             )
         else:
@@ -380,7 +389,7 @@ def run_replay(arguments: argparse.Namespace) -> int:
     except OSError as error:
         return _fail(f"{error.filename}: it can't be written: {error.strerror}")
     if arguments.json:
-        print(json.dumps({"reproduced": True, "result": result.to_dict()}, indent=1))
+        print(_json({"reproduced": True, "result": result.to_dict()}))
     elif result.failure is not None:
         _print_failure(result.failure, arguments.every_event, arguments.long_token)
     return FOUND
@@ -406,7 +415,7 @@ def run_scenarios(arguments: argparse.Namespace) -> int:
     if names is None:
         names = scenario_names()
     if arguments.json:
-        print(json.dumps([{"name": name, "summary": summary} for name, summary in names.items()], indent=1))
+        print(_json([{"name": name, "summary": summary} for name, summary in names.items()]))
         return FINE
     width = max(map(len, names), default=0)
     for name, summary in names.items():

@@ -14,10 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .._facets import CoreSourceError, Facets, detect
-
 if TYPE_CHECKING:
     from .._cores import Core
+    from .._facets import Facets
 
 __all__ = ["CoreFile", "core_file"]
 
@@ -91,6 +90,9 @@ def _text(value: str | bool) -> str:
 
 @functools.lru_cache(maxsize=64)
 def _describe(path: str, facets: Facets, _stamp: tuple[int, int]) -> CoreFile | None:
+    from .._facets import detect
+    from ..exceptions import CoreSourceError
+
     try:
         content = Path(path).read_bytes()
     except OSError:

@@ -10,13 +10,12 @@ another signature, and stays what it is. With the contract broken it is the driv
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = ["DEVIATIONS", "Deviation", "chosen"]
 
 
-@dataclass(frozen=True)
-class Deviation:
+class Deviation(NamedTuple):
     """A choice of upstream's."""
 
     #: the commit that made it

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""``iopf failures``: what is kept (kept.py), and what became of it (again.py). Exit codes: iopf/_exit.py."""
+"""``iopf failures``: what is kept (kept.py), and what became of it (_again.py). Exit codes: iopf/_exit.py."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from .. import _exit
+from .._commands import SUMMARIES
 from .._exit import UNUSABLE
 from .._hints import said
-from .._options import seconds
+from .._options import parse_facets, seconds
 
 if TYPE_CHECKING:
+    from .answer import Again
     from .kept import Kept
-    from .result import Again, Result
+    from .result import Result
 
 __all__ = ["register"]
 
@@ -27,7 +29,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Adds the command; it sets ``run``, a function of the parsed arguments that returns the exit code."""
     parser = subparsers.add_parser(
         "failures",
-        help="list the failures that are kept, or try them again",
+        help=SUMMARIES["failures"],
         description="Lists the failures that are kept for this directory (.iopf/failures, or where IOPF_FAILURES_DIR says), the"
         " last ones first. With --run each is tried again on its core as it is now: its schedule is followed as far as it fits,"
         ' and where that does not show it, its scenario is explored. The answers: "still fails": an execution shows it;'
@@ -70,7 +72,7 @@ def _fail(message: object) -> int:
 def run(arguments: argparse.Namespace) -> int:
     """``iopf failures``."""
     from .._cores import named
-    from .._facets import CoreSourceError, parse_facets
+    from ..exceptions import CoreSourceError
     from .kept import find, forget, of_project
 
     wrong: list[str] = []
@@ -140,9 +142,9 @@ def _groups(found: list[Kept]) -> list[list[Kept]]:
 
 
 def _again(found: list[Kept], wrong: list[str], core: Any, arguments: argparse.Namespace) -> int:
-    from .again import again
+    from ._again import again
+    from .answer import CANNOT_BE_TOLD, PASSES_NOW, STILL_FAILS
     from .kept import forget
-    from .result import CANNOT_BE_TOLD, PASSES_NOW, STILL_FAILS
 
     searches: dict[object, Result] = {}
     told: list[dict[str, object]] = []
@@ -178,7 +180,7 @@ def _again(found: list[Kept], wrong: list[str], core: Any, arguments: argparse.N
 
 def _shown_by(answer: Again, result: Result | None, first: Kept, as_token: bool) -> str:
     """The line that runs what shows it now; "": nothing does."""
-    from .again import shown_in
+    from ._again import shown_in
 
     failure = shown_in(answer, result)
     if failure is None or not failure.token:
@@ -189,7 +191,7 @@ def _shown_by(answer: Again, result: Result | None, first: Kept, as_token: bool)
 
 
 def _print(answer: Again, group: list[Kept], command: str) -> None:
-    from .result import PASSES_NOW
+    from .answer import PASSES_NOW
 
     print(f"{answer.answer}: {answer.id}  {group[0].about}")
     if len(group) > 1:

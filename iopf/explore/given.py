@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Failures of another time that a search tries first: which they are, how C gets them, and what is said of them (again.py has
+"""Failures of another time that a search tries first: which they are, how C gets them, and what is said of them (_again.py has
 what the answers mean)."""
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from . import _engine
+from ._call import find_core, new_options
 from ._engine import Engine
-from ._setting import find_core, new_options
+from .answer import CANNOT_BE_TOLD, PASSES_NOW, STILL_FAILS, Again
 from .bytecode import compile_scenario
 from .copier import Copier
 from .corefile import CoreFile, core_file
 from .kept import Kept, failure_id, of_project, resolve
-from .result import CANNOT_BE_TOLD, PASSES_NOW, STILL_FAILS, Again, Result
+from .result import Result
 from .scenario import BaseScenario
 from .token import Token, decode
 

@@ -9,7 +9,7 @@ that is printed leads nowhere. ``.iopf`` has a ``.gitignore`` of its own, so tha
 
 A file is JSON: the number of its format, the token, what it is about in words, the names of its scenario and its core, where
 that scenario was named (``mine.py:race``), and which tests met it. The token has the rest that it takes to try it again:
-the core's file and facets, the whole scenario, the schedule step by step (again.py). Files of format 1, which have the token and
+the core's file and facets, the whole scenario, the schedule step by step (_again.py). Files of format 1, which have the token and
 the words alone, are read as well. It is named by the hash, made aside and
 renamed, so that two processes that keep the same failure write the same file, and a damaged one shows. What was kept last
 stays: MAX_FILES of them. An id has no dot in it, and a token has; neither is ever taken for the other.
@@ -19,16 +19,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import os
 import re
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._files import read_small
+from .kept_where import FOLDER, VARIABLE, folder, near
 from .packed import unpack
 
 if TYPE_CHECKING:
@@ -48,8 +47,6 @@ __all__ = [
     "shortened",
 ]
 
-VARIABLE = "IOPF_FAILURES_DIR"
-FOLDER = Path(".iopf", "failures")
 MAX_FILES = 1024
 FORMAT = 2
 #: Those that are read.
@@ -60,10 +57,9 @@ ID, NAME, LEAST = 10, 32, 4
 ABANDONED_SECONDS = 3600.0
 ASIDE = ".keeping-"
 
-_FILE = re.compile(rf"([0-9a-f]{{{NAME}}})\.json")
-_ID = re.compile(rf"[0-9a-f]{{{LEAST},{NAME}}}")
+_FILE = rf"([0-9a-f]{{{NAME}}})\.json"
+_ID = rf"[0-9a-f]{{{LEAST},{NAME}}}"
 
-log = logging.getLogger("iopf.failures")
 _told: set[str] = set()
 
 
@@ -73,8 +69,7 @@ def _name(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()[:NAME]
 
 
-@dataclass(frozen=True)
-class Kept:
+class Kept(NamedTuple):
     """What a file of a failure says."""
 
     path: Path
@@ -116,16 +111,11 @@ def failure_id(token: str) -> str:
 
 
 def _near(base: str | os.PathLike[str] | None) -> Place | None:
-    """``.iopf/failures`` below a directory, None: the current one. None: it is not there any more, or it is a link."""
-    try:
-        root = Path(os.getcwd() if base is None else base)
-    except OSError:
-        return None
+    """:func:`kept_where.near`, as a place."""
     from .._cache import Place
 
-    if (root / FOLDER.parts[0]).is_symlink() or (root / FOLDER).is_symlink():
-        return None
-    return Place(root / FOLDER, runs=False)
+    path = near(base)
+    return None if path is None else Place(Path(path), runs=False)
 
 
 def _places(base: str | os.PathLike[str] | None) -> Iterator[Place]:
@@ -133,9 +123,9 @@ def _places(base: str | os.PathLike[str] | None) -> Iterator[Place]:
     from .._cache import Place, places
 
     said = os.environ.get(VARIABLE, "")
-    near = Place(Path(os.path.abspath(said)), runs=False) if said else _near(base)
-    if near is not None:
-        yield near
+    first = Place(Path(os.path.abspath(said)), runs=False) if said else _near(base)
+    if first is not None:
+        yield first
     yield from places("failures")
 
 
@@ -171,7 +161,7 @@ def _make_room(root: Path) -> None:
         for entry in found:
             with contextlib.suppress(OSError):
                 touched = entry.stat(follow_symlinks=False).st_mtime
-                if _FILE.fullmatch(entry.name):
+                if re.fullmatch(_FILE, entry.name):
                     files.append((touched, entry.path))
                 elif entry.name.startswith(ASIDE) and time.time() - touched > ABANDONED_SECONDS:
                     os.unlink(entry.path)
@@ -215,7 +205,7 @@ def _keep_in(place: Place, token: str, about: str, source: str | None, test: str
             if _data(path) == wanted.to_dict():
                 os.utime(path)
                 return True
-        if place.root.parts[-2:] == FOLDER.parts:
+        if place.root.parts[-2:] == FOLDER:
             _not_for_git(place.root.parent)
         _write(path, json.dumps(wanted.to_dict(), indent=1).encode() + b"\n")
     except OSError as error:
@@ -252,7 +242,9 @@ def keep(
         said = os.environ.get(VARIABLE, "")
         if said and str(place.root) == os.path.abspath(said) and said not in _told:
             _told.add(said)
-            log.warning("%s=%s: %s. Failures are kept elsewhere.", VARIABLE, said, place.why_not)
+            from .._log import log
+
+            log.getChild("failures").warning("%s=%s: %s. Failures are kept elsewhere.", VARIABLE, said, place.why_not)
     return None
 
 
@@ -306,7 +298,7 @@ def _names(root: Path) -> list[str]:
     found = []
     with contextlib.suppress(OSError), os.scandir(root) as entries:
         for entry in entries:
-            if _FILE.fullmatch(entry.name):
+            if re.fullmatch(_FILE, entry.name):
                 with contextlib.suppress(OSError):
                     found.append((-entry.stat(follow_symlinks=False).st_mtime_ns, entry.name))
     return [name for _, name in sorted(found)]
@@ -318,14 +310,10 @@ def of_project(*, base: str | os.PathLike[str] | None = None) -> tuple[list[Kept
 
     :param base: the directory that ``.iopf`` is in; None: the current one
     """
-    said = os.environ.get(VARIABLE, "")
-    if said:
-        root = Path(os.path.abspath(said))
-    else:
-        near = _near(base)
-        if near is None:
-            return [], []
-        root = near.root
+    path = folder(base)
+    if path is None:
+        return [], []
+    root = Path(path)
     found, wrong = [], []
     for name in _names(root):
         try:
@@ -351,7 +339,7 @@ def resolve(text: str, *, base: str | os.PathLike[str] | None = None) -> str:
     :param base: the directory that ``.iopf`` is in; None: the current one
     :raises ValueError: nothing, or more than one, is kept under that id, or its file can't be used
     """
-    if not _ID.fullmatch("".join(text.split()).lower()):
+    if not re.fullmatch(_ID, "".join(text.split()).lower()):
         return text
     return find(text, base=base).token
 
@@ -363,7 +351,7 @@ def find(text: str, *, base: str | os.PathLike[str] | None = None) -> Kept:
     :raises ValueError: it is no id, nothing or more than one is kept under it, or its file can't be used
     """
     wanted = "".join(text.split()).lower()
-    if not _ID.fullmatch(wanted):
+    if not re.fullmatch(_ID, wanted):
         raise ValueError(
             f"{text!r:.60} is no id of a failure: one has {ID} hexadecimal digits ('iopf failures' lists them)"
         )
@@ -375,7 +363,7 @@ def find(text: str, *, base: str | os.PathLike[str] | None = None) -> Kept:
             continue
         with contextlib.suppress(OSError):
             for name in sorted(os.listdir(place.root)):
-                match = _FILE.fullmatch(name)
+                match = re.fullmatch(_FILE, name)
                 if match is not None and match[1].startswith(wanted):
                     found.setdefault(match[1], place.root / name)
     if not found:

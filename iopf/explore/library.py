@@ -10,20 +10,21 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import inspect
+import os
 import re
 import sys
-import traceback
 import types
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .._files import read_small
 from .._hints import closest, unknown
 from ..exceptions import Travels
-from .programs import rcget
 from .races import all_scenarios
 from .scenario import BaseScenario
+
+if TYPE_CHECKING:
+    from .programs import Program
 
 __all__ = ["FileAlone", "ScenarioError", "find_scenario", "register", "scenario_names"]
 
@@ -85,7 +86,7 @@ def find_scenario(name: str) -> BaseScenario:
         return _factories[name][0]()
     match = re.fullmatch(r"rcget-([1-9]\d?)", name)
     if match:
-        return rcget(int(match[1]))
+        return _rcget(int(match[1]))
     path, colon, attribute = name.rpartition(":")
     if colon and path.endswith(".py"):
         return _from_python(path, attribute)
@@ -111,6 +112,8 @@ def _read(path: str) -> bytes:
 @contextlib.contextmanager
 def _running(path: str) -> Iterator[None]:
     """The code of a scenario file runs, with the modules beside it at hand."""
+    from pathlib import Path
+
     folder = str(Path(path).parent.absolute())
     sys.path.append(folder)
     try:
@@ -123,6 +126,8 @@ def _running(path: str) -> Iterator[None]:
 
 
 def _raised(path: str, error: BaseException) -> ScenarioError:
+    import traceback
+
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
     if isinstance(error, SyntaxError) and error.filename == path:
         lines.append(error.lineno)
@@ -142,7 +147,7 @@ def _names_of(value: object) -> list[str]:
 def _load_python(path: str) -> types.ModuleType:
     """Runs a Python file. It is read here: nothing is written beside it."""
     source = _read(path)
-    module = types.ModuleType(f"iopf_scenarios_of_{Path(path).stem}")
+    module = types.ModuleType(f"iopf_scenarios_of_{os.path.splitext(os.path.basename(path))[0]}")
     module.__file__ = path
     with _running(path):
         code = compile(source, path, "exec", dont_inherit=True)
@@ -153,6 +158,8 @@ def _load_python(path: str) -> types.ModuleType:
 
 def _may_be_one(value: object, module: types.ModuleType) -> bool:
     """A scenario, or a function of the file that may return one: to know, it has to be called."""
+    import inspect
+
     if isinstance(value, BaseScenario):
         return True
     if not inspect.isfunction(value) or value.__module__ != module.__name__:
@@ -196,9 +203,15 @@ def _from_python(path: str, attribute: str) -> BaseScenario:
     return found
 
 
+def _rcget(readers: int) -> Program:
+    from .programs import rcget
+
+    return rcget(readers)
+
+
 for _entry in all_scenarios():
     register(_entry.name, _entry.title)(_entry.build)
 for _n in (2, 3, 4):
     register(f"rcget-{_n}", f"{_n} readers take a reference, a remover drops the last: the golden counts")(
-        functools.partial(rcget, _n)
+        functools.partial(_rcget, _n)
     )

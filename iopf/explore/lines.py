@@ -46,32 +46,21 @@ class Place:
 
 
 class LineMap:
-    """The map of one shared object."""
+    """The map of one shared object. It has tens of thousands of rows, and a trace names a few dozen places: a row is read
+    when an address is looked up."""
 
     def __init__(self, text: str):
-        rows = text.removesuffix("\n").split("\n")
-        if not rows or rows[0] != HEADER:
-            raise ValueError("this is no line map of this version of iopf")
-        self._files: list[tuple[str, str]] = []
-        self._starts: list[int] = []
-        self._names: list[str] = []
-        self._lines: list[str] = []
-        self._functions: list[tuple[int, int, str]] = []
+        if not text.startswith(f"{HEADER}\n") or not text.endswith("\n"):
+            raise ValueError("this is no line map of this version of iopf, or not all of one")
+        # Rows of a kind are together, and the kinds in this order.
+        begins = [_first(text, kind) for kind in "FNLS"]
+        files, names, self._lines, self._functions = (
+            text[begin:end].split("\n")[:-1] for begin, end in zip(begins, [*begins[1:], len(text)])
+        )
+        #: (path, room)
+        self._files = [(path, room) for _, room, path in (row.split(" ", 2) for row in files)]
+        self._names = [row[2:] for row in names]
         self._found: dict[int, Place | None] = {}
-        for row in rows[1:]:
-            kind, _, rest = row.partition(" ")
-            if kind == "F":
-                room, _, path = rest.partition(" ")
-                self._files.append((path, room))
-            elif kind == "L":
-                address, _, entry = rest.partition(" ")
-                self._starts.append(int(address, 16))
-                self._lines.append(entry)
-            elif kind == "N":
-                self._names.append(rest)
-            elif kind == "S":
-                address, size, name = rest.split(" ", 2)
-                self._functions.append((int(address, 16), int(size, 16), name))
 
     def find(self, offset: int) -> Place | None:
         """The place of an address in the object, or None."""
@@ -80,10 +69,13 @@ class LineMap:
         return self._found[offset]
 
     def _find(self, offset: int) -> Place | None:
-        index = bisect.bisect_right(self._starts, offset) - 1
-        if index < 0 or self._lines[index].startswith("0 "):
+        index = bisect.bisect_right(self._lines, offset, key=_address) - 1
+        if index < 0:
             return None
-        own, *calls = self._lines[index].split(" from ")
+        entry = self._lines[index].split(" ", 2)[2]
+        if entry.startswith("0 "):
+            return None
+        own, *calls = entry.split(" from ")
         own, _, inner = own.partition(" in ")
         place = self._place(own, self.function(offset))
         inside = self._place(inner) if inner else None
@@ -101,12 +93,26 @@ class LineMap:
 
     def function(self, offset: int) -> str | None:
         """The function that an address is in."""
-        index = bisect.bisect_right(self._functions, offset, key=lambda item: item[0]) - 1
+        index = bisect.bisect_right(self._functions, offset, key=_address) - 1
         if index < 0:
             return None
-        start, size, name = self._functions[index]
+        _, start, size, name = self._functions[index].split(" ", 3)
         # GCC's names for what it made of a function: iopf_report_last.isra.0, ....part.0, ....cold
-        return name.partition(".")[0] if offset < start + size else None
+        return name.partition(".")[0] if offset < int(start, 16) + int(size, 16) else None
+
+
+def _first(text: str, kind: str) -> int:
+    """Where the first row is of this kind or a later one."""
+    for one in "FNLS"["FNLS".index(kind) :]:
+        found = text.find(f"\n{one} ")
+        if found >= 0:
+            return found + 1
+    return len(text)
+
+
+def _address(row: str) -> int:
+    """Of an L or an S."""
+    return int(row[2 : row.index(" ", 2)], 16)
 
 
 def _map_name(so_path: str | os.PathLike[str]) -> str:
@@ -141,5 +147,9 @@ def _stamp(path: str | os.PathLike[str]) -> int:
 def find(so_path: str, offset: int) -> Place:
     """The place of an address in a shared object; its name and the offset when there is no map."""
     lines = _load(so_path, (_stamp(so_path), _stamp(_map_name(so_path))))
-    place = lines.find(offset) if lines is not None else None
-    return place or Place(f"{os.path.basename(so_path)}+{offset:#x}", 0, lines.function(offset) if lines else None)
+    module = f"{os.path.basename(so_path)}+{offset:#x}"
+    try:
+        place = lines.find(offset) if lines is not None else None
+        return place or Place(module, 0, lines.function(offset) if lines else None)
+    except (ValueError, IndexError):  # a row of a map that was damaged: it is as good as none
+        return Place(module, 0)

@@ -28,7 +28,7 @@ from .rows import Reading, Row, note_of, phrase
 from .sources import source_line, source_lines
 
 if TYPE_CHECKING:
-    from .result import Failure, Site, Step
+    from .failure import Failure, Site, Step
 
 __all__ = ["Section", "document", "element", "in_a_notebook", "page", "sources_of"]
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from .rows import note_of, phrase
 
 if TYPE_CHECKING:
-    from .result import Failure, Step
+    from .failure import Failure, Step
 
 __all__ = ["trace_events"]
 

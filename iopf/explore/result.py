@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a search found, as values that stay: frozen, printable, JSON-able.
+"""What a search found, as values that stay: frozen, printable, JSON-able. What only a failure has is in failure.py, which
+is loaded when there is one.
 
 :func:`verdict_of` is the only place where a search is called passed, and it demands the evidence: that the strategy is
 one that can be complete, that it came to its end, that something ran, and that nothing failed.
@@ -7,58 +8,19 @@ one that can be complete, that it came to its end, that something ran, and that 
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+
+import iopf.explore  # whose classes are loaded when somebody asks for the types of the fields
 
 from .._hints import unknown
 from ..exceptions import Travels
-from .causes import cause, required
-from .kept import failure_id, keep
-from .lines import Place
-from .trace import render
+from .data import NOT_IN_JSON, Data, as_data, as_json
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-__all__ = ["ExplorationFailed", "Failure", "Hot", "Outcome", "Progress", "Result", "Run", "Site", "Step", "verdict_of"]
-
-#: What json.dumps() takes, by field. (A name of its own: below, fields are called object.)
-Data = dict[str, object]
-
-#: Of a field that says in another way what the others say.
-NOT_IN_JSON = {"json": False}
+__all__ = ["ExplorationFailed", "Hot", "Outcome", "Result", "verdict_of"]
 
 VERDICTS = ("pass", "bounded", "sampled", "fail", "inconclusive")
 #: Strategies whose end means that every class was executed; "bound" ends when no bound leaves anything out.
 COMPLETE = ("dpor", "naive", "sleep", "bound")
-
-
-@dataclass(frozen=True)
-class Progress:
-    """A search that runs, as its progress callback sees it."""
-
-    seconds: float
-    #: done part of the search, 0 to 1, never falls; None where the strategy has no notion of it
-    done: float | None
-    #: how many classes there are, about; None when it is not known
-    estimate: float | None
-    #: seconds to go, or None
-    eta: float | None
-    executions: int
-    #: executions that were cut short because others cover them
-    blocked: int
-    #: the strategy at work
-    strategy: str
-    failures: int
-    #: preemptions allowed now, of strategy "bound"
-    bound: int | None
-
-    @property
-    def executions_per_second(self) -> float:
-        """Executions by time so far."""
-        return self.executions / self.seconds if self.seconds > 0 else 0.0
 
 
 @dataclass(frozen=True)
@@ -97,191 +59,6 @@ class Hot:
         return f"{self.object}: {self.op} / {self.other_op}, {self.races:,}"
 
 
-@dataclass(frozen=True)
-class Site:
-    """A place that a failure is about: who did what to which object there."""
-
-    #: "accessed", "freed", "allocated", "waits for" ...
-    what: str
-    #: name of the task, None when it is not known
-    task: str | None
-    #: index in the trace, None when it is not in it
-    step: int | None
-    place: Place | None
-    object: str | None
-    #: it says more about the one above it
-    more: bool = field(default=False, compare=False, metadata=NOT_IN_JSON)
-    #: it is where the object's memory comes from, or went to
-    memory: bool = field(default=False, compare=False, metadata=NOT_IN_JSON)
-
-
-@dataclass(frozen=True)
-class Step:
-    """One line of a trace."""
-
-    #: name of the task
-    task: str
-    column: int
-    #: which step of its task it belongs to, from 1
-    ordinal: int
-    #: what it does, "mutex_lock"
-    op: str
-    #: to what, "param#1.users"
-    object: str | None
-    #: the value before and after, of counters and locks
-    before: int | None
-    after: int | None
-    #: True: a point where another task could have run, False: an event inside a step
-    point: bool
-    #: number of the preemption that lies right before it, or 0
-    preempted: int
-    #: locks that the task holds after it
-    held: int
-    depth: int
-    place: Place | None
-    #: operation of the scenario that runs, as text
-    operation: str | None
-    note: str | None
-    #: tasks that could have run in its place, of a point
-    others: tuple[str, ...] = ()
-    #: steps of other tasks that come right before it, as indices: conflicting, or what made it possible. With the order
-    #: of each task they say which executions are of one class with this one; what follows from others is left out
-    follows: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class Run:
-    """A part of a schedule: a task and how many steps it makes, with the operation that is expected first."""
-
-    task: int
-    steps: int
-    op: str
-    object: str | None
-
-
-@dataclass(frozen=True)
-class Failure:
-    """What failed, and the shortest execution that shows it. ``print(failure)`` is the trace."""
-
-    kind: str
-    message: str
-    #: "kept" or "broken" by the driver in this execution
-    contract: str
-    #: which clauses were broken
-    clauses: tuple[str, ...]
-    #: what makes two failures the same, in words: kind, type and member of the object, functions, what was wrong, and
-    #: what of the contract was broken. Without a line or an address: the same in every process, every build, every search
-    signature: str
-    object: str | None
-    #: the execution that showed it first, counted from 1
-    execution: int
-    #: how many executions showed it
-    count: int
-    #: of the trace
-    preemptions: int
-    #: no schedule with fewer preemptions shows it
-    minimal: bool
-    #: False: a prediction, no execution came to it
-    confirmed: bool
-    rank: int
-    sites: tuple[Site, ...]
-    steps: tuple[Step, ...]
-    runs: tuple[Run, ...]
-    #: indices of the two steps: in the other order the execution passes
-    culprit: tuple[int, int] | None
-    #: operations of the scenario that the failure does not need, as text
-    dropped: tuple[str, ...]
-    scenario: str
-    core: str
-    #: replay(token) runs exactly this execution
-    token: str
-    #: names of the columns; "": a task of the search that did not start in this execution
-    tasks: tuple[str, ...]
-    #: where in the code: the first of the sites that has a place there; None when none has
-    place: Place | None = None
-    #: the line that runs exactly this execution again: ``iopf replay`` with the token, and with the core's file
-    command: str = ""
-    #: the upstream commit that chose it against its own documentation (deviations.py); None: nobody did
-    chosen: str | None = None
-    #: the schedule of the whole scenario step by step, each a run of one: ``runs`` is without what it does not need
-    points: tuple[Run, ...] = field(default=(), repr=False, metadata=NOT_IN_JSON)
-
-    @property
-    def id(self) -> str:
-        """The short name of the token, once it is kept (:meth:`keep`): what the command line prints, and takes for it.
-        "": a prediction, which has none."""
-        return failure_id(self.token)
-
-    @property
-    def about(self) -> str:
-        """It in a line."""
-        return f"{self.kind} in {self.scenario!r} on {self.core}: {self.message}"
-
-    def keep(self, *, source: str | None = None) -> bool:
-        """Puts the token into a file, so that its id is enough for a replay, and it can be tried again when the core was
-        edited: in ``.iopf/failures`` below the current directory, where ``IOPF_FAILURES_DIR`` says, or in the user's
-        cache directory. False: it can't be written anywhere, or has no token. From any thread and process.
-
-        :param source: how its scenario is named, for whoever lists it: ``/home/me/mine.py:race``
-        """
-        return keep(self.token, self.about, source=source) is not None
-
-    @property
-    def trace(self) -> tuple[Step, ...]:
-        """The steps."""
-        return self.steps
-
-    @property
-    def cause(self) -> str:
-        """What made it fail, in a sentence of facts of this execution, each with its step."""
-        return cause(self).text
-
-    @property
-    def required(self) -> str:
-        """What was to hold, and did not."""
-        return required(self)
-
-    def __str__(self) -> str:
-        return render(self)
-
-    def __repr__(self) -> str:
-        return (
-            f"<{self.kind} in {self.scenario!r} on {self.core}: {self.message}; {len(self.steps)} steps,"
-            f" {self.preemptions} preemptions, contract {self.contract}>"
-        )
-
-    def render(
-        self,
-        *,
-        width: int | None = None,
-        color: bool = False,
-        every_event: bool = False,
-        short: bool = False,
-        command: str | None = None,
-    ) -> str:
-        """The trace as text: see :func:`iopf.explore.trace.render`."""
-        return render(self, width=width, color=color, every_event=every_event, short=short, command=command)
-
-    def html(self) -> str:
-        """The failure as an HTML page that needs nothing else: see :func:`iopf.explore.page.page`."""
-        from .page import page
-
-        return page([self], title=f"{self.scenario} on {self.core}")
-
-    def _repr_html_(self) -> str:
-        from .page import in_a_notebook
-
-        return in_a_notebook(self.html(), f"{self.kind}: {self.message}", self.cause)
-
-    def to_dict(self) -> Data:
-        """Everything, as JSON-able data."""
-        return _fields(self)
-
-    def to_json(self) -> str:
-        """Everything, as JSON text."""
-        return json.dumps(self.to_dict(), indent=1)
-
-
 class ExplorationFailed(Travels, AssertionError):
     """Raised by :meth:`Result.check`: the result is not what was asked for. ``result`` has it."""
 
@@ -290,32 +67,7 @@ class ExplorationFailed(Travels, AssertionError):
         self.result = result
 
 
-STILL_FAILS, PASSES_NOW, CANNOT_BE_TOLD = "still fails", "passes now", "cannot be told"
-
-
-@dataclass(frozen=True)
-class Again:
-    """What became of a failure that was kept (again.py)."""
-
-    #: of the failure
-    id: str
-    signature: str
-    #: "still fails": an execution shows it; "passes now": all were explored, and none fails; "cannot be told"
-    answer: str
-    #: how that is known, or why not
-    why: str
-    #: steps of its schedule that did not come, at most 64 with ``added``: ``irq: mutex_lock(param#1.lock)``
-    left_out: tuple[str, ...]
-    #: steps that came, and that its schedule does not have
-    added: tuple[str, ...]
-    #: how many of both there are
-    differences: int
-
-    def __str__(self) -> str:
-        return f"{self.answer}: {self.id}" + (f" ({self.why})" if self.why else "")
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)  # it has its own
 class Result:
     """What a search found."""
 
@@ -337,12 +89,12 @@ class Result:
     blocked: int
     seconds: float
     #: the gravest failure, or None
-    failure: Failure | None
+    failure: iopf.explore.Failure | None
     #: one for each signature, the gravest first
-    failures: tuple[Failure, ...]
+    failures: tuple[iopf.explore.Failure, ...]
     #: what is no failure: lock orders whose deadlock is among the failures; and, of a core that does not promise otherwise,
     #: what one execution puts, allocates or frees under a lock of the framework (kind "under-lock")
-    notes: tuple[Failure, ...]
+    notes: tuple[iopf.explore.Failure, ...]
     outcomes: tuple[Outcome, ...]
     #: classes as estimated before the search, or what was executed if that is more; None: there is none
     estimate: float | None
@@ -365,7 +117,7 @@ class Result:
     reset_ns: float
     seed: int
     #: what became of the failures that were tried before the search (``explore(kept=...)``)
-    kept: tuple[Again, ...] = ()
+    kept: tuple[iopf.explore.Again, ...] = ()
     #: of "auto" when it ended without a pass and without a failure: the executions, by the strategy that chose them
     sampled: tuple[tuple[str, int], ...] = ()
     #: at least so many classes, and at most: each with 99 in 100. None: nobody knows. "At most" is known only where no single
@@ -463,27 +215,11 @@ class Result:
 
     def to_dict(self) -> Data:
         """Everything, as JSON-able data."""
-        return _fields(self)
+        return as_data(self)
 
     def to_json(self) -> str:
         """Everything, as JSON text."""
-        return json.dumps(self.to_dict(), indent=1)
-
-
-def _fields(value: DataclassInstance) -> Data:
-    return {
-        item.name: _plain(getattr(value, item.name))
-        for item in dataclasses.fields(value)
-        if item.metadata.get("json", True)
-    }
-
-
-def _plain(value: object) -> object:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return _fields(value)
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value
+        return as_json(self)
 
 
 def _number(value: float) -> str:

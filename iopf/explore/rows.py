@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from .causes import LOCKS, cause
 
 if TYPE_CHECKING:
-    from .result import Failure, Step
+    from .failure import Failure, Step
 
 __all__ = ["Reading", "Row", "note_of", "phrase"]
 
@@ -25,7 +25,7 @@ FOLD = 3
 #: Operations on an object as a whole, whatever lies at its start.
 WHOLE = ("allocate", "free", "kfree", "kfree_rcu", "call_rcu")
 #: A pointer to an object is called by the member at its start.
-FIRST_MEMBER = re.compile(r"(\w+#\d+)\.[\w.]+")
+FIRST_MEMBER = r"(\w+#\d+)\.[\w.]+"
 
 
 def value(number: int) -> str:
@@ -48,7 +48,7 @@ def phrase(step: Step) -> str:
 def note_of(step: Step) -> str | None:
     """What there is to say more."""
     if step.note and step.op.startswith("atomic"):
-        return FIRST_MEMBER.sub(r"\1", step.note)
+        return re.sub(FIRST_MEMBER, r"\1", step.note)
     return step.note
 
 

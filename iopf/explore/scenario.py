@@ -11,13 +11,13 @@ Everything is checked when it is said, so that an error points at the line that 
 from __future__ import annotations
 
 import errno
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, SupportsIndex, TypeVar, cast
 
+from .._checks import check_pages, parse_perm
 from .._hints import closest, unknown
-from .._types import RequestFlags, check_pages, parse_perm
+from . import _forms
 from .bytecode import FRAMEWORK, LOW_LEVEL, Table
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ MAX_INT = 2**31 - 1
 MAX_TASKS = 32
 MAX_SPACES = 8
 MAX_FLAGS = (1 << 16) - 1
+#: Of these, the one of iopf.RequestFlags.
+PASID_VALID = 1
 MAX_ERRNO = 4095
 
 #: What an operation is told: numbers (True and False too), names; None is not said.
@@ -280,7 +282,7 @@ class Task(Section):
         parse_perm(perm)
         if flags is not None:
             flags = integer("flags", flags, 0, MAX_FLAGS)
-            if pasid is None and flags & RequestFlags.PASID_VALID:
+            if pasid is None and flags & PASID_VALID:
                 raise ValueError(f"flags {flags:#x} say that the PASID is valid: say which, pasid=1")
         one_of("type", type, TYPES)
         return self._add(
@@ -463,13 +465,11 @@ class BaseScenario(Generic[_SectionT]):
     section: ClassVar[type[Section]]
     #: its operations, and how each becomes numbers
     _table: ClassVar[Table]
-    #: every form by its name
-    _forms: ClassVar[dict[str, type[BaseScenario]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "form" in vars(cls):  # a user's subclass of Scenario is no form of its own
-            BaseScenario._forms[cls.form] = cls
+            _forms.by_name[cls.form] = cls
 
     def __init__(self, name: str):
         self.name = label("a scenario's name", name)
@@ -594,6 +594,8 @@ class BaseScenario(Generic[_SectionT]):
 
     def to_json(self) -> str:
         """The scenario as JSON text; :meth:`from_json` takes it back."""
+        import json
+
         return json.dumps(self.to_dict(), indent=1)
 
     def _parts_to_dict(self) -> dict[str, Any]:
@@ -612,11 +614,9 @@ class BaseScenario(Generic[_SectionT]):
             raise ValueError("this is no scenario: it takes an object with name and tasks")
         if data.get("format") != FORMAT:
             raise ValueError(f"a scenario of format {data.get('format')!r}: this iopf reads format {FORMAT}")
-        forms = BaseScenario._forms
-        if not isinstance(data.get("form"), str) or data["form"] not in forms:
-            raise ValueError(f"a scenario of form {data.get('form')!r}: takes {', '.join(forms)}")
+        form = _forms.find(data.get("form"))
         try:
-            scenario = cast("Scenario | Program", forms[data["form"]](data["name"]))
+            scenario = cast("Scenario | Program", form(data["name"]))
             scenario._parts_from_dict(data)
             for key, section in (("setup", scenario.setup), ("teardown", scenario.teardown)):
                 for op, values in data.get(key, ()):
@@ -634,6 +634,8 @@ class BaseScenario(Generic[_SectionT]):
     @staticmethod
     def from_json(text: str) -> Scenario | Program:
         """The scenario that :meth:`to_json` wrote."""
+        import json
+
         try:
             data = json.loads(text)
         except RecursionError as error:

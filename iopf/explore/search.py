@@ -7,27 +7,31 @@ the exception is kept, C is told to stop, and the exception goes on when C is ba
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Collection
-from concurrent.futures import Executor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from .._options import MAX_JOBS, MAX_SECONDS
+from .._extension import loading
+from .._limits import MAX_JOBS, MAX_SECONDS
 from ..exceptions import Travels
 from . import _engine
+from ._call import file_of, find_core, new_options
 from ._engine import Engine, let_signals_run
-from ._setting import Setting, find_core, new_options
 from .bytecode import compile_scenario
 from .copier import Copier
-from .corefile import core_file
-from .given import answered, answers, follow, given, known_by, tokens_for
-from .result import STILL_FAILS, Progress, Result
+from .kept_where import any_kept
+from .result import Result
 from .scenario import BaseScenario, integer, one_of
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from .._cores import Core
+    from ._setting import Setting
+    from .progress import Progress
 
 __all__ = ["STRATEGIES", "Interrupted", "explore"]
 
@@ -214,9 +218,12 @@ def explore(
     ):
         flags |= flag if wanted else 0
 
-    tokens = tokens_for(scenario, core) if kept is True else known_by(kept or (), scenario)
+    tokens = _tokens(kept, scenario, core)
     fits = []
     if parts and tokens and checkpoint is None and resume is None:
+        from .answer import STILL_FAILS
+        from .given import follow
+
         fits = [follow(token, core=core).kept[0] for token in tokens]
         # What is searched behind a failure is little, and this process does it.
         parts = all_failures or all(fit.answer != STILL_FAILS for fit in fits)
@@ -231,6 +238,8 @@ def explore(
             "all_failures": all_failures,
             "max_steps": max_steps,
         }
+        from ._setting import Setting
+
         result = _in_parts(
             Setting(scenario, core, strategy, flags, after_failure, max_steps, named),
             executor=executor,
@@ -244,8 +253,12 @@ def explore(
             progress=progress,
             progress_interval=progress_interval,
         )
-        return replace(result, kept=answered(_engine.get(), tokens, fits, result, flags)) if fits else result
-    table, file = find_core(core), core_file(core)
+        if fits:
+            from .given import answered
+
+            result = replace(result, kept=answered(_engine.get(), tokens, fits, result, flags))
+        return result
+    table, file = find_core(core), file_of(core)
     with _engine.turn() as engine:
         compiled = compile_scenario(scenario, engine.lib)
         options = new_options(engine, table, scenario, compiled)
@@ -264,7 +277,7 @@ def explore(
         last: list[Progress] = []
         engine.on_progress = _progress_caller(engine, progress, last)
         code = engine.ffi.from_buffer("int32_t[]", compiled.words)
-        with given(engine, options, tokens):
+        with _trying_first(engine, options, tokens):
             status = engine.lib.xp_explore(code, len(compiled.words), options, raw)
         if status and engine.error is None:
             engine.check(status, f"exploring {scenario.name!r}")
@@ -273,6 +286,8 @@ def explore(
         if result.strategy == "pct":
             result = replace(result, depth=depth or DEPTH)
         if tokens:
+            from .given import answers
+
             result = replace(result, kept=answers(engine, copier, tokens, result, flags))
         error = engine.error
     if isinstance(error, KeyboardInterrupt):
@@ -284,10 +299,32 @@ def explore(
     return result
 
 
+def _tokens(kept: bool | Collection[str], scenario: BaseScenario, core: Core | str) -> list[str]:
+    """What is tried before the search; what takes that is loaded when there is something."""
+    if not (any_kept() if kept is True else kept):
+        return []
+    with loading:
+        from .given import known_by, tokens_for
+
+    return tokens_for(scenario, core) if kept is True else known_by(kept or (), scenario)
+
+
+def _trying_first(engine: Engine, options: Any, tokens: list[str]) -> contextlib.AbstractContextManager[None]:
+    """Around a call into C: it tries these first."""
+    if not tokens:
+        return contextlib.nullcontext()
+    from .given import given
+
+    return given(engine, options, tokens)
+
+
 def _workers(executor: object, jobs: int | None) -> int:
     """How many parts are given out at a time."""
-    if executor is not None and not isinstance(executor, Executor):
-        raise TypeError(f"executor is a concurrent.futures.Executor, not {type(executor).__name__}")
+    if executor is not None:
+        from concurrent.futures import Executor
+
+        if not isinstance(executor, Executor):
+            raise TypeError(f"executor is a concurrent.futures.Executor, not {type(executor).__name__}")
     if jobs is not None:
         return integer("jobs", jobs, 1, MAX_JOBS)
     if executor is None:
@@ -376,6 +413,8 @@ def _in_parts(
 
 def _whole(result: Result, last: Progress | None) -> Progress:
     """The end of a search that came to its end."""
+    from .progress import Progress
+
     seconds = max(result.seconds, last.seconds if last else 0.0)
     return Progress(
         seconds=seconds,
@@ -394,11 +433,13 @@ def _progress_caller(
     engine: Engine, progress: Callable[[Progress], object] | None, last: list[Progress]
 ) -> Callable[[Any], int]:
     """What C calls; ``last`` keeps the last that the user was told."""
+    if progress is None:
+        return let_signals_run
+    from .progress import Progress
+
     strategies = {number: name for name, number in _engine.names("strategy").items()}
 
     def call(raw: Any) -> int:
-        if progress is None:
-            return let_signals_run()
         strategy = strategies[raw.strategy]
         last[:] = [
             Progress(

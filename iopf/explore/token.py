@@ -7,7 +7,7 @@ were set. The schedule says who runs for how many steps, and before each run whi
 so that a replay notices the first step that is not the one that was recorded. Tasks go by the numbers that they had in
 the search, which depend on what it met first; so the token has those, too. And it has the schedule step by step, by
 operation and object, of the whole scenario: a replay has no need of that, but when the core was edited it is what finds the
-place again (again.py). Tokens without are as good for a replay.
+place again (_again.py). Tokens without are as good for a replay.
 
 The number after ``iopf`` is that of the format. A token also says which version of iopf wrote it: what one step is may
 change between versions, so another version refuses it (:class:`VersionMismatch`) instead of running something else.
@@ -23,8 +23,8 @@ from typing import Any
 
 from .. import __version__
 from .corefile import CoreFile
+from .failure import Run
 from .packed import DAMAGED, FORMAT, PREFIX, unpack
-from .result import Run
 from .scenario import BaseScenario
 
 __all__ = ["Token", "VersionMismatch", "command", "decode", "encode"]

@@ -23,8 +23,8 @@ from .deviations import chosen
 from .rows import Reading, phrase
 
 if TYPE_CHECKING:
+    from .failure import Failure, Site, Step
     from .lines import Place
-    from .result import Failure, Site, Step
 
 __all__ = ["render", "wants_color"]
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from iopf.explore import Scenario, as_test, explore, library, programs
-from iopf.explore.as_test import as_python
+from iopf.explore._as_test import as_python
 
 
 def built(scenario):

@@ -205,7 +205,7 @@ NOT_NEEDED = {
 
 @pytest.mark.parametrize(
     "arguments, needed",
-    [(["explore", "rcget-2"], set()), (["scenarios"], set()), (["cores"], {"iopf.device", "iopf._runtime", "iopf._source"})],
+    [(["explore", "rcget-2"], set()), (["scenarios"], set()), (["cores"], {"iopf._runtime"})],
     ids=["explore", "scenarios", "cores"],
 )  # fmt: skip
 def test_a_command_loads_what_it_needs_and_not_what_others_do(arguments, needed):

@@ -120,6 +120,28 @@ def test_a_map_of_another_version_is_not_read(tmp_path):
     assert "x.so+0x20" == str(find(str(library), 0x20))
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("F other a.c\nL 10 7 0\nS 10 20 f\n", "a.c:7 f"),
+        ("F other a.c\nL 10 7 0\nS 10 20 f", "x.so+0x18"),  # cut off
+        ("F other a.c\nL 10 7 1\nS 10 20 f\n", "x.so+0x18"),  # there is no file 1
+        ("F other a.c\nL 10 x 0\nS 10 20 f\n", "x.so+0x18"),
+        ("F other a.c\nL zz 7 0\nS 10 20 f\n", "x.so+0x18"),
+        ("F other a.c\nL 10\nS 10 20 f\n", "x.so+0x18"),
+        ("F other a.c\nL 10 7 0\nS 10\n", "x.so+0x18"),
+        ("F other a.c\nS 10 20 f\n", "x.so+0x18 f"),
+        ("L 10 7 0\n", "x.so+0x18"),
+        ("F other a.c\nL 10 7 0\n", "a.c:7"),
+        ("", "x.so+0x18"),
+    ],
+)
+def test_a_map_that_is_damaged_is_as_good_as_none(tmp_path, text, shown):
+    """Whatever is wrong with a row is found when it is looked up, and nothing fails for it."""
+    map_path(tmp_path / "x.so").write_text(f"iopf-lines 3\n{text}")
+    assert shown == str(find(str(tmp_path / "x.so"), 0x18))
+
+
 def test_what_calls_the_functions_of_every_core_is_there_and_is_marked():
     """By its path, so a file that was moved is told; and the map of the explorer has all of them, marked, and others."""
     callers = lines_module().CALLERS

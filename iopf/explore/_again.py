@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Failures that were kept, on the code of today.
 
-A replay (replay.py) is strict: one step that is another one, and it stops. Here a schedule is *followed* as far as it fits:
+A replay (_replay.py) is strict: one step that is another one, and it stops. Here a schedule is *followed* as far as it fits:
 step by step, by operation and object, with what does not come left out, and what is new let pass
 (csrc/explore/strategy/follow.c). What fails in the execution that comes of it fails, whatever was left out.
 
@@ -16,16 +16,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .._facets import CoreSourceError
+from ..exceptions import CoreSourceError
 from . import _engine
+from .answer import CANNOT_BE_TOLD, PASSES_NOW, STILL_FAILS, Again
 from .given import answer_of, follow, is_it
 from .kept import failure_id, resolve
-from .result import CANNOT_BE_TOLD, PASSES_NOW, STILL_FAILS, Again, Failure, Result
+from .result import Result
 from .search import POINTS, explore
 from .token import Token, decode
 
 if TYPE_CHECKING:
     from .._cores import Core
+    from .failure import Failure
 
 __all__ = ["BUDGET", "again", "shown_in"]
 

@@ -13,8 +13,8 @@ import re
 import textwrap
 from typing import Any
 
+from .failure import Failure
 from .kept import resolve
-from .result import Failure
 from .scenario import BaseScenario, Operation, Scenario, Section, Task
 from .token import decode
 

@@ -14,17 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 from ..exceptions import Travels
 from . import _engine
-from ._setting import find_core, new_options
+from ._call import find_core, new_options
 from .bytecode import compile_scenario
 from .copier import Copier
 from .corefile import core_file
 from .kept import resolve
-from .result import Result, Run
+from .result import Result
 from .scenario import BaseScenario
 from .token import Token, decode
 
 if TYPE_CHECKING:
     from .._cores import Core
+    from .failure import Run
 
 __all__ = ["DidNotReproduce", "replay"]
 
