@@ -231,11 +231,23 @@ def render_comparison(comparison: Comparison, *, width: int, traces: bool = True
             lines += ["", finding.trace]
     what = "failures with the contract kept" if comparison.contract == "kept" else "failures"
     numbers = Counter(one.kind for one in comparison.differences)
-    counts = ", ".join(f"{numbers[kind]} {kind}" for kind in KINDS if kind in numbers)
+    counts = ", ".join(f"{numbers[kind]} {_counted(kind, numbers[kind])}" for kind in KINDS if kind in numbers)
     told = f"{len(comparison.unknown)} without a verdict" if comparison.unknown else ""
     summary = ", ".join(filter(None, (counts, told))) or "no difference"
     lines += ["", f"beside {comparison.baseline}, {what}, {comparison.compared} cells compared: {summary}"]
     return "\n".join(lines).strip("\n")
+
+
+def _counted(kind: str, number: int) -> str:
+    """A kind of difference behind a number."""
+    if kind == "new failure":
+        return kind if number == 1 else "new failures"
+    return {
+        "other kind": "of another kind",
+        "other place": "at another place",
+        "other contract": "with another contract",
+        "other classes": "with other classes",
+    }.get(kind, kind)
 
 
 def _what(one: Difference) -> str:

@@ -359,5 +359,5 @@ def test_a_difference_is_marked_and_one_failure_is_told_once():
     text = render(table, width=80, color=False, comparison=found)
     assert "+leak" in text and not [line for line in text.splitlines() if line.startswith("c ")]
     told = render_comparison(found, width=80)
-    assert 1 == told.count("new failure: ") and "in a, b\n" in told and "2 new failure" in told
+    assert 1 == told.count("new failure: ") and "in a, b\n" in told and "2 new failures" in told
     assert 1 == told.count("\ntrace")

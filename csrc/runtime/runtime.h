@@ -43,6 +43,9 @@ KERNEL_API struct workqueue_struct *current_workqueue(void);
 /* Called in the thread that ran an item, before the item counts as finished. One for all queues; NULL: none. */
 KERNEL_API extern void (*workqueue_after_item)(void);
 
+/* How often a worker that had nothing to do has looked for an item for a while before it went to sleep. */
+KERNEL_API unsigned long workqueue_spins(void);
+
 /* --- what a lock or a count has become: for benchmarks --- */
 
 enum runtime_regime {

@@ -49,6 +49,11 @@ unsigned long iopf_prim_barriers_of_all(void)
 	return membarrier_calls_of_all();
 }
 
+unsigned long iopf_prim_spins(void)
+{
+	return workqueue_spins();
+}
+
 unsigned long iopf_prim_warn_total(void)
 {
 	return warn_total();

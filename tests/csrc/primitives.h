@@ -54,6 +54,8 @@ uint64_t iopf_prim_clock_now(void);
 /* How often the calling thread has made every thread of the process pass a barrier. */
 unsigned long iopf_prim_barriers(void);
 unsigned long iopf_prim_barriers_of_all(void);
+/* How often an idle worker has looked for an item before it slept. */
+unsigned long iopf_prim_spins(void);
 
 /* --- what patches use (kernel_api.c): a check gives 0, or the line of what was wrong --- */
 

@@ -3,6 +3,9 @@
 
 import contextlib
 import ctypes
+import os
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import wait
@@ -421,6 +424,67 @@ def test_an_idle_queue_costs_nothing(runtime, queue):
             break
     runtime.moment(1.0)
     assert seen == workers()
+
+
+def idle(runtime, before):
+    """Waits until every thread that was not there before sleeps."""
+
+    def sleeps():
+        return all(state == "S" for thread, (_, state) in threads_now().items() if thread not in before)
+
+    runtime.eventually(sleeps)
+
+
+def used(runtime, q, item, before):
+    """How often workers spin when one of them runs an item, and has nothing more to do."""
+    idle(runtime, before)
+    spins = runtime.spins()
+    runs = item.runs
+    item.queue()
+    item.finished(runs + 1)
+    idle(runtime, before)
+    return runtime.spins() - spins
+
+
+CPUS = len(os.sched_getaffinity(0))
+
+
+@pytest.mark.skipif(CPUS < 2, reason="needs two CPUs: with one nobody spins")
+def test_a_worker_spins_only_while_fewer_workers_are_awake_than_there_are_cpus(native, queue):
+    """One that runs out of items looks for more for a moment: not each time, since it may have been woken from its own CPU, but
+    some time it does. Where others are awake, each in an item, and with it as many as there are CPUs, it sleeps at once."""
+    before = set(threads_now())
+    q = queue(1)
+    item, others = q.item(), []
+    native.eventually(lambda: used(native, q, item, before))
+    for _ in range(CPUS - 1):
+        others.append(queue(1).item("GATED"))
+        others[-1].queue()
+        others[-1].started()
+    assert [0] * 100 == [used(native, q, item, before) for _ in range(100)]
+    for one in others:
+        one.open()
+        one.finished()
+    native.eventually(lambda: used(native, q, item, before))
+
+
+def test_on_one_cpu_nobody_spins(native):
+    """The CPU is for whoever has something to do. In a process that may use one CPU only."""
+    code = f"""
+import os, sys
+os.sched_setaffinity(0, {{min(os.sched_getaffinity(0))}})
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+import semantics
+ffi, lib = semantics.load("native")
+wq = lib.iopf_prim_wq_new(b"one", 1)
+item = lib.iopf_prim_item_new(wq, 0)
+for n in range(1, 101):
+    lib.iopf_prim_item_queue(item)
+    assert lib.iopf_prim_item_wait_finished(item, n, 60_000)
+print(lib.iopf_prim_spins())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (0, "0\n") == (done.returncode, done.stdout), done.stderr
 
 
 @pytest.mark.threads

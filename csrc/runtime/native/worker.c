@@ -206,17 +206,31 @@ static void worker_end(struct worker *worker)
 	worker_here = worker->outer;
 }
 
+static unsigned long spins;
+
+unsigned long workqueue_spins(void)
+{
+	return __atomic_load_n(&spins, __ATOMIC_RELAXED);
+}
+
+static bool cpu_is_wanted(const struct workqueue_struct *wq)
+{
+	return __atomic_load_n(&workers_awake, __ATOMIC_RELAXED) >= (int)runtime_cpus ||
+	       __atomic_load_n(&wq->waker_cpu, __ATOMIC_RELAXED) == sched_getcpu();
+}
+
 /* Looks for work without the lock for a while. False: none came, or the CPU is wanted. */
 static bool worker_spin(struct workqueue_struct *wq, u64 seen)
 {
-	u64 end = now_ns() + SPIN_NS;
+	u64 end;
 
+	if (cpu_is_wanted(wq))
+		return false;
+	__atomic_add_fetch(&spins, 1, __ATOMIC_RELAXED);
+	end = now_ns() + SPIN_NS;
 	do {
 		int i;
 
-		if (__atomic_load_n(&workers_awake, __ATOMIC_RELAXED) >= (int)runtime_cpus ||
-		    __atomic_load_n(&wq->waker_cpu, __ATOMIC_RELAXED) == sched_getcpu())
-			return false;
 		for (i = 0; i < 50; i++) {
 			/* Whoever queues has the lock a moment longer, and to find it taken costs more than to wait. */
 			if ((__atomic_load_n(&wq->newest_ticket, __ATOMIC_RELAXED) != seen &&
@@ -224,7 +238,7 @@ static bool worker_spin(struct workqueue_struct *wq, u64 seen)
 				return true;
 			cpu_relax();
 		}
-	} while (now_ns() < end);
+	} while (!cpu_is_wanted(wq) && now_ns() < end);
 	return false;
 }
 
