@@ -111,6 +111,7 @@ PRIMITIVES = f"""
     sys.path.append({str(Path(__file__).parent)!r})
     import semantics
     ffi, lib = semantics.load("native")
+    _runtime.get("native")  # iopf.warnings() is of those that are in use, and the primitives alone are used here
 """
 
 

@@ -31,7 +31,7 @@ DASK = os.environ.get("IOPF_DASK")
 
 
 def reporters(n=3, *, name="reporters and a removal"):
-    """Identical reporters whose handler answers inline, and a removal: three have 16,522 classes."""
+    """Identical reporters whose handler answers inline, and a removal: three have 14,746 classes."""
     s = Scenario(name)
     queue = s.queue()
     dev = s.device(queue, handler="inline", pasid=1)

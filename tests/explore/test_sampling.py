@@ -220,19 +220,26 @@ def estimates(scenario, seeds, budget=0.2, **options):
 
 
 @pytest.mark.parametrize(("readers", "classes"), [(2, 22), (3, 354), (4, 10_632)])
-def test_what_is_said_of_a_size_holds(readers, classes):
-    """The golden counts lie between both ends, with ten seeds: each end is wrong in 1 of 100, or less."""
-    for result in estimates(rcget(readers), 10, 0.05, commute=False):
-        assert result.estimate_low <= classes * 1.0001 and result.estimate_high * 1.0001 >= classes, result.size
-        assert "from" in result.size and result.estimate_why is None
+def test_what_is_said_of_a_size_holds(readers, classes, long_mode):
+    """The golden counts lie between both ends, but for 1 of 100 at each end. Of ten seeds more than three, and in the long mode
+    of 500 more than 25, are wrong in one run of many thousands."""
+    seeds, most = (500, 25) if long_mode else (10, 3)
+    found = estimates(rcget(readers), seeds, 0.05, commute=False)
+    wrong = [
+        result.size
+        for result in found
+        if (result.estimate_low or 0) > classes * 1.0001 or (result.estimate_high or classes) * 1.0001 < classes
+    ]
+    assert len(wrong) <= most, wrong
+    assert all("from" in result.size and result.estimate_why is None for result in found if result.estimate_high)
 
 
 def test_where_single_walks_count_for_much_nothing_is_said_of_the_upper_end():
-    """Three reporters and a removal, their works, 198,810 classes: seeds differ by ten times, and none of them pretends to know.
+    """Three reporters and a removal, their works, 138,906 classes: seeds differ by ten times, and none of them pretends to know.
     The lower end holds all the same."""
     found = estimates(sc.three_reporters_against_removal(), 6)
-    assert all(result.estimate_low <= 198_810 for result in found)
-    assert all(result.estimate_high is None or result.estimate_high >= 198_810 for result in found)
+    assert all(result.estimate_low <= 138_906 for result in found)
+    assert all(result.estimate_high is None or result.estimate_high >= 138_906 for result in found)
     assert any(result.estimate_high is None for result in found)
     assert all("may be far off" in result.size for result in found if result.estimate_high is None)
 

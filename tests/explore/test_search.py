@@ -184,7 +184,7 @@ def test_blocked_executions_are_counted():
 
 @pytest.mark.parametrize(
     "scenario, classes",
-    [(sc.two_reporters_against_removal, 722), (sc.flush_then_removal, 872), (three_inline, 16_522)],
+    [(sc.two_reporters_against_removal, 626), (sc.flush_then_removal, 776), (three_inline, 14_746)],
     ids=["two-reporters", "flush", "three-alike"],
 )
 def test_few_executions_are_cut_short_where_counts_commute(scenario, classes):
