@@ -83,6 +83,7 @@ def write_plot(path: str, panels: Sequence[Panel]) -> None:
 def _picture(path: str, panels: Sequence[Panel]) -> None:
     matplotlib: Any = importlib.import_module("matplotlib")
     figures: Any = importlib.import_module("matplotlib.figure")
+    ticks: Any = importlib.import_module("matplotlib.ticker")
     with matplotlib.rc_context({"svg.hashsalt": "iopf", "svg.fonttype": "none"}):
         figure = figures.Figure(figsize=(7.5, 3.6 * len(panels)), layout="constrained")
         for panel, axes in zip(panels, figure.subplots(len(panels), squeeze=False)[:, 0]):
@@ -93,6 +94,15 @@ def _picture(path: str, panels: Sequence[Panel]) -> None:
                 axes.set_xscale("log")
             if panel.log_y:
                 axes.set_yscale("log")
+            else:
+                # From 0, or what is flat looks steep.
+                axes.set_ylim(0, 1.1 * max((y for line in panel.lines for y in line.ys), default=0) or 1)
+            for axis, log in ((axes.xaxis, panel.log_x), (axes.yaxis, panel.log_y)):
+                axis.set_major_formatter(lambda value, _: _short(value))
+                if log:
+                    low, high = axis.get_view_interval()
+                    axis.set_major_locator(ticks.LogLocator(subs=(1, 2, 5) if high < 300 * low else (1,)))
+                    axis.set_minor_formatter(ticks.NullFormatter())
             axes.grid(alpha=0.3)
             if len(panel.lines) > 1:
                 axes.legend()
