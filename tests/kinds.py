@@ -22,7 +22,9 @@ def _functions(path):
     source = Path(path).read_text()
     lines = source.split("\n")
     found = {}
-    for node in ast.walk(ast.parse(source)):
+    module = ast.parse(source).body
+    # What is defined inside of a function is part of its text, and nobody else's.
+    for node in [*module, *(part for each in module if isinstance(each, ast.ClassDef) for part in each.body)]:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             text = "\n".join(lines[node.lineno - 1 : node.end_lineno])
             if isinstance(node, ast.ClassDef) and any(isinstance(part, ast.FunctionDef) for part in node.body):

@@ -8,6 +8,7 @@ fail.
 """
 
 import ast
+import importlib.util
 import re
 import textwrap
 from pathlib import Path
@@ -180,3 +181,18 @@ def test_what_depends_on_time_is_found(text):
 def test_what_does_not_is_not(text):
     """What tests use instead."""
     assert set() == faults(f"def test_it():\n    {text}\n")
+
+
+def test_what_touches_processes_is_told_by_what_a_test_names(tmp_path):
+    """A function of the module that it calls, however far away, counts; what another test has inside of itself does not."""
+    spec = importlib.util.spec_from_file_location("iopf_test_kinds", TESTS / "kinds.py")
+    kinds = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(kinds)
+    path = tmp_path / "test_it.py"
+    path.write_text(
+        "def near():\n    far()\n\ndef far():\n    os.kill(1, 2)\n\ndef test_far():\n    near()\n\n"
+        "def test_itself():\n    def flush():\n        os.kill(1, 2)\n    flush()\n\ndef test_other(q):\n    q.flush()\n\n"
+        "class TestIn:\n    def test_class(self):\n        near()\n"
+    )
+    found = {name: kinds.touches_processes(str(path), f"test_{name}") for name in ("far", "itself", "other", "class")}
+    assert {"far": True, "itself": True, "other": False, "class": True} == found
