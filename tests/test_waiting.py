@@ -192,7 +192,7 @@ def test_what_touches_processes_is_told_by_what_a_test_names(tmp_path):
     path.write_text(
         "def near():\n    far()\n\ndef far():\n    os.kill(1, 2)\n\ndef test_far():\n    near()\n\n"
         "def test_itself():\n    def flush():\n        os.kill(1, 2)\n    flush()\n\ndef test_other(q):\n    q.flush()\n\n"
-        "class TestIn:\n    def test_class(self):\n        near()\n"
+        "class TestClass:\n    def test_class(self):\n        near()\n"
     )
     found = {name: kinds.touches_processes(str(path), f"test_{name}") for name in ("far", "itself", "other", "class")}
     assert {"far": True, "itself": True, "other": False, "class": True} == found
