@@ -7,10 +7,9 @@ pytest run of an environment, and must neither cost those runs anything nor brea
 
 from __future__ import annotations
 
-import importlib
-
 from . import _registry as _registry  # what it does at exit is registered here and now
-from ._extension import MissingExtension, loading as _loading
+from ._extension import MissingExtension
+from ._lazy import attribute as _attribute
 
 TYPE_CHECKING = False  # (_registry.py says why)
 if TYPE_CHECKING:  # what __getattr__ gives, for type checkers; each from where it is defined
@@ -95,13 +94,7 @@ _MODULES = ("device", "exceptions", "group", "handlers", "info", "queue", "respo
 
 
 def _load(name: str) -> object:
-    if name in _MODULES:
-        return importlib.import_module(f".{name}", __name__)
-    module = next((module for module, names in _FROM.items() if name in names), None)
-    if module is None:
-        raise AttributeError(f"module 'iopf' has no attribute {name!r}")
-    with _loading:
-        value: object = getattr(importlib.import_module(f".{module}", __name__), name)
+    value = _attribute(__name__, name, _MODULES, _FROM)
     if name not in _NEED_NUMPY:
         globals()[name] = value
     return value
@@ -112,4 +105,4 @@ if not TYPE_CHECKING:  # to a type checker a module with this function has every
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__} - {"TYPE_CHECKING", "annotations", "importlib", *_NEED_NUMPY})
+    return sorted({*globals(), *__all__} - {"TYPE_CHECKING", "annotations", *_NEED_NUMPY})

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """``python -m iopf`` and ``iopf``: the command line, as soon as it is loaded.
 
-Loading takes longer than most commands do, and needs the extensions. What goes wrong meanwhile is said as the command line says
-it: in one line, with its exit codes.
+Loading takes longer than most commands do, and needs the extensions. What goes wrong meanwhile is said as the command
+line says it: in one line, with its exit codes.
 """
 
 import sys

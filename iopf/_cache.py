@@ -125,13 +125,10 @@ class Place:
             _told.add(str(self.root))
             from ._log import log
 
-            log.getChild("cache").warning(
-                "%s=%s: %s. Compiled cores are kept elsewhere.", VARIABLE, self.root, self.why_not
-            )
+            told = f"{VARIABLE}={self.root}: {self.why_not}. Compiled cores are kept elsewhere."
+            log.getChild("cache").warning("%s", told)
             if commanded():
-                print(
-                    f"iopf: {VARIABLE}={self.root}: {self.why_not}. Compiled cores are kept elsewhere.", file=sys.stderr
-                )
+                print(f"iopf: {told}", file=sys.stderr)
 
 
 def places(what: str = "cores") -> Iterator[Place]:

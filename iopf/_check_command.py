@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -24,7 +25,6 @@ from ._exit import ACCEPTABLE_TO_CHECK, UNUSABLE
 from ._files import check_writable, write_whole
 from ._hints import said, unknown
 from ._options import jobs, parse_facets, seconds
-from ._terminal import columns
 from .check import BUDGET, Comparison, Table, check, compare, render, render_bugs, render_comparison
 from .exceptions import CoreSourceError
 from .explore.kept_where import any_kept
@@ -411,7 +411,7 @@ def _print(
     everything: bool,
     long_token: bool,
 ) -> None:
-    width = columns(WIDTH)
+    width = shutil.get_terminal_size((WIDTH, 24)).columns
     color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     text = "".join(f"{line}\n" for line in _head(table, wanted, facets))
     text += render(table, width=width, color=color, comparison=comparison)

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -21,7 +22,6 @@ from ._cores import Core, cores
 from ._hints import unknown
 from ._limits import MAX_JOBS, MAX_SECONDS
 from ._processes import held
-from ._terminal import columns as terminal_columns
 from .exceptions import CoreSourceError
 from .explore.kept_where import any_kept
 from .explore.scenario import BaseScenario, integer
@@ -293,7 +293,7 @@ class _Search:
         self._alike = list(alike.values())
         self._files = files
         # A trace is as wide as the terminal is.
-        width = terminal_columns(0)
+        width = shutil.get_terminal_size((0, 0)).columns
         options = {"budget": budget, "width": width}
         self._kept: dict[str, _check_results.Column] = {}
         if cache:

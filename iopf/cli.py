@@ -31,7 +31,6 @@ from ._extension import load_extension
 from ._hints import closest, said
 from ._options import integer
 from ._processes import command_line
-from ._terminal import columns
 
 if TYPE_CHECKING:
     from . import run as runs
@@ -61,10 +60,6 @@ _CHOICE = r"(?s)invalid choice: (?P<quoted>'(?P<name>.*)') \(choose from (?P<cho
 
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, and what may have been meant."""
-
-    def __init__(self, **options: Any):
-        # Told how wide a line is, since argparse asks for that with each argument that is added.
-        super().__init__(formatter_class=lambda prog: argparse.HelpFormatter(prog, width=columns(80) - 2), **options)
 
     def error(self, message: str) -> NoReturn:
         match = re.search(_CHOICE, message)
@@ -303,13 +298,15 @@ def _add_record(subparsers: Any) -> None:
 
 
 def _record(options: argparse.Namespace) -> int:
+    from pathlib import PurePath
+
     from ._progress import Progress
     from .record import RecordError, record
 
     command = options.program[1:] if options.program[:1] == ["--"] else options.program
     if not command:
         raise Unusable("what to record is missing: iopf record -- PROGRAM ARGS")
-    trace = options.output or f"{os.path.basename(command[0])}.lackey"
+    trace = options.output or f"{PurePath(command[0]).name}.lackey"
     maps = options.maps
     if maps is None:
         stem = trace

@@ -52,7 +52,7 @@ ASKED_FOR = {
 }  # fmt: skip
 #: Of the standard library, what takes a millisecond or more.
 SLOW = {
-    "concurrent.futures", "difflib", "importlib.util", "logging", "multiprocessing", "pickle", "shutil", "socket", "subprocess",
+    "concurrent.futures", "difflib", "importlib.util", "logging", "multiprocessing", "pickle", "socket", "subprocess",
     "tempfile", "traceback", "unittest",
 }  # fmt: skip
 EXPLORER = {"iopf._explore", "iopf.explore.search", "iopf.explore.library", "iopf.explore.races", "iopf.explore.result"}
@@ -63,17 +63,17 @@ ANSWERS = {
     "import iopf": (
         "import iopf",
         FAILURES | PARTS | FILES | RUN | CHECK | ASKED_FOR | SLOW | EXPLORER
-        | {"argparse", "dataclasses", "hashlib", "inspect", "iopf._native", "iopf.exceptions", "json", "pathlib", "re", "textwrap",
-           "typing"},
+        | {"argparse", "dataclasses", "hashlib", "inspect", "iopf._native", "iopf.exceptions", "json", "pathlib", "re", "shutil",
+           "textwrap", "typing"},
     ),
     "iopf.Queue": (
         "import iopf\niopf.Queue('a').close()",
-        FAILURES | PARTS | FILES | CHECK | ASKED_FOR | SLOW | EXPLORER | {"argparse", "hashlib", "json"},
+        FAILURES | PARTS | FILES | CHECK | ASKED_FOR | SLOW | EXPLORER | {"argparse", "hashlib", "json", "shutil"},
     ),
     "explore() of what passes": (
         "from iopf.explore import explore, find_scenario\nassert 'pass' == explore(find_scenario('partial')).verdict",
         FAILURES | PARTS | FILES | RUN | CHECK | ASKED_FOR | SLOW
-        | {"argparse", "hashlib", "iopf._native", "iopf.explore.programs", "json", "pathlib"},
+        | {"argparse", "hashlib", "iopf._native", "iopf.explore.programs", "json", "pathlib", "shutil"},
     ),
     "iopf --help": (
         "from iopf import cli\nassert 0 == cli.main(['--help'])",
@@ -198,30 +198,6 @@ def test_a_line_without_a_command_ends_as_the_parsers_end_it(line, capsys):
     assert ends[0] == ends[1]
     assert cli.main(line) == ends[0][0]
     assert (ends[0][1], ends[0][2]) == tuple(capsys.readouterr())
-
-
-@pytest.mark.parametrize(
-    ("columns", "terminal", "width"),
-    [("", None, 80), ("100", None, 100), ("0", None, 80), ("-5", None, 80), ("wide", None, 80), ("", 132, 132), ("", 0, 80), ("90", 132, 90)],
-)  # fmt: skip
-def test_a_terminal_is_as_wide_as_the_standard_library_says(monkeypatch, columns, terminal, width):
-    """Which is not asked: to load it takes longer than to answer."""
-    import shutil
-
-    from iopf._terminal import columns as counted
-
-    monkeypatch.setenv("COLUMNS", columns)
-    monkeypatch.setenv("LINES", "24")
-
-    def size(_descriptor):
-        if terminal is None:
-            raise OSError("no terminal")
-        return os.terminal_size((terminal, 24))
-
-    monkeypatch.setattr(os, "get_terminal_size", size)
-    assert width == counted(80)
-    if terminal != 0 or sys.version_info >= (3, 11):  # before, a terminal that does not know was 0 columns wide
-        assert width == shutil.get_terminal_size((80, 24)).columns
 
 
 # --- what is loaded late is the same ---

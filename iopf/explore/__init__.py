@@ -20,10 +20,10 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
 from .._extension import loading as _loading
+from .._lazy import attribute as _attribute
 from ._forms import knows_all as _knows_all
 
 if TYPE_CHECKING:  # what __getattr__ gives, for type checkers; each from where it is defined
@@ -77,14 +77,7 @@ _MODULES = (
 
 
 def _load(name: str) -> object:
-    if name in _MODULES:
-        return importlib.import_module(f".{name}", __name__)
-    module = next((module for module, names in _FROM.items() if name in names), None)
-    if module is None:
-        raise AttributeError(f"module 'iopf.explore' has no attribute {name!r}")
-    with _loading:
-        value: object = getattr(importlib.import_module(f".{module}", __name__), name)
-    globals()[name] = value
+    value = globals()[name] = _attribute(__name__, name, _MODULES, _FROM)
     return value
 
 
@@ -100,4 +93,4 @@ if not TYPE_CHECKING:  # to a type checker a module with this function has every
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__} - {"TYPE_CHECKING", "annotations", "importlib"})
+    return sorted({*globals(), *__all__} - {"TYPE_CHECKING", "annotations"})

@@ -301,7 +301,10 @@ class Search:
         text = json.dumps(self.setting.data)
         if self.open and isinstance(executor, Processes):
             # It takes them some tenths of a second, and there is something to do meanwhile.
-            executor.start(prepare, text)
+            try:
+                executor.start(prepare, text)
+            except RuntimeError as error:
+                return self._without(error)
             while self.open and not executor.idle() and not self._must_stop():
                 self._do_one(LAST_SLICE, max(4 * self.jobs - len(self.open), 1))
         finished: SimpleQueue[Future[Any]] = SimpleQueue()
@@ -311,12 +314,7 @@ class Search:
             try:
                 self._give_out(executor, text, finished, most)
             except RuntimeError as error:  # BrokenExecutor is one, and so is what one that was shut down says
-                self.remarks.append(
-                    f"the executor takes no more jobs ({type(error).__name__}: {error}): this process did the rest"
-                )
-                self.open += [job for job, *_ in self.given.values()]
-                self.given.clear()
-                return self._alone()
+                return self._without(error)
             try:
                 self._take(finished.get(timeout=LOOK_SECONDS))
                 while True:
@@ -335,6 +333,15 @@ class Search:
                 self._take(finished.get(timeout=LOOK_SECONDS))
             except Empty:
                 self._signals.act()
+
+    def _without(self, error: RuntimeError) -> None:
+        """What is left, when the executor takes nothing any more."""
+        self.remarks.append(
+            f"the executor takes no more jobs ({type(error).__name__}: {error}): this process did the rest"
+        )
+        self.open += [job for job, *_ in self.given.values()]
+        self.given.clear()
+        self._alone()
 
     def _look_for_the_lost(self) -> None:
         if isinstance(self.executor, Processes):

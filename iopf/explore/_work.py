@@ -268,9 +268,13 @@ def _explorer(setting: str) -> Explorer:
     return Explorer(Setting.from_data(json.loads(setting)))
 
 
+#: What can be wrong with a request, or with this process: told in an answer, and not raised.
+_TOLD = (ArithmeticError, IopfError, ImportError, LookupError, MemoryError, OSError, TypeError, ValueError)
+
+
 def prepare(setting: str) -> None:
-    """Loads what the parts of a search need, before there is one for this worker. What is wrong is told by the first."""
-    with contextlib.suppress(ArithmeticError, IopfError, ImportError, LookupError, OSError, TypeError, ValueError):
+    """Loads what the parts of a search need, before there is one for this worker. What is wrong the first of them tells."""
+    with contextlib.suppress(*_TOLD):
         _explorer(setting)
 
 
@@ -280,7 +284,7 @@ def work(content: bytes) -> bytes:
     try:
         data = unpack(REQUEST, content)
         part, left, mass = _explorer(data["setting"]).do(Job.from_data(data["job"]), **data["how"])
-    except (ArithmeticError, IopfError, ImportError, LookupError, MemoryError, OSError, TypeError, ValueError) as error:
+    except _TOLD as error:
         return pack(ANSWER, {"error": f"{error}" or type(error).__name__})
     return pack(ANSWER, {"part": part.to_data(), "left": [job.to_data() for job in left], "mass": mass})
 
