@@ -139,6 +139,15 @@ class TestValues:
     def test_enum_values_come_from_c(self, lib, kind, prefix):
         assert {name: getattr(lib, prefix + name) for name in kind.__members__} == {m.name: int(m) for m in kind}
 
+    def test_numbers_that_are_also_written_where_no_enum_is_loaded(self):
+        """Letters of permissions, and a flag of scenarios."""
+        from iopf import _checks
+        from iopf.explore import scenario
+
+        letters = {"r": Perm.READ, "w": Perm.WRITE, "x": Perm.EXEC, "p": Perm.PRIV}
+        assert {letter: int(perm) for letter, perm in letters.items()} == _checks._LETTERS
+        assert RequestFlags.PASID_VALID == scenario.PASID_VALID
+
     def test_the_kinds_of_enums(self):
         assert (True, True, True) == (
             issubclass(Perm, enum.IntFlag),

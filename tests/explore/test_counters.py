@@ -14,12 +14,13 @@ MENU = kernel_code.Menu(
     """
 #include <linux/atomic.h>
 #include <linux/barrier.h>
+#include <linux/mutex.h>
 #include <linux/slab.h>
 
-struct state { atomic_t a; atomic_long_t l; atomic64_t q; int data; };
+struct state { atomic_t a; atomic_long_t l; atomic64_t q; int data; struct mutex lock; };
 """,
     {
-        "begin": "\t*shared(dev) = kzalloc(sizeof(*s), GFP_KERNEL);",
+        "begin": "\ts = *shared(dev) = kzalloc(sizeof(*s), GFP_KERNEL);\n\tmutex_init(&s->lock);",
         "end": "\tkfree(s);",
         "inc": "\tatomic_inc(&s->a);",
         "dec": "\tatomic_dec(&s->a);",
@@ -36,6 +37,11 @@ struct state { atomic_t a; atomic_long_t l; atomic64_t q; int data; };
         "none": "\tif (atomic_read(&s->a) || atomic_long_read(&s->l) || atomic64_read(&s->q))\n\t\treturn -EIO;",
         "send": "\ts->data = 1;\n\tsmp_wmb();\n\tatomic_inc(&s->a);",
         "pass on": "\tatomic_inc(&s->a);",
+        "locked inc": "\tmutex_lock(&s->lock);\n\tatomic_inc(&s->a);\n\tmutex_unlock(&s->lock);",
+        "plain": (
+            "\tint now;\n\n\tmutex_lock(&s->lock);\n\tnow = s->a.counter;\n\tmutex_unlock(&s->lock);\n"
+            "\treturn now < 0 ? -EIO : 0;"
+        ),
         "receive": "\tatomic_inc(&s->a);\n\tsmp_rmb();\n\treturn s->data > 1 ? -EIO : 0;",
     },
 )
@@ -95,3 +101,13 @@ def test_a_change_that_passes_something_on_has_an_order(searched, first):
         every = searched(some, all_failures=True, commute=False)
         assert {failure.signature for failure in every.failures} == {failure.signature for failure in result.failures}
         assert 1 < result.classes <= every.classes
+
+
+@pytest.mark.parametrize("first", ["without", "with"])
+def test_a_race_with_one_of_them_is_found_whichever_came_last(searched, first):
+    """A plain read that a lock orders behind one change and not behind the other: both are remembered, in either order."""
+    pieces = {"without": "inc", "with": "locked inc"}
+    tasks = {name: [pieces[name]] for name in sorted(pieces, key=lambda name: name != first)}
+    racing = searched({**tasks, "reader": ["plain"]}, all_failures=True)
+    assert {"data-race"} == {failure.kind for failure in racing.failures}
+    assert "pass" == searched({"with": ["locked inc"], "other": ["locked inc"], "reader": ["plain"]}).verdict

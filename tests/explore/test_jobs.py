@@ -376,6 +376,20 @@ def test_an_executor_that_is_broken_or_shut_down_leaves_the_rest_to_this_process
             assert "this process did the rest" in result.remarks[-1]
 
 
+def test_processes_that_can_not_be_started_leave_the_rest_to_this_process(small_slices, monkeypatch):
+    """No more threads, say: it is told, and the search comes to its end."""
+
+    def start(self, fn, *args):
+        raise RuntimeError("can't start new thread")
+
+    one = explore(reporters(), strategy="dpor", budget=None)
+    monkeypatch.setattr(pool.Processes, "start", start)
+    result = explore(reporters(), strategy="dpor", budget=None, jobs=2)
+    assert facts(one)[:4] == facts(result)[:4] and one.executions == result.executions
+    (remark,) = result.remarks
+    assert "can't start new thread" in remark and "this process did the rest" in remark
+
+
 def test_a_worker_of_another_build_ends_the_search_with_what_is_wrong(small_slices, tmp_path):
     """And what it was given is not lost: the checkpoint has it."""
 
