@@ -4,6 +4,7 @@
  * monitor.c, to whom each call of a moment goes, and who judges answers; contract.c (what a driver may do), groups.c (what a
  * handler gets), results.c (returns, outcomes); observed.c (what calls may have met); possible.c (a thing that several tasks
  * change); tokens.c; state.c, where all that they know of an execution is. None knows one above it: tests/test_rooms.py.
+ * outcomes.c is what executions came to, and hashes.c the sets for that, and for whoever else has some.
  *
  * They judge every order in which a class could have come to them (orders.c): so nothing here asks the engine what is so
  * now, but for monitor_now, the moment that is being judged.
