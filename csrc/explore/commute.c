@@ -23,10 +23,12 @@ static struct about {
 	bool may_follow;	/* the end of a removal, by what is given */
 	bool has_partials;	/* there are requests of its key that are not the last */
 	u64 key;		/* of the request, or of the held group */
+	u64 subject;		/* requests with another one are never compared: that request, or its key; 0: no request */
 } abouts[MAX_MOMENTS];
 
 /* Of all moments: what there is for a monitor to compare. */
 static bool has_answers_astray;		/* given for another request than they went to */
+static bool has_strangers;		/* requests in a group that is not theirs */
 static bool has_other_changes;		/* than one removal */
 static bool has_flush;
 static bool has_refusals;		/* whose answer has to come before report returns */
@@ -57,6 +59,21 @@ static u64 key_of(const struct token *t)
 	return (u64)t->grpid << 32 ^ (core->facts.counts_handles ? (u64)t->pasid << 8 : 0) ^ (u64)t->device;
 }
 
+/* A request that is stored until the last one of its key comes. */
+static bool is_stored_with(u64 number, u64 last)
+{
+	return number && number <= (u64)nr_tokens && !tokens[number - 1].last &&
+	       key_of(&tokens[number - 1]) == key_of(&tokens[last - 1]);
+}
+
+/* Requests of one key are compared where some of them are stored, and where a response finds its request by its index. */
+static u64 subject(const struct about *a)
+{
+	if (a->has_partials || core->facts.response_matches_copies)
+		return mix(a->key, 1) | 1ull << 63;
+	return a->subject ? a->subject : 1ull << 62;
+}
+
 static struct about about(const struct moment *m)
 {
 	struct about a = { 0 };
@@ -72,12 +89,14 @@ static struct about about(const struct moment *m)
 				const struct token *t = &tokens[c->number - 1];
 
 				a.key = key_of(t);
+				a.subject = c->number;
 				/* In a guest's table it is looked up behind that of PASID 0. */
 				a.pasids |= pasid_bit(t->pasid) | pasid_bit(0);
 				for (k = 0; k < nr_tokens; k++)
 					a.has_partials |= !tokens[k].last && key_of(&tokens[k]) == a.key;
 			}
 			has_answers_astray |= (c->kind == CALL_RESPONSE && c->expected && c->expected != c->number);
+			has_strangers |= c->kind == CALL_MEMBER && c->number != c->expected && !is_stored_with(c->number, c->expected);
 		} else if (KIND(c->kind) & OWNERS) {
 			a.key = ~(u64)c->held;
 		} else if (KIND(c->kind) & QUEUES) {
@@ -91,6 +110,7 @@ static struct about about(const struct moment *m)
 			a.pasids |= pasid_bit(c->pasid);
 		}
 	}
+	a.subject = a.kinds & REQUESTS && !(a.kinds & (OWNERS | QUEUES | CHANGES | ATTACHES)) ? subject(&a) : 0;
 	return a;
 }
 
@@ -99,8 +119,8 @@ static bool requests_commute(const struct about *a, const struct about *b)
 {
 	u32 kinds = a->kinds | b->kinds;
 
-	if (a->key != b->key)
-		return true;
+	if (a->subject != b->subject)
+		return has_strangers ? a->key != b->key : true;
 	/* "It had returned when that one began", of a request whose index is used again. */
 	if (kinds & KIND(CALL_REPORT_BEGIN) && kinds & KIND(CALL_REPORT_END))
 		return false;
@@ -204,7 +224,7 @@ void commute_prepare(int first, int behind, bool (*comes_before)(int i, int othe
 {
 	int removals = 0, others = 0, i, k;
 
-	has_answers_astray = has_flush = false;
+	has_answers_astray = has_strangers = has_flush = false;
 	has_refusals = may_be_refused();
 	for (i = first; i < behind; i++) {
 		abouts[i] = about(&moments[i]);
@@ -216,4 +236,14 @@ void commute_prepare(int first, int behind, bool (*comes_before)(int i, int othe
 		for (k = first; k < behind && abouts[i].kinds & KIND(CALL_RESPONSE) && !abouts[i].may_follow; k++)
 			abouts[i].may_follow = abouts[k].kinds & KIND(CALL_CHANGE_END) &&
 					       (moments[k].task == moments[i].task ? k < i : !comes_before(i, k));
+}
+
+u64 commute_subject(int i)
+{
+	return abouts[i].subject;
+}
+
+bool commute_subjects(void)
+{
+	return !has_answers_astray && !has_strangers && !(options.flags & XP_O_ALL_ORDERS);
 }

@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "lanes.h"
 #include "search.h"
 
 #define CHECK_EVERY 1024
@@ -127,7 +128,7 @@ bool search_account(bool count)
 	const char *why;
 	bool news;
 
-	orders_run();
+	lanes_run();
 	if (engine.depth > result.deepest)
 		result.deepest = engine.depth;
 	if (engine.end == END_BLOCKED || engine.end == END_STOPPED) {

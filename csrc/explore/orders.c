@@ -9,10 +9,13 @@
  * order of moments (moment.c), and they judge each linearisation of it, without the core: some hundred ns each. What
  * they call wrong is a prediction. It is executed, in the order that shows it, and only what shows then is a finding.
  *
- * Three things keep that small. Moments of which no monitor compares the order commute(), so one of each set of equal
- * orders is judged (sleep sets again, over moments; what commutes with all that is left comes at once). Classes share
- * their orders of moments: those that were judged are remembered by a hash of all that the monitors could know of them.
- * And what is known already, with the contract kept, is not looked for again.
+ * Four things keep that small. Moments of which no monitor compares the order commute(), so one of each set of equal
+ * orders is judged (sleep sets again, over moments; what commutes with all that is left comes at once). Requests that no
+ * monitor compares with each other are judged one by one: each with the changes of its device in all orders, and the other
+ * requests wherever they come, so that the orders add up and do not multiply. Only where that calls something wrong with the
+ * driver's contract broken are all of them looked at, for one in which it is kept. Classes share their orders of moments:
+ * those that were judged are remembered by a hash of all that the monitors could know of them. And what is known already,
+ * with the contract kept, is not looked for again.
  *
  * A prediction that does not come true says that two steps depend on each other which the search takes for independent.
  * With a data race in the execution that is no surprise, and the race is the finding; without one, nothing was proved and
@@ -21,226 +24,21 @@
  * What is tagged by dates, whether the driver kept its contract, is a matter of the order, too: of a failure's orders, one
  * that keeps it counts.
  */
-#include <limits.h>
 #include <string.h>
 
+#include "lanes.h"
 #include "monitor/hashes.h"
-#include "monitor/monitor.h"
 #include "search.h"
 
 #define MOST_ORDERS 200000u	/* of one class; 12 calls and answers of three tasks have 20 on the average */
-#define MAX_LANES 32
 
-/* --- the moments of the concurrent part, by task --- */
-
-/* In the order of the tasks' numbers: that of this execution is no part of it. */
-static struct lane {
-	int task, nr, done;
-	s16 moments[MAX_MOMENTS];	/* numbers */
-} lanes[MAX_LANES];
-static int nr_lanes, first, behind;	/* moments [first, behind) are concurrent */
-static u8 lane_of[MAX_MOMENTS];
-static bool bound[MAX_MOMENTS];		/* its place among others is judged, and not given */
+static int nr_concurrent;
 static s16 order[MAX_MOMENTS];		/* that is tried */
-
-/* Of each moment, how many of each lane come before it: by dependence, and by the race order. */
-static struct past {
-	u16 steps, races;
-} pasts_of[MAX_MOMENTS * MAX_LANES];
-
-static struct past *pasts(int moment)
-{
-	return &pasts_of[moment * nr_lanes];
-}
-
-static bool collect(void)
-{
-	u64 tasks = 0;
-	int i, k;
-
-	for (first = 0; first < nr_moments && moments[first].node < 0; first++)
-		;
-	for (i = first; i < nr_moments && moments[i].node >= 0; i++)
-		tasks |= 1ull << moments[i].task;
-	behind = i;
-	nr_lanes = __builtin_popcountll(tasks);
-	if (nr_lanes < 2 || nr_lanes > MAX_LANES)
-		return false;
-	for (k = 0; k < nr_lanes; k++, tasks &= tasks - 1) {
-		lanes[k].task = __builtin_ctzll(tasks);
-		lanes[k].nr = 0;
-	}
-	for (i = first; i < behind; i++) {
-		for (k = 0; lanes[k].task != moments[i].task; k++)
-			;
-		lane_of[i] = (u8)k;
-		lanes[k].moments[lanes[k].nr++] = (s16)i;
-	}
-	return true;
-}
-
-/* Whether something "is over" is asked of what a driver has to order, and of two answers of one owner. */
-static bool asks_race_order;
-
-static void find_what_is_asked(void)
-{
-	int n;
-
-	asks_race_order = core->facts.demands;
-	for (n = 0; n < nr_calls && !asks_race_order; n++)
-		asks_race_order = calls[n].kind == CALL_OWNER_BEGIN;
-}
-
-static int race_of(const struct moment *m, int task)
-{
-	return seen_by(m->race, task, m);
-}
-
-/* What came before a moment comes before the next one of its lane. */
-static void find_past(int i, int previous)
-{
-	const struct moment *m = &moments[i];
-	struct past *past = pasts(i);
-	const struct past *before = previous < 0 ? NULL : pasts(previous);
-	int k;
-
-	for (k = 0; k < nr_lanes; k++) {
-		const struct lane *lane = &lanes[k];
-		u16 steps = before ? before[k].steps : 0, races = before ? before[k].races : 0;
-
-		while (k != lane_of[i] && steps < lane->nr &&
-		       (s16)moments[lane->moments[steps]].ordinal <= seen_by(m->step, lane->task, m))
-			steps++;
-		while (asks_race_order && races < lane->nr &&
-		       race_of(&moments[lane->moments[races]], lane->task) <= race_of(m, lane->task))
-			races++;
-		past[k].steps = steps;
-		past[k].races = races;
-	}
-}
-
-static bool comes_before(int i, int other)
-{
-	int n = pasts(other)[lane_of[i]].steps;
-
-	return n && lanes[lane_of[i]].moments[n - 1] >= i;
-}
-
-/* Those whose order is judged and not given. False: there are none. */
-static bool find_bound(void)
-{
-	bool any = false;
-	int i, other;
-
-	memset(bound + first, 0, (size_t)(behind - first));
-	for (i = first; i < behind; i++)
-		for (other = i + 1; other < behind; other++)
-			if (lane_of[other] != lane_of[i] && !commute(i, other) && !comes_before(i, other))
-				any = bound[i] = bound[other] = true;
-	return any;
-}
 
 /* --- those that were judged --- */
 
 #define MOST_JUDGED (1u << 22)		/* with more, all are forgotten */
 static struct hashes judged;
-
-/* Everything that the monitors could know of any order: equal ones have equal verdicts. */
-static u64 hash_of_orders(void)
-{
-	u64 h = mix(engine.nr_findings ? 7 : 5, (u64)nr_lanes);
-	int k;
-
-	for (k = 0; k < engine.nr_findings; k++)
-		h = mix(h, finding_signature(&engine.findings[k]));
-	/* Lane by lane: the order of this execution is no part of it. */
-	for (k = 0; k < nr_lanes; k++)
-		h = mix(h, (u64)lanes[k].task << 16 | (u64)lanes[k].nr);
-	return h;
-}
-
-static u64 hash_of_moment(int i)
-{
-	const struct moment *m = &moments[i];
-	const struct past *past = pasts(i);
-	u64 h = mix((u64)m->task << 16, (u64)m->nr);
-	int k;
-
-	for (k = m->first; k < m->first + m->nr; k++) {
-		const struct call *c = &calls[k];
-
-		h = mix(h, (u64)c->kind << 56 ^ (u64)(u16)c->device << 32 ^ (u64)(u32)c->result);
-		h = mix(h, c->known);
-		h = mix(h, c->number << 32 ^ c->expected ^ (u64)c->code << 24 ^ (u64)c->grpid << 40 ^ c->answer_pasid);
-		h = mix(h, (u64)c->by << 48 ^ (u64)c->given << 40 ^ (u64)c->resolved << 16 ^ c->report << 52 ^
-			   (u64)c->warned << 1 ^ c->known);
-	}
-	for (k = 0; k < nr_lanes; k++)
-		h = mix(h, (u64)past[k].steps << 16 | past[k].races);
-	return h;
-}
-
-/*
- * Executions have their beginnings in common: what was found out about those moments still holds if the lanes are the same
- * ones. sums[i]: of the moments before i, a sum, since tasks and their numbers tell moments apart, and their places in
- * this execution do not count.
- */
-static u64 sums[MAX_MOMENTS + 1];
-static int common;			/* nodes that all executions since then share */
-static struct { u64 tasks; int first, behind; bool asks; } looked_at;
-
-void orders_run(void)
-{
-	if (engine.fresh_from < common)
-		common = engine.fresh_from;
-}
-
-/* How many moments the last one that was looked at had in common with this one. */
-static int find_common(u64 tasks)
-{
-	int i = first;
-
-	if (looked_at.tasks == tasks && looked_at.first == first && looked_at.asks == asks_race_order)
-		while (i < behind && i < looked_at.behind && moments[i].node < common)
-			i++;
-	common = INT_MAX;
-	looked_at.tasks = tasks;
-	looked_at.first = first;
-	looked_at.behind = behind;
-	looked_at.asks = asks_race_order;
-	return i;
-}
-
-static void find_pasts(void)
-{
-	s16 last[MAX_LANES];
-	u64 tasks = 0;
-	int i, k;
-
-	find_what_is_asked();
-	for (k = 0; k < nr_lanes; k++) {
-		tasks |= 1ull << lanes[k].task;
-		last[k] = -1;
-	}
-	i = find_common(tasks);
-	for (k = first; k < i; k++)
-		last[lane_of[k]] = (s16)k;
-	for (; i < behind; i++) {
-		find_past(i, last[lane_of[i]]);
-		last[lane_of[i]] = (s16)i;
-		sums[i + 1] = sums[i] + mix(hash_of_moment(i), 3);
-	}
-}
-
-static u64 hash_all(void)
-{
-	u64 h = hash_of_orders(), sum = sums[behind] - sums[first];
-	int i;
-
-	for (i = behind; i < nr_moments; i++)
-		sum += mix((u64)moments[i].nr, (u64)i);
-	return mix(h, sum);
-}
 
 /* Of what the hashes that are there are, and of what those will be that are asked for; 0: of this search alone. */
 static u64 judged_of, asked_of;
@@ -306,44 +104,122 @@ static void judge_order(void)
 
 	nr_raised = 0;
 	monitors_reset();
-	for (i = 0; i < first; i++)
+	for (i = 0; i < lanes_first; i++)
 		judge_moment(i);
-	for (i = 0; i < behind - first; i++)
+	for (i = 0; i < nr_concurrent; i++)
 		judge_moment(order[i]);
-	for (i = behind; i < nr_moments; i++)
+	for (i = lanes_behind; i < nr_moments; i++)
 		judge_moment(i);
-	for (i = 0; i < nr_raised; i++)
-		prediction_keep(raised[i].kind, raised[i].pc, raised[i].text, order, behind - first);
-	/* A failure of the class, whatever it is, in an order in which the driver kept its contract. */
-	for (i = 0; i < engine.nr_findings && !monitor_clauses; i++)
-		prediction_keep(engine.findings[i].kind, engine.findings[i].pc, engine.findings[i].text, order,
-				behind - first);
 }
 
-/* --- all of them --- */
+/* Something was raised in an order that was tried; in one of them the driver kept its contract. */
+static bool any_news, any_kept;
+
+static void keep_what_was_raised(void)
+{
+	int i;
+
+	any_kept |= !monitor_clauses;
+	for (i = 0; i < nr_raised; i++)
+		any_news |= prediction_is_news(raised[i].kind, raised[i].pc, raised[i].text);
+	for (i = 0; i < nr_raised; i++)
+		prediction_keep(raised[i].kind, raised[i].pc, raised[i].text, order, nr_concurrent);
+	/* A failure of the class, whatever it is, in an order in which the driver kept its contract. */
+	for (i = 0; i < engine.nr_findings && !monitor_clauses; i++)
+		prediction_keep(engine.findings[i].kind, engine.findings[i].pc, engine.findings[i].text, order, nr_concurrent);
+}
+
+/* --- all orders of some moments, the others wherever they come --- */
 
 const char orders_too_many[] = "the calls and answers of one execution have more orders than can be judged";
 unsigned int orders_most, orders_judged;
 
 static unsigned int nr_orders, most;
 
-static bool is_next(int k)
-{
-	const struct past *past;
-	int j;
+static u64 before_of[MAX_MOMENTS * MAX_SET_WORDS];	/* sets: what comes before each in every order, and ... */
+static u64 apart_of[MAX_MOMENTS * MAX_SET_WORDS];	/* ... what it is compared with, and not ordered */
+static u64 some[MAX_SET_WORDS];		/* those of which all orders are judged */
+static u64 bound[MAX_SET_WORDS];	/* those of them whose place is not given */
+static u64 taken[MAX_SET_WORDS];
+static int nr_taken[MAX_LANES];
+static bool only_tags, is_decided;	/* only_tags: what may be wrong is known, but not whether with the contract kept */
 
-	if (lanes[k].done == lanes[k].nr)
-		return false;
-	past = pasts(lanes[k].moments[lanes[k].done]);
-	for (j = 0; j < nr_lanes; j++)
-		if (past[j].steps > lanes[j].done)
-			return false;
-	return true;
+static u64 *set_of(u64 *sets, int i)
+{
+	return &sets[(i - lanes_first) * set_words];
+}
+
+static bool overlap(const u64 *a, const u64 *b)
+{
+	int w;
+
+	for (w = 0; w < set_words; w++)
+		if (a[w] & b[w])
+			return true;
+	return false;
+}
+
+static void find_relations(void)
+{
+	size_t size = (size_t)nr_concurrent * (size_t)set_words * sizeof(u64);
+	int i, other;
+
+	memset(before_of, 0, size);
+	memset(apart_of, 0, size);
+	for (i = lanes_first; i < lanes_behind; i++)
+		for (other = i + 1; other < lanes_behind; other++)
+			if (lanes_before(i, other)) {
+				set_add(set_of(before_of, other), i);
+			} else if (!commute(i, other)) {
+				set_add(set_of(apart_of, i), other);
+				set_add(set_of(apart_of, other), i);
+			}
+}
+
+static bool find_bound(void)
+{
+	bool any = false;
+	int i;
+
+	memset(bound, 0, (size_t)set_words * sizeof(u64));
+	for (i = lanes_first; i < lanes_behind; i++)
+		if (set_has(some, i) && overlap(set_of(apart_of, i), some)) {
+			set_add(bound, i);
+			any = true;
+		}
+	return any;
 }
 
 static int next_of(int k)
 {
-	return lanes[k].moments[lanes[k].done];
+	return lanes[k].moments[nr_taken[k]];
+}
+
+static bool can_come(int k)
+{
+	const u64 *before;
+	int w;
+
+	if (nr_taken[k] == lanes[k].nr)
+		return false;
+	before = set_of(before_of, next_of(k));
+	for (w = 0; w < set_words; w++)
+		if (before[w] & ~taken[w])
+			return false;
+	return true;
+}
+
+static void take(int k, int depth)
+{
+	order[depth] = (s16)next_of(k);
+	set_add(taken, order[depth]);
+	nr_taken[k]++;
+}
+
+static void put_back(int depth)
+{
+	set_remove(taken, order[depth]);
+	nr_taken[lane_of[order[depth]]]--;
 }
 
 /* Moments that are not bound come as soon as they can: nothing that is left to come would tell. */
@@ -352,9 +228,8 @@ static int take_free(int depth)
 	int k = 0;
 
 	while (k < nr_lanes) {
-		if (lanes[k].done < lanes[k].nr && !bound[next_of(k)] && is_next(k)) {
-			order[depth++] = (s16)next_of(k);
-			lanes[k].done++;
+		if (nr_taken[k] < lanes[k].nr && !set_has(bound, next_of(k)) && can_come(k)) {
+			take(k, depth++);
 			k = 0;
 		} else {
 			k++;
@@ -363,35 +238,92 @@ static int take_free(int depth)
 	return depth;
 }
 
-static void walk(int depth, u32 asleep)
+/* Everything that may be wrong was seen with the driver's contract kept. */
+static bool tags_are_decided(void)
 {
-	int done[MAX_LANES], k, j;
+	return !predictions_broken() && (any_kept || !engine.nr_findings);
+}
 
-	for (k = 0; k < nr_lanes; k++)
-		done[k] = lanes[k].done;
-	depth = take_free(depth);
-	if (depth == behind - first) {
-		nr_orders++;
-		judge_order();
-	}
-	for (k = 0; k < nr_lanes && nr_orders < most && !too_much; k++) {
+static void end_of_order(void)
+{
+	nr_orders++;
+	judge_order();
+	keep_what_was_raised();
+	is_decided = only_tags && tags_are_decided();
+}
+
+static void walk(int begin, u32 asleep)
+{
+	int depth = take_free(begin), k;
+	u32 left;
+
+	if (depth == nr_concurrent)
+		end_of_order();
+	for (k = 0; k < nr_lanes && nr_orders < most && !too_much && !is_decided; k++) {
 		u32 sleeping = 0;
-		int i;
 
-		if (asleep >> k & 1 || !is_next(k))
+		if (asleep >> k & 1 || !can_come(k))
 			continue;
-		i = next_of(k);
-		for (j = 0; j < nr_lanes; j++)
-			if (asleep >> j & 1 && commute(i, next_of(j)))
-				sleeping |= 1u << j;
-		order[depth] = (s16)i;
-		lanes[k].done++;
+		for (left = asleep; left; left &= left - 1)
+			if (!set_has(set_of(apart_of, next_of(k)), next_of(__builtin_ctz(left))))
+				sleeping |= left & -left;
+		take(k, depth);
 		walk(depth + 1, sleeping);
-		lanes[k].done--;
+		put_back(depth);
 		asleep |= 1u << k;
 	}
-	for (k = 0; k < nr_lanes; k++)
-		lanes[k].done = done[k];
+	while (depth > begin)
+		put_back(--depth);
+}
+
+#define NO_SUBJECT 0
+
+/* The moments of a subject, and those of none. */
+static void choose(u64 subject)
+{
+	int i;
+
+	memset(some, 0, (size_t)set_words * sizeof(u64));
+	for (i = lanes_first; i < lanes_behind; i++)
+		if (commute_subject(i) == NO_SUBJECT || commute_subject(i) == subject)
+			set_add(some, i);
+}
+
+static void judge_subject(u64 subject)
+{
+	u64 hash;
+
+	choose(subject);
+	hash = lanes_hash_of(some);
+	if (was_judged(hash) || !find_bound())
+		return;
+	any_news = false;
+	walk(0, 0);
+	if (!any_news && nr_orders < most && !too_much)
+		remember(hash);
+}
+
+static bool is_first_of(u64 subject, int i)
+{
+	while (--i >= lanes_first)
+		if (commute_subject(i) == subject)
+			return false;
+	return subject != NO_SUBJECT;
+}
+
+/* What is called wrong in no order of any subject is called wrong in none of all moments. */
+static void judge_subjects(void)
+{
+	bool any = false;
+	int i;
+
+	for (i = lanes_first; i < lanes_behind; i++)
+		if (is_first_of(commute_subject(i), i)) {
+			judge_subject(commute_subject(i));
+			any = true;
+		}
+	if (!any)
+		judge_subject(NO_SUBJECT);
 }
 
 /* --- what they are asked for --- */
@@ -399,28 +331,42 @@ static void walk(int depth, u32 asleep)
 void orders_reset(void)
 {
 	orders_keep(0);
-	common = 0;
+	lanes_forget();
 }
 
-/* All orders are judged, from the one of this execution on. only_told: what they are called wrong for is not executed. */
-static void judge_all(bool only_told)
+static void judge_whole(bool also_if_there_is_one)
 {
 	int i;
 
-	predictions_begin(only_told);
-	nr_orders = 0;
-	most = orders_most && !only_told ? orders_most : MOST_ORDERS;
-	too_much = false;
-	for (i = 0; i < nr_lanes; i++)
-		lanes[i].done = 0;
-	monitor_alarm = raise;
+	memset(some, 0xff, (size_t)set_words * sizeof(u64));
 	if (find_bound()) {
 		walk(0, 0);
-	} else if (only_told) {
-		for (i = first; i < behind; i++)
-			order[i - first] = (s16)i;
-		judge_order();
+	} else if (also_if_there_is_one) {
+		for (i = 0; i < nr_concurrent; i++)
+			order[i] = (s16)(lanes_first + i);
+		end_of_order();
 	}
+}
+
+/* All orders are judged. only_told: what they are called wrong for is not executed. */
+static void judge_all(bool only_told)
+{
+	predictions_begin(only_told);
+	commute_prepare(lanes_first, lanes_behind, lanes_before);
+	nr_concurrent = lanes_behind - lanes_first;
+	nr_orders = 0;
+	most = orders_most && !only_told ? orders_most : MOST_ORDERS;
+	too_much = is_decided = any_kept = only_tags = false;
+	memset(nr_taken, 0, sizeof(nr_taken));
+	memset(taken, 0, (size_t)set_words * sizeof(u64));
+	find_relations();
+	monitor_alarm = raise;
+	if (!only_told && commute_subjects()) {
+		judge_subjects();
+		only_tags = true;
+	}
+	if (!only_tags || !tags_are_decided())
+		judge_whole(only_told);
 	monitor_alarm = NULL;
 }
 
@@ -432,14 +378,12 @@ const char *orders_judge(u64 execution, bool *news)
 	u64 hash;
 
 	orders_judged = 0;
-	orders_run();
-	if (!collect())
+	lanes_run();
+	if (!lanes_collect())
 		return nr_lanes > MAX_LANES ? "more tasks than whose calls and answers can be put in every order" : NULL;
-	find_pasts();
-	hash = hash_all();
+	hash = lanes_hash();
 	if (was_judged(hash))
 		return NULL;
-	commute_prepare(first, behind, comes_before);
 	judge_all(false);
 	orders_judged = nr_orders;
 	all = nr_orders < most && !too_much;
@@ -458,11 +402,9 @@ const char *orders_judge(u64 execution, bool *news)
 /* A number for what the monitors say of the class of the execution that just ran, contract included. */
 u64 orders_verdict(void)
 {
-	common = 0;
-	if (!collect())
+	lanes_forget();
+	if (!lanes_collect())
 		return 0;
-	find_pasts();
-	commute_prepare(first, behind, comes_before);
 	judge_all(true);
 	return predictions_verdict();
 }

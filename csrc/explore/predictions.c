@@ -67,12 +67,17 @@ static bool is_known(int kind, const void *pc, const char *text)
 	return false;
 }
 
+bool prediction_is_news(int kind, const void *pc, const char *text)
+{
+	return only_told || !(is_known(kind, pc, text) || scenario.expected >> kind & 1);
+}
+
 void prediction_keep(int kind, const void *pc, const char *text, const s16 *order, int nr)
 {
 	struct alarm *a;
 	int i;
 
-	if (!only_told && (is_known(kind, pc, text) || scenario.expected >> kind & 1))
+	if (!prediction_is_news(kind, pc, text))
 		return;
 	for (i = 0; i < nr_alarms; i++)
 		if (alarms[i].kind == kind && alarms[i].pc == pc && alarms[i].text == text)
@@ -142,6 +147,16 @@ static const char *execute_all(u64 execution, bool *news)
 	}
 	aside_end(&aside);
 	return why;
+}
+
+bool predictions_broken(void)
+{
+	int i;
+
+	for (i = 0; i < nr_alarms; i++)
+		if (alarms[i].clauses)
+			return true;
+	return false;
 }
 
 bool predictions_any(void)

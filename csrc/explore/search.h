@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * explore/: the search itself, over all rooms of the explorer: the face (explore.h, search.c), the strategies in turn (auto.c),
- * the executions, the verdict, the orders of a class (orders.c, with commute.c and predictions.c), the oracle, the list of cores.
+ * the executions, the verdict, the orders of a class (orders.c, with lanes.c, commute.c and predictions.c), the oracle, the list of cores.
  *
  * The room may use every other one of the explorer; none uses it, but for its clock (progress.h) and the numbers of its face.
  */
@@ -20,8 +20,6 @@ void orders_reset(void);
 extern unsigned int orders_most;
 extern unsigned int orders_judged;	/* of the last execution: how long that took */
 extern const char orders_too_many[];	/* why: nothing is wrong, and nothing proved */
-/* Of every execution of a search: also those that are not judged. */
-void orders_run(void);
 /* What the part of that search before it judged, which was right, need not be judged again. */
 void orders_keep(u64 search);
 const char *orders_judge(u64 execution, bool *news);
@@ -37,14 +35,22 @@ const char *orders_why(void);
 
 void commute_prepare(int first, int behind, bool (*comes_before)(int i, int other));
 bool commute(int i, int other);
+/* Moments of requests that are never compared with each other, nor by one question, have different ones; 0: of no request. */
+u64 commute_subject(int i);
+/* That is so of this execution. */
+bool commute_subjects(void);
 
 /* --- predictions.c --- */
 
 /* told: they are told as they are, and not executed. */
 void predictions_begin(bool told);
+/* Would that be kept, whatever the order? */
+bool prediction_is_news(int kind, const void *pc, const char *text);
 /* The monitors called the concurrent moments wrong in this order. */
 void prediction_keep(int kind, const void *pc, const char *text, const s16 *order, int nr);
 bool predictions_any(void);
+/* One of them with the driver's contract broken. */
+bool predictions_broken(void);
 /* NULL, or why that proves nothing; what shows is collected. */
 const char *predictions_execute(u64 execution, bool *news);
 /* A number for all of them, contract included. */

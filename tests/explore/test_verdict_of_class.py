@@ -14,7 +14,7 @@ import mutants
 import pytest
 from test_random_scenarios import random_scenario
 
-from iopf.explore import explore, library
+from iopf.explore import Scenario, explore, library, search
 from iopf.explore.loader import load
 
 #: Every place at which a task can be preempted.
@@ -199,6 +199,31 @@ def test_a_beginning_that_is_given_up_has_the_contract_of_its_end():
     subject = random_scenario(1331, changes_overlap=True)
     assert agreeing("v6.14", [subject], 100) == (1, 0)
     assert found("v6.14", subject, strategy="sleep")[1] == {("wrong-response", "kept")}
+
+
+def reporters_and_a_removal(n):
+    s = Scenario(f"{n} reporters and a removal")
+    queue = s.queue()
+    dev = s.device(queue, handler="inline", pasid=1)
+    for index in range(n):
+        s.task(f"irq{index}").report(dev, grpid=index + 1, pasid=1)
+    s.task("teardown").remove(queue, dev)
+    return s
+
+
+def test_the_orders_of_requests_that_nobody_compares_add_up_and_do_not_multiply(late_cores, monkeypatch):
+    """Of twenty requests beside a removal each is judged with the removal: all of them together have more orders than can
+    be judged, which is what happens where every order is asked for. And what is late is found."""
+    subject = reporters_and_a_removal(20)
+    result = explore(subject, strategy="dpor", max_executions=20, estimate=False)
+    assert ("inconclusive", 20) == (result.verdict, result.executions) and "budget" in result.why
+    late = explore(
+        subject, core=late_cores["answer-behind-the-unlock"], strategy="dpor", max_executions=20, estimate=False, shrink=False
+    )
+    assert ("late-response", "kept") in {(failure.kind, failure.contract) for failure in late.failures}
+    monkeypatch.setitem(search.POINTS, "orders", "XP_O_ALL_ORDERS")
+    every = explore(reporters_and_a_removal(5), strategy="dpor", max_executions=1, estimate=False, points=["orders"])
+    assert "more orders than can be judged" in every.why
 
 
 @pytest.mark.long
