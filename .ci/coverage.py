@@ -80,7 +80,8 @@ def main():
         *(f"--deselect={name}" for name in DISTURBED), *(sys.argv[1:] or ["tests"]),
         IOPF_COVERAGE="1", COVERAGE_FILE=str(ROOT / ".coverage"),
     )  # fmt: skip
-    print("\n".join(tests.stdout.splitlines()[-15:]))
+    lines = tests.stdout.splitlines()
+    print("\n".join([line for line in lines if line.startswith(("FAILED", "ERROR"))] + lines[-1:]))
     show("Python", of_python())
     show("C", of_c())
     return tests.returncode

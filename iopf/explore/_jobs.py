@@ -53,26 +53,39 @@ def _tasks(data: Any) -> Tasks:
     return pairs
 
 
+#: From tasks to their characters, and back; what is no task's character becomes NO_TASK.
+NO_TASK = 255
+_TO_TEXT = bytes((FIRST + task) & 255 for task in range(256))
+_OF_TEXT = bytes(code - FIRST if 0 <= code - FIRST < MAX_TASKS else NO_TASK for code in range(256))
+
+
 def choices_to_text(choices: bytes) -> str:
     """One character for each step, two where an alternative was taken."""
+    tasks, alternatives = choices[::2].translate(_TO_TEXT).decode("ascii"), choices[1::2]
+    if not any(alternatives):
+        return tasks
     return "".join(
-        (f"{ALTERNATIVE}{chr(FIRST + alternative)}" if alternative else "") + chr(FIRST + task)
-        for task, alternative in zip(choices[::2], choices[1::2])
+        f"{ALTERNATIVE}{chr(FIRST + alternative)}{task}" if alternative else task
+        for task, alternative in zip(tasks, alternatives)
     )
 
 
 def choices_of(text: Any) -> bytes:
-    """Pairs of a task and an alternative."""
-    if not isinstance(text, str) or len(text) > 3 * MAX_NODES:
+    """Pairs of a task and an alternative. (As a whole, and not one by one: a search in parts reads thousands of them.)"""
+    if not isinstance(text, str) or len(text) > 3 * MAX_NODES or not text.isascii():
         raise ValueError("choices are a text")
-    found = bytearray()
-    characters = iter(text)
-    for character in characters:
-        alternative = 0
-        if character == ALTERNATIVE:
-            alternative = number(ord(next(characters, " ")) - FIRST, 63)
-            character = next(characters, " ")
-        found += bytes((number(ord(character) - FIRST, MAX_TASKS - 1), alternative))
+    without, *pieces = text.split(ALTERNATIVE)
+    alternatives = bytearray(len(without))
+    for piece in pieces:
+        if len(piece) < 2:
+            raise ValueError("an alternative is one of a task")
+        alternatives.append(number(ord(piece[0]) - FIRST, 63))
+        alternatives += bytes(len(piece) - 2)
+    tasks = (without + "".join(piece[1:] for piece in pieces)).encode("ascii").translate(_OF_TEXT)
+    if NO_TASK in tasks:
+        raise ValueError(f"a choice is none of {MAX_TASKS} tasks")
+    found = bytearray(2 * len(tasks))
+    found[::2], found[1::2] = tasks, alternatives
     return bytes(found)
 
 
@@ -143,13 +156,13 @@ class Witness:
         shows, key, kept, count, execution, choices = data
         return cls(number(shows, 2), number(key), bool(kept), number(count), number(execution), choices_of(choices))
 
-    def renumbered(self, numbers: dict[int, int]) -> Witness:
-        """With the tasks' numbers of another search."""
+    def renumbered(self, numbers: bytes) -> Witness:
+        """With the tasks' numbers of another search: those of each of ours, NO_TASK where there is none."""
         choices = bytearray(self.choices)
-        try:
-            choices[::2] = bytes(numbers[task] for task in choices[::2])
-        except KeyError as error:
-            raise ValueError(f"there is no task {error.args[0]}") from error
+        tasks = choices[::2].translate(numbers)
+        if NO_TASK in tasks:
+            raise ValueError(f"there is no task {choices[2 * tasks.index(NO_TASK)]}")
+        choices[::2] = tasks
         return replace(self, choices=bytes(choices))
 
 
@@ -230,12 +243,12 @@ class Totals:
         if part is not None:
             self.add(part)
 
-    def _renumber(self, tasks: Tasks) -> dict[int, int]:
+    def _renumber(self, tasks: Tasks) -> bytes:
         """The part's numbers of tasks as those of the whole search; a new task gets the next one."""
-        found = {0: 0}
+        found = bytearray((0,)).ljust(256, bytes((NO_TASK,)))
         for index, (parent, nth) in enumerate(tasks, 1):
             found[index] = self._numbers.setdefault((found[parent], nth), len(self._numbers) + 1)
-        return found
+        return bytes(found)
 
     def add(self, part: Part) -> None:
         """Adds a part, which must not have been added before."""

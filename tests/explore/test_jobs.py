@@ -20,7 +20,7 @@ from types import SimpleNamespace
 import pytest
 
 from iopf.explore import Interrupted, Scenario, _engine, _parallel as parallel, _pool as pool, explore
-from iopf.explore._jobs import Job, Part, Totals
+from iopf.explore._jobs import Job, Part, Totals, choices_of, choices_to_text
 from iopf.explore._setting import Setting
 from iopf.explore._wire import pack, unpack
 from iopf.explore._work import Explorer, answer, request, work
@@ -266,6 +266,25 @@ def test_a_document_that_is_not_whole_is_refused_in_a_sentence(damage):
             unpack("part", content)
         assert "\n" not in str(caught.value)
     assert {"a": list(range(100))} == unpack("part", whole)
+
+
+def test_choices_are_read_as_they_were_written(request):
+    """Pairs of a task and an alternative, each of them from 0 to 63."""
+    rng = random.Random(request.config.getoption("--seed"))
+    for _ in range(200):
+        choices = bytes(
+            part
+            for _ in range(rng.randrange(40))
+            for part in (rng.randrange(64), rng.choice((0, 0, 0, rng.randrange(64))))
+        )
+        assert choices == choices_of(choices_to_text(choices))
+
+
+@pytest.mark.parametrize("text", ["\"", "a!", "c", "~", "~#", "#~$", "~~##", "~!#", "##\x80", "#\u0123", 5, None, "#" * 100_000])
+def test_choices_that_nobody_wrote_are_refused(text):
+    """A task or an alternative that is none, half a pair, no text, or too much of it."""
+    with pytest.raises(ValueError):
+        choices_of(text)
 
 
 def test_what_a_worker_cannot_do_is_told_in_its_answer():

@@ -218,7 +218,12 @@ def test_the_orders_of_requests_that_nobody_compares_add_up_and_do_not_multiply(
     result = explore(subject, strategy="dpor", max_executions=20, estimate=False)
     assert ("inconclusive", 20) == (result.verdict, result.executions) and "budget" in result.why
     late = explore(
-        subject, core=late_cores["answer-behind-the-unlock"], strategy="dpor", max_executions=20, estimate=False, shrink=False
+        subject,
+        core=late_cores["answer-behind-the-unlock"],
+        strategy="dpor",
+        max_executions=20,
+        estimate=False,
+        shrink=False,
     )
     assert ("late-response", "kept") in {(failure.kind, failure.contract) for failure in late.failures}
     monkeypatch.setitem(search.POINTS, "orders", "XP_O_ALL_ORDERS")
