@@ -497,22 +497,25 @@ class Noise:
     ``spin()`` now and then while the run goes on; ``report()`` at its end.
     """
 
-    SPIN = 200_000
+    SPIN, HANDOFFS = 200_000, 200
 
     def __init__(self) -> None:
         self._lib = _runtime.get("native").lib
         self.load = os.getloadavg()[0]
         self._ticks = read_ticks()
         self.spins: list[float] = []
+        self.handoffs: list[float] = []
 
     def spin(self) -> None:
-        """One reference spin; some 0.3 ms."""
+        """One reference spin, and how far apart two CPUs are; some 0.4 ms."""
         self.spins.append(self._lib.iopf_bench_spin(self.SPIN) / self.SPIN)
+        if cpus() > 1:
+            self.handoffs.append(self._lib.iopf_bench_handoff(self.HANDOFFS) / (2 * self.HANDOFFS))
 
     def report(self) -> dict[str, Any]:
         """Figures and ``reasons``, why they are not to be trusted; none is good."""
         steal, total = (now - then for now, then in zip(read_ticks(), self._ticks, strict=True))
-        return judge(self.spins, steal / total if total > 0 else 0.0, self.load, cpus())
+        return judge(self.spins, steal / total if total > 0 else 0.0, self.load, cpus(), self.handoffs)
 
 
 def read_ticks() -> tuple[int, int]:
@@ -527,14 +530,21 @@ def read_ticks() -> tuple[int, int]:
 
 #: What a trusted run may have: spins this much slower than the fastest, so many of them, steal, load for each CPU.
 SLOW_SPIN, SLOW_SPINS, STEAL, LOAD = 1.1, 0.1, 0.01, 0.5
+#: And these shares of the way of a cache line from one CPU to the other may not differ by more than that: then a hypervisor
+#: has moved the CPUs meanwhile, and threads that meet paid one price in some rounds and another one in others.
+NEAR, FAR, MOVED = 0.1, 0.9, 2.0
 
 
-def judge(spins: Sequence[float], steal: float, load: float, cpus: int) -> dict[str, Any]:
+def judge(
+    spins: Sequence[float], steal: float, load: float, cpus: int, handoffs: Sequence[float] = ()
+) -> dict[str, Any]:
     """What noise there was, and the reasons not to trust a run that had it.
 
     ``spins``: what the same work took again and again; ``steal``: what the hypervisor gave to others, of all time;
-    ``load``: the load average when the run began, before it made load itself.
+    ``load``: the load average when the run began, before it made load itself; ``handoffs``: nanoseconds that a cache line
+    took from one CPU to the other, again and again.
     """
+    near, median, far = (share(handoffs, part) for part in (NEAR, 0.5, FAR))
     fastest = min(spins, default=math.nan)
     slow = sum(spin > SLOW_SPIN * fastest for spin in spins)
     reasons = []
@@ -548,6 +558,8 @@ def judge(spins: Sequence[float], steal: float, load: float, cpus: int) -> dict[
         reasons.append(f"{steal:.1%} of the CPUs' time went to other machines")
     if load > LOAD * cpus:
         reasons.append(f"the load average was {load:.2f} on {cpus} CPUs when it began")
+    if far > MOVED * near:
+        reasons.append(f"a cache line took {near:.0f} ns from CPU to CPU at one time and {far:.0f} at another")
     return {
         "spins": len(spins),
         "slow_spins": slow,
@@ -555,8 +567,14 @@ def judge(spins: Sequence[float], steal: float, load: float, cpus: int) -> dict[
         "steal": round(steal, 4),
         "load": round(load, 2),
         "cpus": cpus,
+        "handoff_ns": None if math.isnan(median) else [round(near, 1), round(median, 1), round(far, 1)],
         "reasons": reasons,
     }
+
+
+def share(values: Sequence[float], part: float) -> float:
+    """That much of the values are not above it; NaN of none."""
+    return sorted(values)[min(int(part * len(values)), len(values) - 1)] if values else math.nan
 
 
 def cpus() -> int:

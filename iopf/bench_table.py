@@ -190,6 +190,9 @@ def _noise_text(noise: dict[str, Any], trusted: bool) -> str:
         f"{noise['spins'] - noise['slow_spins']} of {noise['spins']} reference spins at full speed,"
         f" steal {noise['steal']:.1%}, load {noise['load']:.2f} before, {noise['cpus']} CPUs."
     )
+    if noise["handoff_ns"] is not None:
+        near, median, far = noise["handoff_ns"]
+        text += f" A cache line goes from one CPU to the other in {median:.0f} ns ({near:.0f} to {far:.0f})."
     return f"Trusted: {text}" if trusted else f"NOT TO BE TRUSTED ({'; '.join(noise['reasons'])}): {text}"
 
 

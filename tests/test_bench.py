@@ -198,6 +198,32 @@ def test_a_run_on_a_machine_that_does_other_things_is_not_trusted(spins, steal, 
     assert reason is None or reasons[0].startswith(reason)
 
 
+@pytest.mark.parametrize(
+    ("handoffs", "shares", "reason"),
+    [
+        ([45.0] * 20, [45.0, 45.0, 45.0], None),
+        ([45.0] * 19 + [215.0], [45.0, 45.0, 45.0], None),
+        ([45.0] * 12 + [215.0] * 8, [45.0, 45.0, 215.0], "a cache line took 45 ns from CPU to CPU at one time and 215"),
+        ([], None, None),
+    ],
+    ids=["near", "one far", "moved", "one CPU"],
+)
+def test_a_run_whose_cpus_were_moved_is_not_trusted(handoffs, shares, reason):
+    """What a cache line takes from one CPU to the other is shown; near at one time and far at another, it is a reason."""
+    report = _bench.judge(QUIET, 0.0, 0.1, 2, handoffs)
+    assert shares == report["handoff_ns"]
+    assert ([reason] if reason else []) == [text[: len(reason)] for text in report["reasons"]]
+
+
+@pytest.mark.skipif(_bench.cpus() < 2, reason="needs two CPUs")
+def test_a_cache_line_takes_longer_than_what_touches_none():
+    """The way to the other CPU and back, against a multiplication and an addition."""
+    noise = _bench.Noise()
+    for _ in range(10):
+        noise.spin()
+    assert min(noise.handoffs) > 3 * min(noise.spins) > 0
+
+
 def test_noise_is_measured():
     """Spins take time, ticks go on, and the report counts what it got."""
     noise = _bench.Noise()

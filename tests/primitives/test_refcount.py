@@ -259,3 +259,34 @@ def test_counts_that_want_the_same_cell_are_in_pieces_again_all_the_same(native,
         native.refcount_free(count)
     for one in kept:
         native.refcount_free(one)
+
+
+def test_counts_that_are_used_in_turn_are_in_pieces_again_whatever_the_thread_has_met(native, other):
+    """
+    A thread has taken references of a hundred counts that others have put, and each is on record in one of its 64 cells. Two
+    counts more that it takes and puts in turn do not take the same cell from each other for ever.
+    """
+    met = [native.refcount_new(1) for _ in range(100)]
+    for one in met:
+        other.call(native.refcount_inc, one)
+        assert not native.refcount_dec_and_test(one)  # it is collected
+        native.refcount_inc(one)
+    both = [native.refcount_new(1) for _ in range(2)]
+    for one in both:
+        other.call(native.refcount_inc, one)
+        assert not native.refcount_dec_and_test(one)
+    for _ in range(130):
+        for one in both:
+            native.refcount_inc(one)
+        for one in both:
+            assert not native.refcount_dec_and_test(one)
+    for one in both:
+        before = other.call(native.barriers)
+        native.refcount_inc(one)
+        assert not other.call(native.refcount_dec_and_test, one)
+        assert 1 == other.call(native.barriers) - before
+    for one in met:
+        assert not other.call(native.refcount_dec_and_test, one)
+    for one in (*met, *both):
+        assert native.refcount_dec_and_test(one)
+        native.refcount_free(one)

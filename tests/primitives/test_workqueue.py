@@ -468,6 +468,30 @@ def test_a_worker_spins_only_while_fewer_workers_are_awake_than_there_are_cpus(n
     native.eventually(lambda: used(native, q, item, before))
 
 
+@pytest.mark.skipif(CPUS < 2, reason="needs two CPUs: with one nobody spins")
+def test_a_worker_that_ran_several_items_in_one_go_lets_more_gather(native, queue):
+    """It waits once more before it looks again, if its CPU is not wanted, and not after an item that came alone."""
+    before = set(threads_now())
+    q = queue(1)
+    gated, items = q.item("GATED"), [q.item() for _ in range(3)]
+
+    def together(count):
+        """How often the worker waits where so many items are queued while it is in one."""
+        runs = gated.runs
+        idle(native, before)
+        spins = native.spins()
+        gated.queue()
+        gated.started(runs + 1)
+        for one in items[:count]:
+            one.queue()
+        gated.open()
+        q.flush()
+        idle(native, before)
+        return native.spins() - spins
+
+    native.eventually(lambda: sum(together(3) - together(1) for _ in range(20)) >= 15)
+
+
 def test_on_one_cpu_nobody_spins(native):
     """The CPU is for whoever has something to do. In a process that may use one CPU only."""
     code = f"""

@@ -112,6 +112,9 @@ uint64_t iopf_bench_flush(iopf_bench *bench, uint64_t n);
 /* Fixed work that touches no memory: how long it takes tells what else the CPU does. */
 uint64_t iopf_bench_spin(uint64_t n);
 
+/* A cache line goes to another thread's CPU and back, n times, on a machine with two of them: in nanoseconds for all. 0: not. */
+uint64_t iopf_bench_handoff(uint64_t n);
+
 /* What a piece costs of which forms are made: n of each, one after the other, in nanoseconds for all. */
 struct iopf_bench_prices {
 	uint64_t allocation;	/* kzalloc and kfree of a group */

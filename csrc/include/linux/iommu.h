@@ -115,17 +115,20 @@ struct keyed_table {
  * What a device has while it is on a queue, and for as long as somebody still holds a reference.
  *
  * lock covers partial, partial_index, faults, every pending_node on it, and (ours) the writing of queue.
+ *
+ * What is written by who takes a reference and by who takes the lock lies a cache line apart: reporters and workers would
+ * else take the one from each other for the sake of the other (a third of what a group costs that a work answers).
  */
 struct iommu_fault_param {
 	refcount_t users;
-	struct mutex lock;
 	struct device *dev;			/* ours: counted */
 	struct iopf_queue __rcu *queue;		/* ours: NULL once disassociated */
 	struct rcu_head rcu;
-	struct list_head queue_list;		/* under the queue's lock */
+	struct mutex lock;
+	struct list_head faults;
 	struct list_head partial;
 	struct keyed_table partial_index;
-	struct list_head faults;
+	struct list_head queue_list;		/* under the queue's lock */
 	/* Before v6.9: what the driver registered. */
 	int (*handler)(struct iommu_fault *fault, void *data);
 	void *data;

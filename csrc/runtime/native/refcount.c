@@ -85,7 +85,8 @@ static u64 refcount_new_key(struct thread *self)
 	const struct refcount_cell *cell;
 	int tries;
 
-	for (tries = 0; tries < REFCOUNT_CELLS; tries++) {
+	/* One more than there are: where each has something, the next one that is asked for gets another. */
+	for (tries = 0; tries <= REFCOUNT_CELLS; tries++) {
 		if (self->next_key % KEYS_AT_A_TIME == 0)
 			self->next_key = __atomic_fetch_add(&given, KEYS_AT_A_TIME, __ATOMIC_RELAXED);
 		self->next_key += REFCOUNT_KEY_STEP;
@@ -259,11 +260,12 @@ static int refcount_get(refcount_t *r)
 
 		switch (refcount_kind(word)) {
 		case REFCOUNT_SHARED:
+			/* Before it is counted: then the line may be another processor's again. */
+			if (refcount_collected(word) < REFCOUNT_COLLECTED_MAX)
+				refcount_note_get(r);
 			word = __atomic_fetch_add(&r->word, REFCOUNT_ONE, __ATOMIC_RELAXED);
 			if (refcount_kind(word) == REFCOUNT_DEAD)
 				return 0;
-			if (refcount_collected(word) < REFCOUNT_COLLECTED_MAX)
-				refcount_note_get(r);
 			return refcount_kind(word) == REFCOUNT_SHARED ? refcount_refs(word) : 1;
 		case REFCOUNT_DEAD:
 			return 0;

@@ -8,6 +8,9 @@
  * idle worker spins for a moment before it sleeps, unless there are as many threads awake as CPUs, or it was woken from
  * the CPU that it runs on: then it would keep waiting the very thread that has work for it.
  *
+ * Where items come faster than a worker runs them, one by one they would cost both sides every cache line that they have in
+ * common each time. So a worker that has just run several in one go lets some more gather before it looks again.
+ *
  * A worker shows the oldest ticket that it still has, so that several items may be taken at once: a queue with one worker
  * hands over all that is pending, since there is nobody else to run it. With more workers each takes one, and an item
  * that is queued again while it runs goes to the worker that runs it.
@@ -22,6 +25,7 @@
 #include "worker.h"
 
 #define SPIN_NS 20000
+#define GATHER_NS 300	/* some ways of a cache line between two CPUs, and less than one wake-up */
 
 void (*workqueue_after_item)(void);
 
@@ -126,12 +130,13 @@ static noinline void wake_flushers(struct workqueue_struct *wq)
 
 /*
  * Runs what the worker took, and says how far it is. A flusher that sleeps has made every thread pass a barrier after
- * it counted itself, so that either it sees the new ticket or this sees the flusher.
+ * it counted itself, so that either it sees the new ticket or this sees the flusher. Returns how many items that were.
  */
-static void worker_run_batch(struct worker *worker)
+static unsigned int worker_run_batch(struct worker *worker)
 {
 	struct workqueue_struct *wq = worker->wq;
 	struct work_struct *work;
+	unsigned int n = 0;
 
 	/* The last ticket is handed in under the lock. */
 	while ((work = worker_next_alone(worker))) {
@@ -139,7 +144,9 @@ static void worker_run_batch(struct worker *worker)
 		if (unlikely(__atomic_load_n(&wq->flushers, __ATOMIC_RELAXED)))
 			wake_flushers(wq);
 		run_item(worker, work);
+		n++;
 	}
+	return n;
 }
 
 /* With several workers others may add to what this one took: one item at a time, under the lock in between. */
@@ -165,6 +172,35 @@ bool is_finished(struct workqueue_struct *wq, u64 ticket)
 	return true;
 }
 
+static unsigned long spins;
+
+unsigned long workqueue_spins(void)
+{
+	return __atomic_load_n(&spins, __ATOMIC_RELAXED);
+}
+
+static bool cpu_is_wanted(const struct workqueue_struct *wq)
+{
+	return __atomic_load_n(&workers_awake, __ATOMIC_RELAXED) >= (int)runtime_cpus ||
+	       __atomic_load_n(&wq->waker_cpu, __ATOMIC_RELAXED) == sched_getcpu();
+}
+
+/* Under the lock, which it leaves meanwhile. Looks at nothing that those write who queue. */
+static void worker_gather(struct workqueue_struct *wq)
+{
+	u64 end;
+
+	if (cpu_is_wanted(wq))
+		return;
+	raw_unlock(&wq->lock);
+	__atomic_add_fetch(&spins, 1, __ATOMIC_RELAXED);
+	end = now_ns() + GATHER_NS;
+	do {
+		cpu_relax();
+	} while (now_ns() < end);
+	raw_lock(&wq->lock);
+}
+
 /* Under the lock, which it leaves meanwhile: runs items until there are none. Returns how many times it took some. */
 static unsigned long worker_drain(struct worker *worker)
 {
@@ -172,9 +208,11 @@ static unsigned long worker_drain(struct worker *worker)
 	unsigned long rounds = 0;
 
 	while (worker_take(worker)) {
+		unsigned int n = 1;
+
 		if (worker_is_alone(worker)) {
 			raw_unlock(&wq->lock);
-			worker_run_batch(worker);
+			n = worker_run_batch(worker);
 			raw_lock(&wq->lock);
 		} else {
 			worker_run_one(worker);
@@ -183,6 +221,8 @@ static unsigned long worker_drain(struct worker *worker)
 		__atomic_store_n(&worker->oldest, NO_TICKET, __ATOMIC_RELEASE);
 		if (wq->flushers)
 			wake_flushers(wq);
+		if (n > 1)
+			worker_gather(wq);
 		rounds++;
 	}
 	if (rounds && is_finished(wq, wq->newest_ticket))
@@ -204,19 +244,6 @@ static void worker_end(struct worker *worker)
 {
 	list_del(&worker->node);
 	worker_here = worker->outer;
-}
-
-static unsigned long spins;
-
-unsigned long workqueue_spins(void)
-{
-	return __atomic_load_n(&spins, __ATOMIC_RELAXED);
-}
-
-static bool cpu_is_wanted(const struct workqueue_struct *wq)
-{
-	return __atomic_load_n(&workers_awake, __ATOMIC_RELAXED) >= (int)runtime_cpus ||
-	       __atomic_load_n(&wq->waker_cpu, __ATOMIC_RELAXED) == sched_getcpu();
 }
 
 /* Looks for work without the lock for a while. False: none came, or the CPU is wanted. */
