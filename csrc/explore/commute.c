@@ -13,6 +13,7 @@
 #define OWNERS (KIND(CALL_OWNER_BEGIN) | KIND(CALL_OWNER_END) | KIND(CALL_DROP))
 #define QUEUES (KIND(CALL_QUEUE_BEGIN) | KIND(CALL_QUEUE_END) | KIND(CALL_FLUSH_BEGIN) | KIND(CALL_FLUSH_END))
 #define CHANGES (KIND(CALL_CHANGE_BEGIN) | KIND(CALL_CHANGE_END))		/* of the queue that a device is on */
+#define FLUSHES (KIND(CALL_FLUSH_BEGIN) | KIND(CALL_FLUSH_END))
 #define ATTACHES (KIND(CALL_ATTACH_BEGIN) | KIND(CALL_ATTACH_END))		/* of what a PASID is attached to */
 
 static struct about {
@@ -143,8 +144,8 @@ static bool requests_commute(const struct about *a, const struct about *b)
 	return true;
 }
 
-/* A moment of a request, and one of a removal. */
-static bool removal_commutes(const struct about *request, const struct about *removal)
+/* A moment of a request, and one of a removal. tags: is it asked whether the driver keeps its contract? */
+static bool removal_commutes(const struct about *request, const struct about *removal, bool tags)
 {
 	if (request->has_partials && request->kinds & KIND(CALL_GROUP))
 		return false;
@@ -155,15 +156,26 @@ static bool removal_commutes(const struct about *request, const struct about *re
 		/* The report has ended before it, or may have met it. */
 		if (request->kinds & KIND(CALL_REPORT_END))
 			return false;
-		/* A report that begins before is one that it may meet all the same. */
-		if (request->kinds & KIND(CALL_REPORT_BEGIN) && (has_flush || demands(IOPF_DEMANDS_QUIET | IOPF_DEMANDS_FLUSH)))
+		/* A report that begins before is one that it may meet all the same; but whether it is on a queue then is kept. */
+		if (request->kinds & KIND(CALL_REPORT_BEGIN) && tags &&
+		    (has_flush || demands(IOPF_DEMANDS_QUIET | IOPF_DEMANDS_FLUSH)))
 			return false;
-		return !(request->kinds & KIND(CALL_RESPONSE) && demands(IOPF_DEMANDS_IDLE));
+		return !(request->kinds & KIND(CALL_RESPONSE) && tags && demands(IOPF_DEMANDS_IDLE));
 	}
 	/* The report has begun when it is on no queue; the answer comes when removal is over. */
 	if (request->kinds & (KIND(CALL_REPORT_BEGIN) | KIND(CALL_RESPONSE)))
 		return false;
 	return !(request->kinds & KIND(CALL_HANDLER) && has_answers_astray);
+}
+
+/*
+ * A moment of a flush, and one of a change. What a call may have met is all that there was while it ran, so of two that
+ * begin it does not count which is the first; and who ends a change shows it to nobody.
+ */
+static bool flush_commutes(u32 kinds)
+{
+	return !(kinds & KIND(CALL_FLUSH_BEGIN) && kinds & KIND(CALL_CHANGE_END)) &&
+	       !(kinds & KIND(CALL_FLUSH_END) && kinds & KIND(CALL_CHANGE_BEGIN));
 }
 
 /* A moment of an attachment's change, and any other: who looks at an attachment is a report, when it begins and ends. */
@@ -182,10 +194,11 @@ static bool attaching_commutes(const struct about *attaching, const struct about
 }
 
 /*
- * No monitor tells their order. (A question whether something "is over" asks the race order, which every order of the
- * moments keeps.) The test of it: with commute() false everywhere, the same alarms are raised.
+ * No monitor tells their order; without tags, none that calls anything wrong. (A question whether something "is over" asks
+ * the race order, which every order of the moments keeps.) The test of it: with commute() false everywhere, the same alarms
+ * are raised.
  */
-bool commute(int i, int other)
+bool commute(int i, int other, bool tags)
 {
 	const struct about *a = &abouts[i], *b = &abouts[other];
 	u32 kinds = a->kinds | b->kinds;
@@ -200,10 +213,10 @@ bool commute(int i, int other)
 		if (!(a->devices & b->devices))
 			return true;
 		if (a->kinds & REQUESTS && b->removes)
-			return removal_commutes(a, b);
+			return removal_commutes(a, b, tags);
 		if (b->kinds & REQUESTS && a->removes)
-			return removal_commutes(b, a);
-		return false;
+			return removal_commutes(b, a, tags);
+		return !tags && !(kinds & ~(FLUSHES | CHANGES)) && kinds & FLUSHES && flush_commutes(kinds);
 	}
 	/* What had been queued when flush began, and was not answered when it returned. */
 	if ((kinds & KIND(CALL_FLUSH_BEGIN) && kinds & KIND(CALL_REPORT_END)) ||

@@ -13,9 +13,9 @@
  * orders is judged (sleep sets again, over moments; what commutes with all that is left comes at once). Requests that no
  * monitor compares with each other are judged one by one: each with the changes of its device in all orders, and the other
  * requests wherever they come, so that the orders add up and do not multiply. Only where that calls something wrong with the
- * driver's contract broken are all of them looked at, for one in which it is kept. Classes share their orders of moments:
- * those that were judged are remembered by a hash of all that the monitors could know of them. And what is known already,
- * with the contract kept, is not looked for again.
+ * driver's contract broken are all of them looked at, and in what only the contract asks for, too, for one in which it is
+ * kept. Classes share their orders of moments: those that were judged are remembered by a hash of all that the monitors could
+ * know of them. And what is known already, with the contract kept, is not looked for again.
  *
  * A prediction that does not come true says that two steps depend on each other which the search takes for independent.
  * With a data race in the execution that is no surprise, and the race is the finding; without one, nothing was proved and
@@ -159,7 +159,7 @@ static bool overlap(const u64 *a, const u64 *b)
 	return false;
 }
 
-static void find_relations(void)
+static void find_relations(bool tags)
 {
 	size_t size = (size_t)nr_concurrent * (size_t)set_words * sizeof(u64);
 	int i, other;
@@ -170,7 +170,7 @@ static void find_relations(void)
 		for (other = i + 1; other < lanes_behind; other++)
 			if (lanes_before(i, other)) {
 				set_add(set_of(before_of, other), i);
-			} else if (!commute(i, other)) {
+			} else if (!commute(i, other, tags)) {
 				set_add(set_of(apart_of, i), other);
 				set_add(set_of(apart_of, other), i);
 			}
@@ -359,14 +359,16 @@ static void judge_all(bool only_told)
 	too_much = is_decided = any_kept = only_tags = false;
 	memset(nr_taken, 0, sizeof(nr_taken));
 	memset(taken, 0, (size_t)set_words * sizeof(u64));
-	find_relations();
 	monitor_alarm = raise;
 	if (!only_told && commute_subjects()) {
+		find_relations(false);
 		judge_subjects();
 		only_tags = true;
 	}
-	if (!only_tags || !tags_are_decided())
+	if (!only_tags || !tags_are_decided()) {
+		find_relations(true);
 		judge_whole(only_told);
+	}
 	monitor_alarm = NULL;
 }
 

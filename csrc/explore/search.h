@@ -34,7 +34,8 @@ const char *orders_why(void);
 /* --- commute.c: of the concurrent moments, which may change places --- */
 
 void commute_prepare(int first, int behind, bool (*comes_before)(int i, int other));
-bool commute(int i, int other);
+/* tags: also what says whether the driver kept its contract tells no difference. */
+bool commute(int i, int other, bool tags);
 /* Moments of requests that are never compared with each other, nor by one question, have different ones; 0: of no request. */
 u64 commute_subject(int i);
 /* That is so of this execution. */
