@@ -83,8 +83,12 @@ def _number(ns: float, digits: int = 2) -> float | None:
     return None if math.isnan(ns) else round(ns, digits)
 
 
-def _rows(experiment: _bench.Experiment, core: Core | str, comparison: _bench.Comparison) -> list[dict[str, Any]]:
-    """One for each baseline. A figure that no round counts for is None; a core that refuses an experiment has no row."""
+def _rows(
+    experiment: _bench.Experiment, core: Core | str, comparison: _bench.Comparison, handoff: float
+) -> list[dict[str, Any]]:
+    """One for each baseline. A figure that no round counts for is None; a core that refuses an experiment has no row.
+
+    ``handoff``: what a cache line took from one CPU to the other meanwhile."""
     first, *baselines = comparison.samples
     rows = []
     for baseline in baselines:
@@ -108,10 +112,25 @@ def _rows(experiment: _bench.Experiment, core: Core | str, comparison: _bench.Co
                 "baseline_rounds": len(comparison.samples[baseline]),
                 "rounds_tried": comparison.tried.get(first, 0),
                 "threads": experiment.threads,
+                "handoff_ns": _number(handoff),
                 "instructions": None,
             }
         )
     return rows
+
+
+def _moved(rows: list[dict[str, Any]], shares: list[float] | None) -> list[str]:
+    """Where threads met while the CPUs were farther apart than most of the time."""
+    usual = shares[1] if shares else math.inf
+    places = {
+        f"{row['item']} {row['case']}": row["handoff_ns"]
+        for row in rows
+        if row["threads"] > 1 and row["handoff_ns"] is not None and row["handoff_ns"] > _bench.MOVED * usual
+    }
+    return [
+        f"a cache line took {handoff:.0f} ns from CPU to CPU, and not {usual:.0f}, during {place}"
+        for place, handoff in places.items()
+    ]
 
 
 def _count_instructions(rows: list[dict[str, Any]], core: str, progress: Progress) -> None:
@@ -271,11 +290,10 @@ def main(args: argparse.Namespace) -> int:
                 progress.show(f"{experiment.item} {experiment.case}, {experiment.state}", number / len(experiments))
                 noise.spin()
                 reason = _why_not(experiment, hazards, inline, rows)
-                new = (
-                    []
-                    if reason
-                    else _rows(experiment, core, experiment.run(core, quick=args.quick, between=noise.spin))
-                )
+                new, before = [], len(noise.handoffs)
+                if not reason:
+                    comparison = experiment.run(core, quick=args.quick, between=noise.spin)
+                    new = _rows(experiment, core, comparison, _bench.share(noise.handoffs[before:], 0.5))
                 if new:
                     lines.append(_line(new))
                 else:
@@ -291,6 +309,7 @@ def main(args: argparse.Namespace) -> int:
         status = 130
 
     found = noise.report()
+    found["reasons"] += _moved(rows, found["handoff_ns"])
     if args.quick:
         found["reasons"].append("--quick is a look, not a measurement")
     if status:

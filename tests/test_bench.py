@@ -215,6 +215,15 @@ def test_a_run_whose_cpus_were_moved_is_not_trusted(handoffs, shares, reason):
     assert ([reason] if reason else []) == [text[: len(reason)] for text in report["reasons"]]
 
 
+def test_an_experiment_during_which_the_cpus_were_far_apart_is_named():
+    """Once, and only one whose threads meet: the others have nothing in common."""
+    row = {"item": "C", "case": "window", "threads": 2, "handoff_ns": 212.0}
+    others = [{**row, "handoff_ns": 31.0}, {**row, "threads": 1}, {**row, "handoff_ns": None}]
+    found = bench_table._moved([row, row, *others], [26.0, 30.0, 45.0])
+    assert ["a cache line took 212 ns from CPU to CPU, and not 30, during C window"] == found
+    assert [] == bench_table._moved([row], None)
+
+
 @pytest.mark.skipif(_bench.cpus() < 2, reason="needs two CPUs")
 def test_a_cache_line_takes_longer_than_what_touches_none():
     """The way to the other CPU and back, against a multiplication and an addition."""
