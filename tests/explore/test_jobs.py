@@ -280,7 +280,9 @@ def test_choices_are_read_as_they_were_written(request):
         assert choices == choices_of(choices_to_text(choices))
 
 
-@pytest.mark.parametrize("text", ["\"", "a!", "c", "~", "~#", "#~$", "~~##", "~!#", "##\x80", "#\u0123", 5, None, "#" * 100_000])
+@pytest.mark.parametrize(
+    "text", ['"', "a!", "c", "~", "~#", "#~$", "~~##", "~!#", "##\x80", "#\u0123", 5, None, "#" * 100_000]
+)
 def test_choices_that_nobody_wrote_are_refused(text):
     """A task or an alternative that is none, half a pair, no text, or too much of it."""
     with pytest.raises(ValueError):
