@@ -58,6 +58,20 @@ def test_a_rig_is_in_the_state_that_its_row_names(state, reached, measured):
 
 
 @pytest.mark.threads
+def test_a_rig_is_in_its_state_whatever_rigs_there_were_before():
+    """A thread that has used a hundred devices uses the next one as it did the first: what it has on record of those that are
+    gone takes nothing from those that are there."""
+    seen = []
+    for _ in range(100):
+        with rig(state="worked") as one:
+            reached = one.regimes()
+            one.groups(1000)
+            seen.append((reached, one.regimes()))
+    expected = regimes(SHARED, SHARED, SHARED, OWNED), regimes(OWNED, APART, APART, OWNED)
+    assert [expected] * 100 == seen
+
+
+@pytest.mark.threads
 def test_a_second_thread_costs_the_bias():
     """The control: a rig that one thread has used is no longer so when two have."""
     with rig(state="owned") as one:

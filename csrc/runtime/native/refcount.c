@@ -76,22 +76,20 @@ static void refcount_publish(refcount_t *r, u32 refs, u64 mode)
 /* --- cells --- */
 
 /*
- * Never that of no count, and never the same again. Of several it is one whose cell the caller has for nothing else: a
- * reference that a thread keeps for long keeps its cell.
+ * Never that of no count, and never the same again. Of several it is one in whose cell the caller has no references: one that
+ * a thread keeps for long keeps its cell. A streak keeps none: it may be that of a count that is long gone, and a thread that
+ * lives for long has one of those in each of its cells.
  */
 static u64 refcount_new_key(struct thread *self)
 {
 	static u64 given = KEYS_AT_A_TIME;
-	const struct refcount_cell *cell;
 	int tries;
 
-	/* One more than there are: where each has something, the next one that is asked for gets another. */
-	for (tries = 0; tries <= REFCOUNT_CELLS; tries++) {
+	for (tries = 0; tries < REFCOUNT_CELLS; tries++) {
 		if (self->next_key % KEYS_AT_A_TIME == 0)
 			self->next_key = __atomic_fetch_add(&given, KEYS_AT_A_TIME, __ATOMIC_RELAXED);
 		self->next_key += REFCOUNT_KEY_STEP;
-		cell = refcount_cell(self, self->next_key);
-		if (!__atomic_load_n(&cell->own, __ATOMIC_RELAXED) && !cell->streak)
+		if (!__atomic_load_n(&refcount_cell(self, self->next_key)->own, __ATOMIC_RELAXED))
 			break;
 	}
 	return self->next_key;
