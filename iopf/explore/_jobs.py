@@ -28,9 +28,9 @@ Tasks = tuple[tuple[int, int], ...]
 
 def number(value: Any, most: int = MAX_MASK) -> int:
     """An integer from 0 to ``most``, of data that anybody may have written."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
-        raise ValueError(f"{value!r:.40} is no number from 0 to {most}")
-    return value
+    if type(value) is int and 0 <= value <= most:
+        return value
+    raise ValueError(f"{value!r:.40} is no number from 0 to {most}")
 
 
 def fraction(value: Any) -> float:
@@ -163,7 +163,7 @@ class Witness:
         if NO_TASK in tasks:
             raise ValueError(f"there is no task {choices[2 * tasks.index(NO_TASK)]}")
         choices[::2] = tasks
-        return replace(self, choices=bytes(choices))
+        return Witness(self.shows, self.key, self.kept, self.count, self.execution, bytes(choices))
 
 
 @dataclass
@@ -257,13 +257,13 @@ class Totals:
         # What is wrong about a part shows here, before anything of it was added.
         witnesses = [witness.renumbered(numbers) for witness in part.witnesses]
         for one in witnesses:
-            one = replace(one, execution=one.execution + whole.executions)
+            execution, count = one.execution + whole.executions, one.count
             known = self._witnesses.get((one.shows, one.key))
             if known is not None:
+                execution, count = min(known.execution, execution), known.count + count
                 # With the contract kept it is the graver for it.
-                better = one if one.kept and not known.kept else known
-                one = replace(better, count=known.count + one.count, execution=min(known.execution, one.execution))
-            self._witnesses[one.shows, one.key] = one
+                one = one if one.kept and not known.kept else known
+            self._witnesses[one.shows, one.key] = replace(one, count=count, execution=execution)
         if whole.first_failure:
             whole.further += part.executions + part.blocked
         elif part.first_failure:

@@ -531,21 +531,27 @@ def test_a_batch_costs_one_wake(runtime, queue):
             runtime.moment(0.001)
         raise AssertionError("the worker never sleeps")
 
-    gated.queue()
-    gated.started()
-    first = asleep()  # in the item
-    for item in items:
-        item.queue()
-    gated.open()
-    q.flush()
-    batch = asleep() - first
-    assert all(1 == item.runs for item in items)
-    assert batch <= 10, batch
+    def batch():
+        """How often it sleeps from its sleep in the item on, until all is done and it sleeps for the next one."""
+        runs = gated.runs
+        gated.queue()
+        gated.started(runs + 1)
+        first = asleep()
+        for item in items:
+            item.queue()
+        gated.open()
+        q.flush()
+        assert {runs + 1} == {item.runs for item in items}
+        return asleep() - first
+
+    # In some round: it may meet the lock of somebody who was taken off its CPU, any number of times.
+    runtime.eventually(lambda: batch() <= 10)
+    first, runs = asleep(), items[0].runs
     for item in items[:50]:
         item.queue()
-        item.finished(2)
+        item.finished(runs + 1)
         asleep()
-    assert asleep() - first - batch >= 40
+    assert asleep() - first >= 40
 
 
 # --- flush ---
