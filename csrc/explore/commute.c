@@ -10,7 +10,7 @@
 #define KIND(kind) (1u << (kind))
 #define REQUESTS (KIND(CALL_REPORT_BEGIN) | KIND(CALL_REPORT_END) | KIND(CALL_HANDLER) | KIND(CALL_MEMBER) |		\
 		  KIND(CALL_GROUP) | KIND(CALL_RESOLVE) | KIND(CALL_RESPONSE))
-#define OWNERS (KIND(CALL_OWNER_BEGIN) | KIND(CALL_OWNER_END) | KIND(CALL_DROP))
+#define OWNERS (KIND(CALL_OWNER_BEGIN) | KIND(CALL_OWNER_END))
 #define QUEUES (KIND(CALL_QUEUE_BEGIN) | KIND(CALL_QUEUE_END) | KIND(CALL_FLUSH_BEGIN) | KIND(CALL_FLUSH_END))
 #define CHANGES (KIND(CALL_CHANGE_BEGIN) | KIND(CALL_CHANGE_END))		/* of the queue that a device is on */
 #define FLUSHES (KIND(CALL_FLUSH_BEGIN) | KIND(CALL_FLUSH_END))
@@ -115,8 +115,8 @@ static struct about about(const struct moment *m)
 	return a;
 }
 
-/* Two moments of requests. */
-static bool requests_commute(const struct about *a, const struct about *b)
+/* Two moments of requests. tags: is it asked whether the driver keeps its contract? */
+static bool requests_commute(const struct about *a, const struct about *b, bool tags)
 {
 	u32 kinds = a->kinds | b->kinds;
 
@@ -124,6 +124,9 @@ static bool requests_commute(const struct about *a, const struct about *b)
 		return has_strangers ? a->key != b->key : true;
 	/* "It had returned when that one began", of a request whose index is used again. */
 	if (kinds & KIND(CALL_REPORT_BEGIN) && kinds & KIND(CALL_REPORT_END))
+		return false;
+	/* Which of them finds the index in use. */
+	if (tags && core->facts.response_matches_copies && a->kinds & b->kinds & KIND(CALL_REPORT_BEGIN))
 		return false;
 	/* What may have been part of the group. */
 	if (a->has_partials && kinds & KIND(CALL_GROUP) && kinds & (KIND(CALL_REPORT_BEGIN) | KIND(CALL_REPORT_END)))
@@ -144,7 +147,7 @@ static bool requests_commute(const struct about *a, const struct about *b)
 	return true;
 }
 
-/* A moment of a request, and one of a removal. tags: is it asked whether the driver keeps its contract? */
+/* A moment of a request, and one of a removal. */
 static bool removal_commutes(const struct about *request, const struct about *removal, bool tags)
 {
 	if (request->has_partials && request->kinds & KIND(CALL_GROUP))
@@ -156,9 +159,12 @@ static bool removal_commutes(const struct about *request, const struct about *re
 		/* The report has ended before it, or may have met it. */
 		if (request->kinds & KIND(CALL_REPORT_END))
 			return false;
-		/* A report that begins before is one that it may meet all the same; but whether it is on a queue then is kept. */
-		if (request->kinds & KIND(CALL_REPORT_BEGIN) && tags &&
-		    (has_flush || demands(IOPF_DEMANDS_QUIET | IOPF_DEMANDS_FLUSH)))
+		/*
+		 * A report that begins before is one that it may meet all the same. But on which queues the device may have been
+		 * when it began is asked of what was stored, and by the contract.
+		 */
+		if (request->kinds & KIND(CALL_REPORT_BEGIN) &&
+		    (request->has_partials || (tags && (has_flush || demands(IOPF_DEMANDS_QUIET | IOPF_DEMANDS_FLUSH)))))
 			return false;
 		return !(request->kinds & KIND(CALL_RESPONSE) && tags && demands(IOPF_DEMANDS_IDLE));
 	}
@@ -210,6 +216,9 @@ bool commute(int i, int other, bool tags)
 	if (b->kinds & ATTACHES)
 		return attaching_commutes(b, a);
 	if (kinds & CHANGES) {
+		/* What is missing from a group may have gone with any change of a queue, of another device too. */
+		if ((a->has_partials || b->has_partials) && kinds & KIND(CALL_GROUP))
+			return false;
 		if (!(a->devices & b->devices))
 			return true;
 		if (a->kinds & REQUESTS && b->removes)
@@ -218,9 +227,12 @@ bool commute(int i, int other, bool tags)
 			return removal_commutes(b, a, tags);
 		return !tags && !(kinds & ~(FLUSHES | CHANGES)) && kinds & FLUSHES && flush_commutes(kinds);
 	}
-	/* What had been queued when flush began, and was not answered when it returned. */
+	/* What had been queued when flush began, and was not answered, nor given up, when it returned. */
 	if ((kinds & KIND(CALL_FLUSH_BEGIN) && kinds & KIND(CALL_REPORT_END)) ||
-	    (kinds & KIND(CALL_FLUSH_END) && kinds & KIND(CALL_RESPONSE)))
+	    (kinds & KIND(CALL_FLUSH_END) && kinds & (KIND(CALL_RESPONSE) | KIND(CALL_WORK_END) | KIND(CALL_OWNER_END))))
+		return false;
+	/* Which discard was the last. */
+	if (a->kinds & b->kinds & KIND(CALL_QUEUE_END))
 		return false;
 	/* What was discarded before, beside it, or not at all. */
 	if ((a->has_partials || b->has_partials) && kinds & (KIND(CALL_QUEUE_BEGIN) | KIND(CALL_QUEUE_END)) &&
@@ -230,7 +242,7 @@ bool commute(int i, int other, bool tags)
 		return true;
 	if (kinds & OWNERS)
 		return a->key != b->key;
-	return requests_commute(a, b);
+	return requests_commute(a, b, tags);
 }
 
 void commute_prepare(int first, int behind, bool (*comes_before)(int i, int other))

@@ -129,7 +129,7 @@ static u64 hash_of_calls(const struct moment *m)
 		h = mix(h, (u64)c->answer_pasid << 32 ^ c->pasid);
 		h = mix(h, (u64)c->by << 56 ^ (u64)c->given << 48 ^ (u64)c->resolved << 32 ^ (u64)c->faulted << 16 ^
 			   (u64)c->code << 8 ^ (u64)c->held);
-		h = mix(h, request(c->number) ^ request(c->expected) << 1 ^ request(c->report) << 2);
+		h = mix(mix(mix(h, request(c->number)), request(c->expected)), request(c->report));
 		h = mix(h, (u64)c->pc ^ (u64)c->record << 1);
 	}
 	return h;
@@ -247,8 +247,13 @@ u64 lanes_hash_of(const u64 *set)
 		if (!set_has(set, i))
 			continue;
 		h = mix(hashes[i], counts[lane_of[i]][place_of_moment[i]]);
-		for (k = 0; k < nr_lanes; k++)
-			h = mix(h, (u64)counts[k][pasts(i)[k].steps] << 16 | counts[k][pasts(i)[k].races]);
+		/* Whose they are: in another execution there may be other lanes beside these. */
+		for (k = 0; k < nr_lanes; k++) {
+			u64 steps = counts[k][pasts(i)[k].steps], races = counts[k][pasts(i)[k].races];
+
+			if (steps | races)
+				h = mix(h, (u64)lanes[k].task << 32 | steps << 16 | races);
+		}
 		sum += mix(h, 3);
 	}
 	return mix(hash_of_rest(engine.nr_findings ? 13 : 11), sum);

@@ -124,9 +124,11 @@ static void keep_what_was_raised(void)
 		any_news |= prediction_is_news(raised[i].kind, raised[i].pc, raised[i].text);
 	for (i = 0; i < nr_raised; i++)
 		prediction_keep(raised[i].kind, raised[i].pc, raised[i].text, order, nr_concurrent);
-	/* A failure of the class, whatever it is, in an order in which the driver kept its contract. */
+	/* A failure of the class, in an order in which the driver kept its contract; what a monitor found has to be raised there. */
 	for (i = 0; i < engine.nr_findings && !monitor_clauses; i++)
-		prediction_keep(engine.findings[i].kind, engine.findings[i].pc, engine.findings[i].text, order, nr_concurrent);
+		if (!engine.findings[i].of_monitor)
+			prediction_keep(engine.findings[i].kind, engine.findings[i].pc, engine.findings[i].text, order,
+					nr_concurrent);
 }
 
 /* --- all orders of some moments, the others wherever they come --- */
@@ -244,7 +246,7 @@ static bool tags_are_decided(void)
 	return !predictions_broken() && (any_kept || !engine.nr_findings);
 }
 
-static void end_of_order(void)
+static void end_of_monitor(void)
 {
 	nr_orders++;
 	judge_order();
@@ -258,7 +260,7 @@ static void walk(int begin, u32 asleep)
 	u32 left;
 
 	if (depth == nr_concurrent)
-		end_of_order();
+		end_of_monitor();
 	for (k = 0; k < nr_lanes && nr_orders < most && !too_much && !is_decided; k++) {
 		u32 sleeping = 0;
 
@@ -344,7 +346,7 @@ static void judge_whole(bool also_if_there_is_one)
 	} else if (also_if_there_is_one) {
 		for (i = 0; i < nr_concurrent; i++)
 			order[i] = (s16)(lanes_first + i);
-		end_of_order();
+		end_of_monitor();
 	}
 }
 

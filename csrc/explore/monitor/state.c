@@ -21,10 +21,14 @@ void (*monitor_alarm)(int kind, const void *pc, const char *text, u64 detail);
 
 void monitor_wrong(int kind, const void *pc, const char *text, u64 detail)
 {
-	if (monitor_alarm)
+	if (monitor_alarm) {
 		monitor_alarm(kind, pc, text, detail);
-	else
-		finding_add(kind, 0, pc, text)->detail = detail;
+	} else {
+		struct finding *f = finding_add(kind, 0, pc, text);
+
+		f->detail = detail;
+		f->of_monitor = true;
+	}
 }
 
 void monitor_overflow(const char *text)

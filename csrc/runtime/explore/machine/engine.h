@@ -214,6 +214,7 @@ struct finding {
 	int node;		/* depth at which it was found */
 	int event;		/* length of the history */
 	bool by_order;		/* shown by the clocks, not by this order of events */
+	bool of_monitor;	/* a monitor says so, of the order that was executed */
 	bool kept_lock;		/* of a lock that was not let go: pc is where it was taken */
 };
 
