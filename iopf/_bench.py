@@ -509,8 +509,9 @@ class Noise:
     def spin(self) -> None:
         """One reference spin, and how far apart two CPUs are; some 0.4 ms."""
         self.spins.append(self._lib.iopf_bench_spin(self.SPIN) / self.SPIN)
-        if cpus() > 1:
-            self.handoffs.append(self._lib.iopf_bench_handoff(self.HANDOFFS) / (2 * self.HANDOFFS))
+        handoffs = self._lib.iopf_bench_handoff(self.HANDOFFS) if cpus() > 1 else 0
+        if handoffs:  # else the system refused a thread
+            self.handoffs.append(handoffs / (2 * self.HANDOFFS))
 
     def report(self) -> dict[str, Any]:
         """Figures and ``reasons``, why they are not to be trusted; none is good."""

@@ -246,7 +246,7 @@ static bool tags_are_decided(void)
 	return !predictions_broken() && (any_kept || !engine.nr_findings);
 }
 
-static void end_of_monitor(void)
+static void end_of_order(void)
 {
 	nr_orders++;
 	judge_order();
@@ -260,7 +260,7 @@ static void walk(int begin, u32 asleep)
 	u32 left;
 
 	if (depth == nr_concurrent)
-		end_of_monitor();
+		end_of_order();
 	for (k = 0; k < nr_lanes && nr_orders < most && !too_much && !is_decided; k++) {
 		u32 sleeping = 0;
 
@@ -346,7 +346,7 @@ static void judge_whole(bool also_if_there_is_one)
 	} else if (also_if_there_is_one) {
 		for (i = 0; i < nr_concurrent; i++)
 			order[i] = (s16)(lanes_first + i);
-		end_of_monitor();
+		end_of_order();
 	}
 }
 
