@@ -18,12 +18,6 @@ struct what_came_of_it {
 	u64 class, outcome, findings;
 };
 
-static bool is_of_monitors(int kind)
-{
-	return kind == XP_K_WRONG_RESPONSE || kind == XP_K_DOUBLE_RESPONSE || kind == XP_K_LATE_RESPONSE ||
-	       kind == XP_K_UNEXPECTED_RETURN;
-}
-
 static struct what_came_of_it look(void)
 {
 	struct what_came_of_it w = {
@@ -34,7 +28,7 @@ static struct what_came_of_it look(void)
 
 	/* Where moments changed places, the monitors saw another order: what counts is what they say of all. */
 	for (i = 0; i < engine.nr_findings; i++)
-		if (!is_of_monitors(engine.findings[i].kind))
+		if (!engine.findings[i].of_monitor)
 			w.findings += finding_signature(&engine.findings[i]);
 	w.findings += orders_verdict();
 	return w;
